@@ -1,0 +1,75 @@
+package link
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Reasons of Path.Send.
+var (
+	ErrQueueFull = errors.New("link: the path's queue is full")
+	ErrTooBig    = errors.New("link: record too big for the path")
+	ErrClosed    = errors.New("link: the path is closed")
+)
+
+// A Drop is a reason for which a packet or record was dropped.
+type Drop uint8
+
+const (
+	DropBadSource  Drop = iota // the peer does not own the packet's source
+	DropReplayed               // number seen before or older than the window
+	DropForged                 // record did not open
+	DropMalformed              // plaintext that is neither packet nor frame
+	DropQueueFull              // waiting packets beyond bytes or count
+	DropQueueAge               // waited too long
+	DropCarrier                // the carrier's own queue was full or too old
+	DropTooBig                 // bigger than the path can carry in two records
+	DropReassembly             // half of a packet never came
+	DropEarly                  // held records beyond the bound
+	DropDevice                 // the TUN device refused it
+	DropLimit                  // the epoch's key limit is reached
+	numDrops
+)
+
+var dropNames = [numDrops]string{"bad_source", "replayed", "forged", "malformed", "queue_full", "queue_age",
+	"carrier", "too_big", "reassembly", "early", "device", "limit"}
+
+func (d Drop) String() string { return dropNames[d] }
+
+// Traffic counts what a plane moved, inner bytes and packets.
+type Traffic struct {
+	RxBytes, TxBytes     atomic.Uint64
+	RxPackets, TxPackets atomic.Uint64
+	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and sealed
+	Queued               atomic.Int64 // packets that wait for a path
+	drops                [numDrops]atomic.Uint64
+}
+
+// Drop counts n drops for a reason.
+func (t *Traffic) Drop(d Drop, n int) { t.drops[d].Add(uint64(n)) }
+
+// Drops returns the counters that are not zero, by name.
+func (t *Traffic) Drops() map[string]uint64 {
+	m := make(map[string]uint64)
+	for i := range t.drops {
+		if n := t.drops[i].Load(); n > 0 {
+			m[Drop(i).String()] = n
+		}
+	}
+	return m
+}
+
+// Stamp turns a time into what LastHeard and LastSent hold: nanoseconds on the
+// monotonic clock since this process started, never 0.
+func Stamp(t time.Time) int64 { return int64(t.Sub(origin)) }
+
+// Time turns a stamp back; the zero stamp is the zero time.
+func Time(stamp int64) time.Time {
+	if stamp == 0 {
+		return time.Time{}
+	}
+	return origin.Add(time.Duration(stamp))
+}
+
+var origin = time.Now().Add(-time.Nanosecond)

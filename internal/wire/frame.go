@@ -1,0 +1,74 @@
+package wire
+
+import "encoding/binary"
+
+// The first nibble of a record's plaintext says what it is: 4 or 6 an IP packet,
+// 0xC or 0xE the same with its transport checksum partial, 0x0-0x3 a frame.
+// Anything else is dropped and counted.
+
+// Frame types. One record carries one frame.
+const (
+	FrameHeartbeat    = 0x01 // nonce 8
+	FrameHeartbeatAck = 0x02 // nonce 8, the one of the heartbeat
+	FramePart         = 0x03 // id 2, index 1, bytes: half an IP packet
+	FrameClose        = 0x04 // reason 1: the sender has closed the session
+)
+
+const (
+	HeartbeatSize  = 9
+	PartHeaderSize = 4
+	CloseSize      = 2
+)
+
+// Kind is what the first byte of a plaintext says about it.
+type Kind uint8
+
+const (
+	KindInvalid Kind = iota
+	KindPacket
+	KindPartial
+	KindFrame
+)
+
+// KindOf classifies a plaintext by its first nibble.
+func KindOf(plain []byte) Kind {
+	if len(plain) == 0 {
+		return KindInvalid
+	}
+	switch plain[0] >> 4 {
+	case 4, 6:
+		return KindPacket
+	case 0xC, 0xE:
+		return KindPartial
+	case 0, 1, 2, 3:
+		return KindFrame
+	}
+	return KindInvalid
+}
+
+// AppendHeartbeat appends a heartbeat or its answer (typ) with its nonce.
+func AppendHeartbeat(b []byte, typ byte, nonce uint64) []byte {
+	return binary.LittleEndian.AppendUint64(append(b, typ), nonce)
+}
+
+// ParseHeartbeat reads a heartbeat or its answer.
+func ParseHeartbeat(f []byte) (nonce uint64, ok bool) {
+	if len(f) != HeartbeatSize {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(f[1:]), true
+}
+
+// AppendPart appends the header of half (0 or 1) of packet id; its bytes follow.
+func AppendPart(b []byte, id uint16, half byte) []byte {
+	b = binary.LittleEndian.AppendUint16(append(b, FramePart), id)
+	return append(b, half)
+}
+
+// ParsePart reads a part frame; body aliases f.
+func ParsePart(f []byte) (id uint16, half byte, body []byte, ok bool) {
+	if len(f) <= PartHeaderSize || f[3] > 1 {
+		return 0, 0, nil, false
+	}
+	return binary.LittleEndian.Uint16(f[1:3]), f[3], f[PartHeaderSize:], true
+}

@@ -1,0 +1,71 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// ParamsSize is the size of the sealed parameters of M1 and M2.
+const ParamsSize = 24
+
+const (
+	flagAES     = 1 << 0
+	flagPartial = 1 << 1
+)
+
+// Params are what each end states about itself inside the handshake, sealed.
+//
+//	bytes 0-6    record id that the sender listens on for this epoch
+//	byte 7       flags: bit 0 AES instructions, bit 1 accepts partial checksums
+//	bytes 8-9    inner MTU in bytes
+//	bytes 10-13  epoch number: in M1 the next one the initiator could use,
+//	             in M2 the one that both will use
+//	bytes 14-15  zero, checked
+//	bytes 16-23  incarnation: random per process
+type Params struct {
+	RecordID       RecordID
+	AES            bool
+	AcceptsPartial bool
+	MTU            uint16 // bytes
+	Epoch          uint32
+	Incarnation    uint64
+}
+
+var errParams = errors.New("wire: malformed session parameters")
+
+// Append appends the 24 bytes of p to b.
+func (p Params) Append(b []byte) []byte {
+	b = append(b, p.RecordID[:]...)
+	var flags byte
+	if p.AES {
+		flags |= flagAES
+	}
+	if p.AcceptsPartial {
+		flags |= flagPartial
+	}
+	b = append(b, flags)
+	b = binary.LittleEndian.AppendUint16(b, p.MTU)
+	b = binary.LittleEndian.AppendUint32(b, p.Epoch)
+	b = append(b, 0, 0)
+	return binary.LittleEndian.AppendUint64(b, p.Incarnation)
+}
+
+// ParseParams reads exactly ParamsSize bytes. Unknown flag bits are ignored, so
+// that a later version can state more.
+func ParseParams(b []byte) (Params, error) {
+	if len(b) != ParamsSize || b[14]|b[15] != 0 {
+		return Params{}, errParams
+	}
+	p := Params{
+		RecordID:       RecordID(b[0:7]),
+		AES:            b[7]&flagAES != 0,
+		AcceptsPartial: b[7]&flagPartial != 0,
+		MTU:            binary.LittleEndian.Uint16(b[8:10]),
+		Epoch:          binary.LittleEndian.Uint32(b[10:14]),
+		Incarnation:    binary.LittleEndian.Uint64(b[16:24]),
+	}
+	if !p.RecordID.Valid() || p.Epoch == 0 {
+		return Params{}, errParams
+	}
+	return p, nil
+}
