@@ -97,4 +97,6 @@ type Sink interface {
 	Opened(p Path, e *record.Epoch)
 	// Waiting says that a packet waits for a path.
 	Waiting()
+	// Sent says that packets were sent since the session armed Traffic.Watch.
+	Sent()
 }

@@ -43,6 +43,7 @@ type Traffic struct {
 	RxPackets, TxPackets atomic.Uint64
 	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and sealed
 	Queued               atomic.Int64 // packets that wait for a path
+	Watch                atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
 	drops                [numDrops]atomic.Uint64
 }
 

@@ -1,0 +1,102 @@
+package session
+
+// A State is one of the eight states of a session, SPEC section 6.1. Its text
+// is the name used in status, JSON, logs and metrics.
+type State uint8
+
+const (
+	// Idle: nothing has begun, or the peer closed the session.
+	Idle State = iota
+	// HandshakeInitiated: our first handshake message is under way.
+	HandshakeInitiated
+	// HandshakeReceived: the peer's first message opened and our answer left;
+	// the peer is not proven, no data is delivered.
+	HandshakeReceived
+	// Established: records flow.
+	Established
+	// Rotating: the next epoch is under way; records flow under the current one.
+	Rotating
+	// Degraded: no path answers; packets wait, keys and peer are kept.
+	Degraded
+	// Suspended: a long outage; what waits is held and the peer is retried.
+	Suspended
+	// Failed: gave up, with a reason; retried with backoff.
+	Failed
+	// Closed is the end of the object, not a ninth state: nothing leaves it.
+	Closed
+)
+
+var stateNames = [...]string{"idle", "handshake_initiated", "handshake_received", "established", "rotating",
+	"degraded", "suspended", "failed", "closed"}
+
+func (s State) String() string { return stateNames[s] }
+
+// An Event is what can happen to a session.
+type Event uint8
+
+const (
+	InitiateHandshake    Event = iota // we start a handshake
+	ReceiveHandshake                  // the peer's first message opened
+	SendResponse                      // our answer to it left
+	ReceiveResponse                   // the peer's answer proved the peer (initiator)
+	ReceiveAck                        // the peer's last message proved the peer (responder)
+	HeartbeatOK                       // a heartbeat was answered
+	HeartbeatMissed                   // a heartbeat was not answered in time
+	ConnectivityLost                  // no path answers
+	ConnectivityRestored              // a path answers again
+	TimeToRotate                      // the next epoch is due
+	RotationComplete                  // the next epoch is in use
+	RotationTimeout                   // the current epoch passed its hard limit
+	Timeout                           // a handshake or an outage took too long
+	InvalidSignature                  // a proof of the peer was wrong
+	PeerRefused                       // the peer told us that it will not
+	TransportError                    // no connection could be made
+	ProtocolViolation                 // the peer sent what it must not
+	SessionExpired                    // ttl passed without a full handshake
+	Retry                             // time to try again
+	PeerClosed                        // an authenticated close
+	Cleanup                           // closed by us
+	numEvents
+)
+
+var eventNames = [numEvents]string{"initiate_handshake", "receive_handshake", "send_response", "receive_response",
+	"receive_ack", "heartbeat_ok", "heartbeat_missed", "connectivity_lost", "connectivity_restored", "time_to_rotate",
+	"rotation_complete", "rotation_timeout", "timeout", "invalid_signature", "refused", "transport_error",
+	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup"}
+
+func (e Event) String() string { return eventNames[e] }
+
+// A Reason says why a session failed. Its text is the one of status and logs.
+type Reason string
+
+const (
+	NoReason             Reason = ""
+	ReasonTimeout        Reason = "timeout"
+	ReasonAuthentication Reason = "authentication_failed"
+	ReasonTransport      Reason = "transport_error"
+	ReasonProtocol       Reason = "protocol_violation"
+	ReasonRotation       Reason = "key_rotation_timeout"
+	ReasonExpired        Reason = "session_expired"
+	ReasonRefused        Reason = "refused"
+)
+
+// reasonOf is the reason that a failing event stands for.
+func reasonOf(e Event) Reason {
+	switch e {
+	case Timeout:
+		return ReasonTimeout
+	case InvalidSignature:
+		return ReasonAuthentication
+	case PeerRefused:
+		return ReasonRefused
+	case TransportError:
+		return ReasonTransport
+	case ProtocolViolation:
+		return ReasonProtocol
+	case RotationTimeout:
+		return ReasonRotation
+	case SessionExpired:
+		return ReasonExpired
+	}
+	return NoReason
+}
