@@ -1,0 +1,121 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE
+
+// setUp finishes a new device before anybody uses it.
+func (d *Device) setUp(mtu int) error {
+	link, err := d.link.LinkByName(d.name)
+	if err != nil {
+		return fmt.Errorf("tun: find %s: %w", d.name, err)
+	}
+	d.index = link.Attrs().Index
+	if err := d.SetMTU(mtu); err != nil {
+		return err
+	}
+	return d.quiet(link)
+}
+
+// quiet keeps the kernel from talking to itself over the tunnel: no link-local
+// address (hence no router solicitation and no duplicate detection), no
+// multicast, no router advertisements believed.
+func (d *Device) quiet(link netlink.Link) error {
+	if err := d.link.LinkSetMulticastOff(link); err != nil {
+		return fmt.Errorf("tun: switch multicast off on %s: %w", d.name, err)
+	}
+	conf := "/proc/sys/net/ipv6/conf/" + d.name
+	if _, err := os.Stat(conf); err != nil {
+		return nil // this kernel has no IPv6
+	}
+	if err := d.link.LinkSetIP6AddrGenMode(link, addrGenModeNone); err != nil {
+		return fmt.Errorf("tun: switch automatic addresses off on %s: %w", d.name, err)
+	}
+	// A second lock, and containers mount this read-only: without a link-local
+	// address nothing solicits, and no peer owns the source of an advertisement.
+	for _, knob := range []string{"/accept_ra", "/autoconf"} {
+		_ = os.WriteFile(conf+knob, []byte("0"), 0)
+	}
+	return nil
+}
+
+// manage runs f with the device's netlink socket, or reports os.ErrClosed.
+func (d *Device) manage(what string, f func(*netlink.Handle, netlink.Link) error) error {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	if d.link == nil {
+		return fmt.Errorf("tun: %s: %w", what, os.ErrClosed)
+	}
+	dev := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: d.name, Index: d.index}}
+	if err := f(d.link, dev); err != nil {
+		return fmt.Errorf("tun: %s on %s: %w", what, d.name, err)
+	}
+	return nil
+}
+
+// Up lets packets flow; routes through the device need it first.
+func (d *Device) Up() error {
+	return d.manage("set up", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
+}
+
+// SetMTU changes the device's MTU, 1280 to 65535 bytes.
+func (d *Device) SetMTU(mtu int) error {
+	if err := checkMTU(mtu); err != nil {
+		return err
+	}
+	return d.manage(fmt.Sprintf("set MTU %d", mtu), func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, mtu) })
+}
+
+// MTU asks the kernel for the MTU in bytes; 0 when the device is gone.
+func (d *Device) MTU() int {
+	var mtu int
+	_ = d.manage("read MTU", func(h *netlink.Handle, l netlink.Link) error {
+		link, err := h.LinkByIndex(l.Attrs().Index)
+		if err == nil {
+			mtu = link.Attrs().MTU
+		}
+		return err
+	})
+	return mtu
+}
+
+// AddAddress gives the device an address; the kernel routes the rest of the
+// prefix to the device too. The same address twice is fine.
+func (d *Device) AddAddress(p netip.Prefix) error {
+	if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
+		return fmt.Errorf("tun: %s cannot be an interface address", p)
+	}
+	return d.manage("add address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
+		err := h.AddrAdd(l, address(p))
+		switch {
+		case errors.Is(err, unix.EEXIST):
+			return nil
+		case p.Addr().Is6() && errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
+			return fmt.Errorf("%w (IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6)", err)
+		}
+		return err
+	})
+}
+
+// address is what netlink takes: no duplicate detection, no broadcast address.
+func address(p netip.Prefix) *netlink.Addr {
+	a := &netlink.Addr{IPNet: &net.IPNet{
+		IP:   p.Addr().AsSlice(),
+		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+	}}
+	if p.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	} else {
+		a.Broadcast = net.IPv4zero
+	}
+	return a
+}
