@@ -1,0 +1,93 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// check holds the peers against each other.
+func (c *Config) check() error {
+	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkEndpoints} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkDIDs() error {
+	seen := make(map[did.DID]int)
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if line, twice := seen[p.DID]; twice {
+			return newError(c.Path, p.didAt, "peer.did", "this peer is there already, on line %d", line)
+		}
+		seen[p.DID] = p.didAt.line
+	}
+	return nil
+}
+
+func (c *Config) checkNames() error {
+	seen := make(map[string]int)
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if p.Name == "" {
+			continue
+		}
+		if line, twice := seen[p.Name]; twice {
+			return newError(c.Path, p.nameAt, "peer.name", "the name %q is taken, on line %d", p.Name, line)
+		}
+		seen[p.Name] = p.nameAt.line
+	}
+	return nil
+}
+
+func (c *Config) checkPrefixes() error {
+	seen := make(map[netip.Prefix]int)
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		for j, prefix := range p.AllowedIPs {
+			if line, twice := seen[prefix]; twice {
+				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips",
+					"%s belongs to the peer of line %d already; a prefix has one peer", prefix, line)
+			}
+			seen[prefix] = p.prefixAt[j].line
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkEndpoints() error {
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		for j, e := range p.Endpoints {
+			if prefix, in := endpointInside(e, p.AllowedIPs); in {
+				return newError(c.Path, p.endpointAt[j], "peer.endpoints",
+					"%s lies inside the peer's own prefix %s: the tunnel would carry itself", e, prefix)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckOwn is the part of the check that needs the node's key: it refuses the
+// node itself as a peer, and a peer that claims one of the node's addresses.
+func (c *Config) CheckOwn(own did.DID) error {
+	ours := map[netip.Addr]bool{own.Addr(): true}
+	for _, a := range c.Addresses {
+		ours[a.Addr()] = true
+	}
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if p.DID == own {
+			return newError(c.Path, p.didAt, "peer.did", "this is the node's own DID")
+		}
+		for j, prefix := range p.AllowedIPs {
+			if prefix.IsSingleIP() && ours[prefix.Addr()] {
+				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips", "%s is this node's own address", prefix)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// Defaults of the keys at the top of the file.
+const (
+	DefaultPath      = "/etc/l2tun/l2tun0.toml"
+	DefaultInterface = "l2tun0"
+	DefaultListen    = "[::]:4242"
+	DefaultMTU       = 1380 // bytes
+	MinMTU           = 1280 // bytes: what IPv6 asks of every link
+	MaxMTU           = 9000 // bytes
+)
+
+const maxFile = 4 << 20 // bytes
+
+// A Config is a checked config file.
+type Config struct {
+	Path      string
+	Interface string
+	Addresses []netip.Prefix // besides the DID's own, host part and length
+	Listen    netip.AddrPort // UDP and TCP
+	MTU       int            // inner, bytes
+	Session   Settings
+	Peers     []Peer // in the file's order
+}
+
+// A Peer is one [[peer]] block.
+type Peer struct {
+	DID        did.DID
+	Name       string         // may be empty
+	Endpoints  []string       // "host:port" in the order to try them
+	AllowedIPs []netip.Prefix // masked; the last one is the DID's own address unless it is listed
+	Session    Settings       // the file's [session] with this peer's own settings over it
+	Line       int            // of its [[peer]]
+
+	didAt      position
+	nameAt     position
+	endpointAt []position // of each of Endpoints
+	prefixAt   []position // of each of AllowedIPs
+}
+
+// KeyPath is where the key file of a config lies: beside it, .key for .toml.
+func KeyPath(path string) string { return strings.TrimSuffix(path, ".toml") + ".key" }
+
+// Load reads and checks the file at path. Every error is an *Error.
+func Load(path string) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// LoadIdentity reads the key file of the config at path. Its errors are
+// *KeyError.
+func LoadIdentity(path string) (*did.Identity, error) {
+	id, err := did.LoadKeyFile(KeyPath(path))
+	if err != nil {
+		return nil, &KeyError{Path: KeyPath(path), Err: err}
+	}
+	return id, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	if len(data) > maxFile {
+		return nil, &Error{File: path, Msg: fmt.Sprintf("is larger than %d MiB and surely no config file", maxFile>>20)}
+	}
+	return data, nil
+}
+
+// fileError is the sentence for what the system refused about path.
+func fileError(path string, err error) *Error {
+	msg := err.Error()
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		msg = pe.Err.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		msg = fmt.Sprintf("no such file; l2tun init --config %s makes one", path)
+	}
+	return &Error{File: path, Msg: msg, cause: err}
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// A PeerSpec is a peer as given on a command line, unchecked but for the DID.
+type PeerSpec struct {
+	DID        did.DID
+	Name       string
+	Endpoints  []string // HOST:PORT
+	AllowedIPs []string // CIDR
+}
+
+// AddPeer appends a [[peer]] block to the config at path. Every byte that was
+// there stays. It refuses what Parse would refuse of the result, and the node's
+// own DID. Errors are *Error and *KeyError.
+func AddPeer(path string, s PeerSpec) error {
+	return rewrite(path, func(data []byte) ([]byte, error) {
+		if _, err := Parse(path, data); err != nil {
+			return nil, err
+		}
+		out := appendBlock(data, s.lines())
+		return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
+	})
+}
+
+// RemovePeer takes the block of a peer, named by its DID or its name, out of
+// the config at path, and returns the peer's DID. Comments around the block
+// stay. ErrNoPeer is in the error if there is no such peer.
+func RemovePeer(path, didOrName string) (did.DID, error) {
+	var gone did.DID
+	err := rewrite(path, func(data []byte) ([]byte, error) {
+		c, err := Parse(path, data)
+		if err != nil {
+			return nil, err
+		}
+		i := c.find(didOrName)
+		if i < 0 {
+			return nil, &Error{File: path, Msg: fmt.Sprintf("there is no peer %q in it", didOrName), cause: ErrNoPeer}
+		}
+		gone = c.Peers[i].DID
+		out, err := cutBlock(path, data, i)
+		if err != nil {
+			return nil, err
+		}
+		_, err = Parse(path, out)
+		return out, err
+	})
+	return gone, err
+}
+
+func (c *Config) find(didOrName string) int {
+	for i, p := range c.Peers {
+		if p.DID.String() == didOrName || (p.Name != "" && p.Name == didOrName) {
+			return i
+		}
+	}
+	return -1
+}
+
+// checkEdited also holds the result against the node's key, if there is one.
+func checkEdited(path string, data []byte) error {
+	c, err := Parse(path, data)
+	if err != nil {
+		return err
+	}
+	id, err := LoadIdentity(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.CheckOwn(id.DID())
+}
+
+func (s PeerSpec) lines() []string {
+	lines := []string{"[[peer]]", "did = " + quote(s.DID.String())}
+	if s.Name != "" {
+		lines = append(lines, "name = "+quote(s.Name))
+	}
+	if len(s.Endpoints) > 0 {
+		lines = append(lines, "endpoints = ["+quoteAll(s.Endpoints)+"]")
+	}
+	if len(s.AllowedIPs) > 0 {
+		lines = append(lines, "allowed_ips = ["+quoteAll(s.AllowedIPs)+"]")
+	}
+	return lines
+}
+
+// appendBlock adds lines at the end after one blank line, with the file's own
+// kind of newline.
+func appendBlock(data []byte, lines []string) []byte {
+	nl := "\n"
+	if bytes.Contains(data, []byte("\r\n")) {
+		nl = "\r\n"
+	}
+	out := bytes.Clone(data)
+	if len(out) > 0 && out[len(out)-1] != '\n' {
+		out = append(out, nl...)
+	}
+	if len(out) > 0 {
+		out = append(out, nl...)
+	}
+	return append(out, strings.Join(lines, nl)+nl...)
+}
+
+// cutBlock removes peer i from its header to the line of its last entry, and
+// the blank line that appendBlock would have put before it.
+func cutBlock(path string, data []byte, i int) ([]byte, error) {
+	doc, err := scan(path, data)
+	if err != nil {
+		return nil, err
+	}
+	start, end := doc.peers[i].start, doc.peers[i].end
+	for _, blank := range []string{"\n\r\n", "\n\n"} {
+		if bytes.HasSuffix(data[:start], []byte(blank)) {
+			start -= len(blank) - 1
+			break
+		}
+	}
+	return append(bytes.Clone(data[:start]), data[end:]...), nil
+}
+
+// withoutPlace drops line and column from an error about text that was never
+// written.
+func withoutPlace(err error) error { return withoutPlaceAfter(err, 0) }
+
+// withoutPlaceAfter does so for places after a line.
+func withoutPlaceAfter(err error, line int) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Line > line {
+		e.Line, e.Col = 0, 0
+	}
+	return err
+}
+
+// quote writes a TOML basic string.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

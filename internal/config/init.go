@@ -1,0 +1,123 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// An InitSpec says what Init writes. Empty strings mean the defaults.
+type InitSpec struct {
+	Path      string
+	Interface string
+	Addresses []string // CIDR, besides the DID's own address
+	Listen    string   // HOST:PORT
+}
+
+// Init writes a commented config and beside it a new key file, both readable by
+// their owner only, and makes their directory (0700) if it is missing. It
+// overwrites nothing and leaves nothing half-done. Errors are *Error, *KeyError
+// or *ExistsError.
+func Init(s InitSpec) (*did.Identity, error) {
+	text, err := s.render()
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseExisting(s.Path, KeyPath(s.Path)); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
+		return nil, fileError(s.Path, err)
+	}
+	return s.write(text)
+}
+
+func (s InitSpec) write(text []byte) (*did.Identity, error) {
+	id, err := did.GenerateKeyFile(KeyPath(s.Path))
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &ExistsError{[]string{KeyPath(s.Path)}}
+	}
+	if err != nil {
+		return nil, &KeyError{Path: KeyPath(s.Path), Err: err}
+	}
+	if err := writeNew(s.Path, text); err != nil {
+		os.Remove(KeyPath(s.Path)) // made a moment ago and of no use alone
+		if errors.Is(err, fs.ErrExist) {
+			return nil, &ExistsError{[]string{s.Path}}
+		}
+		return nil, fileError(s.Path, err)
+	}
+	return id, nil
+}
+
+// refuseExisting does not follow links: one that leads nowhere is there too.
+func refuseExisting(paths ...string) error {
+	var there []string
+	for _, p := range paths {
+		if _, err := os.Lstat(p); err == nil {
+			there = append(there, p)
+		}
+	}
+	if there == nil {
+		return nil
+	}
+	return &ExistsError{there}
+}
+
+const template = `# A node of an l2tun network. Its key is in the file of the same name ending in
+# .key: whoever has that file is this node. "l2tun id" prints the DID and the
+# overlay address that belong to the key.
+
+# The network interface to make.
+interface = %s
+
+# Addresses of this node besides the one that its DID gives, with prefix
+# length: "10.9.0.1/24".
+addresses = [%s]
+
+# Where to listen, UDP and TCP.
+listen = %s
+
+# The largest packet inside the tunnel, in bytes.
+# mtu = %d
+
+# Times of the sessions with all peers. Each can be set for one peer as well.
+# [session]
+# rekey_after = "2m"    # new keys at least this often
+# heartbeat = "30s"     # sent after this long without traffic
+# ttl = "24h"           # then the peers prove who they are anew
+
+# One block for each peer; "l2tun peer add" appends them.
+# [[peer]]
+# did = "did:morpheus:z…"                # "l2tun id" on the peer
+# name = "office"
+# endpoints = ["office.example:4242"]    # where it listens, if it can be reached
+# allowed_ips = ["10.9.0.2/32"]          # what it may send and gets; its own DID's address always
+`
+
+// render fills the template and checks the result, so that Init never writes
+// what Load would refuse.
+func (s *InitSpec) render() ([]byte, error) {
+	if s.Interface == "" {
+		s.Interface = DefaultInterface
+	}
+	if s.Listen == "" {
+		s.Listen = DefaultListen
+	}
+	text := fmt.Appendf(nil, template, quote(s.Interface), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU)
+	_, err := Parse(s.Path, text)
+	return text, withoutPlace(err)
+}
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxInterface = 15 // bytes: IFNAMSIZ without its zero
+	maxName      = 64 // bytes
+	maxHost      = 253
+)
+
+// CheckInterface holds a name to the kernel's rules for interfaces, and to what
+// may stand in a file name and in sysctl paths. The error completes "NAME …".
+func CheckInterface(name string) error {
+	switch {
+	case name == "":
+		return errors.New("an interface needs a name")
+	case len(name) > maxInterface:
+		return fmt.Errorf("%q is %d bytes long; an interface name has at most %d", name, len(name), maxInterface)
+	case name == "." || name == ".." || name == "lo" || name == "all" || name == "default":
+		return fmt.Errorf("%q is reserved by the kernel; choose another interface name", name)
+	}
+	for _, c := range name {
+		if c <= ' ' || c > '~' || strings.ContainsRune("/:%", c) {
+			return fmt.Errorf("%q cannot be an interface name: %q is not allowed in it", name, c)
+		}
+	}
+	return nil
+}
+
+// checkName holds a peer's name to what can be printed and told from a DID.
+func checkName(name string) error {
+	switch {
+	case name == "" || len(name) > maxName:
+		return fmt.Errorf("a name has 1 to %d bytes; leave the key out for none", maxName)
+	case strings.HasPrefix(name, "did:"):
+		return errors.New(`a name must not begin with "did:"`)
+	case strings.TrimSpace(name) != name:
+		return errors.New("a name must not begin or end with a space")
+	}
+	for _, c := range name {
+		if !unicode.IsPrint(c) || c == utf8.RuneError {
+			return fmt.Errorf("%q is not allowed in a name", c)
+		}
+	}
+	return nil
+}
+
+// parseListen reads "HOST:PORT", HOST an address of this machine or empty for
+// all of them.
+func parseListen(s string) (netip.AddrPort, error) {
+	host, port, err := splitPort(s)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host == "" {
+		host = "::"
+	}
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return netip.AddrPort{}, fmt.Errorf("%q does not begin with an IP address; write %s for all addresses", s, DefaultListen)
+	case addr.IsMulticast():
+		return netip.AddrPort{}, fmt.Errorf("%s is a multicast address", addr)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), port), nil
+}
+
+// parseEndpoint checks "HOST:PORT", HOST an address or a name to look up.
+func parseEndpoint(s string) (string, error) {
+	host, _, err := splitPort(s)
+	if err != nil {
+		return "", err
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.IsUnspecified() || addr.IsMulticast() {
+			return "", fmt.Errorf("nothing can be sent to %s; give the peer's own address", addr)
+		}
+		return s, nil
+	}
+	if !validHost(host) {
+		return "", fmt.Errorf("%q has neither an IP address nor a host name before the port", s)
+	}
+	return s, nil
+}
+
+// splitPort cuts "HOST:PORT" and checks the port.
+func splitPort(s string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not HOST:PORT, such as 192.0.2.1:4242, [2001:db8::1]:4242 or node.example:4242", s)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 || text[0] == '+' {
+		return "", 0, fmt.Errorf("%q has no port between 1 and 65535", s)
+	}
+	return host, uint16(n), nil
+}
+
+// validHost takes what DNS takes, and underscores. A name of digits and dots
+// alone is a mistyped address.
+func validHost(s string) bool {
+	if s == "" || len(s) > maxHost || strings.Trim(s, "0123456789.") == "" {
+		return false
+	}
+	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range label {
+			if c > unicode.MaxASCII || !(unicode.IsLetter(c) || unicode.IsDigit(c) || c == '-' || c == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
