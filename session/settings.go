@@ -3,6 +3,8 @@ package session
 import (
 	"fmt"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
 )
 
 // Settings are the times and bounds of a session. Zero means the default.
@@ -19,44 +21,67 @@ type Settings struct {
 	Quarantine         time.Duration // default 60 s
 	ProbeInterval      time.Duration // default 1 s: probes while degraded with something queued
 	IdleProbeInterval  time.Duration // default 10 s: probes while degraded with nothing queued
+	QueueBytes         int           // default 1 MiB of packets that wait for a path
+	QueuePackets       int           // default 256
+	QueueAge           time.Duration // default 30 s
 }
 
-// heartbeatAnswer is how soon a heartbeat's answer is due (spec-018).
-const heartbeatAnswer = 2 * time.Second
+// defaults are spec-018's.
+var defaults = Settings{
+	TTL: 24 * time.Hour, RotationWindow: time.Hour, RekeyAfter: 2 * time.Minute,
+	Heartbeat: 30 * time.Second, HeartbeatTolerance: 3, HandshakeTimeout: 5 * time.Second,
+	DegradedTimeout: time.Minute, SuspendedRetry: time.Minute, Quarantine: time.Minute,
+	ProbeInterval: time.Second, IdleProbeInterval: 10 * time.Second,
+	QueueBytes: 1 << 20, QueuePackets: 256, QueueAge: 30 * time.Second,
+}
 
 const (
+	// heartbeatAnswer is how soon a heartbeat's answer is due (spec-018).
+	heartbeatAnswer = 2 * time.Second
+	// Failed handshakes are tried again after retryMin, doubling to retryMax.
 	retryMin = time.Second
 	retryMax = 60 * time.Second
 )
 
-func (s Settings) withDefaults() Settings {
-	for _, d := range []struct {
-		v   *time.Duration
-		def time.Duration
-	}{
-		{&s.TTL, 24 * time.Hour}, {&s.RotationWindow, time.Hour}, {&s.RekeyAfter, 2 * time.Minute},
-		{&s.Heartbeat, 30 * time.Second}, {&s.HandshakeTimeout, 5 * time.Second}, {&s.DegradedTimeout, time.Minute},
-		{&s.SuspendedRetry, time.Minute}, {&s.Quarantine, time.Minute}, {&s.ProbeInterval, time.Second},
-		{&s.IdleProbeInterval, 10 * time.Second},
-	} {
-		if *d.v == 0 {
-			*d.v = d.def
-		}
+// A field is one setting under its name in config files and messages.
+type field struct {
+	name string
+	time *time.Duration
+	num  *int
+}
+
+func (s *Settings) fields() []field {
+	return []field{
+		{name: "ttl", time: &s.TTL}, {name: "rotation_window", time: &s.RotationWindow},
+		{name: "rekey_after", time: &s.RekeyAfter}, {name: "heartbeat", time: &s.Heartbeat},
+		{name: "heartbeat_tolerance", num: &s.HeartbeatTolerance},
+		{name: "handshake_timeout", time: &s.HandshakeTimeout}, {name: "degraded_timeout", time: &s.DegradedTimeout},
+		{name: "suspended_retry", time: &s.SuspendedRetry}, {name: "quarantine", time: &s.Quarantine},
+		{name: "probe_interval", time: &s.ProbeInterval}, {name: "idle_probe_interval", time: &s.IdleProbeInterval},
+		{name: "queue_bytes", num: &s.QueueBytes}, {name: "queue_packets", num: &s.QueuePackets},
+		{name: "queue_age", time: &s.QueueAge},
 	}
-	if s.HeartbeatTolerance == 0 {
-		s.HeartbeatTolerance = 3
+}
+
+// over fills what is zero in s from base.
+func (s Settings) over(base Settings) Settings {
+	from := base.fields()
+	for i, f := range s.fields() {
+		switch {
+		case f.time != nil && *f.time == 0:
+			*f.time = *from[i].time
+		case f.num != nil && *f.num == 0:
+			*f.num = *from[i].num
+		}
 	}
 	return s
 }
 
-// check refuses settings that no session could keep. It expects defaults filled in.
+// check refuses settings that no session could keep. It expects none to be zero.
 func (s Settings) check() error {
-	for name, d := range map[string]time.Duration{"ttl": s.TTL, "rotation_window": s.RotationWindow,
-		"rekey_after": s.RekeyAfter, "heartbeat": s.Heartbeat, "handshake_timeout": s.HandshakeTimeout,
-		"degraded_timeout": s.DegradedTimeout, "suspended_retry": s.SuspendedRetry, "quarantine": s.Quarantine,
-		"probe_interval": s.ProbeInterval, "idle_probe_interval": s.IdleProbeInterval} {
-		if d < 0 {
-			return fmt.Errorf("session: %s is negative: %v", name, d)
+	for _, f := range s.fields() {
+		if f.time != nil && *f.time < 0 || f.num != nil && *f.num < 0 {
+			return fmt.Errorf("session: %s is negative", f.name)
 		}
 	}
 	switch {
@@ -64,8 +89,10 @@ func (s Settings) check() error {
 		return fmt.Errorf("session: rekey_after is at most 1h, not %v", s.RekeyAfter)
 	case s.RotationWindow > s.TTL:
 		return fmt.Errorf("session: rotation_window %v is longer than ttl %v", s.RotationWindow, s.TTL)
-	case s.HeartbeatTolerance < 0:
-		return fmt.Errorf("session: heartbeat_tolerance is negative: %d", s.HeartbeatTolerance)
 	}
 	return nil
+}
+
+func (s Settings) queue() link.QueueLimits {
+	return link.QueueLimits{Bytes: s.QueueBytes, Packets: s.QueuePackets, Age: s.QueueAge}
 }

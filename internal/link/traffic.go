@@ -29,11 +29,13 @@ const (
 	DropEarly                  // held records beyond the bound
 	DropDevice                 // the TUN device refused it
 	DropLimit                  // the epoch's key limit is reached
+	DropNoRoute                // no peer owns the destination
+	DropUnknown                // record id of no epoch
 	numDrops
 )
 
 var dropNames = [numDrops]string{"bad_source", "replayed", "forged", "malformed", "queue_full", "queue_age",
-	"carrier", "too_big", "reassembly", "early", "device", "limit"}
+	"carrier", "too_big", "reassembly", "early", "device", "limit", "no_route", "unknown_id"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -59,6 +61,13 @@ func (t *Traffic) Drops() map[string]uint64 {
 		}
 	}
 	return m
+}
+
+// QueueLimits bound what waits for a path. Zero holds nothing.
+type QueueLimits struct {
+	Bytes   int
+	Packets int
+	Age     time.Duration
 }
 
 // Stamp turns a time into what LastHeard and LastSent hold: nanoseconds on the

@@ -1,0 +1,46 @@
+package datapath
+
+import (
+	"sync"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/routing"
+	"github.com/libertaria-project/l2tun/tun"
+)
+
+// A Datapath moves packets between one TUN device and all peers. Its methods
+// are safe for concurrent use.
+type Datapath struct {
+	dev     tun.Interface
+	routes  *routing.Table[*Peer]
+	epochs  record.Table[*receiver]
+	scratch sync.Pool // *inbound: one per receive that is under way
+	stray   link.Traffic
+}
+
+// New returns a datapath over dev. The caller runs Outbound and passes received
+// records to Records; it closes dev to end both.
+func New(dev tun.Interface) *Datapath {
+	return &Datapath{dev: dev, routes: new(routing.Table[*Peer])}
+}
+
+// Stray counts what belongs to no peer: packets without a route.
+func (d *Datapath) Stray() *link.Traffic { return &d.stray }
+
+// Routes is the table from destination to peer; a peer may use the sources
+// that lead to it.
+func (d *Datapath) Routes() *routing.Table[*Peer] { return d.routes }
+
+// Known implements link.Handler.
+func (d *Datapath) Known(id wire.RecordID) bool {
+	_, ok := d.epochs.Get(id)
+	return ok
+}
+
+// NewPeer returns the plane of one peer. It waits for Use before it sends.
+func (d *Datapath) NewPeer(id did.DID, limits link.QueueLimits, sink link.Sink) *Peer {
+	return &Peer{d: d, did: id, sink: sink, queue: queue{limits: limits}}
+}

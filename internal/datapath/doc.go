@@ -1,0 +1,11 @@
+// Package datapath owns both packet loops and their buffers.
+//
+//	out  TUN read -> peer by destination -> seal into one buffer per peer -> one Send
+//	in   one receive -> epoch by record id -> open -> source check -> one TUN write
+//
+// It is not asked what to do: sessions tell each Peer which epoch and path to
+// use, and the loops read that through one atomic pointer. No lock is held
+// across a system call, nothing is allocated per packet, and nothing goes to
+// another goroutine but frames, which are copied. Packets that have no path wait
+// in the peer's own queue, so that no peer holds up another. SPEC section 7.
+package datapath

@@ -1,0 +1,159 @@
+package datapath
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A Peer is the packet side of one session.
+type Peer struct {
+	d       *Datapath
+	did     did.DID
+	sink    link.Sink
+	traffic link.Traffic
+	tx      atomic.Pointer[sender] // nil: packets wait
+	halves  reassembly
+	partID  atomic.Uint32
+
+	mu     sync.Mutex // guards the queue and the flip between waiting and sending
+	queue  queue
+	closed bool
+}
+
+var _ link.Plane = (*Peer)(nil)
+
+// A sender is what the packet path reads to send: the epoch in use and the path.
+type sender struct {
+	epoch *record.Epoch
+	path  link.Path
+}
+
+// A receiver is what a record id leads to.
+type receiver struct {
+	peer  *Peer
+	epoch *record.Epoch
+	heard atomic.Bool // a record of this epoch has been opened
+
+	held  atomic.Bool // records are kept until the peer is proven
+	mu    sync.Mutex
+	early wire.Batch
+	from  link.Path
+}
+
+// Bounds of what is held for a peer that is not proven yet (spec-018, design 5).
+const (
+	earlyRecords = 64
+	earlyBytes   = 96 << 10
+)
+
+// DID is the peer's name.
+func (p *Peer) DID() did.DID { return p.did }
+
+// Traffic implements link.Plane.
+func (p *Peer) Traffic() *link.Traffic { return &p.traffic }
+
+// Install implements link.Plane.
+func (p *Peer) Install(e *record.Epoch, hold bool) error {
+	r := &receiver{peer: p, epoch: e}
+	r.held.Store(hold)
+	return p.d.epochs.Put(e.RecvID(), r)
+}
+
+// Release implements link.Plane.
+func (p *Peer) Release(e *record.Epoch) {
+	r, ok := p.d.epochs.Get(e.RecvID())
+	if !ok || r.epoch != e {
+		return
+	}
+	for r.held.Load() {
+		early, from := r.take()
+		if early.Len() == 0 {
+			continue // take ended the holding
+		}
+		recs := make([][]byte, early.Len())
+		for i := range recs {
+			recs[i] = early.At(i)
+		}
+		p.d.receive(from, r, recs)
+	}
+}
+
+// take empties what is held; when nothing is left it ends the holding, under
+// the lock, so that no record is kept after it and none overtakes.
+func (r *receiver) take() (wire.Batch, link.Path) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	early := r.early
+	r.early = wire.Batch{}
+	if early.Len() == 0 {
+		r.held.Store(false)
+	}
+	return early, r.from
+}
+
+// hold keeps records for later, and reports false when the holding has ended.
+func (r *receiver) hold(path link.Path, recs [][]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.held.Load() {
+		return false
+	}
+	r.from = path
+	for i, rec := range recs {
+		if r.early.Len() == earlyRecords || len(r.early.Buf)+len(rec) > earlyBytes {
+			r.peer.traffic.Drop(link.DropEarly, len(recs)-i)
+			break
+		}
+		r.early.Append(rec)
+	}
+	return true
+}
+
+// Remove implements link.Plane.
+func (p *Peer) Remove(e *record.Epoch) {
+	if r, ok := p.d.epochs.Get(e.RecvID()); ok && r.epoch == e {
+		p.d.epochs.Delete(e.RecvID())
+	}
+}
+
+// Use implements link.Plane. It sends what waits before it lets the packet path
+// send, so that order is kept.
+func (p *Peer) Use(e *record.Epoch, path link.Path) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e == nil || path == nil || p.closed {
+		p.tx.Store(nil)
+		return
+	}
+	tx := &sender{epoch: e, path: path}
+	p.flush(tx)
+	p.tx.Store(tx)
+}
+
+// flush sends what waits; the caller holds mu. This is the one place where a
+// lock is held while sending: nothing else may pass until the queue is empty.
+func (p *Peer) flush(tx *sender) {
+	var out outbound
+	plains := p.queue.takeAll(time.Now(), &p.traffic)
+	for len(plains) > 0 {
+		n := min(len(plains), batchSize)
+		p.transmit(tx, plains[:n], &out)
+		plains = plains[n:]
+	}
+}
+
+// Close implements link.Plane.
+func (p *Peer) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.tx.Store(nil)
+	p.queue.clear(&p.traffic)
+	p.d.routes.DeleteAll(p)
+}

@@ -1,0 +1,8 @@
+// Package memnet is a network in memory for tests of what runs on paths. It
+// implements link.Network with connections whose datagrams can be delayed,
+// lost, duplicated and reordered, and whose lines can be cut. It uses channels
+// and timers only, so that it works in testing/synctest bubbles.
+//
+// Streams are reliable, as QUIC's are: a cut line delays them until it heals or
+// the connection's idle timeout ends it. Records on a Path are not.
+package memnet

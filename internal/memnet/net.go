@@ -1,0 +1,240 @@
+package memnet
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+// idleTimeout ends a connection whose line was cut for so long.
+const idleTimeout = 60 * time.Second
+
+var (
+	errIdle   = errors.New("memnet: idle timeout")
+	errKilled = errors.New("memnet: the peer does not know the connection")
+	errLocal  = errors.New("memnet: node closed")
+)
+
+// A Line is how one direction between two nodes behaves. Probabilities are of
+// a datagram; the zero Line is perfect.
+type Line struct {
+	Delay     time.Duration
+	Jitter    time.Duration // added at random, which reorders
+	Loss      float64
+	Duplicate float64
+	Cut       bool
+}
+
+// A Net is a set of nodes and the lines between them.
+type Net struct {
+	mu     sync.Mutex
+	rng    *rand.Rand
+	nodes  map[netip.AddrPort]*Node
+	lines  map[[2]netip.AddrPort]Line
+	base   Line
+	healed chan struct{} // closed and replaced whenever lines change
+}
+
+// New returns a network whose chances follow from seed.
+func New(seed uint64) *Net {
+	return &Net{rng: rand.New(rand.NewPCG(seed, seed)), nodes: make(map[netip.AddrPort]*Node),
+		lines: make(map[[2]netip.AddrPort]Line), healed: make(chan struct{})}
+}
+
+// SetAll makes every direction behave as l.
+func (n *Net) SetAll(l Line) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.base = l
+	clear(n.lines)
+	n.changed()
+}
+
+// Set makes the direction from one node to another behave as l.
+func (n *Net) Set(from, to netip.AddrPort, l Line) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lines[[2]netip.AddrPort{from, to}] = l
+	n.changed()
+}
+
+func (n *Net) changed() {
+	close(n.healed)
+	n.healed = make(chan struct{})
+}
+
+// line returns a direction's behaviour and what is closed when it changes.
+func (n *Net) line(from, to netip.AddrPort) (Line, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l, ok := n.lines[[2]netip.AddrPort{from, to}]; ok {
+		return l, n.healed
+	}
+	return n.base, n.healed
+}
+
+// chance draws a number below 1.
+func (n *Net) chance() float64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rng.Float64()
+}
+
+// fate says after what delays the copies of one datagram arrive.
+func (n *Net) fate(l Line) []time.Duration {
+	if l.Cut || n.chance() < l.Loss {
+		return nil
+	}
+	at := []time.Duration{l.Delay + time.Duration(n.chance()*float64(l.Jitter))}
+	if n.chance() < l.Duplicate {
+		at = append(at, l.Delay+time.Duration(n.chance()*float64(l.Jitter)))
+	}
+	return at
+}
+
+// passable waits until the direction is not cut; it gives up with the idle
+// timeout or when done is closed.
+func (n *Net) passable(from, to netip.AddrPort, done <-chan struct{}) (Line, error) {
+	idle := time.NewTimer(idleTimeout)
+	defer idle.Stop()
+	for {
+		l, changed := n.line(from, to)
+		if !l.Cut {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-idle.C:
+			return l, errIdle
+		case <-done:
+			return l, context.Canceled
+		}
+	}
+}
+
+// A Node is one end: a link.Network at an address.
+type Node struct {
+	net      *Net
+	addr     netip.AddrPort
+	incoming chan *Conn
+	done     chan struct{}
+	once     sync.Once
+
+	mu      sync.Mutex
+	handler link.Handler
+	conns   map[*Conn]struct{}
+}
+
+var _ link.Network = (*Node)(nil)
+
+// Node puts a node at an address, in place of one that was there.
+func (n *Net) Node(addr netip.AddrPort) *Node {
+	node := &Node{net: n, addr: addr, incoming: make(chan *Conn, 32), done: make(chan struct{}),
+		conns: make(map[*Conn]struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.nodes[addr] = node
+	return node
+}
+
+// Addr is where the node is.
+func (n *Node) Addr() netip.AddrPort { return n.addr }
+
+// Handle implements link.Network.
+func (n *Node) Handle(h link.Handler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.handler = h
+}
+
+func (n *Node) receiver() link.Handler {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.handler
+}
+
+// Resolve implements link.Network for literals.
+func (n *Node) Resolve(_ context.Context, endpoint string) ([]netip.AddrPort, error) {
+	a, err := netip.ParseAddrPort(endpoint)
+	return []netip.AddrPort{a}, err
+}
+
+// Dial implements link.Network: one round trip, or silence until ctx ends.
+func (n *Node) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	for _, dir := range [][2]netip.AddrPort{{n.addr, remote}, {remote, n.addr}} {
+		l, err := n.net.passable(dir[0], dir[1], ctx.Done())
+		if err != nil {
+			return nil, ctx.Err()
+		}
+		if err := sleep(ctx, l.Delay); err != nil {
+			return nil, err
+		}
+	}
+	n.net.mu.Lock()
+	peer := n.net.nodes[remote]
+	n.net.mu.Unlock()
+	if peer == nil || peer.isClosed() || n.isClosed() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	ours, theirs := newPair(n, peer)
+	select {
+	case peer.incoming <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		ours.end(ctx.Err())
+		theirs.end(ctx.Err())
+		return nil, ctx.Err()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Accept implements link.Network.
+func (n *Node) Accept(ctx context.Context) (link.Conn, error) {
+	select {
+	case c := <-n.incoming:
+		return c, nil
+	case <-n.done:
+		return nil, errLocal
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Kill ends the node as a crash does: nobody is told. A peer that sends on one
+// of its connections is answered by a reset once another node has taken the
+// address.
+func (n *Node) Kill() {
+	n.once.Do(func() { close(n.done) })
+	n.mu.Lock()
+	conns := n.conns
+	n.conns = make(map[*Conn]struct{})
+	n.mu.Unlock()
+	for c := range conns {
+		c.end(errLocal)
+	}
+}
+
+func (n *Node) isClosed() bool {
+	select {
+	case <-n.done:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/datapath"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// addresses are the interface's: the DID's own first.
+func (n *node) addresses(c *config.Config) []netip.Prefix {
+	own := netip.PrefixFrom(n.id.DID().Addr(), 128)
+	return append([]netip.Prefix{own}, c.Addresses...)
+}
+
+// Reload applies the config file as it is now. Peers that did not change keep
+// their sessions. What needs a new device or socket is refused, and nothing is
+// half done.
+func (n *node) reload(context.Context) error {
+	c, err := config.Load(n.o.ConfigPath)
+	if err != nil {
+		return err
+	}
+	if err := c.CheckIdentity(n.id.DID()); err != nil {
+		return err
+	}
+	if err := sameBase(n.config.Load(), c); err != nil {
+		return err
+	}
+	return n.apply(c)
+}
+
+// sameBase refuses changes that a running node cannot take.
+func sameBase(old, c *config.Config) error {
+	for _, k := range []struct {
+		key  string
+		same bool
+	}{
+		{"interface", old.Interface == c.Interface},
+		{"addresses", slices.Equal(old.Addresses, c.Addresses)},
+		{"listen", old.Listen == c.Listen},
+		{"mtu", old.MTU == c.MTU},
+		{"session", old.Session == c.Session},
+	} {
+		if !k.same {
+			return fmt.Errorf("%s: %s has changed, which needs a restart: l2tun down, then l2tun up", c.Path, k.key)
+		}
+	}
+	return nil
+}
+
+// apply makes the peers those of c: first it removes, then it adds, so that a
+// prefix can move from one peer to another.
+func (n *node) apply(c *config.Config) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var before []config.Peer
+	if old := n.config.Load(); old != nil {
+		before = old.Peers
+	}
+	var errs []error
+	for _, p := range before {
+		if now := find(c.Peers, p.DID); now == nil || renewed(p, *now) {
+			errs = append(errs, n.removePeer(p))
+		} else {
+			errs = append(errs, n.dropPrefixes(p, *now))
+		}
+	}
+	for _, p := range c.Peers {
+		errs = append(errs, n.applyPeer(p))
+	}
+	n.config.Store(c)
+	return errors.Join(errs...)
+}
+
+func find(peers []config.Peer, d did.DID) *config.Peer {
+	for i := range peers {
+		if peers[i].DID == d {
+			return &peers[i]
+		}
+	}
+	return nil
+}
+
+// renewed reports whether a peer's session must start anew: what a session is
+// made of is not changed under it.
+func renewed(old, now config.Peer) bool {
+	return old.Session != now.Session || old.Name != now.Name || (len(old.Endpoints) > 0) != (len(now.Endpoints) > 0)
+}
+
+func (n *node) removePeer(p config.Peer) error {
+	errs := []error{n.manager.Remove(p.DID)}
+	for _, prefix := range p.AllowedIPs {
+		errs = append(errs, n.kernel.Remove(prefix))
+	}
+	n.where.Delete(p.DID)
+	return errors.Join(errs...)
+}
+
+// dropPrefixes takes away what a peer that stays does not own any more.
+func (n *node) dropPrefixes(old, now config.Peer) error {
+	var errs []error
+	for _, prefix := range old.AllowedIPs {
+		if !slices.Contains(now.AllowedIPs, prefix) {
+			n.data.Routes().Delete(prefix, n.plane(now.DID))
+			errs = append(errs, n.kernel.Remove(prefix))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// applyPeer adds a peer, or brings one that is there up to date. Its routes are
+// in place before its session can start.
+func (n *node) applyPeer(p config.Peer) error {
+	n.where.Set(p.DID, p.Endpoints...)
+	s, err := n.manager.Session(p.DID)
+	if errors.Is(err, session.ErrUnknownPeer) {
+		s, err = n.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: settings(p.Session), Keep: len(p.Endpoints) > 0})
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, prefix := range p.AllowedIPs {
+		if err := n.data.Routes().Insert(prefix, s.Plane().(*datapath.Peer)); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, n.kernel.Add(prefix, 0))
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) plane(d did.DID) *datapath.Peer {
+	s, err := n.manager.Session(d)
+	if err != nil {
+		return nil
+	}
+	return s.Plane().(*datapath.Peer)
+}

@@ -1,0 +1,208 @@
+// Package node joins the parts into one running node: identity, TUN device,
+// socket, sessions, packet loops, routes and the control socket. It owns the
+// order of starting and stopping and nothing else. SPEC section 8.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/datapath"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/routing"
+	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
+	"github.com/libertaria-project/l2tun/tun"
+)
+
+// Options say which node to run.
+type Options struct {
+	ConfigPath string
+	Socket     string       // control socket; empty: the interface's own
+	Logger     *slog.Logger // nil: none
+	Program    string       // version of the program, for status
+	Ready      func()       // called once the interface is up and commands are answered
+}
+
+// A node is what Run has started. Fields are set once, in start's order.
+type node struct {
+	o       Options
+	log     *slog.Logger
+	id      *did.Identity
+	dev     *tun.Device
+	net     *transport.Transport
+	data    *datapath.Datapath
+	kernel  *routing.Kernel
+	manager *session.Manager
+	where   did.Static // endpoints of the peers, read by sessions
+
+	config atomic.Pointer[config.Config] // what is applied
+	mu     sync.Mutex                    // one apply at a time
+
+	undo  []func() // what Run has to undo, last first
+	down  func()   // asks Run to end
+	ended chan struct{}
+}
+
+// Run brings a node up and returns when ctx ends, a client asks for it, or the
+// device fails. Interface, routes, socket and lock are gone by then. Errors of
+// config and key file are *config.Error and *config.KeyError.
+func Run(ctx context.Context, o Options) error {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	n := &node{o: o, log: o.Logger, ended: make(chan struct{})}
+	n.down = func() { cancel(context.Canceled) }
+	defer n.stop()
+	if err := n.start(cancel); err != nil {
+		return err
+	}
+	n.log.Info("node is up", "interface", n.dev.Name(), "did", n.id.DID().String(), "listen", n.net.LocalAddr().String())
+	if o.Ready != nil {
+		o.Ready()
+	}
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// start brings the parts up, each with what undoes it.
+func (n *node) start(fail context.CancelCauseFunc) error {
+	c, err := config.Load(n.o.ConfigPath)
+	if err != nil {
+		return err
+	}
+	if n.id, err = config.LoadIdentity(n.o.ConfigPath); err != nil {
+		return err
+	}
+	if err := c.CheckIdentity(n.id.DID()); err != nil {
+		return err
+	}
+	steps := []func(*config.Config) error{n.startLock, n.startDevice, n.startNetwork, n.startSessions}
+	for _, step := range steps {
+		if err := step(c); err != nil {
+			return err
+		}
+	}
+	n.startLoop(fail)
+	if err := n.apply(c); err != nil {
+		return err
+	}
+	return n.startControl(c)
+}
+
+// stop undoes what start did, the last first.
+func (n *node) stop() {
+	for i := len(n.undo) - 1; i >= 0; i-- {
+		n.undo[i]()
+	}
+}
+
+func (n *node) defers(f func()) { n.undo = append(n.undo, f) }
+
+// startLock makes this the only node of the interface.
+func (n *node) startLock(c *config.Config) error {
+	if n.o.Socket == "" {
+		n.o.Socket = control.SocketPath(c.Interface)
+	}
+	lock, err := control.Acquire(n.o.Socket)
+	if err != nil {
+		return err
+	}
+	n.defers(func() { lock.Release() })
+	return nil
+}
+
+func (n *node) startDevice(c *config.Config) (err error) {
+	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU}); err != nil {
+		return err
+	}
+	n.defers(func() { n.dev.Close() })
+	for _, p := range n.addresses(c) {
+		if err := n.dev.AddAddress(p); err != nil {
+			return err
+		}
+	}
+	if err := n.dev.Up(); err != nil {
+		return err
+	}
+	if n.kernel, err = routing.NewKernel(n.dev.Index()); err != nil {
+		return err
+	}
+	n.defers(func() { n.kernel.Undo() })
+	return nil
+}
+
+func (n *node) startNetwork(c *config.Config) (err error) {
+	n.net, err = transport.Listen(transport.Config{
+		Listen:   c.Listen,
+		ResetKey: n.id.Secret("l2tun quic stateless reset v1"),
+		TokenKey: n.id.Secret("l2tun quic token v1"),
+		Mark:     mark,
+		Logger:   n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.defers(func() { n.net.Close() })
+	return nil
+}
+
+func (n *node) startSessions(c *config.Config) (err error) {
+	n.data = datapath.New(n.dev)
+	n.net.Handle(n.data)
+	n.manager, err = session.New(session.Config{
+		Identity: n.id,
+		Network:  n.net,
+		Resolver: &n.where,
+		Settings: settings(c.Session),
+		MTU:      c.MTU,
+		AES:      hasAES(),
+		Logger:   n.log,
+		Planes: func(peer did.DID, sink link.Sink, limits link.QueueLimits) link.Plane {
+			return n.data.NewPeer(peer, limits, sink)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	n.defers(func() { n.manager.Close() })
+	return nil
+}
+
+// startLoop runs the loop from the device to the peers. It ends with the
+// device; its end before that ends the node.
+func (n *node) startLoop(fail context.CancelCauseFunc) {
+	go func() {
+		defer close(n.ended)
+		if err := n.data.Outbound(); !errors.Is(err, os.ErrClosed) {
+			fail(fmt.Errorf("interface %s: %w", n.dev.Name(), err))
+		}
+	}()
+	n.defers(func() {
+		n.manager.Close() // first: peers are told while packets still flow
+		n.dev.Close()
+		<-n.ended
+	})
+}
+
+func (n *node) startControl(c *config.Config) error {
+	srv, err := control.Serve(n.o.Socket, handler{n}, n.log)
+	if err != nil {
+		return err
+	}
+	n.defers(func() { srv.Close() })
+	return nil
+}

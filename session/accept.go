@@ -1,0 +1,215 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// helloTimeout is how long a stranger's connection may live without a proof.
+const helloTimeout = 5 * time.Second
+
+// A halfOpen is a handshake that we answer and that is not proven yet.
+type halfOpen struct{ params wire.Params }
+
+// accept serves every connection that comes in, until Close.
+func (m *Manager) accept() {
+	for {
+		conn, err := m.c.Network.Accept(m.ctx)
+		if err != nil {
+			if m.ctx.Err() == nil {
+				m.log.Error("accepting has ended", "error", err)
+			}
+			return
+		}
+		m.wg.Go(func() {
+			if err := m.serveFirst(conn); err != nil {
+				m.log.Debug("connection refused", "remote", conn.Remote(), "error", err)
+				conn.Close("no session")
+				return
+			}
+			m.serve(conn)
+		})
+	}
+}
+
+// serveFirst answers the handshake that a new connection must begin with.
+func (m *Manager) serveFirst(conn link.Conn) error {
+	ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
+	defer cancel()
+	st, err := conn.AcceptStream(ctx)
+	if err != nil {
+		return err
+	}
+	return m.respond(ctx, conn, st)
+}
+
+// serve answers later handshakes on a connection that carries a session, one
+// at a time. It ends with the connection.
+func (m *Manager) serve(conn link.Conn) {
+	for {
+		st, err := conn.AcceptStream(m.ctx)
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
+		err = m.respond(ctx, conn, st)
+		cancel()
+		if err != nil {
+			m.log.Debug("handshake not completed", "remote", conn.Remote(), "error", err)
+		}
+	}
+}
+
+// respond answers one full handshake on a stream.
+func (m *Manager) respond(ctx context.Context, conn link.Conn, st link.Stream) error {
+	defer st.Close()
+	if !m.limits.begin(conn.Remote().Addr(), time.Now()) {
+		return errors.New("session: too many handshakes from this prefix")
+	}
+	defer m.limits.end()
+	deadline, _ := ctx.Deadline()
+	st.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
+	defer stop()
+	if err := m.prekeys.refresh(time.Now()); err != nil {
+		m.log.Warn("prekey not renewed", "error", err)
+	}
+	kind, value := conn.Binding()
+	r := handshake.NewResponder(m.handshakeConfig(kind, value), m.prekeys)
+	claim, err := hear(st, r)
+	if err != nil {
+		return err
+	}
+	s, err := m.Session(claim.DID)
+	if err != nil {
+		return refuse(st, r, handshake.RefusedNotConfigured)
+	}
+	return s.answerHandshake(conn, st, r, claim)
+}
+
+// hear answers what precedes an M1 and returns the claim in it. An initiator
+// needs at most: unknown prekey, key set, M1.
+func hear(st link.Stream, r *handshake.Responder) (*handshake.Claim, error) {
+	for range 3 {
+		msg, err := readMessage(st)
+		if err != nil {
+			return nil, err
+		}
+		out, claim, err := r.Read(nil, msg)
+		if claim != nil || err != nil && len(out) == 0 {
+			return claim, err
+		}
+		if _, werr := st.Write(out); werr != nil {
+			return nil, werr
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, handshake.ErrUnexpected
+}
+
+func refuse(st link.Stream, r *handshake.Responder, why handshake.Refusal) error {
+	out, err := r.Refuse(nil, why)
+	if err != nil {
+		return err
+	}
+	if _, err := st.Write(out); err != nil {
+		return err
+	}
+	// The stream is closed after this; reading to its end lets the answer
+	// arrive before the connection goes.
+	readMessage(st)
+	return &handshake.RefusedError{Reason: why}
+}
+
+// answerHandshake finishes, for a configured peer, what respond has begun.
+func (s *Session) answerHandshake(conn link.Conn, st link.Stream, r *handshake.Responder, claim *handshake.Claim) error {
+	h := new(halfOpen)
+	if err := s.call(func(now time.Time) error { return s.offered(h, claim, now) }); err != nil {
+		return err
+	}
+	p, err := s.respond(h, conn, st, r)
+	s.call(func(now time.Time) error { s.settled(h, p, err, now); return nil })
+	if err != nil {
+		return err
+	}
+	defer p.res.Erase()
+	return s.call(func(now time.Time) error { return s.prove(p, ReceiveAck, now) })
+}
+
+// offered notes a peer's claim and states our parameters for it.
+func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (err error) {
+	if s.state == Closed {
+		return ErrClosed
+	}
+	s.event(ReceiveHandshake, now)
+	number := max(s.epochs.nextNumber(), claim.Params.Epoch)
+	if h.params, err = s.m.params(number); err == nil {
+		s.halfOpen[h] = struct{}{}
+	}
+	return err
+}
+
+// settled removes a half-open handshake; a failed one takes its epoch with it.
+func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
+	delete(s.halfOpen, h)
+	if err == nil {
+		return
+	}
+	if p != nil {
+		s.uninstall(p)
+	}
+	if s.state == HandshakeReceived {
+		s.failed(eventOf(err), now)
+	}
+}
+
+// respond sends M2, with the receive key installed before it leaves, and waits
+// for M3. Records under the new key are held until M3 proves the peer.
+func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r *handshake.Responder) (*proof, error) {
+	m2, pending, err := r.Accept(nil, h.params)
+	if err != nil {
+		return nil, err
+	}
+	p := &proof{res: pending, conn: conn}
+	if err := s.call(func(now time.Time) error { return s.install(p, true, now) }); err != nil {
+		return nil, err
+	}
+	if _, err := st.Write(m2); err != nil {
+		return p, err
+	}
+	s.box.post(func(now time.Time) { s.event(SendResponse, now) })
+	m3, err := readMessage(st)
+	if err != nil {
+		return p, err
+	}
+	res, err := r.Finish(m3)
+	if err == nil {
+		p.res = res
+	}
+	return p, err
+}
+
+// handshakeConfig is what both roles need, bound to one connection.
+func (m *Manager) handshakeConfig(kind byte, value [32]byte) handshake.Config {
+	return handshake.Config{Identity: m.c.Identity, Rand: m.c.Rand, Binding: handshake.Binding{Kind: kind, Value: value}}
+}
+
+// params are our sealed parameters for one handshake, with a record id of its own.
+func (m *Manager) params(number uint32) (wire.Params, error) {
+	id, err := newRecordID(m.c.Rand)
+	return wire.Params{RecordID: id, AES: m.c.AES, MTU: uint16(m.c.MTU), Epoch: number, Incarnation: m.incarnation}, err
+}
+
+// keysOf are the record keys that a handshake agreed.
+func keysOf(res *handshake.Result) record.Keys {
+	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
+		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID}
+}

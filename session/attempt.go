@@ -1,0 +1,257 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+// dialStagger is the head start of an endpoint over the next one in the list.
+const dialStagger = 300 * time.Millisecond
+
+// errNoEndpoint: nobody has told where the peer is.
+var errNoEndpoint = errors.New("session: no endpoint is known for the peer")
+
+// An attempt is one full handshake that we initiate, over whichever endpoint
+// answers. It runs in a goroutine of its own and reaches the session by call.
+type attempt struct {
+	s      *Session
+	cancel context.CancelFunc
+	over   link.Conn // the connection in use, tried first; nil: dial
+	last   netip.AddrPort
+	known  *handshake.PeerKeys
+	number uint32 // proposed epoch number
+	proven bool   // owned by the loop: M2 proved the peer, M3 may leave
+}
+
+// begin starts an attempt, with the event that says why.
+func (s *Session) begin(e Event, now time.Time) {
+	if s.attempt != nil || !s.event(e, now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
+	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.nextNumber(), last: s.live.remote}
+	if s.state == Established || s.state == Rotating {
+		a.over = s.epochs.conn()
+	}
+	s.attempt = a
+	s.wg.Go(func() {
+		defer cancel()
+		err := a.run(ctx)
+		s.box.post(func(now time.Time) { s.attemptDone(a, err, now) })
+	})
+}
+
+// abandon gives up the attempt that runs, unless the peer is proven already.
+func (s *Session) abandon() {
+	if s.attempt != nil && !s.attempt.proven {
+		s.attempt.cancel()
+		s.attempt = nil
+	}
+}
+
+// attemptDone takes note of how an attempt ended.
+func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
+	if s.attempt != a {
+		return // abandoned: its outcome does not matter any more
+	}
+	s.attempt = nil
+	if err == nil {
+		return
+	}
+	s.log.Info("handshake failed", "error", err)
+	s.failed(eventOf(err), now)
+}
+
+// failed applies the failure of a handshake: it fails a session that has
+// nothing better; one that is out of reach keeps its state and tries again.
+func (s *Session) failed(e Event, now time.Time) {
+	switch s.state {
+	case HandshakeInitiated, HandshakeReceived:
+		if s.attempt == nil && len(s.halfOpen) == 0 {
+			s.event(e, now)
+		}
+	case Degraded:
+		s.reason = reasonOf(e)
+		s.retry.backoff(now)
+	case Established, Rotating:
+		s.epochs.fullFailed(now)
+	}
+}
+
+// run tries the connection in use, then every endpoint, until one handshake is
+// complete. It returns the most telling error.
+func (a *attempt) run(ctx context.Context) error {
+	if a.over != nil {
+		err := a.shake(ctx, a.over)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	remotes, err := a.candidates(ctx)
+	if err != nil {
+		return err
+	}
+	return a.race(ctx, remotes)
+}
+
+// candidates are the peer's endpoints and where it was last heard.
+func (a *attempt) candidates(ctx context.Context) ([]netip.AddrPort, error) {
+	doc, err := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
+	if err != nil && !a.last.IsValid() {
+		return nil, errors.Join(errNoEndpoint, err)
+	}
+	var remotes []netip.AddrPort
+	add := func(r netip.AddrPort) {
+		for _, have := range remotes {
+			if have == r {
+				return
+			}
+		}
+		remotes = append(remotes, r)
+	}
+	for _, endpoint := range doc.Endpoints {
+		found, rerr := a.s.m.c.Network.Resolve(ctx, endpoint)
+		if rerr != nil {
+			err = rerr
+		}
+		for _, r := range found {
+			add(r)
+		}
+	}
+	if a.last.IsValid() {
+		add(a.last)
+	}
+	if len(remotes) == 0 {
+		return nil, errors.Join(errNoEndpoint, err)
+	}
+	return remotes, nil
+}
+
+// dialed is what a dial came to.
+type dialed struct {
+	conn link.Conn
+	err  error
+}
+
+// race dials all remotes, each a little later than the one before, and shakes
+// hands over the connections as they come, one at a time: at most one M3 leaves.
+func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(chan dialed, len(remotes))
+	var wg sync.WaitGroup
+	for i, remote := range remotes {
+		wg.Go(func() { results <- a.dial(ctx, remote, time.Duration(i)*dialStagger) })
+	}
+	defer func() {
+		cancel()
+		wg.Wait()
+		close(results)
+		for d := range results {
+			d.close("another endpoint answered first")
+		}
+	}()
+	for range remotes {
+		d := <-results
+		if d.err == nil {
+			if d.err = a.shake(ctx, d.conn); d.err == nil {
+				return nil
+			}
+			d.close("handshake failed")
+		}
+		err = moreTelling(err, d.err)
+	}
+	return err
+}
+
+// dial waits for its turn and dials.
+func (a *attempt) dial(ctx context.Context, remote netip.AddrPort, after time.Duration) dialed {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return dialed{err: ctx.Err()}
+	}
+	conn, err := a.s.m.c.Network.Dial(ctx, remote)
+	return dialed{conn, err}
+}
+
+func (d dialed) close(why string) {
+	if d.conn != nil {
+		d.conn.Close(why)
+	}
+}
+
+// shake runs the full handshake on conn as its initiator. The receive key is
+// installed before M3 leaves, because the peer may send right after it.
+func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
+	st, err := conn.OpenStream(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	deadline, _ := ctx.Deadline()
+	st.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
+	defer stop()
+
+	params, err := a.s.m.params(a.number)
+	if err != nil {
+		return err
+	}
+	kind, value := conn.Binding()
+	machine, err := handshake.NewInitiator(a.s.m.handshakeConfig(kind, value), a.s.peer.DID, a.known, params)
+	if err != nil {
+		return err
+	}
+	m3, res, err := converse(st, machine)
+	if err != nil {
+		return err
+	}
+	return a.finish(conn, st, m3, res)
+}
+
+// finish installs the new epoch, lets M3 leave and puts the epoch to use.
+func (a *attempt) finish(conn link.Conn, st link.Stream, m3 []byte, res *handshake.Result) error {
+	defer res.Erase()
+	p := &proof{res: res, conn: conn}
+	err := a.s.call(func(now time.Time) error {
+		if a.s.attempt != a {
+			return context.Canceled
+		}
+		if err := a.s.install(p, false, now); err != nil {
+			return err
+		}
+		a.proven = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := st.Write(m3); err != nil {
+		a.s.call(func(now time.Time) error { a.s.uninstall(p); return nil })
+		return err
+	}
+	return a.s.call(func(now time.Time) error { return a.s.prove(p, ReceiveResponse, now) })
+}
+
+// converse exchanges messages until M2 has been read. It returns M3, unsent.
+func converse(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *handshake.Result, err error) {
+	out, err := machine.Start(nil)
+	for err == nil && res == nil {
+		if _, err = st.Write(out); err != nil {
+			break
+		}
+		var msg []byte
+		if msg, err = readMessage(st); err == nil {
+			out, res, err = machine.Read(nil, msg)
+		}
+	}
+	return out, res, err
+}

@@ -1,0 +1,184 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+const (
+	// silence after sending is suspicious: peers answer heartbeats at once.
+	silence = time.Second
+	// fastProbe is the distance of heartbeats while traffic waits for an answer.
+	fastProbe = 250 * time.Millisecond
+	// fastMisses are the least unanswered fast probes that lose a path.
+	fastMisses = 3
+)
+
+// liveness decides whether the path in use answers. Any record that is opened
+// after a heartbeat left counts as its answer; only the echo of our own nonce
+// restores a session that was lost. SPEC 6.3.
+type liveness struct {
+	remote netip.AddrPort // where the peer was last heard
+	rtt    time.Duration
+
+	nonce  uint64    // of the heartbeat that is out
+	sentAt time.Time // when it left, zero: none is out
+	due    time.Time // when its answer is due
+	first  time.Time // first unanswered heartbeat
+	misses int
+
+	unanswered time.Time // since when traffic was sent and nothing heard; zero: not watched
+}
+
+// idle forgets what was out, as after a change of path.
+func (l *liveness) idle() { *l = liveness{remote: l.remote, rtt: l.rtt} }
+
+func (s *Session) tickLiveness(now time.Time) {
+	switch s.state {
+	case Established, Rotating:
+		s.watchTraffic()
+		if s.live.sentAt.IsZero() {
+			if due(s.nextHeartbeat(), now) {
+				s.heartbeat(now)
+			}
+		} else if s.heard().After(s.live.sentAt) {
+			s.answered(now)
+		} else if due(s.live.due, now) {
+			s.missed(now)
+		}
+	case Degraded, Suspended:
+		if due(s.live.due, now) {
+			s.heartbeat(now)
+		}
+	}
+}
+
+func (s *Session) livenessDeadline() time.Time {
+	switch s.state {
+	case Established, Rotating:
+		if s.live.sentAt.IsZero() {
+			return s.nextHeartbeat()
+		}
+		return s.live.due
+	case Degraded, Suspended:
+		return s.live.due
+	}
+	return time.Time{}
+}
+
+func (s *Session) heard() time.Time { return link.Time(s.plane.Traffic().LastHeard.Load()) }
+
+// nextHeartbeat is when one leaves if nothing is heard until then.
+func (s *Session) nextHeartbeat() time.Time {
+	next := latest(s.heard(), s.since).Add(s.peer.Settings.Heartbeat)
+	if !s.live.unanswered.IsZero() {
+		next = earliest(next, s.live.unanswered.Add(silence))
+	}
+	return next
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// watchTraffic ends the suspicion once something was heard, and asks the plane
+// to tell when the next packet leaves.
+func (s *Session) watchTraffic() {
+	if !s.live.unanswered.IsZero() && s.heard().After(s.live.unanswered) {
+		s.live.unanswered = time.Time{}
+	}
+	if s.live.unanswered.IsZero() {
+		s.plane.Traffic().Watch.Store(true)
+	}
+}
+
+// trafficSent notes when packets began to leave without an answer so far.
+func (s *Session) trafficSent(now time.Time) {
+	if s.live.unanswered.IsZero() {
+		s.live.unanswered = now
+	}
+}
+
+// fast reports whether traffic waits for an answer that is overdue.
+func (s *Session) fast(now time.Time) bool {
+	return !s.live.unanswered.IsZero() && now.Sub(s.live.unanswered) >= silence
+}
+
+// heartbeat sends one on the path in use and says when its answer is due.
+func (s *Session) heartbeat(now time.Time) {
+	wait := heartbeatAnswer
+	switch {
+	case s.state == Degraded && s.plane.Traffic().Queued.Load() > 0:
+		wait = s.peer.Settings.ProbeInterval
+	case s.state == Degraded || s.state == Suspended:
+		wait = s.peer.Settings.IdleProbeInterval
+	case s.fast(now):
+		wait = fastProbe
+	}
+	if s.live.first.IsZero() {
+		s.live.first = now
+	}
+	s.live.nonce++
+	s.live.sentAt, s.live.due = now, now.Add(wait)
+	s.sendFrame(wire.AppendHeartbeat(nil, wire.FrameHeartbeat, s.live.nonce))
+}
+
+// answered takes any record after the heartbeat as its answer.
+func (s *Session) answered(now time.Time) {
+	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
+	s.event(HeartbeatOK, now)
+}
+
+// missed counts an unanswered heartbeat; too many lose the path.
+func (s *Session) missed(now time.Time) {
+	s.live.misses++
+	s.event(HeartbeatMissed, now)
+	lost := s.live.misses >= s.peer.Settings.HeartbeatTolerance
+	if s.fast(now) {
+		lost = s.live.misses >= fastMisses && now.Sub(s.live.first) >= max(fastMisses*fastProbe, 3*s.live.rtt)
+	} else {
+		s.log.Warn("heartbeat not answered", "misses", s.live.misses)
+	}
+	if lost {
+		s.event(ConnectivityLost, now)
+		return
+	}
+	s.heartbeat(now)
+}
+
+// degrade lets packets wait and looks for the peer, at once.
+func (s *Session) degrade(now time.Time) {
+	s.plane.Use(nil, nil)
+	s.live.idle()
+	s.live.due = now.Add(s.peer.Settings.ProbeInterval)
+	if s.canDial() {
+		s.retry.reset()
+		s.retry.soon(now)
+	}
+}
+
+// canDial reports whether we have any idea where the peer is.
+func (s *Session) canDial() bool { return s.peer.Keep || s.live.remote.IsValid() }
+
+// echo takes the answer to one of our heartbeats: the path answers.
+func (s *Session) echo(p link.Path, nonce uint64, now time.Time) {
+	if s.live.sentAt.IsZero() || nonce != s.live.nonce {
+		return
+	}
+	s.live.rtt = now.Sub(s.live.sentAt)
+	switch s.state {
+	case Established, Rotating:
+		s.answered(now)
+	case Degraded, Suspended:
+		s.live.idle()
+		if s.event(ConnectivityRestored, now) {
+			s.epochs.resume()
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+// A Config is what a Manager is made of. It is checked once and not changed.
+type Config struct {
+	Identity *did.Identity
+	Network  link.Network // transport.Transport, or a test's network
+	Resolver did.Resolver // where peers are; nil: nobody's endpoints are known
+	Settings Settings     // defaults for every session
+	MTU      int          // inner MTU in bytes that we state; 0: 1380
+	AES      bool         // this machine has AES instructions
+	Logger   *slog.Logger // nil: none
+	Rand     io.Reader    // nil: crypto/rand
+
+	// Planes makes the packet side of a peer. Nil: packets are not carried, and
+	// the manager takes records from Network itself. A caller with planes of its
+	// own gives Network their handler.
+	Planes func(peer did.DID, sink link.Sink, limits link.QueueLimits) link.Plane
+}
+
+// A Manager owns the sessions of one identity.
+type Manager struct {
+	c           Config
+	log         *slog.Logger
+	prekeys     *prekeys
+	limits      *limiters
+	history     history
+	incarnation uint64
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // accept loop and one server a connection
+
+	mu       sync.Mutex
+	sessions map[did.DID]*Session
+	closed   bool
+}
+
+// New starts a manager. It accepts connections until Close.
+func New(c Config) (*Manager, error) {
+	if c.Identity == nil || c.Network == nil {
+		return nil, errors.New("session: a manager needs an identity and a network")
+	}
+	c = c.withDefaults()
+	if err := c.Settings.check(); err != nil {
+		return nil, err
+	}
+	keys, err := newPrekeys(c.Identity, c.Rand, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("session: make a prekey: %w", err)
+	}
+	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(), sessions: make(map[did.DID]*Session)}
+	if m.incarnation, err = randomUint64(c.Rand); err != nil {
+		return nil, fmt.Errorf("session: draw an incarnation: %w", err)
+	}
+	if c.Planes == nil {
+		plain := newPlainPlanes()
+		m.c.Planes = plain.new
+		c.Network.Handle(plain)
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.wg.Go(m.accept)
+	return m, nil
+}
+
+func (c Config) withDefaults() Config {
+	c.Settings = c.Settings.over(defaults)
+	if c.MTU == 0 {
+		c.MTU = 1380
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Resolver == nil {
+		c.Resolver = new(did.Static)
+	}
+	return c
+}
+
+func randomUint64(r io.Reader) (uint64, error) {
+	var b [8]byte
+	_, err := io.ReadFull(r, b[:])
+	return binary.LittleEndian.Uint64(b[:]), err
+}
+
+// A Peer is what the caller knows of a peer. Zero settings are the manager's.
+type Peer struct {
+	DID      did.DID
+	Name     string // for people; may be empty
+	Settings Settings
+	Keep     bool // establish without being asked, and again for ever
+}
+
+// Add makes a session for a peer. With Keep it starts at once.
+func (m *Manager) Add(p Peer) (*Session, error) {
+	if p.DID == m.c.Identity.DID() {
+		return nil, ErrSelf
+	}
+	p.Settings = p.Settings.over(m.c.Settings)
+	if err := p.Settings.check(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	if m.sessions[p.DID] != nil {
+		return nil, ErrExists
+	}
+	s := newSession(m, p)
+	m.sessions[p.DID] = s
+	return s, nil
+}
+
+// Remove closes a peer's session and forgets the peer.
+func (m *Manager) Remove(peer did.DID) error {
+	m.mu.Lock()
+	s := m.sessions[peer]
+	delete(m.sessions, peer)
+	m.mu.Unlock()
+	if s == nil {
+		return ErrUnknownPeer
+	}
+	return s.Close()
+}
+
+// Session returns the session with a configured peer.
+func (m *Manager) Session(peer did.DID) (*Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch s := m.sessions[peer]; {
+	case m.closed:
+		return nil, ErrClosed
+	case s == nil:
+		return nil, ErrUnknownPeer
+	default:
+		return s, nil
+	}
+}
+
+// Sessions returns all sessions, ordered by DID.
+func (m *Manager) Sessions() []*Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return sortedByDID(m.sessions)
+}
+
+// Establish starts a session with a configured peer, unless it has one, and
+// waits until it is established. The error wraps ErrFailed and names the reason,
+// or is the context's; the session goes on trying if the peer is kept.
+func (m *Manager) Establish(ctx context.Context, peer did.DID) (*Session, error) {
+	s, err := m.Session(peer)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.establish(ctx)
+}
+
+// History returns the newest transitions of all sessions, oldest first.
+func (m *Manager) History() []Transition { return m.history.all() }
+
+// Close closes all sessions, telling the peers, and waits for every goroutine.
+// The Network is the caller's to close, after this.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		m.wg.Wait()
+		return nil
+	}
+	m.closed = true
+	sessions := sortedByDID(m.sessions)
+	m.mu.Unlock()
+
+	var wg sync.WaitGroup
+	for _, s := range sessions {
+		wg.Go(func() { s.Close() })
+	}
+	wg.Wait()
+	m.cancel() // ends accept and, through it, every half-open handshake
+	m.wg.Wait()
+	m.prekeys.erase()
+	return nil
+}

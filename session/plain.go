@@ -1,0 +1,104 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// plainPlanes serve a manager without a TUN device: frames are carried, IP
+// packets are counted and dropped. The packet loops of a node are
+// internal/datapath's.
+type plainPlanes struct{ epochs record.Table[*plainEpoch] }
+
+type plainEpoch struct {
+	plane *plainPlane
+	epoch *record.Epoch
+	held  atomic.Bool // the peer is not proven: what comes is dropped, and sent again
+}
+
+// A plainPlane is the packet side of one peer without packets.
+type plainPlane struct {
+	all     *plainPlanes
+	sink    link.Sink
+	traffic link.Traffic
+}
+
+func newPlainPlanes() *plainPlanes { return new(plainPlanes) }
+
+func (a *plainPlanes) new(_ did.DID, sink link.Sink, _ link.QueueLimits) link.Plane {
+	return &plainPlane{all: a, sink: sink}
+}
+
+// Known implements link.Handler.
+func (a *plainPlanes) Known(id wire.RecordID) bool {
+	_, ok := a.epochs.Get(id)
+	return ok
+}
+
+// Records implements link.Handler.
+func (a *plainPlanes) Records(p link.Path, recs [][]byte) {
+	for _, rec := range recs {
+		id, _, _, ok := wire.ParseHeader(rec)
+		if e, known := a.epochs.Get(id); ok && known {
+			e.open(p, rec)
+		}
+	}
+}
+
+func (e *plainEpoch) open(p link.Path, rec []byte) {
+	t := &e.plane.traffic
+	if e.held.Load() {
+		t.Drop(link.DropEarly, 1)
+		return
+	}
+	first := e.epoch.Opened() == 0
+	plain, verdict := e.epoch.OpenTo(make([]byte, 0, len(rec)), rec)
+	switch {
+	case verdict == record.Replayed:
+		t.Drop(link.DropReplayed, 1)
+		return
+	case verdict != record.Opened:
+		t.Drop(link.DropForged, 1)
+		return
+	}
+	t.LastHeard.Store(link.Stamp(time.Now()))
+	if first {
+		e.plane.sink.Opened(p, e.epoch)
+	}
+	if wire.KindOf(plain) == wire.KindFrame {
+		e.plane.sink.Frame(p, e.epoch, plain)
+	} else {
+		t.Drop(link.DropDevice, 1)
+	}
+}
+
+// Install implements link.Plane.
+func (p *plainPlane) Install(e *record.Epoch, hold bool) error {
+	pe := &plainEpoch{plane: p, epoch: e}
+	pe.held.Store(hold)
+	return p.all.epochs.Put(e.RecvID(), pe)
+}
+
+// Release implements link.Plane.
+func (p *plainPlane) Release(e *record.Epoch) {
+	if pe, ok := p.all.epochs.Get(e.RecvID()); ok {
+		pe.held.Store(false)
+	}
+}
+
+// Remove implements link.Plane.
+func (p *plainPlane) Remove(e *record.Epoch) { p.all.epochs.Delete(e.RecvID()) }
+
+// Use implements link.Plane.
+func (p *plainPlane) Use(*record.Epoch, link.Path) {}
+
+// Traffic implements link.Plane.
+func (p *plainPlane) Traffic() *link.Traffic { return &p.traffic }
+
+// Close implements link.Plane.
+func (p *plainPlane) Close() {}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// A retry says when a failed or lost session is tried again: 1 s doubling to
+// 60 s, each with up to a quarter of jitter, so that two nodes or a fleet do
+// not move in step.
+type retry struct {
+	at    time.Time // zero: not by itself
+	tries int
+}
+
+func (r *retry) reset() { *r = retry{} }
+
+// backoff sets the next try.
+func (r *retry) backoff(now time.Time) {
+	wait := min(retryMin<<min(r.tries, 16), retryMax)
+	r.tries++
+	r.at = now.Add(wait - rand.N(wait/4))
+}
+
+// soon brings the next try forward to now.
+func (r *retry) soon(now time.Time) { r.at = now }
+
+// tickRetry starts the next attempt when its time has come.
+func (s *Session) tickRetry(now time.Time) {
+	if s.attempt != nil || !due(s.retry.at, now) {
+		return
+	}
+	s.retry.at = time.Time{}
+	switch s.state {
+	case Idle, HandshakeReceived, Degraded:
+		s.begin(InitiateHandshake, now)
+	case Suspended, Failed:
+		s.begin(Retry, now)
+	}
+}
+
+func (s *Session) retryDeadline() time.Time {
+	if s.attempt != nil || s.state == Established || s.state == Rotating {
+		return time.Time{}
+	}
+	return s.retry.at
+}
+
+// tickState ends an outage that takes too long.
+func (s *Session) tickState(now time.Time) {
+	if due(s.stateDeadline(), now) {
+		s.event(Timeout, now)
+	}
+}
+
+func (s *Session) stateDeadline() time.Time {
+	if s.state != Degraded {
+		return time.Time{}
+	}
+	return s.since.Add(s.peer.Settings.DegradedTimeout)
+}

@@ -1,0 +1,228 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+// A Session is the relation with one peer. Its methods are safe for concurrent
+// use.
+type Session struct {
+	m     *Manager
+	peer  Peer
+	log   *slog.Logger
+	box   *mailbox
+	plane link.Plane
+
+	ctx    context.Context // ends with Close; attempts and watchers hang on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the loop, attempts, watchers of connections
+	done   chan struct{}  // closed when the loop has ended
+
+	status atomic.Pointer[snapshot] // what the loop last published
+
+	// Below: owned by the loop.
+	state    State
+	reason   Reason // of the last failure, kept until established
+	since    time.Time
+	attempt  *attempt
+	halfOpen map[*halfOpen]struct{}
+	known    *handshake.PeerKeys // the peer's keys, to save a round trip
+	retry    retry
+	epochs   epochs
+	conns    map[link.Conn]*attached
+	live     liveness
+	full     uint64 // full handshakes since start
+	fullAt   time.Time
+	refused  uint64 // events that the table has no transition for
+	waiters  []chan error
+}
+
+func newSession(m *Manager, p Peer) *Session {
+	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
+		log:      m.log.With("peer", p.DID.Short(), "name", p.Name),
+		halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.plane = m.c.Planes(p.DID, sink{s}, p.Settings.queue())
+	s.epochs.init(s)
+	s.publish(time.Now())
+	s.wg.Go(s.loop)
+	return s
+}
+
+// DID is the peer's name.
+func (s *Session) DID() did.DID { return s.peer.DID }
+
+// Name is what people call the peer; it may be empty.
+func (s *Session) Name() string { return s.peer.Name }
+
+// State is the state of the session now.
+func (s *Session) State() State { return s.status.Load().State }
+
+// Plane is the packet side of the session, as Config.Planes made it.
+func (s *Session) Plane() link.Plane { return s.plane }
+
+// loop owns the session's state and its one timer. It alone reads the clock.
+func (s *Session) loop() {
+	defer close(s.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	if s.peer.Keep {
+		s.retry.at = time.Now()
+	}
+	for s.state != Closed {
+		select {
+		case <-s.box.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		for _, call := range s.box.take() {
+			call(now)
+		}
+		s.tick(now)
+		s.publish(now)
+		if next := s.deadline(); !next.IsZero() {
+			timer.Reset(next.Sub(now))
+		} else {
+			timer.Stop()
+		}
+	}
+	for _, call := range s.box.close() {
+		call(time.Now()) // whoever waits gets an answer; the table refuses the rest
+	}
+}
+
+// tick does what is due.
+func (s *Session) tick(now time.Time) {
+	s.tickEpochs(now)
+	s.tickLiveness(now)
+	s.tickConns(now)
+	s.tickState(now)
+	s.tickRetry(now)
+}
+
+// deadline is the earliest time at which tick has work; zero for none.
+func (s *Session) deadline() time.Time {
+	return earliest(s.epochs.deadline(), s.livenessDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+}
+
+// earliest is the smallest of the times that are set.
+func earliest(ts ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range ts {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// due reports whether a deadline is set and reached.
+func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// event applies the table. It reports false when the table refuses the event;
+// then nothing has changed.
+func (s *Session) event(e Event, now time.Time) bool {
+	to, ok := next(s.state, e)
+	if !ok {
+		s.refused++
+		s.log.Debug("event refused", "state", s.state.String(), "event", e.String())
+		return false
+	}
+	if to == s.state {
+		return true
+	}
+	from := s.state
+	s.state, s.since = to, now
+	s.noteReason(to, e)
+	s.record(from, e, now)
+	s.entered(from, now)
+	return true
+}
+
+// noteReason keeps the last failure's reason until the session is established.
+func (s *Session) noteReason(to State, e Event) {
+	switch to {
+	case Established:
+		s.reason = NoReason
+	case Failed:
+		s.reason = reasonOf(e)
+	}
+}
+
+// record logs a transition once and keeps it.
+func (s *Session) record(from State, e Event, now time.Time) {
+	t := Transition{Time: now, Peer: s.peer.DID, From: from.String(), To: s.state.String(), Cause: e.String(),
+		Epoch: s.epochs.number(), Link: s.epochs.link()}
+	level := slog.LevelInfo
+	if s.state == Failed {
+		t.Reason = s.reason
+		level = slog.LevelWarn
+	}
+	s.m.history.add(t)
+	s.log.Log(s.ctx, level, "session "+t.To, "from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch)
+}
+
+// entered does what a new state asks for.
+func (s *Session) entered(from State, now time.Time) {
+	switch s.state {
+	case Established:
+		if from != Rotating {
+			s.retry.reset()
+			s.answer(nil)
+		}
+	case Degraded:
+		s.degrade(now)
+	case Suspended:
+		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
+	case Failed:
+		s.release(now)
+		s.retry.backoff(now)
+		s.answer(s.failure())
+	case Idle, Closed:
+		s.release(now)
+		s.answer(ErrClosed)
+	}
+}
+
+// call runs f on the loop and returns its error, or ErrClosed after the end.
+// Never call it from the loop.
+func (s *Session) call(f func(now time.Time) error) error {
+	answer := make(chan error, 1)
+	if !s.box.post(func(now time.Time) { answer <- f(now) }) {
+		return ErrClosed
+	}
+	return <-answer
+}
+
+// Close ends the session: the peer is told, what waits is dropped, keys are
+// erased. It returns when every goroutine of the session has ended.
+func (s *Session) Close() error {
+	s.box.post(func(now time.Time) { s.close(now) })
+	<-s.done
+	s.cancel()
+	s.wg.Wait()
+	return nil
+}
+
+func (s *Session) close(now time.Time) {
+	if s.state == Closed {
+		return
+	}
+	s.sendClose()
+	s.event(Cleanup, now)
+	s.plane.Close()
+}
+
+func sortedByDID(m map[did.DID]*Session) []*Session {
+	return slices.SortedFunc(maps.Values(m), func(a, b *Session) int { return a.peer.DID.Compare(b.peer.DID) })
+}

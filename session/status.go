@@ -1,0 +1,124 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// Suite names the algorithms of the handshake, as status shows them.
+const Suite = "X25519+ML-KEM-768 Ed25519"
+
+// A snapshot is what the loop publishes after each turn.
+type snapshot struct {
+	State      State
+	Reason     Reason
+	Link       string
+	Carrier    string
+	Endpoint   netip.AddrPort
+	Suite      string
+	Epoch      uint32
+	Handshakes uint64
+	fullAt     time.Time
+	RTT        time.Duration
+	Refused    uint64
+	MTU        int
+}
+
+// A Status is what people are shown of a session at one moment.
+type Status struct {
+	DID          did.DID
+	Name         string
+	State        State
+	Reason       Reason         // of the last failure, kept until established
+	Link         string         // quic or utcp; empty without a path
+	Carrier      string         // direct, datagram or utcp
+	Endpoint     netip.AddrPort // in use, or last heard
+	Suite        string         // empty without keys
+	Epoch        uint32         // the same at both ends; 0 without keys
+	Handshakes   uint64         // full ones since start
+	HandshakeAge time.Duration  // since the last full handshake
+	RTT          time.Duration
+	MTU          int // inner MTU that both ends can use, bytes; 0 without keys
+	Refused      uint64
+	RxBytes      uint64
+	TxBytes      uint64
+	RxPackets    uint64
+	TxPackets    uint64
+	Queued       int64
+	Dropped      map[string]uint64
+}
+
+// Status returns the session as it is now.
+func (s *Session) Status() Status {
+	p, t := s.status.Load(), s.plane.Traffic()
+	st := Status{DID: s.peer.DID, Name: s.peer.Name, State: p.State, Reason: p.Reason, Link: p.Link,
+		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
+		RTT: p.RTT, MTU: p.MTU, Refused: p.Refused,
+		RxBytes: t.RxBytes.Load(), TxBytes: t.TxBytes.Load(), RxPackets: t.RxPackets.Load(),
+		TxPackets: t.TxPackets.Load(), Queued: t.Queued.Load(), Dropped: t.Drops()}
+	if !p.fullAt.IsZero() {
+		st.HandshakeAge = time.Since(p.fullAt)
+	}
+	return st
+}
+
+// publish makes the loop's state visible.
+func (s *Session) publish(now time.Time) {
+	p := &snapshot{State: s.state, Reason: s.reason, Handshakes: s.full, fullAt: s.fullAt, RTT: s.live.rtt,
+		Refused: s.refused, Endpoint: s.live.remote}
+	if e := s.epochs.current(); e != nil {
+		c := e.path.Carrier()
+		p.Link, p.Carrier, p.Endpoint = c.Link(), c.String(), e.path.Remote()
+		p.Suite = Suite + " " + e.rec.Cipher().String()
+		p.Epoch = e.rec.Number()
+		p.MTU = e.mtu
+		if p.RTT == 0 {
+			p.RTT = e.path.RTT()
+		}
+	}
+	s.status.Store(p)
+}
+
+// establish starts the session unless it is up, and waits.
+func (s *Session) establish(ctx context.Context) error {
+	answer := make(chan error, 1)
+	if !s.box.post(func(now time.Time) { s.want(answer, now) }) {
+		return ErrClosed
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// want notes who waits for the session, and starts it.
+func (s *Session) want(answer chan error, now time.Time) {
+	switch s.state {
+	case Established, Rotating:
+		answer <- nil
+		return
+	case Closed:
+		answer <- ErrClosed
+		return
+	}
+	s.waiters = append(s.waiters, answer)
+	if s.attempt == nil {
+		s.retry.soon(now)
+	}
+}
+
+// answer tells everybody who waits.
+func (s *Session) answer(err error) {
+	for _, w := range s.waiters {
+		w <- err
+	}
+	s.waiters = nil
+}
+
+func (s *Session) failure() error { return fmt.Errorf("%w: %s", ErrFailed, s.reason) }
