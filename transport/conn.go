@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// closeCode is the one application error code; the reason is in the text.
+const closeCode quic.ApplicationErrorCode = 1
+
+// A conn is one QUIC connection whose handshake is complete.
+type conn struct {
+	qc      *quic.Conn
+	binding [32]byte
+	path    *datagramPath
+}
+
+var _ link.Conn = (*conn)(nil)
+
+func newConn(qc *quic.Conn, count *counters) (*conn, error) {
+	c := &conn{qc: qc}
+	state := qc.ConnectionState().TLS
+	b, err := state.ExportKeyingMaterial(exporterLabel, nil, len(c.binding))
+	if err != nil {
+		return nil, connError(err)
+	}
+	copy(c.binding[:], b)
+	c.path, err = newDatagramPath(qc, count)
+	return c, err
+}
+
+func (c *conn) Link() string                         { return wire.CarrierDatagram.Link() }
+func (c *conn) Binding() (kind byte, value [32]byte) { return bindingQUIC, c.binding }
+func (c *conn) Local() netip.AddrPort                { return addrPort(c.qc.LocalAddr()) }
+func (c *conn) Remote() netip.AddrPort               { return addrPort(c.qc.RemoteAddr()) }
+func (c *conn) Path() link.Path                      { return c.path }
+func (c *conn) Done() <-chan struct{}                { return c.qc.Context().Done() }
+
+// Err is nil until Done is closed, then one of ErrClosed, ErrPeerClosed,
+// ErrReset and ErrIdle, wrapped with the reason, or another failure of QUIC.
+func (c *conn) Err() error {
+	if c.qc.Context().Err() == nil {
+		return nil
+	}
+	return connError(context.Cause(c.qc.Context()))
+}
+
+func (c *conn) Close(reason string) error {
+	return connError(c.qc.CloseWithError(closeCode, reason[:min(len(reason), maxReason)]))
+}
+
+func (c *conn) OpenStream(ctx context.Context) (link.Stream, error) {
+	return newStream(c.qc.OpenStreamSync(ctx))
+}
+
+func (c *conn) AcceptStream(ctx context.Context) (link.Stream, error) {
+	return newStream(c.qc.AcceptStream(ctx))
+}
+
+// A stream is a QUIC stream that Close ends in both directions. What was
+// written before is still delivered.
+type stream struct{ s *quic.Stream }
+
+func newStream(s *quic.Stream, err error) (link.Stream, error) {
+	if err != nil {
+		return nil, connError(err)
+	}
+	return stream{s}, nil
+}
+
+func (s stream) Read(b []byte) (int, error) {
+	n, err := s.s.Read(b)
+	return n, connError(err)
+}
+
+func (s stream) Write(b []byte) (int, error) {
+	n, err := s.s.Write(b)
+	return n, connError(err)
+}
+
+func (s stream) SetDeadline(t time.Time) error { return connError(s.s.SetDeadline(t)) }
+
+// Close also gives up reading: a stream counts against the peer's limit until
+// both directions have ended.
+func (s stream) Close() error {
+	s.s.CancelRead(0)
+	return connError(s.s.Close())
+}

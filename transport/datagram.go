@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// receiveBatch is the most records of one call to a Handler.
+const receiveBatch = 64
+
+// A datagramPath carries each record in one QUIC DATAGRAM. Its room is fixed by
+// the packet size of the connection (SPEC section 3): 1415 or 1163 bytes.
+type datagramPath struct {
+	qc    *quic.Conn
+	count *counters
+	room  atomic.Int64
+	queue sendQueue
+}
+
+var _ link.Path = (*datagramPath)(nil)
+
+func newDatagramPath(qc *quic.Conn, count *counters) (*datagramPath, error) {
+	p := &datagramPath{qc: qc, count: count}
+	p.queue.init()
+	// No getter says what fits: a datagram that never fits is refused with the size.
+	var big *quic.DatagramTooLargeError
+	if err := qc.SendDatagram(make([]byte, maxQUICPacket+1)); !errors.As(err, &big) {
+		return nil, ErrNoDatagram
+	}
+	p.room.Store(big.MaxDatagramPayloadSize)
+	return p, nil
+}
+
+func (p *datagramPath) Carrier() wire.Carrier  { return wire.CarrierDatagram }
+func (p *datagramPath) Local() netip.AddrPort  { return addrPort(p.qc.LocalAddr()) }
+func (p *datagramPath) Remote() netip.AddrPort { return addrPort(p.qc.RemoteAddr()) }
+func (p *datagramPath) Room() int              { return int(p.room.Load()) }
+func (p *datagramPath) RTT() time.Duration     { return p.qc.ConnectionStats().SmoothedRTT }
+
+// Send copies records into the queue, in order, up to the first that is too big
+// or finds the queue full.
+func (p *datagramPath) Send(recs *wire.Batch) (int, error) {
+	if p.qc.Context().Err() != nil {
+		return 0, link.ErrClosed
+	}
+	n, old, err := p.queue.push(recs, p.Room(), time.Now())
+	p.count.dgOld.Add(uint64(old))
+	if err == link.ErrQueueFull {
+		p.count.dgFull.Add(uint64(recs.Len() - n))
+	}
+	return n, err
+}
+
+// sendLoop feeds QUIC, which blocks when 32 datagrams wait: only this goroutine
+// may. It ends with the connection.
+func (p *datagramPath) sendLoop() {
+	done := p.qc.Context().Done()
+	for {
+		select {
+		case <-done:
+			return
+		case <-p.queue.wake:
+		}
+		for c := p.queue.pop(); c != nil; c = p.queue.pop() {
+			p.sendChunk(c)
+			p.queue.recycle(c)
+		}
+	}
+}
+
+// sendChunk sends what has not become too old meanwhile. On a closed connection
+// each call fails at once, so the queue empties itself.
+func (p *datagramPath) sendChunk(c *chunk) {
+	for i := range c.Len() {
+		if time.Since(c.at) > maxQueueAge {
+			p.count.dgOld.Add(uint64(c.Len() - i))
+			return
+		}
+		var big *quic.DatagramTooLargeError
+		if err := p.qc.SendDatagram(c.At(i)); errors.As(err, &big) {
+			p.room.Store(big.MaxDatagramPayloadSize)
+			p.count.dgTooBig.Add(1)
+		}
+	}
+}
+
+// receiveLoop hands over what has arrived, as many at once as there are. It ends
+// with the connection.
+func (p *datagramPath) receiveLoop(h link.Handler) {
+	recs := make([][]byte, 0, receiveBatch)
+	poll := newPollContext()
+	for {
+		b, err := p.qc.ReceiveDatagram(context.Background())
+		if err != nil {
+			return
+		}
+		recs = recs[:0]
+		for ; err == nil; b, err = p.qc.ReceiveDatagram(poll.reset()) {
+			if wire.IsRecord(b) {
+				recs = append(recs, b)
+			} else {
+				p.count.dgBad.Add(1)
+			}
+			if len(recs) == receiveBatch {
+				break
+			}
+		}
+		if len(recs) > 0 {
+			h.Records(p, recs)
+		}
+		clear(recs)
+	}
+}
+
+// A pollContext is cancelled at the moment somebody wants to wait for it. A
+// receive with it returns what is there and never blocks; with a context that is
+// already cancelled quic-go would not even look. Used by one goroutine.
+type pollContext struct {
+	context.Context
+	done  chan struct{} // closed
+	asked bool
+}
+
+func newPollContext() *pollContext {
+	c := &pollContext{Context: context.Background(), done: make(chan struct{})}
+	close(c.done)
+	return c
+}
+
+func (c *pollContext) reset() *pollContext { c.asked = false; return c }
+
+func (c *pollContext) Done() <-chan struct{} {
+	c.asked = true
+	return c.done
+}
+
+func (c *pollContext) Err() error {
+	if c.asked {
+		return context.Canceled
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package transport carries sessions over the network. It owns one UDP socket,
+// shares it between QUIC and records (SPEC section 3), and gives out connections
+// and paths through the interfaces of internal/link.
+//
+// Ownership: one goroutine reads the socket in batches and decides packet by
+// packet where it goes; QUIC runs on a bounded queue of copies, so that nothing
+// it does (deadlines, Close, being slow) stops the reader. Each connection has
+// one goroutine that sends datagrams and one that receives them. Transport.Close
+// waits for all of them; it must not be called from a Handler.
+//
+// Identity is not proven here: TLS is anonymous, and the handshake over the
+// first stream, bound to the connection by Conn.Binding, says who the peer is.
+//
+// Limits: QUIC packets of at most 1452 bytes; 1024 packets wait for QUIC; 1 MiB
+// and 100 ms of records wait for a connection's datagrams.
+package transport

@@ -1,0 +1,170 @@
+package transport
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/time/rate"
+)
+
+// What both ends of a QUIC connection agree on, SPEC section 3.
+const (
+	alpn          = "l2tun/1"
+	exporterLabel = "EXPORTER-l2tun-session-v1"
+	bindingQUIC   = 1 // Binding's kind: the value is the TLS exporter's
+
+	fullPacket  = maxQUICPacket // UDP payload of a path of 1500 bytes
+	smallPacket = 1200          // what every path of QUIC takes
+
+	// idLength is the length of our connection ids. 18 or more would make the
+	// largest datagrams vanish in quic-go without an error.
+	idLength = 8
+
+	// Beyond this many handshakes a second from unproven addresses, QUIC asks
+	// for a proof of the address first.
+	freeHandshakes      = 50
+	freeHandshakesBurst = 100
+)
+
+// quicConfig is the configuration for packets of size bytes. The size stays: a
+// discovered one is never lowered again by quic-go, and records that do not fit
+// travel in parts.
+func quicConfig(size uint16) *quic.Config {
+	return &quic.Config{
+		Versions:                []quic.Version{quic.Version1},
+		EnableDatagrams:         true,
+		InitialPacketSize:       size,
+		DisablePathMTUDiscovery: true,
+		HandshakeIdleTimeout:    5 * time.Second,
+		MaxIdleTimeout:          60 * time.Second,
+		KeepAlivePeriod:         25 * time.Second,
+		MaxIncomingStreams:      16,
+		MaxIncomingUniStreams:   -1,
+	}
+}
+
+// tlsConfig makes the TLS side of this process: one fresh key and certificate,
+// no name, no tickets. Certificates are not verified, because TLS has no task
+// here but encryption: who the peer is, is proven by the handshake between DIDs,
+// which includes this connection's exporter, so a man in the middle of TLS is
+// found there (SPEC section 5).
+func tlsConfig() (*tls.Config, error) {
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotBefore:    time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), // the same for all: tells nothing about this host
+		NotAfter:     time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, pub, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		Certificates:           []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		InsecureSkipVerify:     true, // see above
+		NextProtos:             []string{alpn},
+		MinVersion:             tls.VersionTLS13,
+		CurvePreferences:       []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
+		SessionTicketsDisabled: true,
+	}, nil
+}
+
+// An idGenerator draws connection ids with the top bit of byte 0 clear: set is
+// the mark of a record (wire.RecordID).
+type idGenerator struct{}
+
+func (idGenerator) ConnectionIDLen() int { return idLength }
+
+func (idGenerator) GenerateConnectionID() (quic.ConnectionID, error) {
+	var b [idLength]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return quic.ConnectionID{}, err
+	}
+	b[0] &= 0x7F
+	return quic.ConnectionIDFromBytes(b[:]), nil
+}
+
+// verifySource says which handshakes must prove their address (Retry) first.
+func verifySource(c *counters) func(net.Addr) bool {
+	free := rate.NewLimiter(freeHandshakes, freeHandshakesBurst)
+	return func(net.Addr) bool {
+		if free.Allow() {
+			return false
+		}
+		c.retries.Add(1)
+		return true
+	}
+}
+
+// Bounds of smallInitials.
+const (
+	maxInitials = 1024
+	initialLife = 10 * time.Second // a QUIC handshake takes no longer
+)
+
+// smallInitials remembers who began with packets of less than fullPacket: such
+// a dialler has found that full ones do not get through, so it is answered in
+// kind. Bounded; a flood of forged packets can only push entries out.
+type smallInitials struct {
+	mu   sync.Mutex
+	seen map[netip.AddrPort]time.Time // until when
+}
+
+// note looks at a packet for QUIC: long header, version 1, type Initial.
+func (s *smallInitials) note(p packet) {
+	b := p.data
+	if len(b) < 5 || len(b) >= fullPacket || b[0]&0xF0 != 0xC0 || [4]byte(b[1:5]) != [4]byte{0, 0, 0, 1} {
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.seen) >= maxInitials {
+		s.makeRoom(now)
+	}
+	if s.seen == nil {
+		s.seen = make(map[netip.AddrPort]time.Time)
+	}
+	s.seen[p.src] = now.Add(initialLife)
+}
+
+// makeRoom drops what has expired and, if that was nothing, any one entry.
+func (s *smallInitials) makeRoom(now time.Time) {
+	for a, until := range s.seen {
+		if now.After(until) {
+			delete(s.seen, a)
+		}
+	}
+	for a := range s.seen {
+		if len(s.seen) < maxInitials {
+			return
+		}
+		delete(s.seen, a)
+	}
+}
+
+func (s *smallInitials) has(a netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until, ok := s.seen[a]
+	return ok && time.Now().Before(until)
+}
+
+// configFor answers a dialler with packets of its own size.
+func (s *smallInitials) configFor(info *quic.ClientInfo) (*quic.Config, error) {
+	if s.has(addrPort(info.RemoteAddr)) {
+		return quicConfig(smallPacket), nil
+	}
+	return quicConfig(fullPacket), nil
+}

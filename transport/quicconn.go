@@ -1,0 +1,111 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/net/ipv4"
+)
+
+// A quicConn is the packet conn under quic-go: it reads from our queue and
+// writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
+// because without both quic-go would read the socket itself.
+type quicConn struct {
+	sock  socket
+	queue *quicQueue
+	count *counters
+
+	readSized, writeSized bool // used while quic-go sets up, by one goroutine
+}
+
+var _ quic.OOBCapablePacketConn = (*quicConn)(nil)
+
+var errSizing = errors.New("transport: buffers are already sized")
+
+// ReadBatch fills at least one message, or returns an error and none: after an
+// empty success quic-go would read old messages again.
+func (c *quicConn) ReadBatch(ms []ipv4.Message, _ int) (int, error) { return c.queue.pop(ms) }
+
+// ReadMsgUDP is part of the interface; on Linux only ReadBatch is used.
+func (c *quicConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	ms := []ipv4.Message{{Buffers: [][]byte{b}, OOB: oob}}
+	if _, err := c.queue.pop(ms); err != nil {
+		return 0, 0, 0, nil, err
+	}
+	return ms[0].N, ms[0].NN, 0, ms[0].Addr.(*net.UDPAddr), nil
+}
+
+func (c *quicConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, _, _, addr, err := c.ReadMsgUDP(b, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	return n, addr, nil
+}
+
+func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	n, _, err := c.WriteMsgUDP(b, nil, addr.(*net.UDPAddr))
+	return n, err
+}
+
+// WriteMsgUDP sends what quic-go built, control messages included. Errors that
+// pass with time are counted and hidden; EMSGSIZE and EIO go up, where quic-go
+// has an answer to them; EINVAL with a segment size means that this way out
+// cannot segment, so the segments go one by one.
+func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
+	to := addrPort(addr)
+	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)
+	if errors.Is(err, syscall.EINVAL) {
+		if size := segmentSize(oob); size > 0 && size < len(b) {
+			return c.writeSegments(b, oob, size, addr)
+		}
+	}
+	if err != nil && swallowed(err) {
+		c.count.sendErrors.Add(1)
+		err = nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(b), len(oob), nil
+}
+
+// writeSegments sends each segment with the same control messages: a packet of
+// one segment needs no segmentation.
+func (c *quicConn) writeSegments(b, oob []byte, size int, addr *net.UDPAddr) (int, int, error) {
+	for done := 0; done < len(b); done += size {
+		end := min(done+size, len(b))
+		if _, _, err := c.WriteMsgUDP(b[done:end], oob, addr); err != nil {
+			return done, 0, err
+		}
+	}
+	return len(b), len(oob), nil
+}
+
+// SyscallConn is refused until quic-go has sized the buffers: with it quic-go
+// would force 7 MiB on our socket, or log that it could not; without it it calls
+// SetReadBuffer and SetWriteBuffer and is content.
+func (c *quicConn) SyscallConn() (syscall.RawConn, error) {
+	if !c.readSized || !c.writeSized {
+		return nil, errSizing
+	}
+	return c.sock.SyscallConn()
+}
+
+// SetReadBuffer keeps the size that the socket was opened with.
+func (c *quicConn) SetReadBuffer(int) error { c.readSized = true; return nil }
+
+// SetWriteBuffer keeps the size that the socket was opened with.
+func (c *quicConn) SetWriteBuffer(int) error { c.writeSized = true; return nil }
+
+func (c *quicConn) LocalAddr() net.Addr { return c.sock.LocalAddr() }
+
+// Close ends the queue only: the socket is the Transport's.
+func (c *quicConn) Close() error { c.queue.close(); return nil }
+
+func (c *quicConn) SetDeadline(t time.Time) error      { return c.SetReadDeadline(t) }
+func (c *quicConn) SetReadDeadline(t time.Time) error  { c.queue.setDeadline(t); return nil }
+func (c *quicConn) SetWriteDeadline(t time.Time) error { return nil }

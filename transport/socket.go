@@ -1,0 +1,77 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+const (
+	// socketBuffer is what we ask of the kernel in each direction, in bytes: more
+	// is bufferbloat on a slow uplink (design section 7).
+	socketBuffer = 1 << 20
+	// readBatch is the most datagrams of one receive call.
+	readBatch = 64
+	// readBuffer holds one datagram; what is longer is cut and dropped.
+	readBuffer = 2048
+	// oobSize holds TOS and packet info of both families and a segment size.
+	oobSize = 128
+)
+
+// A packet is one received datagram. Its slices belong to the reader and are
+// valid until its next read.
+type packet struct {
+	data []byte
+	oob  []byte // control messages: TOS, packet info
+	src  netip.AddrPort
+}
+
+// A socket is the part of a UDP socket that sends, as a wrapper in tests sees it.
+type socket interface {
+	WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
+	SyscallConn() (syscall.RawConn, error)
+	LocalAddr() net.Addr
+	Close() error
+}
+
+// openSocket binds the one UDP socket: dual stack for [::], marked before the
+// first packet.
+func openSocket(addr netip.AddrPort, mark uint32, log *slog.Logger) (*net.UDPConn, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
+		return setOptions(rc, mark, log)
+	}}
+	pc, err := lc.ListenPacket(context.Background(), network(addr.Addr()), addr.String())
+	if err != nil && addr.Addr() == netip.IPv6Unspecified() && !errors.Is(err, syscall.EADDRINUSE) {
+		// No IPv6 on this host.
+		any4 := netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port())
+		pc, err = lc.ListenPacket(context.Background(), "udp4", any4.String())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("transport: %w", err)
+	}
+	return pc.(*net.UDPConn), nil
+}
+
+func network(a netip.Addr) string {
+	switch {
+	case a == netip.IPv6Unspecified():
+		return "udp"
+	case a.Unmap().Is4():
+		return "udp4"
+	}
+	return "udp6"
+}
+
+// addrPort turns an address of the net package into ours: IPv4 unmapped.
+func addrPort(a net.Addr) netip.AddrPort {
+	u, ok := a.(*net.UDPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := u.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

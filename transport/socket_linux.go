@@ -1,0 +1,187 @@
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// setOptions prepares a new socket: mark, buffers, don't-fragment without
+// trusting ICMP, and the control messages that replies need. quic-go sets the
+// last two again; they are ours because the direct carrier relies on them too.
+func setOptions(rc syscall.RawConn, mark uint32, log *slog.Logger) error {
+	return rc.Control(func(fd uintptr) {
+		s := int(fd)
+		if mark != 0 {
+			if err := unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
+				log.Warn("socket mark not set", "mark", mark, "err", err)
+			}
+		}
+		setBuffer(s, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+		setBuffer(s, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+		// The other family's options fail on a socket of one family; that is no error.
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	})
+}
+
+// setBuffer asks for socketBuffer beyond the system's limit where we may, else
+// up to it.
+func setBuffer(s, force, plain int) {
+	if unix.SetsockoptInt(s, unix.SOL_SOCKET, force, socketBuffer) != nil {
+		_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, plain, socketBuffer)
+	}
+}
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+}
+
+// A batchReader reads many datagrams in one recvmmsg call into memory that it
+// allocates once. It is used by one goroutine.
+type batchReader struct {
+	rc    syscall.RawConn
+	hdrs  [readBatch]mmsghdr
+	iovs  [readBatch]unix.Iovec
+	names [readBatch]unix.RawSockaddrInet6
+	oobs  [readBatch][oobSize]byte
+	bufs  [readBatch][readBuffer]byte
+	out   [readBatch]packet
+	zones map[uint32]string
+	recv  func(fd uintptr) bool // bound once, or each read would allocate it
+	n     int
+	errno unix.Errno
+}
+
+func newBatchReader(c *net.UDPConn) (*batchReader, error) {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	r := &batchReader{rc: rc, zones: make(map[uint32]string)}
+	r.recv = r.recvmmsg
+	for i := range r.hdrs {
+		h := &r.hdrs[i].hdr
+		r.iovs[i].Base = &r.bufs[i][0]
+		r.iovs[i].SetLen(readBuffer)
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		h.Control = &r.oobs[i][0]
+	}
+	return r, nil
+}
+
+// read blocks for at least one datagram. An error that isClosed is final.
+// Datagrams cut short are returned with nil data.
+func (r *batchReader) read() ([]packet, error) {
+	if err := r.rc.Read(r.recv); err != nil {
+		return nil, err
+	}
+	if r.errno != 0 {
+		return nil, r.errno
+	}
+	for i := range r.n {
+		h := &r.hdrs[i]
+		p := &r.out[i]
+		p.data = r.bufs[i][:h.n]
+		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+			p.data = nil
+		}
+		p.oob = r.oobs[i][:h.hdr.Controllen]
+		p.src = r.source(&r.names[i])
+	}
+	return r.out[:r.n], nil
+}
+
+// recvmmsg is one non-blocking call; false makes the poller wait.
+func (r *batchReader) recvmmsg(fd uintptr) bool {
+	for i := range r.hdrs {
+		h := &r.hdrs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(oobSize)
+	}
+	for {
+		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), readBatch, unix.MSG_DONTWAIT, 0, 0)
+		switch e {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		}
+		r.n, r.errno = int(n), e
+		return true
+	}
+}
+
+// source reads a socket address of either family, IPv4 unmapped.
+func (r *batchReader) source(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	if sa.Family == unix.AF_INET {
+		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(sa4.Addr), ntohs(sa4.Port))
+	}
+	a := netip.AddrFrom16(sa.Addr).Unmap()
+	if sa.Scope_id != 0 && a.Is6() {
+		a = a.WithZone(r.zone(sa.Scope_id))
+	}
+	return netip.AddrPortFrom(a, ntohs(sa.Port))
+}
+
+// zone is the number of an interface as text, which the net package accepts.
+func (r *batchReader) zone(id uint32) string {
+	z, ok := r.zones[id]
+	if !ok {
+		z = strconv.FormatUint(uint64(id), 10)
+		r.zones[id] = z
+	}
+	return z
+}
+
+func ntohs(p uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&p))
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+// swallowed reports whether a send error passes with time or concerns one
+// destination only. quic-go ends a connection at any error but EMSGSIZE, and
+// ENETUNREACH for a second must not do that.
+func swallowed(err error) bool {
+	var e unix.Errno
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e {
+	case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.EHOSTDOWN, unix.ENOBUFS, unix.ENOMEM,
+		unix.EPERM, unix.EACCES, unix.ECONNREFUSED, unix.EAGAIN, unix.EINTR, unix.ENODEV, unix.ENXIO,
+		unix.EADDRNOTAVAIL, unix.EINVAL, unix.EPROTO, unix.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
+// segmentSize finds UDP_SEGMENT in control messages, 0 if there is none.
+func segmentSize(oob []byte) int {
+	for len(oob) > 0 {
+		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return 0
+		}
+		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_SEGMENT && len(body) >= 2 {
+			return int(*(*uint16)(unsafe.Pointer(&body[0])))
+		}
+		oob = rest
+	}
+	return 0
+}

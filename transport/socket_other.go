@@ -1,0 +1,50 @@
+//go:build !linux
+
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+)
+
+// setOptions has nothing to do here: quic-go sets what it needs.
+func setOptions(syscall.RawConn, uint32, *slog.Logger) error { return nil }
+
+// A batchReader reads datagrams through x/net, which allocates for each.
+type batchReader struct {
+	pc  *ipv4.PacketConn
+	ms  []ipv4.Message
+	out []packet
+}
+
+func newBatchReader(c *net.UDPConn) (*batchReader, error) {
+	r := &batchReader{pc: ipv4.NewPacketConn(c), ms: make([]ipv4.Message, readBatch), out: make([]packet, readBatch)}
+	for i := range r.ms {
+		r.ms[i].Buffers = [][]byte{make([]byte, readBuffer)}
+		r.ms[i].OOB = make([]byte, oobSize)
+	}
+	return r, nil
+}
+
+func (r *batchReader) read() ([]packet, error) {
+	n, err := r.pc.ReadBatch(r.ms, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range r.ms[:n] {
+		r.out[i] = packet{data: m.Buffers[0][:m.N], oob: m.OOB[:m.NN], src: addrPort(m.Addr)}
+	}
+	return r.out[:n], nil
+}
+
+// swallowed reports whether a send error must not end a connection: all but a
+// closed socket and a packet that is too big.
+func swallowed(err error) bool {
+	return !isClosed(err) && !errors.Is(err, syscall.EMSGSIZE)
+}
+
+func segmentSize([]byte) int { return 0 }

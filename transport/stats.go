@@ -1,0 +1,43 @@
+package transport
+
+import "sync/atomic"
+
+// Stats is a snapshot of a Transport's counters since Listen, in packets or
+// records unless said otherwise.
+type Stats struct {
+	Received       uint64 // UDP datagrams read from the socket
+	UnknownRecords uint64 // records whose id nobody knows
+	NoPath         uint64 // records with a known id from an address without a direct path
+	Malformed      uint64 // neither QUIC nor a record, or cut short by the kernel
+	ReadErrors     uint64 // receive calls that failed
+	QUICOverflow   uint64 // packets dropped because QUIC did not fetch them in time
+	SendErrors     uint64 // QUIC packets that the socket refused for the moment
+	Retries        uint64 // QUIC handshakes sent to address validation
+	DatagramFull   uint64 // records refused because the queue of their connection was full
+	DatagramOld    uint64 // records that waited longer than 100 ms
+	DatagramTooBig uint64 // records that no longer fit when their turn came
+	DatagramBad    uint64 // received datagrams that are not records
+}
+
+type counters struct {
+	received, unknown, noPath, malformed, readErrors atomic.Uint64
+	quicOverflow, sendErrors, retries                atomic.Uint64
+	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
+}
+
+func (c *counters) snapshot() Stats {
+	return Stats{
+		Received:       c.received.Load(),
+		UnknownRecords: c.unknown.Load(),
+		NoPath:         c.noPath.Load(),
+		Malformed:      c.malformed.Load(),
+		ReadErrors:     c.readErrors.Load(),
+		QUICOverflow:   c.quicOverflow.Load(),
+		SendErrors:     c.sendErrors.Load(),
+		Retries:        c.retries.Load(),
+		DatagramFull:   c.dgFull.Load(),
+		DatagramOld:    c.dgOld.Load(),
+		DatagramTooBig: c.dgTooBig.Load(),
+		DatagramBad:    c.dgBad.Load(),
+	}
+}

@@ -1,0 +1,218 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+// Config says where and how to listen. It is not changed after Listen.
+type Config struct {
+	// Listen is the UDP address; [::] is dual stack, port 0 lets the system choose.
+	Listen netip.AddrPort
+	// ResetKey and TokenKey make stateless resets and address tokens. They must
+	// survive a restart: that is how a peer notices one at once.
+	ResetKey, TokenKey [32]byte
+	Mark               uint32       // SO_MARK when not 0
+	Logger             *slog.Logger // nil discards
+}
+
+// A Transport owns one UDP socket and everything that goes through it. It
+// implements link.Network; all methods are safe for concurrent use.
+type Transport struct {
+	log      *slog.Logger
+	sock     socket
+	queue    *quicQueue
+	qt       *quic.Transport
+	ln       *quic.Listener
+	initials smallInitials
+	count    counters
+	dialler  dialler
+	handler  atomic.Pointer[link.Handler]
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the reader and two goroutines a connection
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+}
+
+var _ link.Network = (*Transport)(nil)
+
+// Listen opens the socket and starts to read from it.
+func Listen(c Config) (*Transport, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	sock, err := openSocket(c.Listen, c.Mark, c.Logger)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := newBatchReader(sock)
+	if err == nil {
+		var t *Transport
+		if t, err = newTransport(c, sock); err == nil {
+			t.wg.Add(1)
+			go t.readLoop(reader) // ends with the socket; Close waits
+			return t, nil
+		}
+	}
+	sock.Close()
+	return nil, fmt.Errorf("transport: %w", err)
+}
+
+// newTransport joins the parts around a socket that nobody reads yet.
+func newTransport(c Config, sock socket) (*Transport, error) {
+	t := &Transport{log: c.Logger, sock: sock, conns: make(map[*conn]struct{})}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.queue = newQUICQueue(&t.count)
+	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
+	t.qt = &quic.Transport{
+		Conn:                  &quicConn{sock: sock, queue: t.queue, count: &t.count},
+		ConnectionIDGenerator: idGenerator{},
+		StatelessResetKey:     &resetKey,
+		TokenGeneratorKey:     &tokenKey,
+		VerifySourceAddress:   verifySource(&t.count),
+	}
+	tlsConf, err := tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	t.dialler = dialler{qt: t.qt, tls: tlsConf}
+	conf := quicConfig(fullPacket)
+	conf.GetConfigForClient = t.initials.configFor
+	t.ln, err = t.qt.Listen(tlsConf, conf)
+	return t, err
+}
+
+// Handle names the receiver of records.
+func (t *Transport) Handle(h link.Handler) { t.handler.Store(&h) }
+
+func (t *Transport) handlerOrNil() link.Handler {
+	if h := t.handler.Load(); h != nil {
+		return *h
+	}
+	return nil
+}
+
+// LocalAddr is the bound address, with the port the system chose.
+func (t *Transport) LocalAddr() netip.AddrPort { return addrPort(t.sock.LocalAddr()) }
+
+// Stats returns the counters since Listen.
+func (t *Transport) Stats() Stats { return t.count.snapshot() }
+
+// Dial connects to remote; see dialler. Errors: ErrNoAnswer, ErrPeerClosed (it
+// refused), ErrNoDatagram, ErrNoHandler, ErrClosed, or the context's.
+func (t *Transport) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	qc, err := t.dialler.dial(ctx, remote)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(connError(err)))
+	}
+	return t.adopt(qc)
+}
+
+// Accept waits for a connection whose QUIC handshake is complete. One that ends
+// or proves unfit meanwhile is skipped.
+func (t *Transport) Accept(ctx context.Context) (link.Conn, error) {
+	for {
+		qc, err := t.ln.Accept(ctx)
+		if err != nil {
+			return nil, t.closedOr(connError(err))
+		}
+		c, err := t.adopt(qc)
+		if err == nil {
+			return c, nil
+		}
+		if err := t.closedOr(nil); err != nil {
+			return nil, err
+		}
+		t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
+	}
+}
+
+// closedOr is ErrClosed once the Transport is closed, else err.
+func (t *Transport) closedOr(err error) error {
+	if t.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// adopt makes a QUIC connection ours: its binding, its path, its goroutines.
+func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
+	c, err := newConn(qc, &t.count)
+	if err == nil {
+		err = t.start(c)
+	}
+	if err != nil {
+		_ = qc.CloseWithError(closeCode, "not usable")
+		return nil, err
+	}
+	return c, nil
+}
+
+// start runs the connection's goroutines, which take it off the list at its end.
+func (t *Transport) start(c *conn) error {
+	h := t.handlerOrNil()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrClosed
+	case h == nil:
+		return ErrNoHandler
+	}
+	t.conns[c] = struct{}{}
+	t.wg.Go(c.path.sendLoop)
+	t.wg.Go(func() {
+		c.path.receiveLoop(h)
+		t.forget(c)
+	})
+	return nil
+}
+
+func (t *Transport) forget(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.conns, c)
+}
+
+// Close ends all connections, telling the peers, and waits until nothing of the
+// Transport runs any more. The order matters: connections need QUIC to say
+// goodbye, QUIC needs its queue to end, and the reader ends with the socket.
+func (t *Transport) Close() error {
+	t.mu.Lock()
+	again := t.closed
+	t.closed = true
+	conns := make([]*conn, 0, len(t.conns))
+	for c := range t.conns {
+		conns = append(conns, c)
+	}
+	t.mu.Unlock()
+	if again {
+		t.wg.Wait()
+		return nil
+	}
+	t.cancel() // dials under way
+	for _, c := range conns {
+		_ = c.Close("shutdown")
+	}
+	_ = t.ln.Close()
+	_ = t.qt.Close()
+	t.queue.close()
+	err := t.sock.Close()
+	t.wg.Wait()
+	return err
+}
