@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -65,7 +64,7 @@ type batchReader struct {
 	errno unix.Errno
 }
 
-func newBatchReader(c *net.UDPConn) (*batchReader, error) {
+func newBatchReader(c socket) (*batchReader, error) {
 	rc, err := c.SyscallConn()
 	if err != nil {
 		return nil, err

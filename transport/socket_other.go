@@ -21,8 +21,12 @@ type batchReader struct {
 	out []packet
 }
 
-func newBatchReader(c *net.UDPConn) (*batchReader, error) {
-	r := &batchReader{pc: ipv4.NewPacketConn(c), ms: make([]ipv4.Message, readBatch), out: make([]packet, readBatch)}
+func newBatchReader(c socket) (*batchReader, error) {
+	pc, ok := c.(net.PacketConn)
+	if !ok {
+		return nil, errors.New("not a packet conn")
+	}
+	r := &batchReader{pc: ipv4.NewPacketConn(pc), ms: make([]ipv4.Message, readBatch), out: make([]packet, readBatch)}
 	for i := range r.ms {
 		r.ms[i].Buffers = [][]byte{make([]byte, readBuffer)}
 		r.ms[i].OOB = make([]byte, oobSize)

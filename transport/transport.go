@@ -57,17 +57,24 @@ func Listen(c Config) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	return start(c, sock)
+}
+
+// start runs a Transport on an open socket, which it owns from here on.
+func start(c Config, sock socket) (*Transport, error) {
 	reader, err := newBatchReader(sock)
-	if err == nil {
-		var t *Transport
-		if t, err = newTransport(c, sock); err == nil {
-			t.wg.Add(1)
-			go t.readLoop(reader) // ends with the socket; Close waits
-			return t, nil
-		}
+	if err != nil {
+		sock.Close()
+		return nil, fmt.Errorf("transport: %w", err)
 	}
-	sock.Close()
-	return nil, fmt.Errorf("transport: %w", err)
+	t, err := newTransport(c, sock)
+	if err != nil {
+		sock.Close()
+		return nil, fmt.Errorf("transport: %w", err)
+	}
+	t.wg.Add(1)
+	go t.readLoop(reader) // ends with the socket; Close waits
+	return t, nil
 }
 
 // newTransport joins the parts around a socket that nobody reads yet.
@@ -154,7 +161,7 @@ func (t *Transport) closedOr(err error) error {
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 	c, err := newConn(qc, &t.count)
 	if err == nil {
-		err = t.start(c)
+		err = t.run(c)
 	}
 	if err != nil {
 		_ = qc.CloseWithError(closeCode, "not usable")
@@ -163,8 +170,8 @@ func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 	return c, nil
 }
 
-// start runs the connection's goroutines, which take it off the list at its end.
-func (t *Transport) start(c *conn) error {
+// run starts the connection's goroutines, which take it off the list at its end.
+func (t *Transport) run(c *conn) error {
 	h := t.handlerOrNil()
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,0 +1,246 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
+	_, b, ca, cb := pair(t)
+	if ca.Path().Room() != 1415 || cb.Path().Room() != 1415 {
+		t.Fatalf("rooms %d and %d", ca.Path().Room(), cb.Path().Room())
+	}
+	sent := make(map[string]bool)
+	for i := range 600 {
+		r := record(1415, uint64(i))
+		sent[string(r)] = true
+		if n, err := ca.Path().Send(batchOf(r)); n != 1 || err != nil {
+			t.Fatalf("record %d: %d, %v", i, n, err)
+		}
+		if i%32 == 31 {
+			time.Sleep(2 * time.Millisecond) // about arriving, not about losing under a burst
+		}
+	}
+	eventually(t, 5*time.Second, "600 records", func() bool { return b.in.len() == 600 })
+	for _, r := range b.in.recs {
+		if !sent[string(r)] {
+			t.Fatal("a record was changed or came twice")
+		}
+		delete(sent, string(r))
+	}
+}
+
+func TestRecordsArriveInBatches(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	slow := &gate{open: make(chan struct{}), entered: make(chan struct{}), in: b.in}
+	b.Handle(slow)
+	ca, _ := connect(t, a, b, b.LocalAddr())
+	ca.Path().Send(batchOf(record(100, 1)))
+	<-slow.entered
+	for range 3 {
+		recs := batchOf()
+		for i := range 20 {
+			recs.Append(record(100, uint64(i)))
+		}
+		ca.Path().Send(recs)
+	}
+	time.Sleep(100 * time.Millisecond)
+	close(slow.open)
+	eventually(t, 2*time.Second, "61 records", func() bool { return b.in.len() == 61 })
+	if b.in.calls > 4 {
+		t.Fatalf("%d calls for 61 records", b.in.calls)
+	}
+}
+
+// gate holds the first delivery.
+type gate struct {
+	once          sync.Once
+	entered, open chan struct{}
+	in            *inbox
+}
+
+func (g *gate) Records(p link.Path, recs [][]byte) {
+	g.once.Do(func() { close(g.entered); <-g.open })
+	g.in.Records(p, recs)
+}
+func (g *gate) Known(wire.RecordID) bool { return false }
+
+func TestSendSaysWhatItTook(t *testing.T) {
+	_, _, ca, _ := pair(t)
+	n, err := ca.Path().Send(batchOf(record(100, 1), record(1416, 2), record(100, 3)))
+	if n != 1 || err != link.ErrTooBig {
+		t.Fatalf("too big: %d, %v", n, err)
+	}
+	if n, err := ca.Path().Send(batchOf()); n != 0 || err != nil {
+		t.Fatalf("nothing: %d, %v", n, err)
+	}
+}
+
+func TestDatagramsThatAreNoRecordsAreDropped(t *testing.T) {
+	a, b, ca, cb := pair(t)
+	ca.(*conn).qc.SendDatagram([]byte("hello"))
+	ca.(*conn).qc.SendDatagram(nil)
+	eventually(t, 2*time.Second, "two bad datagrams counted", func() bool { return b.Stats().DatagramBad == 2 })
+	wantTraffic(t, a, b, ca, cb)
+}
+
+func TestSendNeverBlocksWhenThePeerIsGone(t *testing.T) {
+	a, sock := startFaulty(t)
+	b := startNode(t, loopback)
+	ca, _ := connect(t, a, b, b.LocalAddr())
+	sock.errno.Store(int64(101)) // ENETUNREACH: a black hole from here on
+	recs := batchOf()
+	for i := range 40 {
+		recs.Append(record(1415, uint64(i)))
+	}
+	var worst time.Duration
+	taken, refused := 0, 0
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+		begin := time.Now()
+		n, err := ca.Path().Send(recs)
+		worst = max(worst, time.Since(begin))
+		taken += n
+		if err == link.ErrQueueFull {
+			refused += recs.Len() - n
+			time.Sleep(time.Millisecond)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if worst > 50*time.Millisecond || refused == 0 {
+		t.Fatalf("a send took %v; %d taken, %d refused", worst, taken, refused)
+	}
+	s := a.Stats()
+	if s.DatagramFull != uint64(refused) || s.DatagramOld == 0 {
+		t.Fatalf("%d refused, stats %+v", refused, s)
+	}
+	// What was sent last is fresh: records older than 100 ms do not wait.
+	sock.errno.Store(0)
+	mark := record(500, 77)
+	time.Sleep(150 * time.Millisecond)
+	eventually(t, 10*time.Second, "a fresh record after the hole", func() bool {
+		ca.Path().Send(batchOf(mark))
+		time.Sleep(20 * time.Millisecond)
+		b.in.mu.Lock()
+		defer b.in.mu.Unlock()
+		n := len(b.in.recs)
+		return n > 0 && bytes.Equal(b.in.recs[n-1], mark)
+	})
+}
+
+func TestPollContextReturnsWhatIsThere(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	conf, _ := tlsConfig()
+	qc, err := a.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, quicConfig(fullPacket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cb, err := b.Accept(testContext(t)) // nobody but this test receives at the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll := newPollContext()
+	if _, err := qc.ReceiveDatagram(poll.reset()); err != context.Canceled {
+		t.Fatalf("empty queue: %v", err)
+	}
+	for range 3 {
+		cb.Path().Send(batchOf(record(100, 1)))
+	}
+	time.Sleep(100 * time.Millisecond)
+	for i := range 3 {
+		if b, err := qc.ReceiveDatagram(poll.reset()); err != nil || len(b) != 100 {
+			t.Fatalf("datagram %d: %d bytes, %v", i, len(b), err)
+		}
+	}
+	if _, err := qc.ReceiveDatagram(poll.reset()); err != context.Canceled {
+		t.Fatalf("emptied queue: %v", err)
+	}
+}
+
+func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
+	a := startNode(t, loopback)
+	conf, _ := tlsConfig()
+	ln, err := quic.ListenAddr("127.0.0.1:0", conf, &quic.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if _, err := a.Dial(testContext(t), addrPort(ln.Addr())); err != ErrNoDatagram {
+		t.Fatalf("dial: %v", err)
+	}
+}
+
+// relay passes UDP packets of at most limit bytes between one client and a server.
+func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
+	t.Helper()
+	front, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(loopback))
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	client := make(chan netip.AddrPort, 1)
+	wg.Go(func() {
+		buf := make([]byte, 2048)
+		var first sync.Once
+		for {
+			n, from, err := front.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			first.Do(func() { client <- from })
+			if n <= limit {
+				back.Write(buf[:n])
+			}
+		}
+	})
+	wg.Go(func() {
+		buf := make([]byte, 2048)
+		var to netip.AddrPort
+		for {
+			n, err := back.Read(buf)
+			if err != nil {
+				return
+			}
+			if !to.IsValid() {
+				to = <-client
+			}
+			if n <= limit {
+				front.WriteToUDPAddrPort(buf[:n], to)
+			}
+		}
+	})
+	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
+	return addrPort(front.LocalAddr())
+}
+
+func TestNarrowPathConnectsWithSmallPackets(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	begin := time.Now()
+	ca, cb := connect(t, a, b, relay(t, b.LocalAddr(), 1250))
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("connected after %v", took)
+	}
+	if ca.Path().Room() != 1163 || cb.Path().Room() != 1163 {
+		t.Errorf("rooms %d and %d, want 1163", ca.Path().Room(), cb.Path().Room())
+	}
+	for range 3 {
+		ca.Path().Send(batchOf(record(1163, 1)))
+		cb.Path().Send(batchOf(record(1163, 1)))
+	}
+	eventually(t, 2*time.Second, "full records both ways", func() bool { return a.in.len() == 3 && b.in.len() == 3 })
+	wantTraffic(t, a, b, ca, cb)
+}

@@ -1,0 +1,104 @@
+package transport
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quic-go/quic-go"
+)
+
+func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
+	var g idGenerator
+	for range 1000 {
+		id, err := g.GenerateConnectionID()
+		if err != nil || id.Len() != idLength || id.Bytes()[0]&0x80 != 0 {
+			t.Fatalf("id %v, %v", id, err)
+		}
+	}
+}
+
+func initialPacket(size int, src netip.AddrPort) packet {
+	b := make([]byte, size)
+	b[0], b[4] = 0xC3, 1
+	return packet{data: b, src: src}
+}
+
+func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s smallInitials
+		small, full := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
+		s.note(initialPacket(1200, small))
+		s.note(initialPacket(1452, full))
+		handshake, short, cut := initialPacket(1200, full), initialPacket(1200, full), initialPacket(1200, full)
+		cut.data = cut.data[:4]
+		handshake.data[0] = 0xE3
+		short.data[0] = 0x43
+		s.note(handshake)
+		s.note(short)
+		s.note(cut)
+		size := func(a netip.AddrPort) uint16 {
+			c, err := s.configFor(&quic.ClientInfo{RemoteAddr: net.UDPAddrFromAddrPort(a)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.InitialPacketSize
+		}
+		if size(small) != 1200 || size(full) != 1452 {
+			t.Fatalf("sizes %d and %d", size(small), size(full))
+		}
+		time.Sleep(initialLife + time.Second)
+		if size(small) != 1452 {
+			t.Fatal("remembered for too long")
+		}
+	})
+}
+
+func TestSmallInitialsAreBounded(t *testing.T) {
+	var s smallInitials
+	for i := range 3 * maxInitials {
+		s.note(initialPacket(1200, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)))
+	}
+	if len(s.seen) > maxInitials {
+		t.Fatalf("%d entries", len(s.seen))
+	}
+}
+
+func TestFullPathIsNotTakenForANarrowOne(t *testing.T) {
+	_, b, ca, cb := pair(t)
+	if ca.Path().Room() != 1415 || cb.Path().Room() != 1415 {
+		t.Fatal("rooms", ca.Path().Room(), cb.Path().Room())
+	}
+	if len(b.initials.seen) != 0 {
+		t.Fatal("a full-size handshake left a mark")
+	}
+}
+
+func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
+	var count counters
+	ask := verifySource(&count)
+	asked := 0
+	for range freeHandshakesBurst + 50 {
+		if ask(nil) {
+			asked++
+		}
+	}
+	if asked == 0 || asked > 50 || count.retries.Load() != uint64(asked) {
+		t.Fatalf("%d asked, %d counted", asked, count.retries.Load())
+	}
+}
+
+func TestRetryStillConnects(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	for range freeHandshakesBurst + 50 {
+		b.qt.VerifySourceAddress(nil)
+	}
+	before := b.Stats().Retries
+	ca, cb := connect(t, a, b, b.LocalAddr())
+	wantTraffic(t, a, b, ca, cb)
+	if b.Stats().Retries == before {
+		t.Fatal("no retry was sent")
+	}
+}

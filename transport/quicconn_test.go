@@ -1,0 +1,209 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/ipv4"
+)
+
+// faultySocket fails sends on demand.
+type faultySocket struct {
+	*net.UDPConn
+	errno  atomic.Int64 // what every send fails with, 0: nothing
+	mtu    atomic.Int64 // beyond it EMSGSIZE, 0: no limit
+	noGSO  atomic.Bool  // EINVAL for more than one segment
+	writes atomic.Int64
+}
+
+func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, int, error) {
+	s.writes.Add(1)
+	fail := syscall.Errno(s.errno.Load())
+	size := segmentSize(oob)
+	switch {
+	case fail != 0:
+	case s.noGSO.Load() && size > 0 && size < len(b):
+		fail = syscall.EINVAL
+	case s.mtu.Load() > 0 && int64(len(b)) > s.mtu.Load():
+		fail = syscall.EMSGSIZE
+	default:
+		return s.UDPConn.WriteMsgUDPAddrPort(b, oob, to)
+	}
+	return 0, 0, &net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("sendmsg", fail)}
+}
+
+func startFaulty(t *testing.T) (*node, *faultySocket) {
+	t.Helper()
+	cfg := testConfig(loopback)
+	udp, err := openSocket(cfg.Listen, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock := &faultySocket{UDPConn: udp}
+	tr, err := start(cfg, sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	n := &node{tr, &inbox{}}
+	n.Handle(n.in)
+	return n, sock
+}
+
+func TestTransientSendErrorsKeepTheConnection(t *testing.T) {
+	a, sock := startFaulty(t)
+	b := startNode(t, loopback)
+	ca, cb := connect(t, a, b, b.LocalAddr())
+	for _, e := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENOBUFS, syscall.EPERM,
+		syscall.ECONNREFUSED, syscall.EINVAL, syscall.ENETDOWN} {
+		before := a.Stats().SendErrors
+		sock.errno.Store(int64(e))
+		eventually(t, 2*time.Second, e.Error()+" counted", func() bool {
+			ca.Path().Send(batchOf(record(100, 1)))
+			return a.Stats().SendErrors > before
+		})
+		sock.errno.Store(0)
+		wantTraffic(t, a, b, ca, cb)
+	}
+	if ca.Err() != nil || cb.Err() != nil {
+		t.Fatal(ca.Err(), cb.Err())
+	}
+}
+
+func TestMessageTooLongReachesQUIC(t *testing.T) {
+	a, sock := startFaulty(t)
+	b := startNode(t, loopback)
+	sock.mtu.Store(1300) // a local link of less than 1500: the small dial comes at once
+	begin := time.Now()
+	ca, cb := connect(t, a, b, b.LocalAddr())
+	if took := time.Since(begin); took > smallDialAfter {
+		t.Errorf("connected after %v only", took)
+	}
+	if ca.Path().Room() != 1163 || cb.Path().Room() != 1163 {
+		t.Errorf("rooms %d and %d", ca.Path().Room(), cb.Path().Room())
+	}
+	wantTraffic(t, a, b, ca, cb)
+}
+
+func TestSegmentsGoOneByOneWhereTheLinkCannotSegment(t *testing.T) {
+	a, sock := startFaulty(t)
+	b := startNode(t, loopback)
+	ca, cb := connect(t, a, b, b.LocalAddr())
+	sock.noGSO.Store(true)
+	ctx := testContext(t)
+	s, err := ca.OpenStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Write(make([]byte, 500_000)) // full packets: quic-go sends them in batches
+	r, err := cb.AcceptStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got := 0; got < 500_000; {
+		n, err := r.Read(make([]byte, 50_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += n
+	}
+}
+
+func TestQueueOfQUIC(t *testing.T) {
+	src := netip.MustParseAddrPort("192.0.2.1:7")
+	msgs := func(n int) []ipv4.Message {
+		ms := make([]ipv4.Message, n)
+		for i := range ms {
+			ms[i] = ipv4.Message{Buffers: [][]byte{make([]byte, maxQUICPacket)}, OOB: make([]byte, oobSize)}
+		}
+		return ms
+	}
+	t.Run("keeps order and contents, one address a source", func(t *testing.T) {
+		var count counters
+		q := newQUICQueue(&count)
+		q.push([]packet{{data: []byte("one"), oob: []byte("o"), src: src}, {data: []byte("two!"), src: src}})
+		q.push([]packet{{data: []byte("three"), src: src}})
+		ms := msgs(2)
+		if n, err := q.pop(ms); n != 2 || err != nil {
+			t.Fatal(n, err)
+		}
+		if string(ms[0].Buffers[0][:ms[0].N]) != "one" || string(ms[0].OOB[:ms[0].NN]) != "o" || ms[1].N != 4 {
+			t.Fatal("wrong contents")
+		}
+		if ms[0].Addr != ms[1].Addr || addrPort(ms[0].Addr) != src {
+			t.Fatal("wrong address")
+		}
+		if n, err := q.pop(ms); n != 1 || err != nil || string(ms[0].Buffers[0][:ms[0].N]) != "three" {
+			t.Fatal(n, err)
+		}
+	})
+	t.Run("is bounded", func(t *testing.T) {
+		var count counters
+		q := newQUICQueue(&count)
+		for range quicSlots + 3 {
+			q.push([]packet{{data: make([]byte, 20), src: src}})
+		}
+		q.push([]packet{{data: make([]byte, maxQUICPacket+1), src: src}})
+		if s := count.snapshot(); s.QUICOverflow != 3 || s.Malformed != 1 {
+			t.Fatalf("%+v", s)
+		}
+	})
+	t.Run("wakes for a packet, a deadline and the end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQUICQueue(new(counters))
+			results := make(chan error)
+			pop := func() { _, err := q.pop(msgs(1)); results <- err }
+			blocked := func() {
+				go pop()
+				synctest.Wait()
+				select {
+				case err := <-results:
+					t.Fatal("did not block", err)
+				default:
+				}
+			}
+			blocked()
+			q.push([]packet{{data: []byte("x"), src: src}})
+			if err := <-results; err != nil {
+				t.Fatal(err)
+			}
+			blocked()
+			q.setDeadline(time.Now())
+			if err := <-results; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			go pop() // the deadline stays
+			if err := <-results; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			q.setDeadline(time.Now().Add(time.Second))
+			begin := time.Now()
+			blocked()
+			if err := <-results; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != time.Second {
+				t.Fatal(err, time.Since(begin))
+			}
+			q.setDeadline(time.Now().Add(time.Second))
+			q.setDeadline(time.Time{})
+			time.Sleep(2 * time.Second)
+			blocked()
+			q.close()
+			if err := <-results; !errors.Is(err, net.ErrClosed) {
+				t.Fatal(err)
+			}
+		})
+	})
+	t.Run("costs no allocation", func(t *testing.T) {
+		q := newQUICQueue(new(counters))
+		in, ms := []packet{{data: make([]byte, 1200), src: src}}, msgs(8)
+		if n := testing.AllocsPerRun(100, func() { q.push(in); q.pop(ms) }); n != 0 {
+			t.Fatalf("%v allocations", n)
+		}
+	})
+}

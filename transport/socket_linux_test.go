@@ -1,0 +1,45 @@
+package transport
+
+import (
+	"syscall"
+	"testing"
+)
+
+func TestReadingIsFreeOfAllocations(t *testing.T) {
+	udp, err := openSocket(loopback, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	r, err := newBatchReader(udp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, self := make([]byte, 1200), addrPort(udp.LocalAddr())
+	n := testing.AllocsPerRun(100, func() {
+		udp.WriteToUDPAddrPort(b, self)
+		pkts, err := r.read()
+		if err != nil || len(pkts) != 1 || pkts[0].src != self || len(pkts[0].data) != 1200 || len(pkts[0].oob) == 0 {
+			t.Fatal(len(pkts), err)
+		}
+	})
+	if n != 0 {
+		t.Fatalf("%v allocations a read", n)
+	}
+}
+
+func TestSocketBuffersStayOurs(t *testing.T) {
+	a := startNode(t, loopback)
+	rc, err := a.sock.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc.Control(func(fd uintptr) {
+		for _, opt := range []int{syscall.SO_RCVBUF, syscall.SO_SNDBUF} {
+			// The kernel doubles what is asked for, and caps it without privilege.
+			if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, opt); err != nil || n > 2*socketBuffer || n < 200_000 {
+				t.Errorf("buffer %d, %v", n, err)
+			}
+		}
+	})
+}
