@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/libertaria-project/l2tun/routing"
 )
 
 // parseAddress reads an address of the interface with its prefix length.
@@ -47,34 +50,21 @@ func cidr(s string) (netip.Prefix, error) {
 	return p, fmt.Errorf("%q is not an IP prefix, such as 10.0.0.2/32 or fd00::/64", s)
 }
 
-// checkPrefix holds a prefix to what can be routed to one peer.
+// checkPrefix asks routing, which has the last word on what a peer may own.
 func checkPrefix(p netip.Prefix) error {
-	a := p.Addr()
-	switch {
-	case p.Bits() == 0:
-		return fmt.Errorf("%s would send all traffic to this peer, the tunnel's own packets too; name the networks behind it", p)
-	case p.Masked() != p:
-		return fmt.Errorf("%s has host bits set; write %s for the network or %s/%d for the one address",
-			p, p.Masked(), a, a.BitLen())
-	case a.Is4In6():
-		return fmt.Errorf("%s is an IPv4 prefix in IPv6 form; write it as IPv4", p)
-	case a.IsMulticast() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast():
-		return fmt.Errorf("%s cannot be routed to a peer", p)
+	err := routing.CheckPrefix(p)
+	if err == nil {
+		return nil
 	}
-	return nil
+	return errors.New(strings.TrimPrefix(err.Error(), routing.ErrPrefix.Error()+": "))
 }
 
 // endpointInside returns the prefix that would route an endpoint into the
-// tunnel it carries.
+// tunnel it carries. A host name is looked up later and checked then.
 func endpointInside(endpoint string, prefixes []netip.Prefix) (netip.Prefix, bool) {
 	ap, err := netip.ParseAddrPort(endpoint)
 	if err != nil {
-		return netip.Prefix{}, false // a name: looked up later
+		return netip.Prefix{}, false
 	}
-	for _, p := range prefixes {
-		if p.Contains(ap.Addr().Unmap().WithZone("")) {
-			return p, true
-		}
-	}
-	return netip.Prefix{}, false
+	return routing.EndpointInside(ap, prefixes)
 }

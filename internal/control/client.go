@@ -1,0 +1,132 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	maxReply = 64 << 20 // bytes
+	gonePoll = 10 * time.Millisecond
+)
+
+// A Client talks to the node behind one socket.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// New returns a client of the node at socket; it connects with the first call.
+func New(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status asks the node how it is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	if err := c.call(ctx, http.MethodGet, "/v1/status", &s); err != nil {
+		return nil, err
+	}
+	s.fill()
+	return &s, nil
+}
+
+// Reload makes the node read its config again and returns when it is in use.
+// *APIError if the node refuses it.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/reload", nil)
+}
+
+// Down stops the node and returns when its socket is gone, which it removes
+// last: then interface and routes are gone too.
+func (c *Client) Down(ctx context.Context) error {
+	before, err := os.Stat(c.socket)
+	if err != nil {
+		return c.explain(err)
+	}
+	if err := c.call(ctx, http.MethodPost, "/v1/down", nil); err != nil {
+		return err
+	}
+	for {
+		now, err := os.Stat(c.socket)
+		if errors.Is(err, fs.ErrNotExist) || (err == nil && !os.SameFile(before, now)) {
+			return nil
+		}
+		if !pause(ctx, gonePoll) {
+			return c.stillThere()
+		}
+	}
+}
+
+func (c *Client) stillThere() error {
+	if answers(c.socket) {
+		return fmt.Errorf("the node at %s was told to stop and still runs", c.socket)
+	}
+	return fmt.Errorf("the node stopped answering but did not remove its socket %s", c.socket)
+}
+
+// call does one request; a nil into throws the answer away.
+func (c *Client) call(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://l2tun"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return c.explain(err)
+	}
+	if resp.StatusCode >= 300 {
+		return refusal(resp.StatusCode, body)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("the node at %s gave an answer that this program does not understand: %w", c.socket, err)
+	}
+	return nil
+}
+
+func refusal(code int, body []byte) error {
+	var e errorBody
+	if json.Unmarshal(body, &e) != nil || e.Error == "" {
+		e.Error = fmt.Sprintf("the node answered %d %s", code, http.StatusText(code))
+	}
+	return &APIError{code, e.Error}
+}
+
+// explain turns what connecting and waiting can fail with into a sentence.
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return stated(ErrNotRunning, "no socket at %s", c.socket)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return stated(ErrNotRunning, "nobody answers at %s", c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("not allowed to talk to the node at %s; run this as root or as the user who started it", c.socket)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the node at %s did not answer in time", c.socket)
+	}
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err
+	}
+	return fmt.Errorf("talking to the node at %s failed: %w", c.socket, err)
+}

@@ -1,0 +1,16 @@
+// Package control is how programs talk to a running node: HTTP and JSON over a
+// unix socket that only its owner can open, the types that travel there, and
+// the files under /run/l2tun that say which node runs (lock and socket).
+//
+//	GET  /v1/status   200 Status
+//	POST /v1/down     202 {}; then the node stops and the socket disappears last
+//	POST /v1/reload   200 {} once the new config is in use; 422 if it is refused
+//	anything else     404 or 405; every error is {"error": "one sentence"}
+//
+// A Server belongs to the node, which closes it last; Close waits for the calls
+// under way. A Client is for one command and safe for concurrent use. Each
+// group of calls has a file of its own.
+//
+// Limits: 32 connections, a request of 64 KiB with its headers in 5 s, a call
+// of 30 s.
+package control

@@ -1,0 +1,34 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNotRunning is in every error that means: no node is there to talk to.
+	ErrNotRunning = errors.New("control: no node runs")
+	// ErrRunning is in every error that means: a node is there already.
+	ErrRunning = errors.New("control: a node runs already")
+)
+
+// A statedError is a whole sentence for people that also is a sentinel.
+type statedError struct {
+	msg  string
+	kind error
+}
+
+func (e *statedError) Error() string { return e.msg }
+func (e *statedError) Unwrap() error { return e.kind }
+
+func stated(kind error, format string, args ...any) error {
+	return &statedError{fmt.Sprintf(format, args...), kind}
+}
+
+// An APIError is what the node answered instead of doing what was asked.
+type APIError struct {
+	Code int // HTTP status
+	Msg  string
+}
+
+func (e *APIError) Error() string { return e.Msg }

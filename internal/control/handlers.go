@@ -1,0 +1,78 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// routes is the whole interface; a new group of calls adds its lines here and
+// its functions in a file of its own.
+func routes(h Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", statusHandler(h))
+	mux.HandleFunc("POST /v1/down", downHandler(h))
+	mux.HandleFunc("POST /v1/reload", reloadHandler(h))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
+	return mux
+}
+
+func statusHandler(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := h.Status(r.Context())
+		if err != nil {
+			fail(w, http.StatusInternalServerError, err)
+			return
+		}
+		full := *s
+		full.Peers = append([]Peer(nil), s.Peers...) // fill must not write into what the node keeps
+		full.fill()
+		reply(w, http.StatusOK, &full)
+	}
+}
+
+// downHandler answers before the node begins to stop, or the answer might not
+// get out.
+func downHandler(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply(w, http.StatusAccepted, struct{}{})
+		http.NewResponseController(w).Flush()
+		h.Down()
+	}
+}
+
+func reloadHandler(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h.Reload(r.Context()); err != nil {
+			fail(w, http.StatusUnprocessableEntity, err)
+			return
+		}
+		reply(w, http.StatusOK, struct{}{})
+	}
+}
+
+// notThere tells a wrong method from a wrong path, in JSON like all else.
+func notThere(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			w.Header().Set("Allow", method)
+			fail(w, http.StatusMethodNotAllowed, errors.New("this call needs the method "+method))
+			return
+		}
+	}
+	fail(w, http.StatusNotFound, errors.New("this node knows no such call; is the program newer than the node?"))
+}
+
+type errorBody struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, code int, err error) { reply(w, code, errorBody{err.Error()}) }
+
+func reply(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(v) // an error here means that the caller has gone
+}

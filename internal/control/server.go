@@ -1,0 +1,107 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+const (
+	maxConns     = 32
+	maxHeaders   = 16 << 10 // bytes
+	maxBody      = 64 << 10 // bytes
+	headerTime   = 5 * time.Second
+	callTime     = 30 * time.Second
+	idleTime     = time.Minute
+	shutdownTime = 2 * time.Second
+)
+
+// A Handler is the node as its control socket sees it. Calls come from many
+// goroutines.
+type Handler interface {
+	Status(ctx context.Context) (*Status, error)
+	// Down asks the node to stop and returns at once.
+	Down()
+	// Reload reads the config again and returns when it is in use. An error
+	// means that the old one still is; its text goes to the caller.
+	Reload(ctx context.Context) error
+}
+
+// A Server answers on the control socket.
+type Server struct {
+	path string
+	file fs.FileInfo // the socket as made, to remove no other
+	ln   net.Listener
+	http *http.Server
+	once sync.Once
+	err  error
+}
+
+// NewServer binds the socket at path, mode 0600, in place of a stale one. The
+// caller holds the interface's lock, runs Serve and calls Close.
+func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
+	if err := RemoveStale(path); err != nil {
+		return nil, err
+	}
+	ln, err := listen(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the control socket is gone: %w", err), ln.Close())
+	}
+	return &Server{path: path, file: info, ln: netutil.LimitListener(ln, maxConns), http: &http.Server{
+		Handler:           http.MaxBytesHandler(routes(h), maxBody),
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       callTime,
+		WriteTimeout:      callTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaders,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+// Path is where the socket is.
+func (s *Server) Path() string { return s.path }
+
+// Serve answers until Close and then returns nil.
+func (s *Server) Serve() error {
+	err := s.http.Serve(s.ln)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("the control socket failed: %w", err)
+}
+
+// Close lets calls under way finish (2 s), ends the others and removes the
+// socket last: who sees it gone may rely on the node's being gone. Idempotent.
+func (s *Server) Close() error {
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+		defer cancel()
+		if err := s.http.Shutdown(ctx); err != nil {
+			s.err = s.http.Close()
+		}
+		s.ln.Close() // in case Serve was never called
+		s.err = errors.Join(s.err, s.removeSocket())
+	})
+	return s.err
+}
+
+func (s *Server) removeSocket() error {
+	now, err := os.Lstat(s.path)
+	if err != nil || !os.SameFile(now, s.file) {
+		return nil
+	}
+	return os.Remove(s.path)
+}

@@ -1,0 +1,248 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type fakeNode struct {
+	status *Status
+	err    error
+	downs  chan struct{}
+}
+
+func (f *fakeNode) Status(context.Context) (*Status, error) { return f.status, f.err }
+func (f *fakeNode) Down()                                   { f.downs <- struct{}{} }
+func (f *fakeNode) Reload(context.Context) error            { return f.err }
+
+func start(t *testing.T, f *fakeNode) (*Server, *Client) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "n.sock")
+	s, err := NewServer(path, f, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return s, New(path)
+}
+
+func TestStatusTravelsWhole(t *testing.T) {
+	want := &Status{Version: 1, Program: "l2tun x", Interface: "a", DID: "did:b", Addresses: []string{"fd00::1/128"}, Listen: "[::]:1",
+		Peers: []Peer{{DID: "did:c", Name: "n", State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
+			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
+			Dropped: map[string]uint64{"replayed": 12}}}}
+	_, c := start(t, &fakeNode{status: want})
+	got, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
+	_, c := start(t, &fakeNode{status: &Status{Peers: []Peer{{}}}})
+	resp, err := c.http.Get("http://x/v1/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if strings.Contains(string(body), "null") {
+		t.Error(string(body))
+	}
+	var doc struct {
+		Peers []map[string]any
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range strings.Fields(`did name state reason link carrier endpoint suite epoch handshakes handshake_age_ms
+		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped`) {
+		if _, ok := doc.Peers[0][key]; !ok {
+			t.Errorf("peer has no %s", key)
+		}
+		delete(doc.Peers[0], key)
+	}
+	if len(doc.Peers[0]) > 0 {
+		t.Error("unlisted fields:", doc.Peers[0])
+	}
+}
+
+func TestStatusDoesNotWriteIntoTheNode(t *testing.T) {
+	kept := &Status{Peers: []Peer{{}}}
+	_, c := start(t, &fakeNode{status: kept})
+	if _, err := c.Status(t.Context()); err != nil || kept.Peers[0].Dropped != nil || kept.Addresses != nil {
+		t.Error(kept, err)
+	}
+}
+
+func TestRefusalsReachTheCallerAsTheyAre(t *testing.T) {
+	_, c := start(t, &fakeNode{err: errors.New("x.toml:3:1: colour: unknown key")})
+	for want, err := range map[int]error{422: c.Reload(t.Context()), 500: second(c.Status(t.Context()))} {
+		var ae *APIError
+		if !errors.As(err, &ae) || ae.Code != want || ae.Msg != "x.toml:3:1: colour: unknown key" {
+			t.Errorf("%d: %v", want, err)
+		}
+	}
+}
+
+func second(_ *Status, err error) error { return err }
+
+func TestDownReturnsWhenTheSocketIsGone(t *testing.T) {
+	f := &fakeNode{downs: make(chan struct{}, 1)}
+	s, c := start(t, f)
+	done := make(chan error, 1)
+	go func() { done <- c.Down(context.Background()) }()
+	<-f.downs
+	select {
+	case err := <-done:
+		t.Fatal("returned while the node stops:", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(s.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestDownGivesUpOnANodeThatStays(t *testing.T) {
+	_, c := start(t, &fakeNode{downs: make(chan struct{}, 1)})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := c.Down(ctx); err == nil || !strings.HasSuffix(err.Error(), "was told to stop and still runs") {
+		t.Error(err)
+	}
+}
+
+func TestWrongCallsGetJSONErrors(t *testing.T) {
+	_, c := start(t, &fakeNode{})
+	for _, call := range []struct {
+		method, path string
+		code         int
+	}{{"POST", "/v1/status", 405}, {"GET", "/v1/down", 405}, {"GET", "/v1/reload", 405}, {"GET", "/", 404}, {"POST", "/v2/status", 404}} {
+		err := c.call(t.Context(), call.method, call.path, nil)
+		var ae *APIError
+		if !errors.As(err, &ae) || ae.Code != call.code || strings.HasPrefix(ae.Msg, "the node answered") {
+			t.Errorf("%s %s: %v", call.method, call.path, err)
+		}
+	}
+}
+
+func TestOnlyTheOwnerMayOpenTheSocket(t *testing.T) {
+	s, _ := start(t, &fakeNode{})
+	info, err := os.Lstat(s.Path())
+	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
+		t.Error(info.Mode(), err)
+	}
+}
+
+func TestServerReplacesAStaleSocketOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.sock")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if _, err := NewServer(path, &fakeNode{}, log); !errors.Is(err, ErrRunning) {
+		t.Error("took a socket that answers:", err)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	s, err := NewServer(path, &fakeNode{}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path)
+	os.WriteFile(path, nil, 0o600)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Error("Close removed a file that is not its socket")
+	}
+	if _, err := NewServer(path, &fakeNode{}, log); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Error(err)
+	}
+}
+
+func TestCloseWithoutServeAndTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.sock")
+	s, err := NewServer(path, &fakeNode{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if answers(path) {
+		t.Error("still listens")
+	}
+}
+
+func TestLongSocketPathIsExplained(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("x", 108))
+	if _, err := NewServer(path, &fakeNode{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "the system allows 107") {
+		t.Error(err)
+	}
+}
+
+func TestASilentConnectionDoesNotHoldUpOthers(t *testing.T) {
+	s, c := start(t, &fakeNode{status: &Status{}})
+	for range maxConns - 1 {
+		conn, err := net.Dial("unix", s.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOversizedRequestIsRefused(t *testing.T) {
+	s, c := start(t, &fakeNode{status: &Status{}})
+	req, _ := http.NewRequest("GET", "http://x/v1/status", nil)
+	req.Header.Set("X", strings.Repeat("x", 2*maxHeaders))
+	resp, err := c.http.Do(req)
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Error(resp.Status)
+		}
+	}
+	if _, err := New(s.Path()).Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,55 @@
+package control
+
+// StatusVersion is the version of the Status document. It changes when a field
+// is renamed, removed or gets another meaning, not when one is added.
+const StatusVersion = 1
+
+// Status is a node at one moment. No field is ever left out: what is unknown is
+// "", 0 or empty.
+type Status struct {
+	Version   int      `json:"version"` // StatusVersion
+	Program   string   `json:"program"` // Program() of the node
+	Interface string   `json:"interface"`
+	DID       string   `json:"did"`
+	Addresses []string `json:"addresses"` // of the interface, CIDR, the DID's own first
+	Listen    string   `json:"listen"`    // HOST:PORT
+	Peers     []Peer   `json:"peers"`     // in the config's order
+}
+
+// Peer is one peer's session at one moment. Bytes and packets are those of IP
+// packets inside the tunnel.
+type Peer struct {
+	DID            string            `json:"did"`
+	Name           string            `json:"name"`
+	State          string            `json:"state"`            // one of the eight of SPEC "States"
+	Reason         string            `json:"reason"`           // of failed, or of the last failure
+	Link           string            `json:"link"`             // "quic" or "utcp"
+	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"
+	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
+	Suite          string            `json:"suite"`            // "hybrid key agreement, record cipher"
+	Epoch          uint64            `json:"epoch"`            // 0 before the first
+	Handshakes     uint64            `json:"handshakes"`       // completed, rotations included
+	HandshakeAgeMS int64             `json:"handshake_age_ms"` // since the last one completed
+	RTTMS          float64           `json:"rtt_ms"`           // of the path in use
+	RxBytes        uint64            `json:"rx_bytes"`
+	TxBytes        uint64            `json:"tx_bytes"`
+	RxPackets      uint64            `json:"rx_packets"`
+	TxPackets      uint64            `json:"tx_packets"`
+	Queued         uint64            `json:"queued"`  // packets that wait for a path
+	Dropped        map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
+}
+
+// fill makes what is empty [] and {} in JSON, never null.
+func (s *Status) fill() {
+	if s.Addresses == nil {
+		s.Addresses = []string{}
+	}
+	if s.Peers == nil {
+		s.Peers = []Peer{}
+	}
+	for i := range s.Peers {
+		if s.Peers[i].Dropped == nil {
+			s.Peers[i].Dropped = map[string]uint64{}
+		}
+	}
+}
