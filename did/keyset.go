@@ -39,7 +39,10 @@ func ParseKeySet(b []byte) (*KeySet, error) {
 	for _, part := range [][]byte{k.S[:], k.D[:], k.K[:], k.Q[:]} {
 		rest = rest[copy(part, rest):]
 	}
-	return k, k.check()
+	if err := k.check(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 func (k *KeySet) check() error {

@@ -25,3 +25,54 @@ const (
 	CodeMLDSA   = 0x1211 // ML-DSA-65 public key
 	CodeBLAKE3  = 0x1e   // BLAKE3 multihash
 )
+
+// Protocol names that start the transcript of a handshake. Everything the two
+// ends must agree on beforehand is in them.
+const (
+	NameFull  = "L2TUN-PQXDH-IK/1 full suite=0002 X25519 ML-KEM-768 Ed25519 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+	NameShort = "L2TUN-PQXDH-IK/1 short suite=0002 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+)
+
+// Labels of mixKey, one for each secret that enters a key schedule: initiator
+// or responder, ephemeral, static or prekey, k for a KEM.
+const (
+	MixES  = "es"  // X25519 initiator's ephemeral, responder's static
+	MixKS  = "ks"  // ML-KEM to the responder's static key
+	MixEP  = "ep"  // X25519 initiator's ephemeral, responder's prekey
+	MixKP  = "kp"  // ML-KEM to the responder's prekey
+	MixSP  = "sp"  // X25519 initiator's static, responder's prekey
+	MixEE  = "ee"  // X25519 both ephemerals
+	MixKE  = "ke"  // ML-KEM to the initiator's ephemeral key
+	MixSE  = "se"  // X25519 initiator's static, responder's ephemeral
+	MixKI  = "ki"  // ML-KEM to the initiator's static key
+	MixPSK = "psk" // rekey or resumption secret, short mode
+)
+
+// Labels of Expand: the chaining key, the root of what follows, and one label
+// for each key, tag and secret that is taken from that root.
+const (
+	LabelChain       = "l2tun/1 ck"
+	LabelRoot        = "l2tun/1 root"
+	LabelM1Keys      = "l2tun/1 M1 key set"
+	LabelM1Params    = "l2tun/1 M1 params"
+	LabelRefused     = "l2tun/1 refused"
+	LabelM2          = "l2tun/1 M2"
+	LabelM3          = "l2tun/1 M3"
+	LabelM1r         = "l2tun/1 M1r"
+	LabelM2r         = "l2tun/1 M2r"
+	LabelM3r         = "l2tun/1 M3r"
+	LabelDataI2R     = "l2tun/1 data i2r"
+	LabelDataR2I     = "l2tun/1 data r2i"
+	LabelRekey       = "l2tun/1 rekey"
+	LabelResumeI2R   = "l2tun/1 resume i2r"
+	LabelResumeR2I   = "l2tun/1 resume r2i"
+	LabelResumeIDI2R = "l2tun/1 resume id i2r"
+	LabelResumeIDR2I = "l2tun/1 resume id r2i"
+)
+
+// Labels in front of what Ed25519 signs.
+const (
+	LabelSigR      = "l2tun/1 sig R"
+	LabelSigI      = "l2tun/1 sig I"
+	LabelSigPrekey = "l2tun/1 sig prekey"
+)

@@ -1,0 +1,63 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNotMe: the node at the endpoint has another DID. The initiator learns
+	// it from an answer that is not authenticated, the responder from its own.
+	ErrNotMe = errors.New("handshake: the node at this endpoint is not the peer asked for")
+	// ErrAuthentication: a proof of identity is wrong, although whoever made it
+	// took part in the key agreement, or key set and prekey are not the peer's.
+	ErrAuthentication = errors.New("handshake: authentication failed")
+	// ErrDecrypt: a message does not open. It was changed, meant for another
+	// connection or made with other keys; anybody can cause it.
+	ErrDecrypt = errors.New("handshake: message does not open")
+	// ErrMalformed: a message is not of the form the protocol has.
+	ErrMalformed = errors.New("handshake: malformed message")
+	// ErrUnexpected: a message or call that has no place now, or a dead machine.
+	ErrUnexpected = errors.New("handshake: unexpected message or call")
+	// ErrSelf: both ends have the same DID.
+	ErrSelf = errors.New("handshake: the peer has this node's own DID")
+	// ErrUnknownSecret: the responder does not hold the secret that a short
+	// handshake starts from; make a full one.
+	ErrUnknownSecret = errors.New("handshake: no such rekey or resumption secret")
+
+	errParams     = errors.New("handshake: session parameters without a record id or epoch")
+	errWrongKnown = errors.New("handshake: cached keys belong to another DID")
+	errOldEpoch   = errors.New("handshake: an answer cannot go back to an earlier epoch")
+	errPrekeySpan = errors.New("handshake: a prekey's life must end after it begins")
+)
+
+// A Refusal is why a responder that knows the initiator will not go on.
+type Refusal byte
+
+const (
+	RefusedNotConfigured Refusal = 1 // the initiator is not one of the responder's peers
+	RefusedBusy          Refusal = 2 // no room for another session now
+	RefusedPolicy        Refusal = 3 // configured, but not allowed at present
+	RefusedDuplicate     Refusal = 4 // both ends started, and the responder's own handshake goes on
+)
+
+func (r Refusal) String() string {
+	switch r {
+	case RefusedNotConfigured:
+		return "not a configured peer"
+	case RefusedBusy:
+		return "busy"
+	case RefusedPolicy:
+		return "not allowed"
+	case RefusedDuplicate:
+		return "the other handshake goes on"
+	}
+	return fmt.Sprintf("reason %d", byte(r))
+}
+
+// A RefusedError says that the true responder, and nobody else, refused.
+type RefusedError struct{ Reason Refusal }
+
+func (e *RefusedError) Error() string { return "handshake: refused by the peer: " + e.Reason.String() }
+
+func randomFailed(err error) error { return fmt.Errorf("handshake: random source: %w", err) }
