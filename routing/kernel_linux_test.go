@@ -1,0 +1,269 @@
+package routing
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/tun"
+	"github.com/libertaria-project/l2tun/tun/tuntest"
+)
+
+var examples = []netip.Prefix{
+	netip.MustParsePrefix("10.9.0.0/16"),
+	netip.MustParsePrefix("10.77.0.2/32"),
+	netip.MustParsePrefix("fd4c:3254::2/128"),
+	netip.MustParsePrefix("fd4c:3254:1::/48"),
+}
+
+// device is a TUN device with addresses, up, in a namespace of the test's own.
+func device(t *testing.T) *tun.Device {
+	t.Helper()
+	tuntest.Namespace(t)
+	d, err := tun.Create(tun.Config{Name: "l2t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	must(t, d.AddAddress(netip.MustParsePrefix("10.77.0.1/24")))
+	must(t, d.AddAddress(netip.MustParsePrefix("fd4c:3254::1/64")))
+	must(t, d.Up())
+	return d
+}
+
+// cable is another interface with an address, up.
+func cable(t *testing.T, name, addr string) netlink.Link {
+	t.Helper()
+	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: name + "p"}))
+	for _, n := range []string{name, name + "p"} {
+		l, err := netlink.LinkByName(n)
+		must(t, err)
+		must(t, netlink.LinkSetUp(l))
+	}
+	l, err := netlink.LinkByName(name)
+	must(t, err)
+	a, err := netlink.ParseAddr(addr)
+	must(t, err)
+	must(t, netlink.AddrAdd(l, a))
+	return l
+}
+
+func kernel(t *testing.T, d *tun.Device) *Kernel {
+	t.Helper()
+	k, err := NewKernel(d.Index())
+	must(t, err)
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table is every route of every table as text, so that a difference is seen.
+func table(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, f := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := netlink.RouteListFiltered(f, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+		must(t, err)
+		for _, r := range routes {
+			all = append(all, r.String()+" proto "+r.Protocol.String())
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// connected is a UDP socket that sends to a and asks the kernel for the path
+// MTU that it sent with.
+func connected(t *testing.T, a string) func() int {
+	t.Helper()
+	c, err := net.Dial("udp", net.JoinHostPort(a, "9"))
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	raw, err := c.(*net.UDPConn).SyscallConn()
+	must(t, err)
+	return func() (mtu int) {
+		_, err := c.Write([]byte{0}) // here the kernel looks at the route again
+		must(t, err)
+		raw.Control(func(fd uintptr) {
+			if netip.MustParseAddr(a).Is4() {
+				mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU)
+			} else {
+				mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU)
+			}
+		})
+		must(t, err)
+		return mtu
+	}
+}
+
+func TestUndoLeavesNothing(t *testing.T) {
+	d := device(t)
+	before := table(t)
+	k := kernel(t, d)
+	for range 2 { // again is fine
+		for i, p := range examples {
+			must(t, k.Add(p, 1280+i))
+		}
+	}
+	var ours int
+	for _, r := range table(t) {
+		if strings.Contains(r, "proto 108") {
+			ours++
+		}
+	}
+	if ours != len(examples) {
+		t.Fatalf("%d routes with our protocol, want %d:\n%s", ours, len(examples), strings.Join(table(t), "\n"))
+	}
+	want := []Route{{examples[0], 1280}, {examples[1], 1281}, {examples[3], 1283}, {examples[2], 1282}}
+	slices.SortFunc(want, func(a, b Route) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	if !slices.Equal(k.List(), want) {
+		t.Fatalf("List: %v", k.List())
+	}
+	must(t, k.Remove(examples[0]))
+	must(t, k.Remove(examples[0]))
+	must(t, k.Undo())
+	must(t, k.Undo())
+	if after := table(t); !slices.Equal(before, after) || len(k.List()) != 0 {
+		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+func TestRouteMTUReachesConnectedSockets(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	for _, c := range []struct{ prefix, addr string }{
+		{"10.9.0.0/16", "10.9.1.1"}, {"fd4c:3254:1::/48", "fd4c:3254:1::5"},
+	} {
+		p := netip.MustParsePrefix(c.prefix)
+		must(t, k.Add(p, 1300))
+		mtu := connected(t, c.addr)
+		for _, want := range []int{1300, 1280, 1400, 0} {
+			must(t, k.Add(p, want))
+			if want == 0 {
+				want = tun.DefaultMTU
+			}
+			if got := mtu(); got != want {
+				t.Errorf("%s: a connected socket sees %d, want %d", c.addr, got, want)
+			}
+		}
+	}
+}
+
+// The kernel routes the rest of an address's prefix to the device already; a
+// peer may own all of it, and the route comes back when it no longer does.
+func TestConnectedPrefixIsReplacedAndRestored(t *testing.T) {
+	d := device(t)
+	before := table(t)
+	k := kernel(t, d)
+	for _, c := range []struct{ prefix, addr string }{
+		{"10.77.0.0/24", "10.77.0.9"}, {"fd4c:3254::/64", "fd4c:3254::9"},
+	} {
+		must(t, k.Add(netip.MustParsePrefix(c.prefix), 1350))
+		must(t, k.Add(netip.MustParsePrefix(c.prefix), 1300))
+		if got := connected(t, c.addr)(); got != 1300 {
+			t.Errorf("%s: MTU %d", c.prefix, got)
+		}
+	}
+	must(t, k.Close())
+	must(t, k.Close())
+	if after := table(t); !slices.Equal(before, after) {
+		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+	if err := k.Add(examples[0], 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("Add after Close: %v", err)
+	}
+}
+
+func TestSomebodyElsesRouteIsRefused(t *testing.T) {
+	d := device(t)
+	other := cable(t, "eth7", "192.0.2.1/24")
+	_, dst, _ := net.ParseCIDR("10.9.0.0/16")
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: other.Attrs().Index, Dst: dst, Priority: 700, Gw: net.IPv4(192, 0, 2, 9)}))
+	_, dst6, _ := net.ParseCIDR("fd4c:3254:1::/48")
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: other.Attrs().Index, Dst: dst6}))
+	_, dead, _ := net.ParseCIDR("10.10.0.0/16")
+	must(t, netlink.RouteAdd(&netlink.Route{Dst: dead, Type: unix.RTN_UNREACHABLE}))
+	before := table(t)
+	k := kernel(t, d)
+	for p, word := range map[string]string{
+		"10.9.0.0/16": "eth7", "fd4c:3254:1::/48": "eth7", "192.0.2.0/24": "eth7", "10.10.0.0/16": "without a device",
+	} {
+		err := k.Add(netip.MustParsePrefix(p), 0)
+		if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), p) || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	must(t, k.Add(netip.MustParsePrefix("192.0.2.77/32"), 0)) // a part of it is the user's word
+	must(t, k.Undo())
+	if after := table(t); !slices.Equal(before, after) {
+		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+func TestAddRefusesWhatTheKernelWouldTake(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	for _, c := range []struct {
+		prefix netip.Prefix
+		mtu    int
+		want   error
+	}{
+		{netip.Prefix{}, 0, ErrPrefix},
+		{netip.MustParsePrefix("10.9.0.1/16"), 0, ErrPrefix},
+		{netip.MustParsePrefix("::ffff:10.9.0.0/112"), 0, ErrPrefix},
+		{examples[0], 1279, ErrMTU},
+		{examples[0], 65536, ErrMTU},
+		{examples[0], -1, ErrMTU},
+	} {
+		if err := k.Add(c.prefix, c.mtu); !errors.Is(err, c.want) {
+			t.Errorf("%s mtu %d: %v, want %v", c.prefix, c.mtu, err, c.want)
+		}
+	}
+	if len(k.List()) != 0 {
+		t.Errorf("List: %v", k.List())
+	}
+}
+
+func TestRoutesVanishWithTheDevice(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	for _, p := range examples {
+		must(t, k.Add(p, 0))
+	}
+	must(t, d.Close())
+	for _, r := range table(t) {
+		if strings.Contains(r, "proto 108") {
+			t.Errorf("left: %s", r)
+		}
+	}
+	must(t, k.Undo()) // nothing to undo is no error
+	if len(k.List()) != 0 {
+		t.Errorf("List: %v", k.List())
+	}
+	if err := k.Add(examples[0], 0); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("Add without the device: %v", err)
+	}
+}
+
+func TestAddSaysThatTheDeviceIsDown(t *testing.T) {
+	tuntest.Namespace(t)
+	d, err := tun.Create(tun.Config{Name: "l2t"})
+	must(t, err)
+	defer d.Close()
+	err = kernel(t, d).Add(examples[0], 0)
+	if !errors.Is(err, unix.ENETDOWN) || !strings.Contains(err.Error(), "up first") {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,64 @@
+package routing
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// special is address space that no peer can own.
+type special struct {
+	prefix netip.Prefix
+	what   string
+}
+
+func specials() []special {
+	return []special{
+		{netip.PrefixFrom(netip.IPv4Unspecified(), 8), "unspecified addresses"},
+		{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8), "loopback addresses"},
+		{netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254}), 16), "link-local addresses"},
+		{netip.PrefixFrom(netip.AddrFrom4([4]byte{224}), 4), "multicast addresses"},
+		{netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), 32), "the broadcast address"},
+		{netip.PrefixFrom(netip.IPv6Unspecified(), 128), "the unspecified address"},
+		{netip.PrefixFrom(netip.IPv6Loopback(), 128), "the loopback address"},
+		{netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfe, 0x80}), 10), "link-local addresses"},
+		{netip.PrefixFrom(netip.AddrFrom16([16]byte{0xff}), 8), "multicast addresses"},
+	}
+}
+
+// CheckPrefix refuses, with a sentence and ErrPrefix, what cannot be a peer's
+// prefix: everything (exit nodes), host bits, and whatever holds unspecified,
+// loopback, link-local, multicast or broadcast addresses, so that halves of
+// everything are refused too.
+func CheckPrefix(p netip.Prefix) error {
+	if !p.IsValid() {
+		return ErrPrefix
+	}
+	if p.Addr().Is4In6() {
+		return fmt.Errorf("%w: %s is IPv4 written as IPv6; write it as IPv4", ErrPrefix, p)
+	}
+	if p.Bits() == 0 {
+		return fmt.Errorf("%w: exit nodes are not supported yet, so %s cannot go to a peer", ErrPrefix, p)
+	}
+	if m := p.Masked(); m != p {
+		return fmt.Errorf("%w: %s has bits set behind its length; write %s, or %s for the one address",
+			ErrPrefix, p, m, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+	}
+	for _, s := range specials() {
+		if p.Overlaps(s.prefix) {
+			return fmt.Errorf("%w: %s holds %s (%s), which no peer can own", ErrPrefix, p, s.what, s.prefix)
+		}
+	}
+	return nil
+}
+
+// EndpointInside returns the first prefix that holds the endpoint's address:
+// packets to it would go through the tunnel that they carry.
+func EndpointInside(ep netip.AddrPort, prefixes []netip.Prefix) (netip.Prefix, bool) {
+	a := ep.Addr().Unmap().WithZone("")
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}

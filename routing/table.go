@@ -1,0 +1,110 @@
+package routing
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gaissmai/bart"
+)
+
+// Table maps prefixes to owners. The zero value is empty and ready. Lookup and
+// Owns never block nor allocate; all methods are safe for concurrent use.
+type Table[T comparable] struct {
+	write   sync.Mutex // held by writers only
+	// bart.Fast, not bart.Table: twice as fast to read, and writes are rare.
+	current atomic.Pointer[bart.Fast[entry[T]]]
+}
+
+// entry hides methods of T from bart, which would call its Clone and Equal.
+type entry[T comparable] struct{ owner T }
+
+// Insert gives p to v; host bits are dropped. The same owner again is fine.
+// Errors: ErrPrefix, *ConflictError[T] when exactly that prefix has another
+// owner.
+func (t *Table[T]) Insert(p netip.Prefix, v T) error {
+	if !p.IsValid() || p.Addr().Is4In6() {
+		return fmt.Errorf("%w: %s", ErrPrefix, p)
+	}
+	p = p.Masked()
+	t.write.Lock()
+	defer t.write.Unlock()
+	old := t.load()
+	if e, ok := old.Get(p); ok {
+		if e.owner == v {
+			return nil
+		}
+		return &ConflictError[T]{Prefix: p, Owner: e.owner}
+	}
+	t.current.Store(old.InsertPersist(p, entry[T]{v}))
+	return nil
+}
+
+// Delete takes p from v and reports whether v had it.
+func (t *Table[T]) Delete(p netip.Prefix, v T) bool {
+	if !p.IsValid() {
+		return false
+	}
+	p = p.Masked()
+	t.write.Lock()
+	defer t.write.Unlock()
+	old := t.load()
+	if e, ok := old.Get(p); !ok || e.owner != v {
+		return false
+	}
+	t.current.Store(old.DeletePersist(p))
+	return true
+}
+
+// DeleteAll takes every prefix from v at once and reports how many there were.
+func (t *Table[T]) DeleteAll(v T) int {
+	t.write.Lock()
+	defer t.write.Unlock()
+	next := t.load()
+	owned := prefixes(next, v)
+	for _, p := range owned {
+		next = next.DeletePersist(p)
+	}
+	t.current.Store(next)
+	return len(owned)
+}
+
+// Lookup returns the owner of the longest prefix that holds a.
+func (t *Table[T]) Lookup(a netip.Addr) (T, bool) {
+	var none T
+	table := t.current.Load()
+	if table == nil {
+		return none, false
+	}
+	e, ok := table.Lookup(a.Unmap())
+	return e.owner, ok
+}
+
+// Owns reports whether the longest prefix that holds a belongs to v: the source
+// check of packets from v (SPEC, routing).
+func (t *Table[T]) Owns(v T, a netip.Addr) bool {
+	owner, ok := t.Lookup(a)
+	return ok && owner == v
+}
+
+// Prefixes returns what v owns, sorted.
+func (t *Table[T]) Prefixes(v T) []netip.Prefix { return prefixes(t.load(), v) }
+
+func prefixes[T comparable](table *bart.Fast[entry[T]], v T) []netip.Prefix {
+	var owned []netip.Prefix
+	for p, e := range table.AllSorted() {
+		if e.owner == v {
+			owned = append(owned, p)
+		}
+	}
+	return owned
+}
+
+// load never returns nil; the writers' view of the current table.
+func (t *Table[T]) load() *bart.Fast[entry[T]] {
+	if table := t.current.Load(); table != nil {
+		return table
+	}
+	return new(bart.Fast[entry[T]])
+}

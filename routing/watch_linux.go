@@ -1,0 +1,127 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Change says what of the host changed since the last Change.
+type Change struct {
+	Addresses bool // an address came, went, became usable or deprecated
+	Routes    bool // a route that is not ours and not the kernel's local one
+	Links     bool // an interface came, went, or got or lost its carrier
+}
+
+func (c Change) merge(o Change) Change {
+	return Change{c.Addresses || o.Addresses, c.Routes || o.Routes, c.Links || o.Links}
+}
+
+// Watch reports changes of addresses, routes and links in the network namespace
+// of the calling thread, except those of the interfaces to ignore (our own).
+// The first Change after silence comes at once; those that nobody has taken yet
+// are merged. The channel is closed when the watching goroutine has ended:
+// after ctx, or early if the kernel's socket failed.
+func Watch(ctx context.Context, ignore ...int) (<-chan Change, error) {
+	sub, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
+		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("routing: watch the network: %w", err)
+	}
+	_ = sub.SetReceiveBufferSize(1<<20, true) // an overflow is told as a change of everything
+	w := &watcher{sub: sub, out: make(chan Change, 1), ignore: slices.Clone(ignore)}
+	if err := w.learn(); err != nil { // after subscribing: nothing falls between
+		sub.Close()
+		return nil, fmt.Errorf("routing: list addresses and links: %w", err)
+	}
+	go w.run(ctx)
+	return w.out, nil
+}
+
+// watcher is owned by its goroutine.
+type watcher struct {
+	sub    *nl.NetlinkSocket
+	out    chan Change
+	ignore []int
+	state  hostState
+}
+
+// learn takes what is there already as known.
+func (w *watcher) learn() error {
+	w.state = newHostState()
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	links, err := h.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return err
+	}
+	for _, l := range links {
+		w.state.link(l.Attrs().Index, l.Attrs().RawFlags, true)
+	}
+	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return err
+	}
+	for _, a := range addrs {
+		w.state.address(a.LinkIndex, a.IP, uint32(a.Flags), true)
+	}
+	return nil
+}
+
+func (w *watcher) run(ctx context.Context) {
+	defer close(w.out)
+	defer w.sub.Close()
+	stop := context.AfterFunc(ctx, w.sub.Close) // ends Receive
+	defer stop()
+	for ctx.Err() == nil {
+		c, err := w.receive()
+		if err != nil {
+			return
+		}
+		if c != (Change{}) {
+			w.tell(c)
+		}
+	}
+}
+
+// receive waits for one run of messages. What the kernel had to drop may have
+// been anything.
+func (w *watcher) receive() (Change, error) {
+	msgs, from, err := w.sub.Receive()
+	switch {
+	case errors.Is(err, unix.ENOBUFS):
+		w.state = newHostState()
+		return Change{true, true, true}, nil
+	case errors.Is(err, unix.EINTR):
+		return Change{}, nil
+	case err != nil:
+		return Change{}, err
+	case from.Pid != nl.PidKernel:
+		return Change{}, nil
+	}
+	var c Change
+	for _, m := range msgs {
+		c = c.merge(w.state.read(m.Header.Type, m.Data, w.ignore))
+	}
+	return c, nil
+}
+
+// tell never blocks: what waits in the channel is taken back and merged.
+func (w *watcher) tell(c Change) {
+	for {
+		select {
+		case w.out <- c:
+			return
+		case old := <-w.out:
+			c = c.merge(old)
+		}
+	}
+}

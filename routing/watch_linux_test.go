@@ -1,0 +1,126 @@
+package routing
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// watch starts Watch and ends it with the test, waiting for its goroutine.
+func watch(t *testing.T, ignore ...int) <-chan Change {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := Watch(ctx, ignore...)
+	must(t, err)
+	t.Cleanup(func() {
+		cancel()
+		for range c {
+		}
+	})
+	return c
+}
+
+// collect merges what comes within d of real time: the kernel is no bubble.
+func collect(c <-chan Change, d time.Duration) (all Change, n int) {
+	end := time.After(d)
+	for {
+		select {
+		case x := <-c:
+			all, n = all.merge(x), n+1
+		case <-end:
+			return all, n
+		}
+	}
+}
+
+const settle = 300 * time.Millisecond
+
+func TestWatchTellsWhatChanged(t *testing.T) {
+	d := device(t)
+	eth := cable(t, "eth7", "192.0.2.1/24")
+	time.Sleep(2500 * time.Millisecond) // IPv6 on the cable settles: duplicate detection takes 1 to 2 s
+	c := watch(t, d.Index())
+	if got, _ := collect(c, settle); got != (Change{}) {
+		t.Fatalf("nothing happened: %+v", got)
+	}
+	addr, _ := netlink.ParseAddr("192.0.2.2/24")
+	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Dst: ipNet(examples[0])}
+	k := kernel(t, d)
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want Change
+	}{
+		{"address added", func() error { return netlink.AddrAdd(eth, addr) }, Change{Addresses: true}},
+		{"address renewed", func() error {
+			again := *addr
+			again.ValidLft, again.PreferedLft = 3000, 3000
+			return netlink.AddrReplace(eth, &again)
+		}, Change{}},
+		{"address removed", func() error { return netlink.AddrDel(eth, addr) }, Change{Addresses: true}},
+		{"route added", func() error { return netlink.RouteAdd(route) }, Change{Routes: true}},
+		{"route removed", func() error { return netlink.RouteDel(route) }, Change{Routes: true}},
+		{"our route", func() error { return k.Add(examples[1], 1300) }, Change{}},
+		{"our route removed", k.Undo, Change{}},
+		{"our address", func() error { return d.AddAddress(examples[1]) }, Change{}},
+		{"our device's MTU", func() error { return d.SetMTU(1300) }, Change{}},
+	} {
+		must(t, step.do())
+		if got, _ := collect(c, settle); got != step.want {
+			t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
+		}
+	}
+	must(t, netlink.LinkSetDown(eth))
+	if got, _ := collect(c, settle); !got.Links || !got.Addresses {
+		t.Errorf("link down: %+v", got)
+	}
+}
+
+func TestWatchMergesWhatNobodyTook(t *testing.T) {
+	d := device(t)
+	c := watch(t)
+	for i := range 50 {
+		a, err := netlink.ParseAddr(fmt.Sprintf("10.80.0.%d/32", i+1))
+		must(t, err)
+		must(t, netlink.AddrAdd(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: d.Index()}}, a))
+	}
+	time.Sleep(settle)
+	if got, n := collect(c, settle); n != 1 || got != (Change{Addresses: true}) {
+		t.Fatalf("%d changes: %+v", n, got)
+	}
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	device(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := Watch(ctx)
+	must(t, err)
+	cancel()
+	select {
+	case _, ok := <-c:
+		if ok {
+			t.Fatal("a change without one")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the channel stays open")
+	}
+}
+
+func TestHostStateSurvivesCutMessages(t *testing.T) {
+	s := newHostState()
+	for _, kind := range []uint16{unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWLINK, unix.RTM_NEWROUTE, 0} {
+		for n := range 40 {
+			for _, fill := range []byte{0, 1, 4, 8, 255} {
+				data := make([]byte, n)
+				for i := range data {
+					data[i] = fill
+				}
+				s.read(kind, data, []int{1})
+			}
+		}
+	}
+}
