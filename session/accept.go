@@ -105,10 +105,11 @@ func hear(st link.Stream, r *handshake.Responder) (*handshake.Claim, error) {
 		if claim != nil || err != nil && len(out) == 0 {
 			return claim, err
 		}
-		if _, werr := st.Write(out); werr != nil {
-			return nil, werr
-		}
 		if err != nil {
+			lastWord(st, out)
+			return nil, err
+		}
+		if _, err := st.Write(out); err != nil {
 			return nil, err
 		}
 	}
@@ -120,13 +121,17 @@ func refuse(st link.Stream, r *handshake.Responder, why handshake.Refusal) error
 	if err != nil {
 		return err
 	}
-	if _, err := st.Write(out); err != nil {
-		return err
-	}
-	// The stream is closed after this; reading to its end lets the answer
-	// arrive before the connection goes.
-	readMessage(st)
+	lastWord(st, out)
 	return &handshake.RefusedError{Reason: why}
+}
+
+// lastWord sends an answer after which we have nothing more to say. It waits for
+// the other end to be done too, because closing the connection at once would
+// take the answer with it.
+func lastWord(st link.Stream, out []byte) {
+	if _, err := st.Write(out); err == nil && st.Close() == nil {
+		readMessage(st)
+	}
 }
 
 // answerHandshake finishes, for a configured peer, what respond has begun.

@@ -16,14 +16,18 @@ type attached struct {
 	closeAt time.Time // zero: in use
 }
 
-// attach takes a proven connection over and watches for its end.
-func (s *Session) attach(conn link.Conn) {
+// attach takes a proven connection over and watches for its end. On one that we
+// dialled, handshakes of the peer are served from now on.
+func (s *Session) attach(conn link.Conn, dialled bool) {
 	if a := s.conns[conn]; a != nil {
 		a.closeAt = time.Time{}
 		return
 	}
 	s.conns[conn] = &attached{conn: conn}
 	s.live.remote = conn.Remote()
+	if dialled {
+		s.m.wg.Go(func() { s.m.serve(conn) })
+	}
 	s.wg.Go(func() {
 		select {
 		case <-conn.Done():

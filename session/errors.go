@@ -13,4 +13,6 @@ var (
 	ErrSelf = errors.New("session: the peer's DID is our own")
 	// ErrFailed is wrapped by every failed establishment; the text names the reason.
 	ErrFailed = errors.New("session: not established")
+
+	errNoPath = errors.New("session: no path")
 )

@@ -65,27 +65,31 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	s.plane.Traffic().Drop(link.DropMalformed, 1)
 }
 
-// sendFrame sends a frame on the path in use.
-func (s *Session) sendFrame(frame []byte) {
+// sendFrame sends a frame on the path in use. The errors are the plane's and the
+// path's; errNoPath without either.
+func (s *Session) sendFrame(frame []byte) error {
 	if e := s.epochs.current(); e != nil {
-		s.sendOn(e.path, frame)
+		return s.sendOn(e.path, frame)
 	}
+	return errNoPath
 }
 
 // sendOn sends a frame under the current epoch on p. A path that takes nothing
 // loses it, as a network would.
-func (s *Session) sendOn(p link.Path, frame []byte) {
+func (s *Session) sendOn(p link.Path, frame []byte) error {
 	e := s.epochs.current()
 	if e == nil {
-		return
+		return errNoPath
 	}
 	var out wire.Batch
-	if err := e.rec.Seal(&out, p.Carrier().Space(), [][]byte{frame}); err == nil {
-		p.Send(&out)
+	if err := e.rec.Seal(&out, p.Carrier().Space(), [][]byte{frame}); err != nil {
+		return err
 	}
+	_, err := p.Send(&out)
+	return err
 }
 
 // sendClose tells the peer that we end the session.
-func (s *Session) sendClose() {
-	s.sendFrame([]byte{wire.FrameClose, 0})
+func (s *Session) sendClose() error {
+	return s.sendFrame([]byte{wire.FrameClose, 0})
 }

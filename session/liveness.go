@@ -24,8 +24,9 @@ type liveness struct {
 	remote netip.AddrPort // where the peer was last heard
 	rtt    time.Duration
 
-	nonce  uint64    // of the heartbeat that is out
-	sentAt time.Time // when it left, zero: none is out
+	nonce  uint64    // of the newest heartbeat
+	left   time.Time // when it left
+	sentAt time.Time // the same while nothing has answered it, else zero
 	due    time.Time // when its answer is due
 	first  time.Time // first unanswered heartbeat
 	misses int
@@ -34,7 +35,7 @@ type liveness struct {
 }
 
 // idle forgets what was out, as after a change of path.
-func (l *liveness) idle() { *l = liveness{remote: l.remote, rtt: l.rtt} }
+func (l *liveness) idle() { *l = liveness{remote: l.remote, rtt: l.rtt, nonce: l.nonce} }
 
 func (s *Session) tickLiveness(now time.Time) {
 	switch s.state {
@@ -125,7 +126,7 @@ func (s *Session) heartbeat(now time.Time) {
 		s.live.first = now
 	}
 	s.live.nonce++
-	s.live.sentAt, s.live.due = now, now.Add(wait)
+	s.live.left, s.live.sentAt, s.live.due = now, now, now.Add(wait)
 	s.sendFrame(wire.AppendHeartbeat(nil, wire.FrameHeartbeat, s.live.nonce))
 }
 
@@ -168,10 +169,11 @@ func (s *Session) canDial() bool { return s.peer.Keep || s.live.remote.IsValid()
 
 // echo takes the answer to one of our heartbeats: the path answers.
 func (s *Session) echo(p link.Path, nonce uint64, now time.Time) {
-	if s.live.sentAt.IsZero() || nonce != s.live.nonce {
+	if s.live.left.IsZero() || nonce != s.live.nonce {
 		return
 	}
-	s.live.rtt = now.Sub(s.live.sentAt)
+	s.live.rtt = now.Sub(s.live.left)
+	s.live.left = time.Time{}
 	switch s.state {
 	case Established, Rotating:
 		s.answered(now)

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -18,7 +17,7 @@ type plainPlanes struct{ epochs record.Table[*plainEpoch] }
 type plainEpoch struct {
 	plane *plainPlane
 	epoch *record.Epoch
-	held  atomic.Bool // the peer is not proven: what comes is dropped, and sent again
+	held  link.Held // until the peer is proven
 }
 
 // A plainPlane is the packet side of one peer without packets.
@@ -45,17 +44,19 @@ func (a *plainPlanes) Records(p link.Path, recs [][]byte) {
 	for _, rec := range recs {
 		id, _, _, ok := wire.ParseHeader(rec)
 		if e, known := a.epochs.Get(id); ok && known {
-			e.open(p, rec)
+			e.take(p, rec)
 		}
+	}
+}
+
+func (e *plainEpoch) take(p link.Path, rec []byte) {
+	if !e.held.Keep(p, [][]byte{rec}, &e.plane.traffic) {
+		e.open(p, rec)
 	}
 }
 
 func (e *plainEpoch) open(p link.Path, rec []byte) {
 	t := &e.plane.traffic
-	if e.held.Load() {
-		t.Drop(link.DropEarly, 1)
-		return
-	}
 	first := e.epoch.Opened() == 0
 	plain, verdict := e.epoch.OpenTo(make([]byte, 0, len(rec)), rec)
 	switch {
@@ -80,14 +81,20 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 // Install implements link.Plane.
 func (p *plainPlane) Install(e *record.Epoch, hold bool) error {
 	pe := &plainEpoch{plane: p, epoch: e}
-	pe.held.Store(hold)
+	if hold {
+		pe.held.Begin()
+	}
 	return p.all.epochs.Put(e.RecvID(), pe)
 }
 
 // Release implements link.Plane.
 func (p *plainPlane) Release(e *record.Epoch) {
 	if pe, ok := p.all.epochs.Get(e.RecvID()); ok {
-		pe.held.Store(false)
+		pe.held.Release(func(from link.Path, recs [][]byte) {
+			for _, rec := range recs {
+				pe.open(from, rec)
+			}
+		})
 	}
 }
 

@@ -188,7 +188,13 @@ func (s *Session) entered(from State, now time.Time) {
 		s.release(now)
 		s.retry.backoff(now)
 		s.answer(s.failure())
-	case Idle, Closed:
+	case Idle: // the peer closed; a kept one is asked again
+		s.release(now)
+		if s.peer.Keep {
+			s.retry.backoff(now)
+		}
+		s.answer(ErrClosed)
+	case Closed:
 		s.release(now)
 		s.answer(ErrClosed)
 	}
@@ -204,23 +210,24 @@ func (s *Session) call(f func(now time.Time) error) error {
 	return <-answer
 }
 
+// farewell is how long a closed session's connections outlive the close frame,
+// which they would otherwise take with them.
+const farewell = 50 * time.Millisecond
+
 // Close ends the session: the peer is told, what waits is dropped, keys are
 // erased. It returns when every goroutine of the session has ended.
 func (s *Session) Close() error {
-	s.box.post(func(now time.Time) { s.close(now) })
+	if s.call(func(time.Time) error { return s.sendClose() }) == nil {
+		time.Sleep(farewell)
+	}
+	s.box.post(func(now time.Time) {
+		s.event(Cleanup, now)
+		s.plane.Close()
+	})
 	<-s.done
 	s.cancel()
 	s.wg.Wait()
 	return nil
-}
-
-func (s *Session) close(now time.Time) {
-	if s.state == Closed {
-		return
-	}
-	s.sendClose()
-	s.event(Cleanup, now)
-	s.plane.Close()
 }
 
 func sortedByDID(m map[did.DID]*Session) []*Session {

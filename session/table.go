@@ -10,6 +10,9 @@ var table = map[State]map[Event]State{
 	Idle: {
 		InitiateHandshake: HandshakeInitiated,
 		ReceiveHandshake:  HandshakeReceived,
+		SendResponse:      Idle,
+		ReceiveResponse:   Established,
+		ReceiveAck:        Established,
 		Cleanup:           Closed,
 	},
 	HandshakeInitiated: {

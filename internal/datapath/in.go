@@ -31,7 +31,7 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 			run++
 		}
 		if r, known := d.epochs.Get(id); ok && known {
-			if !r.held.Load() || !r.hold(path, recs[:run]) {
+			if !r.held.Keep(path, recs[:run], &r.peer.traffic) {
 				d.receive(path, r, recs[:run])
 			}
 		} else {

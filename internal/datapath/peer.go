@@ -8,7 +8,6 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
-	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // A Peer is the packet side of one session.
@@ -40,17 +39,8 @@ type receiver struct {
 	epoch *record.Epoch
 	heard atomic.Bool // a record of this epoch has been opened
 
-	held  atomic.Bool // records are kept until the peer is proven
-	mu    sync.Mutex
-	early wire.Batch
-	from  link.Path
+	held link.Held // until the peer is proven
 }
-
-// Bounds of what is held for a peer that is not proven yet (spec-018, design 5).
-const (
-	earlyRecords = 64
-	earlyBytes   = 96 << 10
-)
 
 // DID is the peer's name.
 func (p *Peer) DID() did.DID { return p.did }
@@ -61,58 +51,17 @@ func (p *Peer) Traffic() *link.Traffic { return &p.traffic }
 // Install implements link.Plane.
 func (p *Peer) Install(e *record.Epoch, hold bool) error {
 	r := &receiver{peer: p, epoch: e}
-	r.held.Store(hold)
+	if hold {
+		r.held.Begin()
+	}
 	return p.d.epochs.Put(e.RecvID(), r)
 }
 
 // Release implements link.Plane.
 func (p *Peer) Release(e *record.Epoch) {
-	r, ok := p.d.epochs.Get(e.RecvID())
-	if !ok || r.epoch != e {
-		return
+	if r, ok := p.d.epochs.Get(e.RecvID()); ok && r.epoch == e {
+		r.held.Release(func(from link.Path, recs [][]byte) { p.d.receive(from, r, recs) })
 	}
-	for r.held.Load() {
-		early, from := r.take()
-		if early.Len() == 0 {
-			continue // take ended the holding
-		}
-		recs := make([][]byte, early.Len())
-		for i := range recs {
-			recs[i] = early.At(i)
-		}
-		p.d.receive(from, r, recs)
-	}
-}
-
-// take empties what is held; when nothing is left it ends the holding, under
-// the lock, so that no record is kept after it and none overtakes.
-func (r *receiver) take() (wire.Batch, link.Path) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	early := r.early
-	r.early = wire.Batch{}
-	if early.Len() == 0 {
-		r.held.Store(false)
-	}
-	return early, r.from
-}
-
-// hold keeps records for later, and reports false when the holding has ended.
-func (r *receiver) hold(path link.Path, recs [][]byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.held.Load() {
-		return false
-	}
-	r.from = path
-	for i, rec := range recs {
-		if r.early.Len() == earlyRecords || len(r.early.Buf)+len(rec) > earlyBytes {
-			r.peer.traffic.Drop(link.DropEarly, len(recs)-i)
-			break
-		}
-		r.early.Append(rec)
-	}
-	return true
 }
 
 // Remove implements link.Plane.

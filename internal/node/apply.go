@@ -27,7 +27,7 @@ func (n *node) reload(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.CheckIdentity(n.id.DID()); err != nil {
+	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
 	if err := sameBase(n.config.Load(), c); err != nil {

@@ -87,7 +87,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if n.id, err = config.LoadIdentity(n.o.ConfigPath); err != nil {
 		return err
 	}
-	if err := c.CheckIdentity(n.id.DID()); err != nil {
+	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
 	steps := []func(*config.Config) error{n.startLock, n.startDevice, n.startNetwork, n.startSessions}
@@ -100,7 +100,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.apply(c); err != nil {
 		return err
 	}
-	return n.startControl(c)
+	return n.startControl(fail)
 }
 
 // stop undoes what start did, the last first.
@@ -117,7 +117,7 @@ func (n *node) startLock(c *config.Config) error {
 	if n.o.Socket == "" {
 		n.o.Socket = control.SocketPath(c.Interface)
 	}
-	lock, err := control.Acquire(n.o.Socket)
+	lock, err := control.Acquire(c.Interface)
 	if err != nil {
 		return err
 	}
@@ -198,11 +198,22 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 	})
 }
 
-func (n *node) startControl(c *config.Config) error {
-	srv, err := control.Serve(n.o.Socket, handler{n}, n.log)
+// startControl answers commands from now on.
+func (n *node) startControl(fail context.CancelCauseFunc) error {
+	srv, err := control.NewServer(n.o.Socket, handler{n}, n.log)
 	if err != nil {
 		return err
 	}
-	n.defers(func() { srv.Close() })
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := srv.Serve(); err != nil {
+			fail(err)
+		}
+	}()
+	n.defers(func() {
+		srv.Close()
+		<-served
+	})
 	return nil
 }

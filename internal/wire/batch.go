@@ -40,3 +40,12 @@ func (b *Batch) Truncate(n int) {
 		b.Buf = b.Buf[:end]
 	}
 }
+
+// Slices returns all elements, valid until the batch is changed.
+func (b *Batch) Slices() [][]byte {
+	all := make([][]byte, b.Len())
+	for i := range all {
+		all[i] = b.At(i)
+	}
+	return all
+}

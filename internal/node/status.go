@@ -1,0 +1,76 @@
+package node
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// handler answers the control socket.
+type handler struct{ n *node }
+
+var _ control.Handler = handler{}
+
+// Down implements control.Handler.
+func (h handler) Down() { h.n.down() }
+
+// Reload implements control.Handler.
+func (h handler) Reload(ctx context.Context) error { return h.n.reload(ctx) }
+
+// Status implements control.Handler.
+func (h handler) Status(context.Context) (*control.Status, error) {
+	n, c := h.n, h.n.config.Load()
+	st := &control.Status{
+		Version:   control.StatusVersion,
+		Program:   n.o.Program,
+		Interface: n.dev.Name(),
+		DID:       n.id.DID().String(),
+		Listen:    n.net.LocalAddr().String(),
+	}
+	for _, p := range n.addresses(c) {
+		st.Addresses = append(st.Addresses, p.String())
+	}
+	for _, p := range c.Peers {
+		if s, err := n.manager.Session(p.DID); err == nil {
+			st.Peers = append(st.Peers, peerStatus(p, s.Status()))
+		}
+	}
+	return st, nil
+}
+
+func peerStatus(p config.Peer, s session.Status) control.Peer {
+	return control.Peer{
+		DID:            s.DID.String(),
+		Name:           s.Name,
+		State:          s.State.String(),
+		Reason:         string(s.Reason),
+		Link:           s.Link,
+		Carrier:        s.Carrier,
+		Endpoint:       endpoint(p, s.Endpoint),
+		Suite:          s.Suite,
+		Epoch:          uint64(s.Epoch),
+		Handshakes:     s.Handshakes,
+		HandshakeAgeMS: s.HandshakeAge.Milliseconds(),
+		RTTMS:          float64(s.RTT.Microseconds()) / 1000,
+		RxBytes:        s.RxBytes,
+		TxBytes:        s.TxBytes,
+		RxPackets:      s.RxPackets,
+		TxPackets:      s.TxPackets,
+		Queued:         uint64(s.Queued),
+		Dropped:        s.Dropped,
+	}
+}
+
+// endpoint is the one in use, or the first that the config names.
+func endpoint(p config.Peer, used netip.AddrPort) string {
+	switch {
+	case used.IsValid():
+		return used.String()
+	case len(p.Endpoints) > 0:
+		return p.Endpoints[0]
+	}
+	return ""
+}

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"testing"
+	"time"
+)
+
+// pair establishes a session that A keeps up and B answers.
+func (w *world) pair(set Settings) (sa, sb *Session) {
+	w.t.Helper()
+	sb = w.b.peer(w.a, false, set)
+	sa = w.a.peer(w.b, true, set)
+	w.want(sa, Established, 2*time.Second)
+	w.want(sb, Established, 2*time.Second)
+	return sa, sb
+}
+
+// Scenario 2.1: 30 s without activity: a heartbeat is sent and answered.
+func TestScenario2_1_Heartbeat(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		before := sa.heard()
+		w.stays(sa, Established, 70*time.Second)
+		if sa.heard().Sub(before) < 30*time.Second {
+			t.Fatal("nothing was heard for more than half a minute")
+		}
+		w.stays(sb, Established, time.Second)
+	})
+}
+
+// Scenario 2.2: one missed heartbeat, the next succeeds: still established.
+func TestScenario2_2_OneMiss(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		time.Sleep(29 * time.Second)
+		w.cut(true)
+		w.stays(sa, Established, 2500*time.Millisecond)
+		w.cut(false)
+		w.stays(sa, Established, 10*time.Second)
+	})
+}
+
+// Scenarios 2.3 and 3.1: three missed heartbeats: degraded; 60 s later
+// suspended; back when the line heals (3.2).
+func TestScenario2_3_DegradedThenSuspended(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.cut(true)
+		if took := w.want(sa, Degraded, 40*time.Second); took < 30*time.Second {
+			t.Fatalf("degraded after %v", took)
+		}
+		if took := w.want(sa, Suspended, 61*time.Second); took < 59*time.Second {
+			t.Fatalf("suspended after %v", took)
+		}
+		w.want(sb, Suspended, 61*time.Second)
+		w.cut(false)
+		w.want(sa, Established, 62*time.Second)
+		w.want(sb, Established, time.Second)
+	})
+}
+
+// Scenario 3.2 within the outage: the session is back soon after the line is.
+func TestScenario3_2_RestoredWhileDegraded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{Heartbeat: time.Second})
+		w.cut(true)
+		w.want(sa, Degraded, 10*time.Second)
+		w.want(sb, Degraded, 10*time.Second)
+		time.Sleep(10 * time.Second)
+		w.cut(false)
+		w.want(sa, Established, 11*time.Second)
+		w.want(sb, Established, 11*time.Second)
+		if a, b := sa.Status(), sb.Status(); a.Epoch != b.Epoch {
+			t.Fatalf("epochs %d and %d", a.Epoch, b.Epoch)
+		}
+	})
+}
+
+// A peer that crashed and came back is taken back with a new handshake.
+func TestCrashedPeerComesBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{Heartbeat: 5 * time.Second})
+		w.b.crash()
+		w.b.up()
+		sb := w.b.peer(w.a, false, Settings{})
+		w.want(sb, Established, 10*time.Second)
+		w.want(sa, Established, time.Second)
+		if a, b := sa.Status(), sb.Status(); a.Epoch != b.Epoch || a.Epoch < 2 {
+			t.Fatalf("epochs %d and %d", a.Epoch, b.Epoch)
+		}
+	})
+}
+
+// A peer that says goodbye leaves us idle, and is tried again.
+func TestPeerCloses(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		if err := w.b.m.Remove(w.a.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		w.want(sa, Idle, time.Second)
+		w.b.peer(w.a, false, Settings{})
+		w.want(sa, Established, 10*time.Second)
+	})
+}

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// The table as spec-018 draws it, said in another way: where each state may go.
+var mayGo = map[State][]State{
+	Idle:               {Idle, HandshakeInitiated, HandshakeReceived, Established, Closed},
+	HandshakeInitiated: {HandshakeInitiated, Established, Failed, Idle, Closed},
+	HandshakeReceived:  {HandshakeReceived, Established, Failed, Closed},
+	Established:        {Established, Degraded, Rotating, Failed, Idle, Closed},
+	Rotating:           {Rotating, Established, Degraded, Failed, Idle, Closed},
+	Degraded:           {Degraded, Established, Suspended, Failed, Idle, Closed},
+	Suspended:          {Suspended, HandshakeInitiated, Established, Idle, Closed},
+	Failed:             {Failed, HandshakeInitiated, Established, Idle, Closed},
+	Closed:             {Closed},
+}
+
+// SPEC 6.2: 10^6 random events; what the table has not changes nothing.
+func TestTableWalk(t *testing.T) {
+	rng := rand.New(rand.NewPCG(18, 18))
+	state, refused := Idle, 0
+	for range 1_000_000 {
+		e := Event(rng.IntN(int(numEvents)))
+		to, ok := next(state, e)
+		if !ok {
+			refused++
+			continue
+		}
+		allowed := false
+		for _, s := range mayGo[state] {
+			allowed = allowed || s == to
+		}
+		if !allowed {
+			t.Fatalf("%v goes to %v on %v", state, to, e)
+		}
+		if to == Failed && state != Failed && reasonOf(e) == NoReason {
+			t.Fatalf("%v fails on %v without a reason", state, e)
+		}
+		if state = to; state == Closed {
+			state = Idle
+		}
+	}
+	if refused == 0 {
+		t.Fatal("no event was refused")
+	}
+}
+
+// Proof of the peer leads to established from every state; close from every state.
+func TestProofAndCloseFromEverywhere(t *testing.T) {
+	for s := Idle; s < Closed; s++ {
+		for _, e := range []Event{ReceiveResponse, ReceiveAck} {
+			if to, ok := next(s, e); !ok || to != Established {
+				t.Errorf("%v on %v: %v %v", s, e, to, ok)
+			}
+		}
+		if to, ok := next(s, Cleanup); !ok || to != Closed {
+			t.Errorf("%v on cleanup: %v %v", s, to, ok)
+		}
+	}
+}
+
+// SPEC 6.2: a refused event is counted and changes nothing.
+func TestRefusedEventChangesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.a.peer(w.b, false, Settings{})
+		history := len(w.a.m.History())
+		s.call(func(now time.Time) error {
+			if s.event(HeartbeatOK, now) {
+				t.Error("idle took heartbeat_ok")
+			}
+			return nil
+		})
+		if s.State() != Idle || s.Status().Refused != 1 || len(w.a.m.History()) != history {
+			t.Fatalf("state %v, refused %d, history %d", s.State(), s.Status().Refused, len(w.a.m.History()))
+		}
+	})
+}
