@@ -1,0 +1,74 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+)
+
+func TestFirstContactAndAShortRotation(t *testing.T) {
+	for _, smaller := range []bool{true, false} {
+		w := newWorld(t, 1, Config{})
+		logTo(t, w)
+		n := w.a
+		if !smaller {
+			n = w.b
+		}
+		w.connect(n)
+		if got := n.m.Status().Current; got != 1 {
+			t.Errorf("first epoch has number %d", got)
+		}
+		n.do(n.m.Rotate(w.now))
+		w.run(time.Second)
+		w.wantAgreed()
+		if got := n.m.Status(); got.Current != 2 || got.Previous != 1 || got.Rotating {
+			t.Errorf("after a rotation: %+v", got)
+		}
+		w.run(Grace)
+		for _, n := range w.nodes() {
+			if len(n.recv) != 1 {
+				t.Errorf("%s: %d epochs receivable after the grace", n.name, len(n.recv))
+			}
+		}
+	}
+}
+
+// R4: both sides rotate in the same instant.
+func TestBothRotateInTheSameInstant(t *testing.T) {
+	w := newWorld(t, 2, Config{})
+	w.connect(w.a)
+	for i := range 1000 {
+		w.a.do(w.a.m.Rotate(w.now))
+		w.b.do(w.b.m.Rotate(w.now))
+		w.run(time.Second)
+		w.wantAgreed()
+		if got, want := w.a.m.Status().Current, uint32(i+2); got != want {
+			t.Fatalf("round %d: epoch %d, want %d: one rotation, not two", i, got, want)
+		}
+	}
+}
+
+func TestThousandRotationsOnABadNetwork(t *testing.T) {
+	for _, talk := range []bool{true, false} {
+		w := newWorld(t, 3, Config{})
+		w.connect(w.b)
+		w.loss, w.dup = 0.3, 0.2
+		w.delay = func() time.Duration { return time.Duration(w.rng.IntN(400)) * time.Millisecond }
+		for i := 0; w.a.m.Status().Current < 1000; i++ {
+			n := w.nodes()[i%2]
+			n.do(n.m.Rotate(w.now))
+			for range 4 {
+				if talk {
+					w.a.talk()
+					w.b.talk()
+				}
+				w.run(time.Second)
+			}
+			if i > 5000 {
+				t.Fatalf("no progress: %+v", w.a.m.Status())
+			}
+		}
+		w.loss = 0
+		w.run(20 * time.Second)
+		w.wantAgreed()
+	}
+}

@@ -1,0 +1,389 @@
+package rotation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// fatal is what the world needs of *testing.T and *rapid.T.
+type fatal interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+var start0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type msgKind string
+
+const (
+	data msgKind = "data"
+	m1r  msgKind = "M1r"
+	m2r  msgKind = "M2r"
+	m3r  msgKind = "M3r"
+	m1   msgKind = "M1"
+	m2   msgKind = "M2"
+	m3   msgKind = "M3"
+)
+
+// A message carries names of keys instead of keys: two ends have the same key
+// if they have the same name.
+type message struct {
+	kind    msgKind
+	from    *node
+	under   string // key of the record; M1 to M3 travel on a stream instead
+	key     string // key that the handshake makes
+	attempt uint32
+	number  uint32
+	id      uint64 // the initiator's handle, returned in M2 and M2r
+}
+
+type arrival struct {
+	at  time.Time
+	seq int
+	to  *node
+	msg message
+}
+
+// A world is two nodes and the network between them, in virtual time.
+type world struct {
+	t     fatal
+	now   time.Time
+	rng   *rand.Rand
+	a, b  *node
+	queue []arrival
+	seq   int
+	fulls int
+
+	loss, dup float64
+	delay     func() time.Duration
+	fate      func(m message) (lost bool, delay time.Duration) // overrides the above
+	trace     func(format string, args ...any)
+	stops     int
+	allowStop bool
+}
+
+// A node executes a machine's actions as a session does.
+type node struct {
+	w    *world
+	name string
+	m    *Machine
+	peer *node
+
+	recv    map[string]uint64 // receivable keys
+	held    map[string]uint64 // installed, but kept unopened until M3
+	keys    map[uint64]string
+	bases   map[uint64]string // key that a short handshake chains from
+	last    map[uint64]message
+	cur     string
+	numbers map[string]uint32
+	uses    []uint32 // numbers in the order of use
+	fail    int      // so many short handshakes of ours fail to verify
+	starts  int
+	fullReq int
+	mute    bool // sends no full handshake when asked
+}
+
+func newWorld(t fatal, seed uint64, cfg Config) *world {
+	w := &world{t: t, now: start0, rng: rand.New(rand.NewPCG(seed, 7)), trace: func(string, ...any) {}}
+	w.delay = func() time.Duration { return 10 * time.Millisecond }
+	jitter := func(max time.Duration) time.Duration {
+		return time.Duration(w.rng.Int64N(int64(max) + 1))
+	}
+	mk := func(name string, smaller bool) *node {
+		c := cfg
+		c.Smaller, c.Jitter = smaller, jitter
+		return &node{w: w, name: name, m: New(c), recv: map[string]uint64{}, held: map[string]uint64{}, keys: map[uint64]string{},
+			bases: map[uint64]string{}, last: map[uint64]message{}, numbers: map[string]uint32{}}
+	}
+	w.a, w.b = mk("A", true), mk("B", false)
+	w.a.peer, w.b.peer = w.b, w.a
+	return w
+}
+
+func (w *world) nodes() []*node { return []*node{w.a, w.b} }
+
+// connect lets a make a first full handshake and waits for it.
+func (w *world) connect(a *node) {
+	w.t.Helper()
+	a.full()
+	w.run(time.Second)
+	w.wantAgreed()
+}
+
+func (w *world) send(m message) {
+	lost, delay := w.rng.Float64() < w.loss, w.delay()
+	if w.fate != nil {
+		lost, delay = w.fate(m)
+	}
+	w.trace("%v %s sends %s key %s under %s lost %v", w.now.Sub(start0), m.from.name, m.kind, m.key, m.under, lost)
+	for {
+		if !lost {
+			w.seq++
+			w.queue = append(w.queue, arrival{w.now.Add(delay), w.seq, m.from.peer, m})
+		}
+		if m.under == "" || w.rng.Float64() >= w.dup {
+			return
+		}
+		lost, delay = false, w.delay()
+	}
+}
+
+// next takes the earliest arrival that is due at or before t.
+func (w *world) next(t time.Time) (a arrival, ok bool) {
+	best := -1
+	for i, x := range w.queue {
+		if x.at.After(t) {
+			continue
+		}
+		if best < 0 || x.at.Before(w.queue[best].at) || x.at.Equal(w.queue[best].at) && x.seq < w.queue[best].seq {
+			best = i
+		}
+	}
+	if best < 0 {
+		return a, false
+	}
+	a = w.queue[best]
+	w.queue = append(w.queue[:best], w.queue[best+1:]...)
+	return a, true
+}
+
+// run lets d of virtual time pass.
+func (w *world) run(d time.Duration) {
+	w.t.Helper()
+	end := w.now.Add(d)
+	for range 1_000_000 {
+		at, who := end, (*node)(nil)
+		for _, n := range w.nodes() {
+			if dl := n.m.Deadline(); !dl.IsZero() && dl.Before(at) {
+				at, who = dl, n
+			}
+		}
+		if a, ok := w.next(at); ok {
+			w.now = later(w.now, a.at)
+			a.to.receive(a.msg)
+			continue
+		}
+		w.now = later(w.now, at)
+		if who == nil {
+			return
+		}
+		before := who.m.Deadline()
+		who.do(who.m.Tick(w.now))
+		if after := who.m.Deadline(); after.Equal(before) {
+			w.t.Fatalf("%s: deadline %v stays after Tick", who.name, after.Sub(start0))
+		}
+	}
+	w.t.Fatalf("the world does not come to rest")
+}
+
+func (n *node) do(actions []Action) {
+	n.w.t.Helper()
+	for _, a := range actions {
+		n.w.trace("%v %s: %v", n.w.now.Sub(start0), n.name, a)
+		n.act(a)
+	}
+	if len(n.recv) > maxEpochs {
+		n.w.t.Fatalf("%s: %d epochs receivable", n.name, len(n.recv))
+	}
+	if s := n.m.Status(); s.Epochs != len(n.recv) {
+		n.w.t.Fatalf("%s: machine counts %d epochs, the node %d", n.name, s.Epochs, len(n.recv))
+	}
+}
+
+func (n *node) act(a Action) {
+	n.w.t.Helper()
+	switch a.Op {
+	case Start:
+		n.starts++
+		n.keys[a.ID] = fmt.Sprintf("%s/%s%d", n.cur, n.name, a.Attempt)
+		n.numbers[n.keys[a.ID]] = a.Number
+		n.last[a.ID] = message{kind: m1r, key: n.keys[a.ID], attempt: a.Attempt, number: a.Number, id: a.ID}
+		n.seal(n.last[a.ID])
+	case Answer:
+		// key and base were noted by receive
+	case Reply:
+		n.seal(n.last[a.ID])
+	case Finish:
+		n.seal(n.last[a.ID])
+	case Resend:
+		n.seal(n.last[a.ID])
+	case Abandon:
+		delete(n.last, a.ID)
+	case Install:
+		delete(n.held, n.keys[a.ID])
+		n.recv[n.keys[a.ID]] = a.ID
+	case Use:
+		n.use(a.ID)
+	case Confirm:
+		n.sealUnder(n.keys[a.ID], message{kind: data})
+	case Retire:
+		if n.keys[a.ID] == n.cur {
+			n.w.t.Fatalf("%s: epoch in use retired", n.name)
+		}
+		delete(n.recv, n.keys[a.ID])
+	case StartFull:
+		n.fullReq++
+		if !n.mute {
+			n.full()
+		}
+	case Stop:
+		n.cur = ""
+		n.w.stops++
+		if !n.w.allowStop {
+			n.w.t.Fatalf("%s: %v", n.name, a)
+		}
+	default:
+		n.w.t.Fatalf("%s: unknown action %v", n.name, a)
+	}
+}
+
+func (n *node) use(id uint64) {
+	n.w.t.Helper()
+	key := n.keys[id]
+	if n.recv[key] != id {
+		n.w.t.Fatalf("%s: used before it was installed", n.name)
+	}
+	number := n.numbers[key]
+	if len(n.uses) > 0 && number < n.uses[len(n.uses)-1] {
+		n.w.t.Fatalf("%s: goes back from %d to %d", n.name, n.uses[len(n.uses)-1], number)
+	}
+	n.cur, n.uses = key, append(n.uses, number)
+}
+
+func (n *node) seal(m message) {
+	n.w.t.Helper()
+	switch m.kind {
+	case "":
+		n.w.t.Fatalf("%s: message of a handshake that was abandoned", n.name)
+	case m1, m2, m3:
+		m.from = n
+		n.w.send(m)
+	default:
+		n.sealUnder(n.cur, m)
+	}
+}
+
+// sealUnder checks the invariant: the peer can receive what we send.
+func (n *node) sealUnder(key string, m message) {
+	n.w.t.Helper()
+	p := n.peer
+	if _, ok := p.recv[key]; !ok {
+		if _, ok := p.held[key]; !ok && p.cur != "" {
+			n.w.t.Fatalf("%v: %s seals %s under %q, which %s cannot receive", n.w.now.Sub(start0), n.name, m.kind, key, p.name)
+		}
+	}
+	m.from, m.under = n, key
+	n.w.send(m)
+}
+
+func (n *node) talk() {
+	if n.cur != "" {
+		n.m.Sent()
+		n.sealUnder(n.cur, message{kind: data})
+	}
+}
+
+func (n *node) full() {
+	id, number := n.m.NewID(), n.m.Propose()
+	n.w.fulls++
+	key := fmt.Sprintf("F%d", n.w.fulls)
+	n.keys[id] = key
+	n.last[id] = message{kind: m1, key: key, number: number, id: id}
+	n.seal(n.last[id])
+}
+
+func (n *node) receive(m message) {
+	n.w.t.Helper()
+	now := n.w.now
+	switch m.kind {
+	case m1:
+		id := n.m.NewID()
+		number, ok := n.m.NumberFor(m.number)
+		if !ok {
+			return
+		}
+		n.keys[id], n.numbers[m.key], n.held[m.key] = m.key, number, id
+		m.kind, m.number = m2, number
+		n.seal(m)
+		return
+	case m2:
+		if _, ok := n.last[m.id]; !ok {
+			return
+		}
+		n.numbers[m.key] = m.number
+		n.last[m.id] = message{kind: m3, key: m.key}
+		n.do(n.m.Established(now, Candidate{ID: m.id, Number: m.number, Kind: Full, Role: Initiator}))
+		return
+	case m3:
+		if id, ok := n.held[m.key]; ok {
+			delete(n.held, m.key)
+			n.do(n.m.Established(now, Candidate{ID: id, Number: n.numbers[m.key], Kind: Full, Role: Responder}))
+		}
+		return
+	}
+	via, ok := n.recv[m.under]
+	if !ok {
+		return
+	}
+	n.do(n.m.Opened(now, via))
+	switch m.kind {
+	case m1r:
+		n.receiveM1r(via, m)
+	case m2r:
+		n.receiveM2r(m)
+	case m3r:
+		if id, ok := n.recv[m.key]; ok {
+			n.do(n.m.Finished(now, id))
+		}
+	}
+}
+
+func (n *node) receiveM1r(via uint64, m message) {
+	n.w.t.Helper()
+	actions := n.m.Asked(n.w.now, via, m.attempt)
+	for _, a := range actions {
+		if a.Op == Answer {
+			if a.Number != m.number || a.Attempt != m.attempt {
+				n.w.t.Fatalf("%s answers %v to %+v", n.name, a, m)
+			}
+			n.keys[a.ID], n.numbers[m.key] = m.key, m.number
+			n.last[a.ID] = message{kind: m2r, key: m.key, id: m.id}
+		}
+	}
+	n.do(actions)
+}
+
+func (n *node) receiveM2r(m message) {
+	n.w.t.Helper()
+	if l, ok := n.last[m.id]; !ok || l.key != m.key {
+		return
+	}
+	if n.fail > 0 {
+		n.fail--
+		n.do(n.m.Failed(n.w.now, m.id))
+		return
+	}
+	if id, ok := n.m.Current(); ok && id == m.id {
+		return
+	}
+	n.last[m.id] = message{kind: m3r, key: m.key}
+	n.do(n.m.Answered(n.w.now, m.id))
+}
+
+// wantAgreed fails unless both ends are at rest on one epoch.
+func (w *world) wantAgreed() {
+	w.t.Helper()
+	sa, sb := w.a.m.Status(), w.b.m.Status()
+	if w.a.cur != w.b.cur || w.a.cur == "" || sa.Current != sb.Current {
+		w.t.Fatalf("%v: A uses %q %+v, B uses %q %+v", w.now.Sub(start0), w.a.cur, sa, w.b.cur, sb)
+	}
+	for _, n := range w.nodes() {
+		if !n.m.cur.proven {
+			w.t.Fatalf("%s: epoch %s is not confirmed", n.name, n.cur)
+		}
+	}
+}
+
+func logTo(t *testing.T, w *world) { w.trace = t.Logf }
