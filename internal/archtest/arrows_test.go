@@ -1,0 +1,107 @@
+package archtest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/fstest"
+)
+
+// arrows says which packages of this module each package may import. Packages
+// that only tests use are on no right side: tests may import anything.
+func arrows() map[string][]string {
+	below := []string{"session", "handshake", "rotation", "did", "transport", "tun", "routing",
+		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
+	return map[string][]string{
+		"internal/wire":     nil,
+		"did":               {"internal/wire"},
+		"handshake":         {"did", "internal/wire"},
+		"rotation":          {"internal/wire"},
+		"internal/record":   {"internal/wire"},
+		"internal/link":     {"internal/record", "internal/wire"},
+		"session":           {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
+		"transport":         {"internal/link", "internal/record", "internal/wire"},
+		"tun":               {"internal/wire"},
+		"routing":           nil,
+		"internal/datapath": {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
+		"internal/config":   {"did", "routing", "session"},
+		"internal/control":  {"did", "internal/wire"},
+		"internal/node":     below,
+		"internal/demo":     {"internal/lab", "internal/control", "did", "internal/config"},
+		"cmd/l2tun":         {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
+
+		// What serves tests and scripts.
+		"internal/lab":      nil,
+		"internal/memnet":   {"internal/link", "internal/wire"},
+		"tun/tuntest":       {"tun"},
+		"internal/archtest": nil,
+		"scripts/testsum":   nil,
+	}
+}
+
+// wrongArrows returns a sentence for each import that the table does not have.
+func wrongArrows(all []source) (wrong []string) {
+	table := arrows()
+	for _, s := range all {
+		allowed, known := table[s.pkg]
+		if !known {
+			wrong = append(wrong, fmt.Sprintf("%s: package %s is not in the table of arrows: say there what it may import", s.path, s.pkg))
+			continue
+		}
+		for _, to := range s.internal() {
+			if !s.test && !slices.Contains(allowed, to) {
+				wrong = append(wrong, fmt.Sprintf("%s: package %s must not import %s: the design has no such arrow", s.path, s.pkg, to))
+			}
+		}
+	}
+	return wrong
+}
+
+func TestArrowsOfTheDesign(t *testing.T) {
+	for _, w := range wrongArrows(tree(t)) {
+		t.Error(w)
+	}
+}
+
+// TestArrowsHaveNoCircle guards the table itself: what may import each other
+// in a circle has no order.
+func TestArrowsHaveNoCircle(t *testing.T) {
+	table := arrows()
+	var walk func(pkg string, way []string)
+	walk = func(pkg string, way []string) {
+		if slices.Contains(way, pkg) {
+			t.Fatalf("circle: %v", append(way, pkg))
+		}
+		for _, to := range table[pkg] {
+			walk(to, append(slices.Clip(way), pkg))
+		}
+	}
+	for pkg := range table {
+		walk(pkg, nil)
+	}
+}
+
+func TestNewArrowIsNamed(t *testing.T) {
+	file := func(pkg, imported string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("package " + pkg + "\nimport _ \"" + module + "/" + imported + "\"\n")}
+	}
+	wrong := wrongArrows(readTree(t, fstest.MapFS{
+		"session/good.go":              file("session", "handshake"),
+		"session/bad.go":               file("session", "transport"),
+		"session/bad_test.go":          file("session", "transport"),
+		"transport/bad.go":             file("transport", "internal/lab"),
+		"somewhere/new.go":             file("somewhere", "did"),
+		"session/testdata/ignored.go":  file("ignored", "transport"),
+		"session/.hidden/ignored.go":   file("ignored", "transport"),
+		"internal/demo/good.go":        file("demo", "internal/lab"),
+		"internal/wire/not-go.go.orig": file("wire", "did"),
+	}))
+	want := []string{
+		"session/bad.go: package session must not import transport: the design has no such arrow",
+		"somewhere/new.go: package somewhere is not in the table of arrows: say there what it may import",
+		"transport/bad.go: package transport must not import internal/lab: the design has no such arrow",
+	}
+	if !slices.Equal(wrong, want) {
+		t.Errorf("got  %q\nwant %q", wrong, want)
+	}
+}

@@ -1,0 +1,91 @@
+package archtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// A door says where a library may be imported, in tests too.
+type door struct {
+	library string
+	pkgs    []string
+	linux   bool // only in files that are built for Linux by their name
+}
+
+func doors() []door {
+	return []door{
+		{library: "github.com/spf13/cobra", pkgs: []string{"cmd/l2tun"}},
+		{library: "golang.zx2c4.com/wireguard", pkgs: []string{"tun"}},
+		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
+		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
+		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
+		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake"}},
+		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
+		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
+	}
+}
+
+// admits says whether a file may import the door's library.
+func (d door) admits(s source) bool {
+	onLinux := strings.HasSuffix(s.path, "_linux.go") || strings.HasSuffix(s.path, "_linux_test.go")
+	return slices.Contains(d.pkgs, s.pkg) && (onLinux || !d.linux)
+}
+
+// wrongDoors returns a sentence for each import of a library elsewhere, and for
+// each import of internal/wire that is not the standard library's.
+func wrongDoors(all []source) (wrong []string) {
+	for _, s := range all {
+		for _, i := range s.external() {
+			if s.pkg == "internal/wire" && !s.test {
+				wrong = append(wrong, fmt.Sprintf("%s: internal/wire must not import %s: it has the standard library only", s.path, i))
+			}
+			for _, d := range doors() {
+				if (i == d.library || strings.HasPrefix(i, d.library+"/")) && !d.admits(s) {
+					wrong = append(wrong, fmt.Sprintf("%s: package %s must not import %s: %s", s.path, s.pkg, i, d))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+func (d door) String() string {
+	where := strings.Join(d.pkgs, ", ")
+	if d.linux {
+		where = "*_linux.go of " + where
+	}
+	return "its door is " + where
+}
+
+func TestOneLibraryOneDoor(t *testing.T) {
+	for _, w := range wrongDoors(tree(t)) {
+		t.Error(w)
+	}
+}
+
+func TestWrongDoorIsNamed(t *testing.T) {
+	file := func(pkg, imported string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("package " + pkg + "\nimport _ \"" + imported + "\"\n")}
+	}
+	wrong := wrongDoors(readTree(t, fstest.MapFS{
+		"transport/good.go":      file("transport", "github.com/quic-go/quic-go/qlog"),
+		"session/bad.go":         file("session", "github.com/quic-go/quic-go"),
+		"routing/good_linux.go":  file("routing", "github.com/vishvananda/netlink"),
+		"routing/bad.go":         file("routing", "github.com/vishvananda/netlink/nl"),
+		"routing/like.go":        file("routing", "github.com/vishvananda/netlinker"),
+		"internal/wire/bad.go":   file("wire", "golang.org/x/sys/cpu"),
+		"internal/wire/good.go":  file("wire", "encoding/binary"),
+		"internal/wire/our_test": file("wire", "golang.org/x/sys/cpu"),
+	}))
+	want := []string{
+		"internal/wire/bad.go: internal/wire must not import golang.org/x/sys/cpu: it has the standard library only",
+		"routing/bad.go: package routing must not import github.com/vishvananda/netlink/nl: its door is *_linux.go of tun, tun/tuntest, routing, internal/lab",
+		"session/bad.go: package session must not import github.com/quic-go/quic-go: its door is transport",
+	}
+	if !slices.Equal(wrong, want) {
+		t.Errorf("got  %q\nwant %q", wrong, want)
+	}
+}

@@ -1,0 +1,77 @@
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// impure returns a sentence for each goroutine, socket, clock and log in
+// handshake and rotation, which are pure machines: bytes or events in, results
+// out, the time as an argument.
+func impure(t *testing.T, all []source) (wrong []string) {
+	t.Helper()
+	for _, s := range all {
+		if s.test || s.pkg != "handshake" && s.pkg != "rotation" {
+			continue
+		}
+		for _, i := range s.imports {
+			if slices.Contains([]string{"net", "os", "log", "syscall", "context", "golang.org/x/sys/unix"}, i) {
+				wrong = append(wrong, fmt.Sprintf("%s: %s is pure and must not import %s", s.path, s.pkg, i))
+			}
+		}
+		wrong = append(wrong, impureCode(t, s)...)
+	}
+	return wrong
+}
+
+// impureCode looks for go statements, for what reads or awaits the clock, and
+// for logging. Secrets may say through slog.Value how they are hidden.
+func impureCode(t *testing.T, s source) (wrong []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	banned := map[string][]string{
+		"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
+		"slog": {"Logger", "Default", "New", "With", "Log", "Debug", "Info", "Warn", "Error"},
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			wrong = append(wrong, fmt.Sprintf("%s: %s is pure and must not start goroutines", s.path, s.pkg))
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && slices.Contains(banned[x.Name], n.Sel.Name) {
+				wrong = append(wrong, fmt.Sprintf("%s: %s is pure and must not use %s.%s", s.path, s.pkg, x.Name, n.Sel.Name))
+			}
+		}
+		return true
+	})
+	return wrong
+}
+
+func TestPurePackages(t *testing.T) {
+	for _, w := range impure(t, tree(t)) {
+		t.Error(w)
+	}
+}
+
+func TestImpurityIsNamed(t *testing.T) {
+	const code = "package p\nimport (\"log/slog\"; \"net\"; \"time\")\nfunc f(now time.Time) { go f(time.Now()); slog.Info(\"\") }\nvar _ slog.Value\n"
+	file := &fstest.MapFile{Data: []byte(code)}
+	got := strings.Join(impure(t, readTree(t, fstest.MapFS{
+		"rotation/a.go": file, "rotation/a_test.go": file, "session/a.go": file})), "\n")
+	want := `rotation/a.go: rotation is pure and must not import net
+rotation/a.go: rotation is pure and must not start goroutines
+rotation/a.go: rotation is pure and must not use time.Now
+rotation/a.go: rotation is pure and must not use slog.Info`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
