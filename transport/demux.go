@@ -47,7 +47,7 @@ func classify(b []byte, h link.Handler) class {
 // readLoop is the one reader of the socket. It ends when the socket is closed.
 func (t *Transport) readLoop(r *batchReader) {
 	defer t.wg.Done()
-	quic := make([]packet, 0, readBatch)
+	quic := make([]packet, 0, readBatch*maxSegments)
 	for {
 		pkts, err := r.read()
 		if err != nil {

@@ -96,7 +96,7 @@ func TestRandomBytesOfEveryLengthHarmNothing(t *testing.T) {
 			time.Sleep(time.Millisecond) // let the receiver keep up: this is about contents
 		}
 	}
-	raw.Write(make([]byte, readBuffer+500)) // cut by the reader
+	raw.Write(make([]byte, 9000))
 	eventually(t, 5*time.Second, "all of it received", func() bool { return b.Stats().Received >= 1500 })
 	wantTraffic(t, a, b, ca, cb)
 	s := b.Stats()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 type quicConn struct {
 	sock  socket
 	queue *quicQueue
+	batch *batcher
 	count *counters
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
@@ -27,7 +29,9 @@ var errSizing = errors.New("transport: buffers are already sized")
 
 // ReadBatch fills at least one message, or returns an error and none: after an
 // empty success quic-go would read old messages again.
-func (c *quicConn) ReadBatch(ms []ipv4.Message, _ int) (int, error) { return c.queue.pop(ms) }
+func (c *quicConn) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
+	return c.queue.pop(ms)
+}
 
 // ReadMsgUDP is part of the interface; on Linux only ReadBatch is used.
 func (c *quicConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
@@ -51,36 +55,25 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return n, err
 }
 
-// WriteMsgUDP sends what quic-go built, control messages included. Errors that
-// pass with time are counted and hidden; EMSGSIZE and EIO go up, where quic-go
-// has an answer to them; EINVAL with a segment size means that this way out
-// cannot segment, so the segments go one by one.
+// WriteMsgUDP sends what quic-go built, control messages included. Packets of
+// established connections that allow segmentation go through the batcher.
+//
+// Of the others, mostly handshakes, EMSGSIZE goes up, where quic-go has an
+// answer to it; errors that pass with time are counted and hidden. (After the
+// handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := addrPort(addr)
-	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)
-	if errors.Is(err, syscall.EINVAL) {
-		if size := segmentSize(oob); size > 0 && size < len(b) {
-			return c.writeSegments(b, oob, size, addr)
-		}
+	if f := segmentField(oob); f != nil && len(b) > 0 && b[0]&0x80 == 0 {
+		c.batch.write(b, oob, int(binary.NativeEndian.Uint16(f)), to)
+		return len(b), len(oob), nil
 	}
+	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)
 	if err != nil && swallowed(err) {
 		c.count.sendErrors.Add(1)
 		err = nil
 	}
 	if err != nil {
 		return 0, 0, err
-	}
-	return len(b), len(oob), nil
-}
-
-// writeSegments sends each segment with the same control messages: a packet of
-// one segment needs no segmentation.
-func (c *quicConn) writeSegments(b, oob []byte, size int, addr *net.UDPAddr) (int, int, error) {
-	for done := 0; done < len(b); done += size {
-		end := min(done+size, len(b))
-		if _, _, err := c.WriteMsgUDP(b[done:end], oob, addr); err != nil {
-			return done, 0, err
-		}
 	}
 	return len(b), len(oob), nil
 }

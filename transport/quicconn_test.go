@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -26,7 +27,10 @@ type faultySocket struct {
 func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, int, error) {
 	s.writes.Add(1)
 	fail := syscall.Errno(s.errno.Load())
-	size := segmentSize(oob)
+	size := 0
+	if f := segmentField(oob); f != nil {
+		size = int(binary.NativeEndian.Uint16(f))
+	}
 	switch {
 	case fail != 0:
 	case s.noGSO.Load() && size > 0 && size < len(b):

@@ -14,10 +14,13 @@ const (
 	// socketBuffer is what we ask of the kernel in each direction, in bytes: more
 	// is bufferbloat on a slow uplink (design section 7).
 	socketBuffer = 1 << 20
-	// readBatch is the most datagrams of one receive call.
-	readBatch = 64
-	// readBuffer holds one datagram; what is longer is cut and dropped.
-	readBuffer = 2048
+	// readBatch is the most messages of one receive call.
+	readBatch = 32
+	// readBuffer holds one message: any datagram, or a run of them that the
+	// kernel has put together. Memory is touched only as far as it is used.
+	readBuffer = 64 << 10
+	// maxSegments is how many datagrams the kernel puts together.
+	maxSegments = 64
 	// oobSize holds TOS and packet info of both families and a segment size.
 	oobSize = 128
 )

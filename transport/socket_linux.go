@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -31,6 +32,7 @@ func setOptions(rc syscall.RawConn, mark uint32, log *slog.Logger) error {
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // an old kernel: one datagram a message
 	})
 }
 
@@ -49,7 +51,8 @@ type mmsghdr struct {
 }
 
 // A batchReader reads many datagrams in one recvmmsg call into memory that it
-// allocates once. It is used by one goroutine.
+// allocates once. With UDP_GRO a message is a run of datagrams of one source and
+// size, which it takes apart. It is used by one goroutine.
 type batchReader struct {
 	rc    syscall.RawConn
 	hdrs  [readBatch]mmsghdr
@@ -57,7 +60,7 @@ type batchReader struct {
 	names [readBatch]unix.RawSockaddrInet6
 	oobs  [readBatch][oobSize]byte
 	bufs  [readBatch][readBuffer]byte
-	out   [readBatch]packet
+	out   []packet
 	zones map[uint32]string
 	recv  func(fd uintptr) bool // bound once, or each read would allocate it
 	n     int
@@ -69,7 +72,7 @@ func newBatchReader(c socket) (*batchReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &batchReader{rc: rc, zones: make(map[uint32]string)}
+	r := &batchReader{rc: rc, zones: make(map[uint32]string), out: make([]packet, 0, readBatch*maxSegments)}
 	r.recv = r.recvmmsg
 	for i := range r.hdrs {
 		h := &r.hdrs[i].hdr
@@ -92,17 +95,29 @@ func (r *batchReader) read() ([]packet, error) {
 	if r.errno != 0 {
 		return nil, r.errno
 	}
+	r.out = r.out[:0]
 	for i := range r.n {
-		h := &r.hdrs[i]
-		p := &r.out[i]
-		p.data = r.bufs[i][:h.n]
-		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
-			p.data = nil
-		}
-		p.oob = r.oobs[i][:h.hdr.Controllen]
-		p.src = r.source(&r.names[i])
+		r.split(i)
 	}
-	return r.out[:r.n], nil
+	return r.out, nil
+}
+
+// split appends the datagrams of message i to out.
+func (r *batchReader) split(i int) {
+	h := &r.hdrs[i]
+	p := packet{oob: r.oobs[i][:h.hdr.Controllen], src: r.source(&r.names[i])}
+	if h.hdr.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		r.out = append(r.out, p)
+		return
+	}
+	rest := r.bufs[i][:h.n]
+	size := groSize(p.oob)
+	for size > 0 && len(rest) > size {
+		p.data, rest = rest[:size:size], rest[size:]
+		r.out = append(r.out, p)
+	}
+	p.data = rest
+	r.out = append(r.out, p)
 }
 
 // recvmmsg is one non-blocking call; false makes the poller wait.
@@ -170,17 +185,29 @@ func swallowed(err error) bool {
 	return false
 }
 
-// segmentSize finds UDP_SEGMENT in control messages, 0 if there is none.
-func segmentSize(oob []byte) int {
+// segmentField is the value of UDP_SEGMENT in control messages, 2 bytes in host
+// order, or nil.
+func segmentField(oob []byte) []byte { return controlField(oob, unix.UDP_SEGMENT, 2) }
+
+// groSize is the size of the datagrams in a run, 0 for a single one.
+func groSize(oob []byte) int {
+	if f := controlField(oob, unix.UDP_GRO, 4); f != nil {
+		return int(binary.NativeEndian.Uint32(f))
+	}
+	return 0
+}
+
+// controlField finds a control message of the UDP level with size bytes.
+func controlField(oob []byte, typ int32, size int) []byte {
 	for len(oob) > 0 {
 		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
-			return 0
+			return nil
 		}
-		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_SEGMENT && len(body) >= 2 {
-			return int(*(*uint16)(unsafe.Pointer(&body[0])))
+		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == typ && len(body) >= size {
+			return body[:size]
 		}
 		oob = rest
 	}
-	return 0
+	return nil
 }

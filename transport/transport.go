@@ -30,6 +30,7 @@ type Transport struct {
 	log      *slog.Logger
 	sock     socket
 	queue    *quicQueue
+	batch    *batcher
 	qt       *quic.Transport
 	ln       *quic.Listener
 	initials smallInitials
@@ -82,9 +83,10 @@ func newTransport(c Config, sock socket) (*Transport, error) {
 	t := &Transport{log: c.Logger, sock: sock, conns: make(map[*conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
+	t.batch = newBatcher(sock, &t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{sock: sock, queue: t.queue, count: &t.count},
+		Conn:                  &quicConn{sock: sock, queue: t.queue, batch: t.batch, count: &t.count},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
@@ -219,6 +221,7 @@ func (t *Transport) Close() error {
 	_ = t.ln.Close()
 	_ = t.qt.Close()
 	t.queue.close()
+	t.batch.close() // the goodbyes are out
 	err := t.sock.Close()
 	t.wg.Wait()
 	return err

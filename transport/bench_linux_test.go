@@ -1,0 +1,72 @@
+package transport
+
+import (
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// tally is a Handler that counts.
+type tally struct{ records, bytes, calls atomic.Int64 }
+
+func (c *tally) Records(_ link.Path, recs [][]byte) {
+	n := 0
+	for _, r := range recs {
+		n += len(r)
+	}
+	c.records.Add(int64(len(recs)))
+	c.bytes.Add(int64(n))
+	c.calls.Add(1)
+}
+
+func (c *tally) Known(wire.RecordID) bool { return false }
+
+// BenchmarkDatagramRecords moves b.N records of 1415 bytes over loopback, both
+// ends in this process, and counts what arrives.
+func BenchmarkDatagramRecords(b *testing.B) {
+	x, y := startNode(b, loopback), startNode(b, loopback)
+	var got tally
+	y.Handle(&got)
+	cx, _ := connect(b, x, y, y.LocalAddr())
+	const batch = 45
+	recs := batchOf()
+	for i := range batch {
+		recs.Append(record(1415, uint64(i)))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	begin, cpu := time.Now(), cpuTime()
+	for sent := 0; sent < b.N; {
+		n, err := cx.Path().Send(recs)
+		sent += n
+		if err != nil {
+			time.Sleep(200 * time.Microsecond)
+		}
+	}
+	// What is lost stays lost: the end is when nothing more comes.
+	for last := int64(-1); got.records.Load() != last; time.Sleep(20 * time.Millisecond) {
+		last = got.records.Load()
+	}
+	took, burnt := time.Since(begin).Seconds(), cpuTime()-cpu
+	b.StopTimer()
+	r := float64(got.records.Load())
+	b.ReportMetric(r/took, "records/s")
+	b.ReportMetric(float64(got.bytes.Load())*8/took/1e9, "Gbit/s")
+	b.ReportMetric(burnt.Seconds()*1e9/float64(got.bytes.Load()), "cpu-s/GB")
+	b.ReportMetric(100*r/float64(b.N), "%arrived")
+	b.ReportMetric(r/float64(got.calls.Load()), "records/call")
+
+}
+
+// cpuTime is what this process has used, both ends together.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

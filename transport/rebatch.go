@@ -1,0 +1,153 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+)
+
+// Bounds of a batcher.
+const (
+	maxRunBytes   = 45 * maxQUICPacket // what one UDP_SEGMENT call takes, design section 7
+	maxRunPackets = 64
+	maxRunsBytes  = 256 << 10 // waiting altogether; then quic-go waits
+)
+
+// A batcher puts packets of equal size to one destination into one system call.
+// quic-go does so only for packets that are full to the last byte, which those
+// with datagrams never are, and a call a packet was a third of all the time a
+// record took. Packets wait only while the call before them runs.
+//
+// One goroutine sends. Packets to one destination keep their order.
+type batcher struct {
+	sock  socket
+	count *counters
+
+	mu     sync.Mutex
+	more   sync.Cond // for the sender: something waits, or the end
+	room   sync.Cond // for writers: less than maxRunsBytes wait
+	runs   []*run    // waiting, oldest first
+	spare  []*run
+	bytes  int
+	closed bool
+	done   chan struct{} // the sender has ended
+}
+
+// A run is packets of one size, of which the last may be shorter.
+type run struct {
+	to     netip.AddrPort
+	oob    []byte // as quic-go gave it, with room for the segment size
+	buf    []byte
+	size   int
+	n      int  // packets
+	closed bool // its last packet is shorter
+}
+
+func newBatcher(sock socket, count *counters) *batcher {
+	b := &batcher{sock: sock, count: count, done: make(chan struct{})}
+	b.more.L, b.room.L = &b.mu, &b.mu
+	go b.loop() // ends with close, which waits for it
+	return b
+}
+
+// write copies packets of size bytes each, the last of which may be shorter. It
+// waits while too much is queued.
+func (b *batcher) write(pkts, oob []byte, size int, to netip.AddrPort) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.bytes > maxRunsBytes && !b.closed {
+		b.room.Wait()
+	}
+	for p := range slices.Chunk(pkts, size) {
+		r := b.open(to, oob, len(p))
+		r.buf = append(r.buf, p...)
+		r.n++
+		r.closed = len(p) < r.size
+	}
+	b.bytes += len(pkts)
+	b.more.Signal()
+}
+
+// open is the run that takes a packet: the last one to its destination, if the
+// packet fits there.
+func (b *batcher) open(to netip.AddrPort, oob []byte, size int) *run {
+	for i := len(b.runs) - 1; i >= 0; i-- {
+		r := b.runs[i]
+		if r.to != to {
+			continue
+		}
+		if r.closed || size > r.size || r.n == maxRunPackets || len(r.buf)+size > maxRunBytes || !bytes.Equal(r.oob, oob) {
+			break
+		}
+		return r
+	}
+	r := new(run)
+	if n := len(b.spare); n > 0 {
+		r, b.spare = b.spare[n-1], b.spare[:n-1]
+	}
+	*r = run{to: to, oob: append(r.oob[:0], oob...), buf: r.buf[:0], size: size}
+	b.runs = append(b.runs, r)
+	return r
+}
+
+// loop sends all that waits, again and again.
+func (b *batcher) loop() {
+	defer close(b.done)
+	var work []*run
+	for {
+		b.mu.Lock()
+		b.spare = append(b.spare, work...)
+		for len(b.runs) == 0 && !b.closed {
+			b.more.Wait()
+		}
+		work, b.runs = append(work[:0], b.runs...), b.runs[:0]
+		b.bytes = 0
+		b.room.Broadcast()
+		b.mu.Unlock()
+		if len(work) == 0 {
+			return
+		}
+		for _, r := range work {
+			b.send(r)
+		}
+	}
+}
+
+// send makes one call for a run, or one for each packet where the way out
+// cannot segment. What fails is lost, like any packet, and counted.
+func (b *batcher) send(r *run) {
+	setSegmentSize(r.oob, r.size)
+	_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, r.oob, r.to)
+	if r.n > 1 && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EIO)) {
+		err = nil
+		for p := range slices.Chunk(r.buf, r.size) {
+			if _, _, e := b.sock.WriteMsgUDPAddrPort(p, r.oob, r.to); e != nil {
+				err = e
+			}
+		}
+	}
+	if err != nil {
+		b.count.sendErrors.Add(1)
+	}
+}
+
+// close sends what waits and ends the sender.
+func (b *batcher) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.more.Signal()
+	b.room.Broadcast()
+	b.mu.Unlock()
+	<-b.done
+}
+
+// setSegmentSize overwrites the number that quic-go wrote.
+func setSegmentSize(oob []byte, size int) {
+	if f := segmentField(oob); f != nil {
+		binary.NativeEndian.PutUint16(f, uint16(size))
+	}
+}
