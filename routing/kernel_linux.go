@@ -26,6 +26,16 @@ type Route struct {
 	MTU    int // bytes, 0: the device's
 }
 
+func (r Route) check() error {
+	if !r.Prefix.IsValid() || r.Prefix.Masked() != r.Prefix || r.Prefix.Addr().Is4In6() {
+		return fmt.Errorf("%w: %s", ErrPrefix, r.Prefix)
+	}
+	if r.MTU != 0 && (r.MTU < minMTU || r.MTU > maxMTU) {
+		return fmt.Errorf("%w: %d is not between %d and %d", ErrMTU, r.MTU, minMTU, maxMTU)
+	}
+	return nil
+}
+
 // Kernel owns the routes of one interface that it has put itself. It is safe
 // for concurrent use.
 type Kernel struct {
@@ -55,35 +65,47 @@ func NewKernel(ifindex int) (*Kernel, error) {
 
 // Add routes prefix through the interface, with mtu bytes (0: the device's, else
 // 1280 to 65535). Again with another MTU changes the route at once; sockets that
-// are connected see it with their next packet. Errors: ErrPrefix, ErrMTU, ErrTaken when another
-// interface has a route to exactly that prefix, whatever its metric.
+// are connected see it with their next packet. Errors: ErrPrefix, ErrMTU, ErrTaken
+// when another interface has a route to exactly that prefix, whatever its metric.
 func (k *Kernel) Add(prefix netip.Prefix, mtu int) error {
-	if !prefix.IsValid() || prefix.Masked() != prefix || prefix.Addr().Is4In6() {
-		return fmt.Errorf("%w: %s", ErrPrefix, prefix)
-	}
-	if mtu != 0 && (mtu < minMTU || mtu > maxMTU) {
-		return fmt.Errorf("%w: %d is not between %d and %d", ErrMTU, mtu, minMTU, maxMTU)
-	}
+	return k.AddAll([]Route{{Prefix: prefix, MTU: mtu}})
+}
+
+// AddAll is Add for many routes, with one look at the kernel's table. It adds
+// what it can and joins the errors of the others.
+func (k *Kernel) AddAll(routes []Route) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.handle == nil {
 		return ErrClosed
 	}
-	before, err := k.standing(prefix)
+	there, err := k.standing(routes)
 	if err != nil {
 		return err
 	}
-	if old, ok := k.put[prefix]; ok {
-		before = old.before
+	var errs error
+	for _, r := range routes {
+		errs = errors.Join(errs, k.add(r, there[r.Prefix]))
 	}
-	r := k.route(prefix, mtu)
+	return errs
+}
+
+func (k *Kernel) add(r Route, there []netlink.Route) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	before, err := k.before(r.Prefix, there)
+	if err != nil {
+		return err
+	}
+	nr := k.route(r)
 	if before != nil { // one route with one metric, or ours would never be used
-		r.Priority, r.Src = before.Priority, before.Src
+		nr.Priority, nr.Src = before.Priority, before.Src
 	}
-	if err := k.handle.RouteReplace(r); err != nil {
-		return fmt.Errorf("routing: add route to %s: %w", prefix, explain(err))
+	if err := k.handle.RouteReplace(nr); err != nil {
+		return fmt.Errorf("routing: add route to %s: %w", r.Prefix, explain(err))
 	}
-	k.put[prefix] = placed{mtu: mtu, before: before}
+	k.put[r.Prefix] = placed{mtu: r.MTU, before: before}
 	return nil
 }
 
@@ -106,7 +128,7 @@ func (k *Kernel) remove(prefix netip.Prefix) error {
 	if p.before != nil {
 		err = k.handle.RouteReplace(p.before)
 	} else {
-		err = k.handle.RouteDel(k.route(prefix, 0))
+		err = k.handle.RouteDel(k.route(Route{Prefix: prefix}))
 	}
 	if err != nil && !absent(err) {
 		return fmt.Errorf("routing: remove route to %s: %w", prefix, err)

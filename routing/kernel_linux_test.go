@@ -205,7 +205,11 @@ func TestSomebodyElsesRouteIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
-	must(t, k.Add(netip.MustParsePrefix("192.0.2.77/32"), 0)) // a part of it is the user's word
+	part := netip.MustParsePrefix("192.0.2.77/32") // a part of it is the user's word
+	err := k.AddAll([]Route{{netip.MustParsePrefix("192.0.2.0/24"), 0}, {part, 1300}})
+	if want := []Route{{part, 1300}}; !errors.Is(err, ErrTaken) || !slices.Equal(k.List(), want) {
+		t.Errorf("AddAll: %v, put %v", err, k.List())
+	}
 	must(t, k.Undo())
 	if after := table(t); !slices.Equal(before, after) {
 		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))

@@ -10,25 +10,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standing looks for other routes to the prefix: nil or one of our interface is
-// fine, one of another interface is ErrTaken.
-func (k *Kernel) standing(prefix netip.Prefix) (*netlink.Route, error) {
-	filter := &netlink.Route{Dst: ipNet(prefix), Table: unix.RT_TABLE_MAIN}
-	found, err := k.list(family(prefix), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
-	if err != nil {
-		return nil, fmt.Errorf("routing: list routes: %w", err)
+// standing lists what the main table has for the prefixes of routes.
+func (k *Kernel) standing(routes []Route) (map[netip.Prefix][]netlink.Route, error) {
+	there := make(map[netip.Prefix][]netlink.Route)
+	families := make(map[int]bool)
+	for _, r := range routes {
+		there[r.Prefix] = nil
+		families[family(r.Prefix)] = true
 	}
-	var own *netlink.Route
-	for i := range found {
-		r := &found[i]
+	for f := range families {
+		found, err := k.list(f)
+		if err != nil {
+			return nil, fmt.Errorf("routing: list routes: %w", err)
+		}
+		for _, r := range found {
+			p := prefixOf(r.Dst)
+			if _, asked := there[p]; asked {
+				there[p] = append(there[p], r)
+			}
+		}
+	}
+	return there, nil
+}
+
+// before returns the route that ours will stand for, nil if there is none. A
+// route of another interface is ErrTaken.
+func (k *Kernel) before(prefix netip.Prefix, there []netlink.Route) (*netlink.Route, error) {
+	before := k.put[prefix].before
+	for i := range there {
+		r := &there[i]
 		if r.LinkIndex != k.ifindex {
 			return nil, fmt.Errorf("%w: %s goes through %s", ErrTaken, prefix, k.owner(r))
 		}
 		if r.Protocol != Protocol {
-			own = r
+			before = r
 		}
 	}
-	return own, nil
+	return before, nil
 }
 
 // owner names the device of somebody else's route.
@@ -45,9 +63,9 @@ func (k *Kernel) owner(r *netlink.Route) string {
 
 // list repeats a listing that a change of the table interrupted; the last one
 // counts as it is.
-func (k *Kernel) list(family int, filter *netlink.Route, mask uint64) ([]netlink.Route, error) {
+func (k *Kernel) list(family int) ([]netlink.Route, error) {
 	for try := 1; ; try++ {
-		found, err := k.handle.RouteListFiltered(family, filter, mask)
+		found, err := k.handle.RouteList(nil, family) // of the main table
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return found, err
 		}
@@ -57,18 +75,31 @@ func (k *Kernel) list(family int, filter *netlink.Route, mask uint64) ([]netlink
 	}
 }
 
-func (k *Kernel) route(prefix netip.Prefix, mtu int) *netlink.Route {
-	r := &netlink.Route{
+func (k *Kernel) route(r Route) *netlink.Route {
+	nr := &netlink.Route{
 		LinkIndex: k.ifindex,
-		Dst:       ipNet(prefix),
+		Dst:       ipNet(r.Prefix),
 		Protocol:  Protocol,
 		Table:     unix.RT_TABLE_MAIN,
-		MTU:       mtu,
+		MTU:       r.MTU,
 	}
-	if prefix.Addr().Is4() {
-		r.Scope = unix.RT_SCOPE_LINK
+	if r.Prefix.Addr().Is4() {
+		nr.Scope = unix.RT_SCOPE_LINK
 	}
-	return r
+	return nr
+}
+
+// prefixOf is the zero prefix for what is none.
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	a, ok := netip.AddrFromSlice(n.IP)
+	ones, bits := n.Mask.Size()
+	if ok && bits == 32 {
+		a = a.Unmap()
+	}
+	return netip.PrefixFrom(a, ones)
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -12,7 +12,7 @@ import (
 // Table maps prefixes to owners. The zero value is empty and ready. Lookup and
 // Owns never block nor allocate; all methods are safe for concurrent use.
 type Table[T comparable] struct {
-	write   sync.Mutex // held by writers only
+	write sync.Mutex // held by writers only
 	// bart.Fast, not bart.Table: twice as fast to read, and writes are rare.
 	current atomic.Pointer[bart.Fast[entry[T]]]
 }
