@@ -50,16 +50,25 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", nil)
 }
 
-// Down stops the node and returns when its socket is gone, which it removes
-// last: then interface and routes are gone too.
+// Down stops the node and returns when its socket is gone and the lock of its
+// interface is free, which a node lets go last: then interface and routes are
+// gone too.
 func (c *Client) Down(ctx context.Context) error {
 	before, err := os.Stat(c.socket)
 	if err != nil {
 		return c.explain(err)
 	}
+	status, statusErr := c.Status(ctx)
 	if err := c.call(ctx, http.MethodPost, "/v1/down", nil); err != nil {
 		return err
 	}
+	if err := c.waitGone(ctx, before); err != nil || statusErr != nil {
+		return err
+	}
+	return waitFree(ctx, status.Interface, LockPath(status.Interface))
+}
+
+func (c *Client) waitGone(ctx context.Context, before fs.FileInfo) error {
 	for {
 		now, err := os.Stat(c.socket)
 		if errors.Is(err, fs.ErrNotExist) || (err == nil && !os.SameFile(before, now)) {

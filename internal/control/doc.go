@@ -3,12 +3,12 @@
 // the files under /run/l2tun that say which node runs (lock and socket).
 //
 //	GET  /v1/status   200 Status
-//	POST /v1/down     202 {}; then the node stops and the socket disappears last
+//	POST /v1/down     202 {}; then the node stops, frees its lock last
 //	POST /v1/reload   200 {} once the new config is in use; 422 if it is refused
 //	anything else     404 or 405; every error is {"error": "one sentence"}
 //
-// A Server belongs to the node, which closes it last; Close waits for the calls
-// under way. A Client is for one command and safe for concurrent use. Each
+// A Server belongs to the node; Close waits for the calls under way. The node
+// frees its lock last, and Client.Down waits for that. A Client is for one command and safe for concurrent use. Each
 // group of calls has a file of its own.
 //
 // Limits: 32 connections, a request of 64 KiB with its headers in 5 s, a call

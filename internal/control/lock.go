@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -41,6 +42,22 @@ func acquire(name, path, socket string) (*Lock, error) {
 		case answers(socket) || !pause(ctx, lockRetry):
 			return nil, errors.Join(f.Close(), stated(ErrRunning,
 				"a node runs already for interface %s (%s is locked); stop it with l2tun down -i %s", name, path, name))
+		}
+	}
+}
+
+// waitFree waits until no node has the lock. It looks by taking it shared for
+// an instant, which Acquire outlasts.
+func waitFree(ctx context.Context, name, path string) error {
+	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	defer f.Close()
+	for {
+		free, err := f.TryRLock()
+		if free || err != nil {
+			return nil // unreadable or not there: nothing to wait for
+		}
+		if !pause(ctx, lockRetry) {
+			return fmt.Errorf("the node of interface %s closed its socket and still runs", name)
 		}
 	}
 }

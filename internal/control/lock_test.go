@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -60,5 +61,25 @@ func TestPathsFollowTheUser(t *testing.T) {
 	}
 	if SocketPath("l2tun0") != want+".sock" || LockPath("l2tun0") != want+".lock" || LogPath("l2tun0") != want+".log" {
 		t.Error(SocketPath("l2tun0"), LockPath("l2tun0"))
+	}
+}
+
+func TestWaitFreeOutlastsTheNode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.lock")
+	l, err := acquire("a", path, path+".sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := waitFree(short, "a", path); err == nil || err.Error() != "the node of interface a closed its socket and still runs" {
+		t.Error(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { l.Release() })
+	if err := waitFree(t.Context(), "a", path); err != nil || l.f.Locked() {
+		t.Error(err, "or returned too early")
+	}
+	if err := waitFree(t.Context(), "a", path+"none"); err != nil {
+		t.Error(err)
 	}
 }

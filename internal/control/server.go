@@ -84,7 +84,7 @@ func (s *Server) Serve() error {
 }
 
 // Close lets calls under way finish (2 s), ends the others and removes the
-// socket last: who sees it gone may rely on the node's being gone. Idempotent.
+// socket. Idempotent.
 func (s *Server) Close() error {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)

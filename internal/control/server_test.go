@@ -113,7 +113,7 @@ func TestRefusalsReachTheCallerAsTheyAre(t *testing.T) {
 func second(_ *Status, err error) error { return err }
 
 func TestDownReturnsWhenTheSocketIsGone(t *testing.T) {
-	f := &fakeNode{downs: make(chan struct{}, 1)}
+	f := &fakeNode{status: &Status{Interface: "no such one"}, downs: make(chan struct{}, 1)}
 	s, c := start(t, f)
 	done := make(chan error, 1)
 	go func() { done <- c.Down(context.Background()) }()
@@ -135,7 +135,7 @@ func TestDownReturnsWhenTheSocketIsGone(t *testing.T) {
 }
 
 func TestDownGivesUpOnANodeThatStays(t *testing.T) {
-	_, c := start(t, &fakeNode{downs: make(chan struct{}, 1)})
+	_, c := start(t, &fakeNode{err: errors.New("no status"), downs: make(chan struct{}, 1)})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := c.Down(ctx); err == nil || !strings.HasSuffix(err.Error(), "was told to stop and still runs") {

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+)
+
+// IDOptions are the flags of l2tun id.
+type IDOptions struct {
+	IO
+	Config string
+	JSON   bool
+}
+
+func newIDCmd(o *IDOptions, runF func(*IDOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "id",
+		Short: "Print this node's DID and overlay address",
+		Args:  exactly(0, "no arguments"),
+		RunE:  func(*cobra.Command, []string) error { return runF(o) },
+	}
+	c.Flags().StringVar(&o.Config, "config", config.DefaultPath, "config `FILE` that the key lies beside")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	return c
+}
+
+func runID(o *IDOptions) error {
+	id, err := config.LoadIdentity(o.Config)
+	if err != nil {
+		return err
+	}
+	return printIdentity(o.Out, id.DID(), o.JSON)
+}
+
+func printIdentity(w io.Writer, d did.DID, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(struct {
+			DID     string `json:"did"`
+			Address string `json:"address"`
+		}{d.String(), d.Addr().String()})
+	}
+	_, err := fmt.Fprintf(w, "did:     %s\naddress: %s\n", d, d.Addr())
+	return err
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// IO is where a command writes.
+type IO struct {
+	Out, Err io.Writer
+	Color    bool // Out is a terminal that shows colours
+}
+
+func main() {
+	std := IO{Out: os.Stdout, Err: os.Stderr, Color: !color.NoColor}
+	os.Exit(run(context.Background(), os.Args[1:], std, runNode))
+}
+
+// run is the whole program but for the exit.
+func run(ctx context.Context, args []string, io IO, node nodeRunner) int {
+	root := newRootCmd(io, node)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(io.Err, "l2tun: "+sentence(err))
+	}
+	return exitCode(err)
+}
+
+func newRootCmd(io IO, node nodeRunner) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "l2tun",
+		Short:         "An overlay network whose peers are named by their keys",
+		Version:       control.Version,
+		Args:          wantCommand,
+		RunE:          noCommand,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	root.SetVersionTemplate(control.Program() + "\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v; %s --help lists the flags", err, c.CommandPath())
+	})
+	root.AddCommand(
+		newInitCmd(&InitOptions{IO: io}, runInit),
+		newIDCmd(&IDOptions{IO: io}, runID),
+		newPeerCmd(io),
+		newUpCmd(&UpOptions{IO: io, Node: node}, runUp),
+		newDownCmd(&DownOptions{IO: io}, runDown),
+		newStatusCmd(&StatusOptions{IO: io}, runStatus),
+	)
+	return root
+}
+
+// wantCommand and noCommand are the arguments and the action of a command that
+// only holds others.
+func wantCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s has no command %q; %s --help lists them", c.CommandPath(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+func noCommand(c *cobra.Command, _ []string) error {
+	return usagef("which command? %s --help lists them", c.CommandPath())
+}
+
+// exactly takes n arguments; what names them in the message.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return usagef("%s takes %s, not %d arguments", c.CommandPath(), what, len(args))
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// A detached node is this test program again, with a node that is told by its
+// environment what to do.
+func TestMain(m *testing.M) {
+	if how := os.Getenv("L2TUN_TEST_NODE"); how != "" {
+		os.Exit(run(context.Background(), os.Args[1:], IO{Out: os.Stdout, Err: os.Stderr}, childNode(how)))
+	}
+	os.Exit(m.Run())
+}
+
+func childNode(how string) nodeRunner {
+	return func(ctx context.Context, o nodeOptions) error {
+		switch how {
+		case "exit":
+			os.Exit(7)
+		case "fail":
+			return errors.New("tun: no such device")
+		}
+		return (&fakeNode{}).run(ctx, o)
+	}
+}
+
+// fakeNode answers a control socket like a node.
+type fakeNode struct {
+	status  control.Status
+	refuse  error
+	mu      sync.Mutex
+	reloads int
+	down    func()
+}
+
+func (f *fakeNode) Status(context.Context) (*control.Status, error) { return &f.status, nil }
+func (f *fakeNode) Down()                                           { f.down() }
+func (f *fakeNode) Reload(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reloads++
+	return f.refuse
+}
+
+func (f *fakeNode) run(ctx context.Context, o nodeOptions) error {
+	ctx, f.down = context.WithCancel(ctx)
+	s, err := control.NewServer(o.Socket, f, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	o.Ready()
+	<-ctx.Done()
+	return errors.Join(s.Close(), <-served)
+}
+
+// start runs f behind a socket until the test ends.
+func (f *fakeNode) start(t *testing.T) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "n.sock")
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { ended <- f.run(ctx, nodeOptions{Socket: socket, Ready: func() { close(ready) }}) }()
+	<-ready
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return socket
+}
+
+// l2tun runs the program and returns what it wrote and its exit code.
+func l2tun(t *testing.T, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), args, IO{Out: &o, Err: &e}, func(context.Context, nodeOptions) error {
+		return errors.New("no node in this test")
+	})
+	return o.String(), e.String(), code
+}
+
+// must runs the program and expects success without complaint.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, errs, code := l2tun(t, args...)
+	if code != 0 || errs != "" {
+		t.Fatalf("l2tun %s: exit %d, %s", strings.Join(args, " "), code, errs)
+	}
+	return out
+}
+
+// refused runs the program and expects one sentence and a code.
+func refused(t *testing.T, code int, want string, args ...string) {
+	t.Helper()
+	out, errs, got := l2tun(t, args...)
+	if got != code || errs != "l2tun: "+want+"\n" || out != "" {
+		t.Errorf("l2tun %s: exit %d, want %d\ngot  %swant l2tun: %s\nout %q", strings.Join(args, " "), got, code, errs, want, out)
+	}
+}
+
+func peerDID(b byte) string {
+	return did.FromDigest([32]byte(bytes.Repeat([]byte{b}, 32))).String()
+}
+
+func initConfig(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "n.toml")
+	must(t, "init", "--config", path, "--interface", "l2test0")
+	return path
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	if got := must(t, "--version"); got != control.Program()+"\n" {
+		t.Error(got)
+	}
+	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "peer", "add"}, {"up", "--help"}} {
+		if got := must(t, args...); !strings.Contains(got, "Usage:") {
+			t.Error(args, got)
+		}
+	}
+}
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"which command? l2tun --help lists them", nil},
+		{"which command? l2tun peer --help lists them", []string{"peer"}},
+		{`l2tun has no command "upp"; l2tun --help lists them`, []string{"upp"}},
+		{`l2tun peer has no command "ad"; l2tun peer --help lists them`, []string{"peer", "ad"}},
+		{"unknown flag: --colour; l2tun status --help lists the flags", []string{"status", "--colour"}},
+		{"l2tun id takes no arguments, not 1 arguments", []string{"id", "x"}},
+		{"l2tun peer add takes one DID, not 0 arguments", []string{"peer", "add"}},
+		{`"bob": not a DID of this network: it must begin with "did:morpheus:"`, []string{"peer", "add", "bob"}},
+		{`-i: "a/b" cannot be an interface name: '/' is not allowed in it`, []string{"status", "-i", "a/b"}},
+		{`-i: an interface needs a name`, []string{"down", "-i", ""}},
+		{"--log-level loud: choose debug, info, warn or error", []string{"up", "--log-level", "loud"}},
+		{"--log-format xml: choose text or json", []string{"up", "--log-format", "xml"}},
+	} {
+		refused(t, 2, c.want, c.args...)
+	}
+}
+
+func TestExitCodesAreDecidedByType(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{nil, 0}, {errors.New("x"), 1}, {control.ErrNotRunning, 1}, {control.ErrRunning, 1}, {&control.APIError{Code: 422}, 1},
+		{usagef("x"), 2}, {&config.Error{}, 2}, {&config.KeyError{Err: errors.New("x")}, 2}, {&config.ExistsError{Paths: []string{"x"}}, 2},
+		{did.ErrKeyFile, 2}, {fmt.Errorf("x: %w", &config.Error{}), 2}, {&reportedError{"x", 2}, 2}, {&reportedError{"x", 1}, 1},
+	} {
+		if got := exitCode(c.err); got != c.code {
+			t.Errorf("%#v: exit %d, want %d", c.err, got, c.code)
+		}
+	}
+}
+
+func TestSentenceIsOneLineWithoutThePackage(t *testing.T) {
+	if got := sentence(errors.New("tun: no\ndevice")); got != "no; device" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+)
+
+// PeerAddOptions are the flags and the argument of l2tun peer add.
+type PeerAddOptions struct {
+	IO
+	*target
+	config.PeerSpec
+}
+
+func newPeerAddCmd(o *PeerAddOptions, runF func(context.Context, *PeerAddOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "add DID",
+		Short: "Append a peer to the config; a running node takes it up at once",
+		Args:  exactly(1, "one DID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			if err := o.parse(args[0]); err != nil {
+				return err
+			}
+			return runF(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Name, "name", "", "`NAME` for people")
+	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "`HOST:PORT` where the peer listens; may be repeated")
+	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "`CIDR` that the peer may send from and gets; may be repeated")
+	return c
+}
+
+func (o *PeerAddOptions) parse(arg string) (err error) {
+	o.DID, err = did.Parse(arg)
+	if err != nil {
+		return usagef("%q: %s", arg, strings.TrimPrefix(err.Error(), "did: "))
+	}
+	return nil
+}
+
+func runPeerAdd(ctx context.Context, o *PeerAddOptions) error {
+	if err := config.AddPeer(o.configPath(), o.PeerSpec); err != nil {
+		return err
+	}
+	running, err := o.takeUp(ctx)
+	if err != nil {
+		return err
+	}
+	return changed(o.IO, "added "+o.DID.String(), running)
+}

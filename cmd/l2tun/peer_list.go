@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+)
+
+// PeerListOptions are the flags of l2tun peer list.
+type PeerListOptions struct {
+	IO
+	*target
+	JSON bool
+}
+
+// listedPeer is a peer as the config has it.
+type listedPeer struct {
+	DID        string   `json:"did"`
+	Name       string   `json:"name"`
+	Address    string   `json:"address"`
+	Endpoints  []string `json:"endpoints"`
+	AllowedIPs []string `json:"allowed_ips"` // the address among them
+}
+
+func newPeerListCmd(o *PeerListOptions, runF func(*PeerListOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the peers in the config",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			return runF(o)
+		},
+	}
+	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	return c
+}
+
+func runPeerList(o *PeerListOptions) error {
+	c, err := config.Load(o.configPath())
+	if err != nil {
+		return err
+	}
+	peers := make([]listedPeer, len(c.Peers))
+	for i, p := range c.Peers {
+		peers[i] = listed(p)
+	}
+	if o.JSON {
+		e := json.NewEncoder(o.Out)
+		e.SetIndent("", "  ")
+		return e.Encode(peers)
+	}
+	for i, p := range peers {
+		if i > 0 {
+			fmt.Fprintln(o.Out)
+		}
+		printListed(newPrinter(o.IO), p)
+	}
+	return nil
+}
+
+func listed(p config.Peer) listedPeer {
+	l := listedPeer{DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}}
+	l.Endpoints = append(l.Endpoints, p.Endpoints...)
+	for _, prefix := range p.AllowedIPs {
+		l.AllowedIPs = append(l.AllowedIPs, prefix.String())
+	}
+	return l
+}
+
+func printListed(p *printer, l listedPeer) {
+	p.head("peer", p.yellow, l.DID)
+	p.field("name", l.Name)
+	p.field("endpoints", strings.Join(l.Endpoints, ", "))
+	p.field("allowed ips", strings.Join(l.AllowedIPs, ", "))
+}

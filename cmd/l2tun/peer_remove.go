@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+)
+
+// PeerRemoveOptions are the argument of l2tun peer remove.
+type PeerRemoveOptions struct {
+	IO
+	*target
+	Who string // DID or name
+}
+
+func newPeerRemoveCmd(o *PeerRemoveOptions, runF func(context.Context, *PeerRemoveOptions) error) *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove DID|NAME",
+		Aliases: []string{"rm"},
+		Short:   "Take a peer out of the config; a running node drops it at once",
+		Args:    exactly(1, "one DID or name"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			o.Who = args[0]
+			return runF(c.Context(), o)
+		},
+	}
+}
+
+func runPeerRemove(ctx context.Context, o *PeerRemoveOptions) error {
+	gone, err := config.RemovePeer(o.configPath(), o.Who)
+	if err != nil {
+		return err
+	}
+	running, err := o.takeUp(ctx)
+	if err != nil {
+		return err
+	}
+	return changed(o.IO, "removed "+gone.String(), running)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/fatih/color"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// A printer writes blocks in the manner of wg show: a coloured head, then
+// indented "name: value" lines. Empty values are left out.
+type printer struct {
+	w                        io.Writer
+	green, yellow, red, bold *color.Color
+}
+
+func newPrinter(o IO) *printer {
+	p := &printer{o.Out, color.New(color.FgGreen), color.New(color.FgYellow), color.New(color.FgRed), color.New(color.Bold)}
+	for _, c := range []*color.Color{p.green, p.yellow, p.red, p.bold} {
+		if o.Color {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+	}
+	return p
+}
+
+func (p *printer) head(name string, c *color.Color, value string) {
+	fmt.Fprintf(p.w, "%s: %s\n", c.Sprint(name), c.Sprint(value))
+}
+
+func (p *printer) field(name, value string) {
+	if value != "" {
+		fmt.Fprintf(p.w, "  %s: %s\n", p.bold.Sprint(name), value)
+	}
+}
+
+func printStatus(p *printer, s *control.Status) {
+	p.head("interface", p.green, s.Interface)
+	p.field("did", s.DID)
+	p.field("addresses", strings.Join(s.Addresses, ", "))
+	p.field("listening on", s.Listen)
+	for i := range s.Peers {
+		fmt.Fprintln(p.w)
+		printPeer(p, &s.Peers[i])
+	}
+}
+
+func printPeer(p *printer, s *control.Peer) {
+	p.head("peer", p.yellow, s.DID)
+	p.field("name", s.Name)
+	p.field("state", p.state(s))
+	p.field("endpoint", s.Endpoint)
+	p.field("link", join(s.Link, ", ", s.Carrier, s.RTTMS > 0, fmt.Sprintf("%.1f ms round trip", s.RTTMS)))
+	if s.Handshakes > 0 {
+		p.field("latest handshake", ago(time.Duration(s.HandshakeAgeMS)*time.Millisecond))
+		p.field("keys", fmt.Sprintf("%s, epoch %d", cmp.Or(s.Suite, "unknown suite"), s.Epoch))
+	}
+	if s.RxPackets+s.TxPackets+s.RxBytes+s.TxBytes > 0 {
+		p.field("transfer", humanize.IBytes(s.RxBytes)+" received, "+humanize.IBytes(s.TxBytes)+" sent")
+	}
+	if s.Queued > 0 {
+		p.field("waiting", count(s.Queued, "packet"))
+	}
+	p.field("dropped", drops(s.Dropped))
+}
+
+func (p *printer) state(s *control.Peer) string {
+	c := p.yellow
+	switch s.State {
+	case "established", "rotating":
+		c = p.green
+	case "failed":
+		c = p.red
+	}
+	text := c.Sprint(s.State)
+	if s.Reason != "" {
+		text += " (" + s.Reason + ")"
+	}
+	return text
+}
+
+// join is "quic, direct, 1.2 ms round trip" of what there is.
+func join(first, sep, second string, withThird bool, third string) string {
+	parts := []string{first}
+	if second != "" && second != first {
+		parts = append(parts, second)
+	}
+	if withThird {
+		parts = append(parts, third)
+	}
+	if first == "" {
+		parts = parts[1:]
+	}
+	return strings.Join(parts, sep)
+}
+
+func drops(m map[string]uint64) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d %s", m[reason], reason))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ago is wg's "1 minute, 12 seconds ago".
+func ago(d time.Duration) string {
+	s := uint64(d / time.Second)
+	var parts []string
+	for _, u := range []struct {
+		size uint64
+		name string
+	}{{24 * 60 * 60, "day"}, {60 * 60, "hour"}, {60, "minute"}, {1, "second"}} {
+		if n := s / u.size; n > 0 {
+			parts = append(parts, count(n, u.name))
+			s %= u.size
+		}
+	}
+	if parts == nil {
+		return "now"
+	}
+	return strings.Join(parts, ", ") + " ago"
+}
+
+func count(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

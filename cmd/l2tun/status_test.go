@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+func twoPeers() control.Status {
+	return control.Status{Version: 1, Program: control.Program(), Interface: "l2tun0", DID: "did:a", Addresses: []string{"fd00::1/128", "10.9.0.1/24"},
+		Listen: "[::]:4242", Peers: []control.Peer{
+			{DID: "did:b", Name: "bob", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Suite: "AES-256-GCM", Epoch: 3,
+				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6, Queued: 1,
+				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}},
+			{DID: "did:c", State: "failed", Reason: "timeout", Endpoint: "c.example:1", Dropped: map[string]uint64{}},
+		}}
+}
+
+func TestStatusForPeople(t *testing.T) {
+	socket := (&fakeNode{status: twoPeers()}).start(t)
+	want := `interface: l2tun0
+  did: did:a
+  addresses: fd00::1/128, 10.9.0.1/24
+  listening on: [::]:4242
+
+peer: did:b
+  name: bob
+  state: established
+  endpoint: 192.0.2.1:4242
+  link: quic, direct, 1.2 ms round trip
+  latest handshake: 1 hour, 1 minute, 12 seconds ago
+  keys: AES-256-GCM, epoch 3
+  transfer: 1.2 MiB received, 844 KiB sent
+  waiting: 1 packet
+  dropped: 1 bad_source, 2 replayed
+
+peer: did:c
+  state: failed (timeout)
+  endpoint: c.example:1
+`
+	if d := cmp.Diff(want, must(t, "status", "--socket", socket)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestStatusJSONIsWhatTheNodeSaid(t *testing.T) {
+	socket := (&fakeNode{status: twoPeers()}).start(t)
+	var got control.Status
+	if err := json.Unmarshal([]byte(must(t, "status", "--socket", socket, "--json")), &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(twoPeers(), got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestColourOnlyOnATerminal(t *testing.T) {
+	for _, colour := range []bool{false, true} {
+		var b bytes.Buffer
+		s := twoPeers()
+		printStatus(newPrinter(IO{Out: &b, Color: colour}), &s)
+		if got := strings.Contains(b.String(), "\x1b["); got != colour {
+			t.Error(colour, b.String())
+		}
+	}
+}
+
+func TestAnOlderNodeIsPointedOut(t *testing.T) {
+	s := twoPeers()
+	s.Program = "l2tun 0.0.1"
+	socket := (&fakeNode{status: s}).start(t)
+	_, errs, code := l2tun(t, "status", "--socket", socket)
+	if code != 0 || errs != "l2tun: the node is l2tun 0.0.1 and this is "+control.Program()+"; restart the node\n" {
+		t.Error(code, errs)
+	}
+}
+
+func TestWithoutANodeOneSentence(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none.sock")
+	path := initConfig(t) // interface l2test0
+	for _, cmd := range []string{"status", "down"} {
+		refused(t, 1, "no node runs (no socket at "+none+")", cmd, "--socket", none)
+		refused(t, 1, "no node runs for interface l2none0 (no socket at "+control.SocketPath("l2none0")+")", cmd, "-i", "l2none0")
+		refused(t, 1, "no node runs for interface l2test0 (no socket at "+control.SocketPath("l2test0")+")", cmd, "--config", path)
+		refused(t, 2, none+": no such file; l2tun init --config "+none+" makes one", cmd, "--config", none)
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for ms, want := range map[int64]string{0: "now", 1000: "1 second ago", 90_061_000: "1 day, 1 hour, 1 minute, 1 second ago"} {
+		s := control.Status{Peers: []control.Peer{{Handshakes: 1, HandshakeAgeMS: ms}}}
+		var b bytes.Buffer
+		printStatus(newPrinter(IO{Out: &b}), &s)
+		if !strings.Contains(b.String(), "latest handshake: "+want+"\n") {
+			t.Error(b.String())
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// UpOptions are the flags of l2tun up.
+type UpOptions struct {
+	IO
+	Node      nodeRunner
+	Config    string
+	Socket    string // empty: the interface's own
+	Detach    bool
+	LogLevel  string
+	LogFormat string
+	LogFile   string // of a detached node; empty: beside the socket
+	ReadyFD   int    // where a detached node tells how its start went; 0: nowhere
+}
+
+func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run a node until it is stopped",
+		Long: `Run a node until SIGTERM, SIGINT or l2tun down. SIGHUP makes it read its config
+again. With --detach the node runs in the background: the command returns once
+the interface is up, or says why it is not.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return runF(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.Config, "config", config.DefaultPath, "config `FILE`")
+	f.StringVar(&o.Socket, "socket", "", "control socket `PATH` (default the interface's in /run/l2tun)")
+	f.BoolVarP(&o.Detach, "detach", "d", false, "run in the background")
+	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
+	f.StringVar(&o.LogFile, "log-file", "", "where a detached node logs (default beside the socket in /run/l2tun)")
+	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
+	f.MarkHidden("ready-fd")
+	return c
+}
+
+func runUp(ctx context.Context, o *UpOptions) error {
+	if o.ReadyFD == 0 {
+		return o.start(ctx)
+	}
+	report := newReport(o.ReadyFD)
+	defer report.Close()
+	o.Node = report.watch(o.Node)
+	err := o.start(ctx)
+	report.failed(err)
+	return err
+}
+
+// start checks what can be checked first, so that a mistake is told in the
+// foreground and before anything exists.
+func (o *UpOptions) start(ctx context.Context) error {
+	log, err := newLogger(o.Err, o.LogLevel, o.LogFormat)
+	if err != nil {
+		return err
+	}
+	c, err := o.check()
+	if err != nil {
+		return err
+	}
+	if o.Socket == "" {
+		o.Socket = control.SocketPath(c.Interface)
+	}
+	if o.Detach {
+		return o.detach(ctx, c.Interface)
+	}
+	return o.serve(ctx, log)
+}
+
+func (o *UpOptions) check() (*config.Config, error) {
+	c, err := config.Load(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	id, err := config.LoadIdentity(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.CheckOwn(id.DID())
+}
+
+// serve runs the node until a signal. A second signal ends the process at once.
+func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	hangups := onHangup(o.Socket, log)
+	defer hangups.stop()
+	err := o.Node(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usagef("--log-level %s: choose debug, info, warn or error", level)
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, usagef("--log-format %s: choose text or json", format)
+}
+
+// hangups makes the node reload on SIGHUP, through its own control socket like
+// everyone else.
+type hangups struct {
+	signals chan os.Signal
+	done    chan struct{}
+}
+
+func onHangup(socket string, log *slog.Logger) *hangups {
+	h := &hangups{make(chan os.Signal, 1), make(chan struct{})}
+	signal.Notify(h.signals, syscall.SIGHUP)
+	go func() {
+		defer close(h.done)
+		for range h.signals {
+			if err := control.New(socket).Reload(context.Background()); err != nil {
+				log.Error("the config was not taken up", "error", err)
+				continue
+			}
+			log.Info("config read again")
+		}
+	}()
+	return h
+}
+
+func (h *hangups) stop() {
+	signal.Stop(h.signals)
+	close(h.signals)
+	<-h.done
+}
