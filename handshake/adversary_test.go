@@ -1,0 +1,280 @@
+package handshake
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// claimed brings a fresh pair to the point where the responder has to decide.
+func (w *world) claimed() (*Initiator, *Responder) {
+	w.t.Helper()
+	i, r := w.initiator(w.known()), w.responder()
+	m1, err := i.Start(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, _, err = r.Read(nil, m1); err != nil {
+		w.t.Fatal(err)
+	}
+	return i, r
+}
+
+// accepted is claimed and then the responder's M2.
+func (w *world) accepted() (i *Initiator, r *Responder, m2 []byte) {
+	w.t.Helper()
+	i, r = w.claimed()
+	m2, _, err := r.Accept(nil, w.pb)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i, r, m2
+}
+
+func TestAnotherConnectionFails(t *testing.T) {
+	w := newWorld(t)
+	i := w.initiator(w.known())
+	m1, err := i.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []Binding{{}, {Kind: 0, Value: w.binding.Value}, {Kind: 1, Value: [32]byte{1}}, {Kind: 2, Value: w.binding.Value}} {
+		r := NewResponder(Config{Identity: w.b, Binding: b}, w.prekeys)
+		if _, claim, err := r.Read(nil, m1); !errors.Is(err, ErrDecrypt) || claim != nil {
+			t.Errorf("binding %d %x: %v", b.Kind, b.Value[:2], err)
+		}
+	}
+}
+
+func TestWrongNodeSaysNotMe(t *testing.T) {
+	w := newWorld(t)
+	i := w.initiator(nil)
+	req, err := i.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := identity(t, "c")
+	r := NewResponder(Config{Identity: c}, store{prekey(t, c, "c")})
+	out, claim, err := r.Read(nil, req)
+	if !errors.Is(err, ErrNotMe) || claim != nil || len(out) != wire.HandshakeHeaderSize {
+		t.Fatalf("%d bytes, %v, %v", len(out), claim, err)
+	}
+	if _, _, err := i.Read(nil, out); !errors.Is(err, ErrNotMe) {
+		t.Errorf("initiator: %v", err)
+	}
+}
+
+func TestKeysOfAnotherAreRefused(t *testing.T) {
+	w := newWorld(t)
+	c := identity(t, "c")
+	message := func(k *did.KeySet, record []byte) []byte {
+		return append(k.Append(bytes.Clone(w.run().keys[:wire.HandshakeHeaderSize])), record...)
+	}
+	own := w.prekeys[0].Record()
+	for name, msg := range map[string][]byte{
+		"another key set, its prekey":    message(c.KeySet(), prekey(t, c, "c").Record()),
+		"another key set, right prekey":  message(c.KeySet(), own),
+		"right key set, another prekey":  message(w.b.KeySet(), prekey(t, c, "b").Record()),
+		"prekey without a signature":     message(w.b.KeySet(), append(own[:wire.PrekeySize-64:wire.PrekeySize-64], make([]byte, 64)...)),
+		"date moved":                     message(w.b.KeySet(), flip(own, 12)),
+		"KEM half of the prekey changed": message(w.b.KeySet(), flip(own, 60)),
+	} {
+		i := w.initiator(nil)
+		if _, err := i.Start(nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := i.Read(nil, msg); !errors.Is(err, ErrAuthentication) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// No clock can make a handshake fail.
+func TestDatesOfAPrekeyDoNotMatter(t *testing.T) {
+	w := newWorld(t)
+	for _, from := range []time.Time{time.Unix(0, 0), time.Unix(1<<40, 0)} {
+		p, err := NewPrekey(w.b, from, from.Add(time.Second), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.prekeys = store{p}
+		sc := w.run()
+		got := sc.atI.PeerKeys.Prekey
+		if !got.NotBefore().Equal(from) || !got.NotAfter().Equal(from.Add(time.Second)) || got.ID() != p.ID() {
+			t.Errorf("record says %v to %v", got.NotBefore(), got.NotAfter())
+		}
+	}
+	if _, err := NewPrekey(w.b, prekeyTo, prekeyFrom, nil); err == nil {
+		t.Error("a prekey that ends before it begins is made")
+	}
+}
+
+func TestWrongSignatureUnderRightKeysIsAuthenticationFailed(t *testing.T) {
+	w := newWorld(t)
+	mallory := identity(t, "mallory")
+
+	i, r := w.claimed()
+	r.conf.Identity = mallory // signs M2 in place of b; all else is b's
+	m2, err := r.m2(w.pb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, res, err := i.Read(nil, m2); !errors.Is(err, ErrAuthentication) || out != nil || res != nil {
+		t.Errorf("M2: %v", err)
+	}
+
+	i, r, m2 = w.accepted()
+	if err := i.mixM2((*wire.M2)(m2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.s.open(wire.LabelM2, (*wire.M2)(m2).Sealed()); err != nil {
+		t.Fatal(err)
+	}
+	i.conf.Identity = mallory
+	if res, err := r.Finish(i.m3((*wire.M2)(m2).SID())); !errors.Is(err, ErrAuthentication) || res != nil {
+		t.Errorf("M3: %v", err)
+	}
+}
+
+// Who has stolen everything of I cannot play R to I.
+func TestStolenInitiatorCannotPlayTheResponder(t *testing.T) {
+	w := newWorld(t)
+	m1, err := w.initiator(w.known()).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The thief answers for b with a's identity and b's public prekey record.
+	thief := NewResponder(Config{Identity: w.a, Binding: w.binding}, w.prekeys)
+	thief.prekeys.(store)[0].secrets.Store(prekey(t, w.a, "thief").secrets.Load())
+	if _, claim, err := thief.Read(nil, m1); !errors.Is(err, ErrDecrypt) || claim != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// Who has stolen everything of R, prekey included, gets an M1 in I's name past
+// sp, which is why nothing rests on it, but not an M3.
+func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
+	w := newWorld(t)
+	thief, err := NewInitiator(Config{identity(t, "mallory"), w.binding, nil}, w.b.DID(), w.known(), w.pa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief.s = startFull(w.binding, w.b.DID())
+	m := new(wire.M1)
+	wire.HandshakeHeader{Type: wire.MsgM1, Link: wire.Link{High: w.prekeys[0].ID()}}.Put(m[:])
+	for _, step := range []func(*wire.M1) error{thief.drawEphemerals, thief.mixStatic, thief.mixPrekey} {
+		if err := step(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	thief.s.seal(m.SealedKeys()[:0], wire.LabelM1Keys, w.a.KeySet().Append(nil))
+	mixDID(&thief.s, w.a.DID())
+	aD, px := w.a.KeySet().D[:], w.prekeys[0].record.Px()
+	sp, err := dh(w.prekeys[0].secrets.Load().x, aD)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief.s.mixKey(wire.MixSP, sp, aD, px)
+	thief.s.seal(m.SealedParams()[:0], wire.LabelM1Params, w.pa.Append(nil))
+
+	r := w.responder()
+	if _, claim, err := r.Read(nil, m[:]); err != nil || claim.DID != w.a.DID() {
+		t.Fatalf("the forged M1: %v", err)
+	}
+	m2, _, err := r.Accept(nil, w.pb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := thief.mixM2((*wire.M2)(m2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := thief.s.open(wire.LabelM2, (*wire.M2)(m2).Sealed()); !errors.Is(err, ErrDecrypt) {
+		t.Errorf("the thief opens M2: %v", err)
+	}
+	if res, err := r.Finish(thief.m3((*wire.M2)(m2).SID())); !errors.Is(err, ErrDecrypt) || res != nil {
+		t.Errorf("M3: %v", err)
+	}
+}
+
+func TestOneselfIsRefused(t *testing.T) {
+	w := newWorld(t)
+	if _, err := NewInitiator(Config{Identity: w.b}, w.b.DID(), nil, w.pa); !errors.Is(err, ErrSelf) {
+		t.Errorf("NewInitiator: %v", err)
+	}
+	i := w.initiator(w.known())
+	i.conf.Identity = w.b // an M1 from b to b
+	m1, err := i.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, claim, err := w.responder().Read(nil, m1); !errors.Is(err, ErrSelf) || claim != nil {
+		t.Errorf("M1: %v", err)
+	}
+}
+
+func TestRefusedIsForTheInitiatorOnly(t *testing.T) {
+	w := newWorld(t)
+	i, r := w.claimed()
+	msg, err := r.Refuse([]byte("x"), RefusedPolicy)
+	if err != nil || len(msg) != 1+wire.RefusedSize {
+		t.Fatalf("%d bytes, %v", len(msg), err)
+	}
+	var refused *RefusedError
+	if _, _, err := i.Read(nil, msg[1:]); !errors.As(err, &refused) || refused.Reason != RefusedPolicy {
+		t.Errorf("initiator: %v", err)
+	}
+	// Another handshake of the same two nodes cannot read it, and another node
+	// cannot say it.
+	other, err := NewInitiator(Config{w.a, w.binding, stream("other")}, w.b.DID(), w.known(), w.pa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Start(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := other.Read(nil, msg[1:]); !errors.Is(err, ErrDecrypt) || errors.As(err, &refused) {
+		t.Errorf("another initiator: %v", err)
+	}
+	if _, err := r.Refuse(nil, RefusedBusy); !errors.Is(err, ErrUnexpected) {
+		t.Errorf("a second refusal: %v", err)
+	}
+}
+
+func TestLowOrderEphemeralsAreMalformed(t *testing.T) {
+	w := newWorld(t)
+	m1, err := w.initiator(w.known()).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear((*wire.M1)(m1).Ex())
+	if _, _, err := w.responder().Read(nil, m1); !errors.Is(err, ErrMalformed) {
+		t.Errorf("M1: %v", err)
+	}
+	i, _, m2 := w.accepted()
+	clear((*wire.M2)(m2).Rx())
+	if _, _, err := i.Read(nil, m2); !errors.Is(err, ErrMalformed) {
+		t.Errorf("M2: %v", err)
+	}
+}
+
+func TestEpochsDoNotGoBack(t *testing.T) {
+	w := newWorld(t)
+	w.pa.Epoch = 7
+	w.pb.Epoch = 6
+	_, r := w.claimed()
+	if _, _, err := r.Accept(nil, w.pb); err == nil {
+		t.Error("Accept takes an epoch below the claim's")
+	}
+	i, r := w.claimed()
+	m2, err := r.m2(w.pb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := i.Read(nil, m2); !errors.Is(err, ErrMalformed) {
+		t.Errorf("M2 with an older epoch: %v", err)
+	}
+}
