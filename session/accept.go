@@ -7,7 +7,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -146,7 +145,10 @@ func (s *Session) answerHandshake(conn link.Conn, st link.Stream, r *handshake.R
 		return err
 	}
 	defer p.res.Erase()
-	return s.call(func(now time.Time) error { return s.prove(p, ReceiveAck, now) })
+	return s.call(func(now time.Time) error {
+		s.abandon() // ours has become needless
+		return s.proven(p, ReceiveAck, now)
+	})
 }
 
 // offered notes a peer's claim and states our parameters for it.
@@ -155,7 +157,10 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 		return ErrClosed
 	}
 	s.event(ReceiveHandshake, now)
-	number := max(s.epochs.nextNumber(), claim.Params.Epoch)
+	number, ok := s.epochs.machine.NumberFor(claim.Params.Epoch)
+	if !ok {
+		return errNumbers
+	}
 	if h.params, err = s.m.params(number); err == nil {
 		s.halfOpen[h] = struct{}{}
 	}
@@ -169,7 +174,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 		return
 	}
 	if p != nil {
-		s.uninstall(p)
+		s.epochs.retire(p.id)
 	}
 	if s.state == HandshakeReceived {
 		s.failed(eventOf(err), now)
@@ -184,7 +189,11 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r *handsh
 		return nil, err
 	}
 	p := &proof{res: pending, conn: conn}
-	if err := s.call(func(now time.Time) error { return s.install(p, true, now) }); err != nil {
+	err = s.call(func(time.Time) error {
+		p.id = s.epochs.machine.NewID()
+		return s.epochs.install(p.id, p.res, true)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if _, err := st.Write(m2); err != nil {
@@ -211,10 +220,4 @@ func (m *Manager) handshakeConfig(kind byte, value [32]byte) handshake.Config {
 func (m *Manager) params(number uint32) (wire.Params, error) {
 	id, err := newRecordID(m.c.Rand)
 	return wire.Params{RecordID: id, AES: m.c.AES, MTU: uint16(m.c.MTU), Epoch: number, Incarnation: m.incarnation}, err
-}
-
-// keysOf are the record keys that a handshake agreed.
-func keysOf(res *handshake.Result) record.Keys {
-	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
-		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID}
 }

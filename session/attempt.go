@@ -26,7 +26,6 @@ type attempt struct {
 	last   netip.AddrPort
 	known  *handshake.PeerKeys
 	number uint32 // proposed epoch number
-	proven bool   // owned by the loop: M2 proved the peer, M3 may leave
 }
 
 // begin starts an attempt, with the event that says why.
@@ -35,9 +34,9 @@ func (s *Session) begin(e Event, now time.Time) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
-	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.nextNumber(), last: s.live.remote}
+	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.machine.Propose(), last: s.live.remote}
 	if s.state == Established || s.state == Rotating {
-		a.over = s.epochs.conn()
+		a.over = s.inUse
 	}
 	s.attempt = a
 	s.wg.Go(func() {
@@ -47,9 +46,9 @@ func (s *Session) begin(e Event, now time.Time) {
 	})
 }
 
-// abandon gives up the attempt that runs, unless the peer is proven already.
+// abandon gives up the attempt that runs.
 func (s *Session) abandon() {
-	if s.attempt != nil && !s.attempt.proven {
+	if s.attempt != nil {
 		s.attempt.cancel()
 		s.attempt = nil
 	}
@@ -79,9 +78,7 @@ func (s *Session) failed(e Event, now time.Time) {
 	case Degraded:
 		s.reason = reasonOf(e)
 		s.retry.backoff(now)
-	case Established, Rotating:
-		s.epochs.fullFailed(now)
-	}
+	} // established: rotation asks again
 }
 
 // run tries the connection in use, then every endpoint, until one handshake is
@@ -217,28 +214,17 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	return a.finish(conn, st, m3, res)
 }
 
-// finish installs the new epoch, lets M3 leave and puts the epoch to use.
+// finish hands the proof to the session, which lets M3 leave.
 func (a *attempt) finish(conn link.Conn, st link.Stream, m3 []byte, res *handshake.Result) error {
 	defer res.Erase()
-	p := &proof{res: res, conn: conn}
-	err := a.s.call(func(now time.Time) error {
+	p := &proof{res: res, conn: conn, stream: st, m3: m3}
+	return a.s.call(func(now time.Time) error {
 		if a.s.attempt != a {
 			return context.Canceled
 		}
-		if err := a.s.install(p, false, now); err != nil {
-			return err
-		}
-		a.proven = true
-		return nil
+		a.s.attempt = nil
+		return a.s.proven(p, ReceiveResponse, now)
 	})
-	if err != nil {
-		return err
-	}
-	if _, err := st.Write(m3); err != nil {
-		a.s.call(func(now time.Time) error { a.s.uninstall(p); return nil })
-		return err
-	}
-	return a.s.call(func(now time.Time) error { return a.s.prove(p, ReceiveResponse, now) })
 }
 
 // converse exchanges messages until M2 has been read. It returns M3, unsent.

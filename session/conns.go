@@ -42,7 +42,8 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 func (s *Session) connDone(conn link.Conn, now time.Time) {
 	delete(s.conns, conn)
 	s.log.Debug("connection ended", "remote", conn.Remote(), "error", conn.Err())
-	if s.epochs.conn() == conn {
+	if s.inUse == conn {
+		s.inUse = nil
 		s.event(ConnectivityLost, now)
 	}
 }
@@ -50,7 +51,7 @@ func (s *Session) connDone(conn link.Conn, now time.Time) {
 // retireConns lets every connection but the one in use end soon.
 func (s *Session) retireConns(now time.Time) {
 	for conn, a := range s.conns {
-		if conn != s.epochs.conn() && a.closeAt.IsZero() {
+		if conn != s.inUse && a.closeAt.IsZero() {
 			a.closeAt = now.Add(linger)
 		}
 	}
@@ -72,12 +73,21 @@ func (s *Session) connsDeadline() (first time.Time) {
 }
 
 // release lets go of everything that a session without keys must not hold.
-func (s *Session) release(now time.Time) {
+func (s *Session) release() {
 	s.abandon()
 	s.plane.Use(nil, nil)
-	s.epochs.drop(now)
+	s.epochs.drop()
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
+	s.inUse = nil
 	s.live.idle()
+}
+
+// linkName is what people are shown of the path in use.
+func (s *Session) linkName() string {
+	if s.inUse == nil {
+		return ""
+	}
+	return s.inUse.Link()
 }

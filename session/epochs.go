@@ -2,49 +2,57 @@ package session
 
 import (
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
-// A proof is a handshake on its way to an epoch in use.
-type proof struct {
-	res   *handshake.Result
-	conn  link.Conn
-	epoch *epoch
-}
-
-// An epoch is one generation of keys with the connection it came over.
+// An epoch is one generation of keys, known to rotation by its handle.
 type epoch struct {
-	rec  *record.Epoch
-	path link.Path
-	conn link.Conn
-	mtu  int  // what both ends can take, bytes
-	ours bool // we initiated its handshake
-	end  time.Time
+	id  uint64
+	rec *record.Epoch
+	mtu int // what both ends can take, bytes
 }
 
-// epochs executes what rotation decides: the one in use and those that may
-// still be received. Owned by the loop.
+// epochs executes what rotation decides. Owned by the loop.
 type epochs struct {
 	s       *Session
-	cur     *epoch
-	others  []*epoch // receivable: pending or previous
-	highest uint32
+	machine *rotation.Machine
+	byID    map[uint64]*epoch
+	proofs  map[uint64]*proof // full handshakes on their way
+	cur     *epoch            // sent under; nil: none
+	sent    uint64            // packets sent when rotation was last told
 }
 
-const graceAfter = 60 * time.Second
+func (x *epochs) init(s *Session) {
+	x.s = s
+	x.reset()
+}
 
-func (x *epochs) init(s *Session) { x.s = s }
+// reset forgets everything that rotation knew.
+func (x *epochs) reset() {
+	set := x.s.peer.Settings
+	x.machine = rotation.New(rotation.Config{
+		Smaller:        x.s.m.c.Identity.DID().Compare(x.s.peer.DID) < 0,
+		RekeyAfter:     set.RekeyAfter,
+		TTL:            set.TTL,
+		RotationWindow: set.RotationWindow,
+		Jitter:         jitter,
+	})
+	x.byID, x.proofs, x.cur = make(map[uint64]*epoch), make(map[uint64]*proof), nil
+}
 
-func (x *epochs) current() *epoch { return x.cur }
-
-func (x *epochs) isCurrent(e *record.Epoch) bool { return x.cur != nil && x.cur.rec == e }
-
-func (x *epochs) nextNumber() uint32 { return x.highest + 1 }
+func jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return rand.N(most)
+}
 
 // number is the epoch in use, 0 for none.
 func (x *epochs) number() uint32 {
@@ -54,162 +62,154 @@ func (x *epochs) number() uint32 {
 	return x.cur.rec.Number()
 }
 
-func (x *epochs) link() string {
-	if x.cur == nil {
-		return ""
+// find is the epoch of a record; nil when it has been retired meanwhile.
+func (x *epochs) find(rec *record.Epoch) *epoch {
+	for _, e := range x.byID {
+		if e.rec == rec {
+			return e
+		}
 	}
-	return x.cur.path.Carrier().Link()
+	return nil
 }
 
-func (x *epochs) conn() link.Conn {
-	if x.cur == nil {
-		return nil
-	}
-	return x.cur.conn
-}
-
-// resume lets packets leave again on the path that was in use.
-func (x *epochs) resume() {
-	if x.cur != nil {
-		x.s.plane.Use(x.cur.rec, x.cur.path)
-	}
-}
-
-func (x *epochs) fullFailed(time.Time) {}
-
-// install makes the epoch of a handshake receivable. With hold its records wait
-// until the peer is proven.
-func (s *Session) install(p *proof, hold bool, now time.Time) error {
-	if s.state == Closed {
-		return ErrClosed
-	}
-	rec, err := record.New(keysOf(p.res))
+// install makes an epoch receivable under its handle. With hold its records
+// wait until the peer is proven.
+func (x *epochs) install(id uint64, res *handshake.Result, hold bool) error {
+	rec, err := record.New(keysOf(res))
 	if err != nil {
 		return err
 	}
-	if err := s.plane.Install(rec, hold); err != nil {
+	if err := x.s.plane.Install(rec, hold); err != nil {
+		rec.Erase()
 		return err
 	}
-	p.epoch = &epoch{rec: rec, path: p.conn.Path(), conn: p.conn, ours: p.res.Initiator,
-		mtu: int(min(p.res.Local.MTU, p.res.Remote.MTU)), end: now.Add(s.peer.Settings.HandshakeTimeout)}
-	s.epochs.others = append(s.epochs.others, p.epoch)
+	x.byID[id] = &epoch{id: id, rec: rec, mtu: int(min(res.Local.MTU, res.Remote.MTU))}
 	return nil
 }
 
-// uninstall forgets the epoch of a handshake that came to nothing.
-func (s *Session) uninstall(p *proof) {
-	if p.epoch != nil && p.epoch != s.epochs.cur {
-		s.epochs.forget(p.epoch)
-	}
-}
-
-// prove puts the epoch of a complete handshake to use.
-func (s *Session) prove(p *proof, e Event, now time.Time) error {
-	if s.state == Closed {
-		return ErrClosed
-	}
-	s.full++
-	s.fullAt = now
-	if p.res.PeerKeys != nil && p.res.PeerKeys.Prekey != nil {
-		s.known = p.res.PeerKeys
-	}
-	if e == ReceiveResponse {
-		s.attempt = nil
-	} else {
-		s.abandon()
-	}
-	s.attach(p.conn, e == ReceiveResponse)
-	s.epochs.take(p.epoch, now)
-	s.live.idle()
-	s.event(e, now)
-	s.plane.Release(p.epoch.rec)
-	if s.epochs.cur == p.epoch {
-		s.plane.Use(p.epoch.rec, p.epoch.path)
-		s.heartbeat(now)
-	}
-	return nil
-}
-
-// take decides between a newly proven epoch and the one in use: the higher
-// number, then the initiator with the smaller DID.
-func (x *epochs) take(e *epoch, now time.Time) {
-	x.highest = max(x.highest, e.rec.Number())
-	old := x.cur
-	if old != nil && !x.better(e, old) {
-		e.end = now.Add(graceAfter)
+// retire ends receiving under an epoch and erases its keys.
+func (x *epochs) retire(id uint64) {
+	e := x.byID[id]
+	if e == nil {
 		return
 	}
-	x.remove(e)
-	x.cur = e
-	e.end = time.Time{}
-	if old != nil {
-		old.end = now.Add(graceAfter)
-		x.others = append(x.others, old)
+	delete(x.byID, id)
+	if x.cur == e {
+		x.cur = nil
+		x.s.plane.Use(nil, nil)
 	}
-}
-
-func (x *epochs) better(a, b *epoch) bool {
-	if a.rec.Number() != b.rec.Number() {
-		return a.rec.Number() > b.rec.Number()
-	}
-	smaller := x.s.m.c.Identity.DID().Compare(x.s.peer.DID) < 0
-	return a.ours == smaller
-}
-
-func (x *epochs) remove(e *epoch) {
-	for i, o := range x.others {
-		if o == e {
-			x.others = append(x.others[:i], x.others[i+1:]...)
-			return
-		}
-	}
-}
-
-// forget ends receiving under an epoch and erases its keys.
-func (x *epochs) forget(e *epoch) {
-	x.remove(e)
 	x.s.plane.Remove(e.rec)
 	e.rec.Erase()
 }
 
+// use sends everything under an epoch from now on.
+func (x *epochs) use(id uint64) {
+	if e := x.byID[id]; e != nil {
+		x.cur = e
+		x.sent = x.s.plane.Traffic().TxPackets.Load()
+		x.s.send()
+	}
+}
+
 // drop forgets all epochs.
-func (x *epochs) drop(time.Time) {
-	if x.cur != nil {
-		x.others = append(x.others, x.cur)
-		x.cur = nil
+func (x *epochs) drop() {
+	for id := range x.byID {
+		x.retire(id)
 	}
-	for len(x.others) > 0 {
-		x.forget(x.others[0])
-	}
+	x.reset()
 }
 
-// opened is the first record under an epoch: the peer uses it.
-func (s *Session) opened(p link.Path, e *record.Epoch, now time.Time) {
-	s.live.remote = p.Remote()
-	if s.epochs.isCurrent(e) {
-		s.retireConns(now)
-	}
-}
-
-func (s *Session) tickEpochs(now time.Time) {
-	for i := 0; i < len(s.epochs.others); {
-		if e := s.epochs.others[i]; due(e.end, now) {
-			s.epochs.forget(e)
-			continue
+// do executes rotation's actions in order. SPEC 5.7 says what each means.
+func (x *epochs) do(actions []rotation.Action, now time.Time) {
+	for _, a := range actions {
+		x.s.log.Debug("rotation", "action", a.String())
+		switch a.Op {
+		case rotation.Install:
+			if e := x.byID[a.ID]; e != nil {
+				x.s.plane.Release(e.rec)
+			}
+		case rotation.Use:
+			x.use(a.ID)
+		case rotation.Confirm:
+			x.s.heartbeat(now)
+		case rotation.Finish:
+			x.finish(a.ID)
+		case rotation.Abandon:
+			x.abandon(a.ID)
+		case rotation.Retire:
+			x.retire(a.ID)
+		case rotation.StartFull:
+			x.s.begin(InitiateHandshake, now)
+		case rotation.Stop:
+			x.s.event(stopEvent(a.Reason), now)
+			return // the session let go of everything
+		default:
+			x.short(a, now)
 		}
-		i++
 	}
 }
 
-func (x *epochs) deadline() (first time.Time) {
-	for _, e := range x.others {
-		first = earliest(first, e.end)
+func stopEvent(r rotation.Reason) Event {
+	if r == rotation.SessionExpired {
+		return SessionExpired
 	}
-	return first
+	return RotationTimeout
+}
+
+// finish lets M3 leave. It is small and the stream is idle, so the write does
+// not wait; a stream that fails has a connection that ends, which is noticed.
+func (x *epochs) finish(id uint64) {
+	if p := x.proofs[id]; p != nil {
+		p.stream.SetDeadline(time.Now().Add(time.Second))
+		_, p.err = p.stream.Write(p.m3)
+	}
+}
+
+func (x *epochs) abandon(id uint64) {
+	if p := x.proofs[id]; p != nil {
+		p.err = errOtherWon
+	}
+	x.retire(id)
+}
+
+// tickEpochs lets rotation act on time and on what was sent.
+func (s *Session) tickEpochs(now time.Time) {
+	x := &s.epochs
+	if x.cur == nil {
+		return
+	}
+	if n := s.plane.Traffic().TxPackets.Load(); n != x.sent {
+		x.sent = n
+		x.machine.Sent()
+	}
+	if x.cur.rec.Due() {
+		x.do(x.machine.Rotate(now), now)
+		return
+	}
+	x.do(x.machine.Tick(now), now)
+}
+
+func (x *epochs) deadline() time.Time { return x.machine.Deadline() }
+
+// opened reports a record that opened under an epoch: the peer uses it.
+func (s *Session) opened(p link.Path, rec *record.Epoch, now time.Time) {
+	if e := s.epochs.find(rec); e != nil {
+		s.live.remote = p.Remote()
+		s.epochs.do(s.epochs.machine.Opened(now, e.id), now)
+		if s.epochs.cur == e {
+			s.retireConns(now)
+		}
+	}
 }
 
 func newRecordID(r io.Reader) (wire.RecordID, error) {
 	var b [wire.RecordIDSize]byte
 	_, err := io.ReadFull(r, b[:])
 	return wire.MakeRecordID(b), err
+}
+
+// keysOf are the record keys that a handshake agreed.
+func keysOf(res *handshake.Result) record.Keys {
+	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
+		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID}
 }

@@ -14,5 +14,7 @@ var (
 	// ErrFailed is wrapped by every failed establishment; the text names the reason.
 	ErrFailed = errors.New("session: not established")
 
-	errNoPath = errors.New("session: no path")
+	errNoPath   = errors.New("session: no path")
+	errOtherWon = errors.New("session: another handshake with the peer was completed first")
+	errNumbers  = errors.New("session: the peer proposes an epoch number out of range")
 )

@@ -57,7 +57,7 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 			return
 		}
 	case wire.FrameClose:
-		if len(f) == wire.CloseSize && s.epochs.isCurrent(e) {
+		if x := s.epochs.find(e); len(f) == wire.CloseSize && x != nil && x == s.epochs.cur {
 			s.event(PeerClosed, now)
 			return
 		}
@@ -65,11 +65,26 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	s.plane.Traffic().Drop(link.DropMalformed, 1)
 }
 
-// sendFrame sends a frame on the path in use. The errors are the plane's and the
-// path's; errNoPath without either.
+// path is the one in use; nil without one.
+func (s *Session) path() link.Path {
+	if s.inUse == nil {
+		return nil
+	}
+	return s.inUse.Path()
+}
+
+// send tells the plane what to send under and where.
+func (s *Session) send() {
+	if e := s.epochs.cur; e != nil && s.inUse != nil {
+		s.plane.Use(e.rec, s.path())
+	}
+}
+
+// sendFrame sends a frame on the path in use. The errors are the path's and
+// record's; errNoPath without either.
 func (s *Session) sendFrame(frame []byte) error {
-	if e := s.epochs.current(); e != nil {
-		return s.sendOn(e.path, frame)
+	if p := s.path(); p != nil {
+		return s.sendOn(p, frame)
 	}
 	return errNoPath
 }
@@ -77,12 +92,17 @@ func (s *Session) sendFrame(frame []byte) error {
 // sendOn sends a frame under the current epoch on p. A path that takes nothing
 // loses it, as a network would.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
-	e := s.epochs.current()
+	e := s.epochs.cur
 	if e == nil {
 		return errNoPath
 	}
-	var out wire.Batch
-	if err := e.rec.Seal(&out, p.Carrier().Space(), [][]byte{frame}); err != nil {
+	var plains, out wire.Batch
+	if plains.Append(frame); len(frame) > p.Room()-wire.Overhead {
+		plains.Reset()
+		s.partID++
+		plains.AppendHalves(s.partID|wire.FramePartIDs, frame)
+	}
+	if err := e.rec.Seal(&out, p.Carrier().Space(), plains.Slices()); err != nil {
 		return err
 	}
 	_, err := p.Send(&out)

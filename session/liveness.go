@@ -180,7 +180,7 @@ func (s *Session) echo(p link.Path, nonce uint64, now time.Time) {
 	case Degraded, Suspended:
 		s.live.idle()
 		if s.event(ConnectivityRestored, now) {
-			s.epochs.resume()
+			s.send()
 		}
 	}
 }

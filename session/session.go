@@ -40,7 +40,9 @@ type Session struct {
 	retry    retry
 	epochs   epochs
 	conns    map[link.Conn]*attached
+	inUse    link.Conn // its path carries what we send; nil: none
 	live     liveness
+	partID   uint16 // of the last frame that went in two records
 	full     uint64 // full handshakes since start
 	fullAt   time.Time
 	refused  uint64 // events that the table has no transition for
@@ -162,7 +164,7 @@ func (s *Session) noteReason(to State, e Event) {
 // record logs a transition once and keeps it.
 func (s *Session) record(from State, e Event, now time.Time) {
 	t := Transition{Time: now, Peer: s.peer.DID, From: from.String(), To: s.state.String(), Cause: e.String(),
-		Epoch: s.epochs.number(), Link: s.epochs.link()}
+		Epoch: s.epochs.number(), Link: s.linkName()}
 	level := slog.LevelInfo
 	if s.state == Failed {
 		t.Reason = s.reason
@@ -185,17 +187,17 @@ func (s *Session) entered(from State, now time.Time) {
 	case Suspended:
 		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
 	case Failed:
-		s.release(now)
+		s.release()
 		s.retry.backoff(now)
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
-		s.release(now)
+		s.release()
 		if s.peer.Keep {
 			s.retry.backoff(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
-		s.release(now)
+		s.release()
 		s.answer(ErrClosed)
 	}
 }

@@ -70,14 +70,15 @@ func (s *Session) Status() Status {
 func (s *Session) publish(now time.Time) {
 	p := &snapshot{State: s.state, Reason: s.reason, Handshakes: s.full, fullAt: s.fullAt, RTT: s.live.rtt,
 		Refused: s.refused, Endpoint: s.live.remote}
-	if e := s.epochs.current(); e != nil {
-		c := e.path.Carrier()
-		p.Link, p.Carrier, p.Endpoint = c.Link(), c.String(), e.path.Remote()
+	if e := s.epochs.cur; e != nil {
 		p.Suite = Suite + " " + e.rec.Cipher().String()
 		p.Epoch = e.rec.Number()
 		p.MTU = e.mtu
+	}
+	if path := s.path(); path != nil {
+		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
 		if p.RTT == 0 {
-			p.RTT = e.path.RTT()
+			p.RTT = path.RTT()
 		}
 	}
 	s.status.Store(p)

@@ -60,14 +60,13 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		opened = true
+		if opened = true; !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
+			r.peer.sink.Opened(path, r.epoch) // before what came in it
+		}
 		in.take(d, path, r, slot, plain)
 	}
 	if opened {
 		r.peer.traffic.LastHeard.Store(link.Stamp(time.Now()))
-		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
-			r.peer.sink.Opened(path, r.epoch)
-		}
 	}
 	in.write(d)
 	in.peer = nil
@@ -76,25 +75,33 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 
 // take sorts one plaintext, which lies in slot, into the batch or to the session.
 func (in *inbound) take(d *Datapath, path link.Path, r *receiver, slot *tun.Packet, plain []byte) {
-	switch wire.KindOf(plain) {
+	kind := wire.KindOf(plain)
+	if kind == wire.KindFrame && plain[0] == wire.FramePart {
+		n := r.peer.halves.join(slot.Buf[slot.Off:], plain, time.Now(), &r.peer.traffic)
+		if n == 0 {
+			return
+		}
+		plain = slot.Buf[slot.Off : slot.Off+n]
+		if kind = wire.KindOf(plain); plain[0] == wire.FramePart {
+			kind = wire.KindInvalid
+		}
+	}
+	switch kind {
 	case wire.KindPacket:
 		slot.Len = len(plain)
+		in.accept(d, slot)
 	case wire.KindFrame:
-		if plain[0] != wire.FramePart {
-			r.peer.sink.Frame(path, r.epoch, plain)
-			return
-		}
-		if slot.Len = r.peer.halves.join(slot.Buf[slot.Off:], plain, time.Now(), &r.peer.traffic); slot.Len == 0 {
-			return
-		}
+		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
 		r.peer.traffic.Drop(link.DropMalformed, 1)
-		return
 	}
+}
+
+// accept puts a packet that may pass into the batch.
+func (in *inbound) accept(d *Datapath, slot *tun.Packet) {
 	if !in.allowed(d, slot.Data()) {
 		return
 	}
-	slot.Segment, slot.Partial = 0, false
 	in.bytes += slot.Len
 	if in.n++; in.n == len(in.batch.Packets) {
 		in.write(d)
@@ -126,7 +133,7 @@ func (in *inbound) write(d *Datapath) {
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
 	}
-	t.RxPackets.Add(uint64(in.n))
+	t.RxPackets.Add(uint64(written))
 	t.RxBytes.Add(uint64(in.bytes))
 	in.n, in.bytes = 0, 0
 }

@@ -19,8 +19,8 @@ const packetSize = 1 << 16
 // An outbound is the memory of one sending goroutine.
 type outbound struct {
 	sealed wire.Batch
-	frames []byte   // part frames under construction
-	plains [][]byte // what is sealed when a packet needs two records
+	fitted wire.Batch // packets and part frames, when a packet needs two records
+	plains [][]byte   // its elements
 	groups []group
 }
 

@@ -24,28 +24,19 @@ func (p *Peer) fit(plains [][]byte, room int, out *outbound) [][]byte {
 	if fits {
 		return plains
 	}
-	out.plains, out.frames = out.plains[:0], out.frames[:0]
+	out.fitted.Reset()
 	for _, packet := range plains {
 		if len(packet) <= room {
-			out.plains = append(out.plains, packet)
+			out.fitted.Append(packet)
 			continue
 		}
-		p.halve(packet, out)
+		out.fitted.AppendHalves(uint16(p.partID.Add(1))&wire.PacketPartIDs, packet)
+	}
+	out.plains = out.plains[:0]
+	for i := range out.fitted.Len() {
+		out.plains = append(out.plains, out.fitted.At(i))
 	}
 	return out.plains
-}
-
-// halve appends the two part frames of a packet. A growing frame buffer leaves
-// earlier frames in the old one, which their slices keep.
-func (p *Peer) halve(packet []byte, out *outbound) {
-	id := uint16(p.partID.Add(1))
-	half := (len(packet) + 1) / 2
-	for i, body := range [][]byte{packet[:half], packet[half:]} {
-		start := len(out.frames)
-		out.frames = wire.AppendPart(out.frames, id, byte(i))
-		out.frames = append(out.frames, body...)
-		out.plains = append(out.plains, out.frames[start:len(out.frames):len(out.frames)])
-	}
 }
 
 // A reassembly keeps first-come halves until the other comes: at most 64, for

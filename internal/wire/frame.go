@@ -10,7 +10,7 @@ import "encoding/binary"
 const (
 	FrameHeartbeat    = 0x01 // nonce 8
 	FrameHeartbeatAck = 0x02 // nonce 8, the one of the heartbeat
-	FramePart         = 0x03 // id 2, index 1, bytes: half an IP packet
+	FramePart         = 0x03 // id 2, index 1, bytes: half of a packet or frame
 	FrameClose        = 0x04 // reason 1: the sender has closed the session
 )
 
@@ -18,6 +18,11 @@ const (
 	HeartbeatSize  = 9
 	PartHeaderSize = 4
 	CloseSize      = 2
+
+	// PacketPartIDs masks the part ids of packets; those of frames have the bit
+	// above it set, so that both can be drawn without a common counter.
+	PacketPartIDs = 0x7fff
+	FramePartIDs  = 0x8000
 )
 
 // Kind is what the first byte of a plaintext says about it.
@@ -59,10 +64,15 @@ func ParseHeartbeat(f []byte) (nonce uint64, ok bool) {
 	return binary.LittleEndian.Uint64(f[1:]), true
 }
 
-// AppendPart appends the header of half (0 or 1) of packet id; its bytes follow.
-func AppendPart(b []byte, id uint16, half byte) []byte {
-	b = binary.LittleEndian.AppendUint16(append(b, FramePart), id)
-	return append(b, half)
+// AppendHalves appends the two part frames of a plaintext that is too large for
+// one record. Whoever sends to a peer draws ids from a range of its own.
+func (b *Batch) AppendHalves(id uint16, plain []byte) {
+	half := (len(plain) + 1) / 2
+	for i, body := range [][]byte{plain[:half], plain[half:]} {
+		b.Buf = binary.LittleEndian.AppendUint16(append(b.Buf, FramePart), id)
+		b.Buf = append(append(b.Buf, byte(i)), body...)
+		b.Ends = append(b.Ends, len(b.Buf))
+	}
 }
 
 // ParsePart reads a part frame; body aliases f.

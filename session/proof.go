@@ -1,0 +1,68 @@
+package session
+
+import (
+	"time"
+
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/rotation"
+)
+
+// A proof is a full handshake on its way to an epoch in use.
+type proof struct {
+	id     uint64
+	res    *handshake.Result
+	conn   link.Conn
+	stream link.Stream
+	m3     []byte // the initiator's, unsent
+	err    error  // why the epoch did not come to use
+}
+
+// proven puts the epoch of a complete handshake to use, unless rotation knows a
+// better one. For the initiator M3 leaves here, after the receive key is
+// installed; for the responder M3 has been verified and the key is in place.
+func (s *Session) proven(p *proof, e Event, now time.Time) error {
+	if s.state == Closed {
+		return ErrClosed
+	}
+	role := rotation.Responder
+	if e == ReceiveResponse {
+		role = rotation.Initiator
+		p.id = s.epochs.machine.NewID()
+		if err := s.epochs.install(p.id, p.res, false); err != nil {
+			return err
+		}
+	}
+	before := s.inUse
+	s.attach(p.conn, role == rotation.Initiator)
+	s.inUse = p.conn // Use sends on it; a loser leaves it as it was
+	s.epochs.proofs[p.id] = p
+	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: rotation.Full, Role: role})
+	if !wins(actions, p.id) {
+		s.inUse = before
+	}
+	s.epochs.do(actions, now)
+	delete(s.epochs.proofs, p.id)
+	if p.err != nil {
+		return p.err
+	}
+	s.full++
+	s.fullAt = now
+	if p.res.PeerKeys != nil && p.res.PeerKeys.Prekey != nil {
+		s.known = p.res.PeerKeys
+	}
+	s.live.idle()
+	s.event(e, now)
+	s.heartbeat(now)
+	return nil
+}
+
+// wins reports whether actions put an epoch to use.
+func wins(actions []rotation.Action, id uint64) bool {
+	for _, a := range actions {
+		if a.Op == rotation.Use && a.ID == id {
+			return true
+		}
+	}
+	return false
+}
