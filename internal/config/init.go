@@ -69,9 +69,9 @@ func refuseExisting(paths ...string) error {
 	return &ExistsError{there}
 }
 
-const template = `# A node of an l2tun network. Its key is in the file of the same name ending in
-# .key: whoever has that file is this node. "l2tun id" prints the DID and the
-# overlay address that belong to the key.
+const template = `# A node of an l2tun network. Its key is in a file beside this one; whoever has
+# that file is this node. "l2tun id" prints the DID and the overlay address that
+# belong to the key.
 
 # The network interface to make.
 interface = %s

@@ -37,7 +37,7 @@ func TestInitMakesWhatLoadTakes(t *testing.T) {
 			t.Errorf("%s: %v, want %v", file, info.Mode().Perm(), mode)
 		}
 	}
-	if strings.Contains(read(t, path), "home.key") {
+	if strings.Contains(read(t, path), ".key") {
 		t.Error("the config names the key file")
 	}
 }
