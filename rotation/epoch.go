@@ -84,24 +84,38 @@ func (m *Machine) find(id uint64) *epoch {
 	return nil
 }
 
-// install adds e, after the lowest of the others has made room for it.
+// install adds e, after the least missed of the others has made room for it.
 func (m *Machine) install(e *epoch) {
 	if len(m.epochs) == maxEpochs {
-		m.retire(m.lowest())
+		m.retire(m.leastMissed(e))
 	}
 	m.epochs = append(m.epochs, e)
 	m.do(Action{Op: Install, ID: e.id})
 }
 
-// lowest is the epoch that is missed least: the peer never sends under a lower
-// one than it has proven, and we never under a lower one than the current.
-func (m *Machine) lowest() (low *epoch) {
-	for _, e := range m.epochs {
-		if e != m.cur && (low == nil || low.beats(e)) {
-			low = e
+// leastMissed is the epoch that makes room for e: the lowest that neither we
+// nor the peer send under. The peer sends under the highest proven one or a
+// higher one.
+func (m *Machine) leastMissed(e *epoch) (low *epoch) {
+	top := e
+	if !e.proven {
+		top = m.highestProven()
+	}
+	for _, o := range m.epochs {
+		if o != m.cur && o != top && (low == nil || low.beats(o)) {
+			low = o
 		}
 	}
 	return low
+}
+
+func (m *Machine) highestProven() (top *epoch) {
+	for _, o := range m.epochs {
+		if o.proven && (top == nil || o.beats(top)) {
+			top = o
+		}
+	}
+	return top
 }
 
 func (m *Machine) retire(e *epoch) {

@@ -49,6 +49,9 @@ func (m *Machine) Established(now time.Time, c Candidate) []Action {
 }
 
 func (m *Machine) establish(now time.Time, e *epoch) {
+	if e.role == Responder { // by M3
+		m.prove(now, e)
+	}
 	m.install(e)
 	if e.role == Initiator {
 		m.do(Action{Op: Finish, ID: e.id})
@@ -56,7 +59,6 @@ func (m *Machine) establish(now time.Time, e *epoch) {
 	}
 	m.use(e)
 	if e.role == Responder {
-		m.prove(now, e)
 		m.do(Action{Op: Confirm, ID: e.id})
 	}
 	m.scheduleFull(now, e)
@@ -64,7 +66,8 @@ func (m *Machine) establish(now time.Time, e *epoch) {
 
 // keep makes a loser receivable, as the previous epoch is.
 func (m *Machine) keep(now time.Time, e *epoch) {
-	if len(m.epochs) == maxEpochs && !e.beats(m.lowest()) {
+	m.prove(now, e)
+	if len(m.epochs) == maxEpochs && !e.beats(m.leastMissed(e)) {
 		m.do(Action{Op: Retire, ID: e.id})
 		return
 	}
@@ -72,7 +75,6 @@ func (m *Machine) keep(now time.Time, e *epoch) {
 		e.retireAt = earlier(e.retireAt, now.Add(Grace))
 	}
 	m.install(e)
-	m.prove(now, e)
 }
 
 // scheduleFull sets the time of the next full handshake. A resumption whose

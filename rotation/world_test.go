@@ -62,6 +62,11 @@ type world struct {
 	trace     func(format string, args ...any)
 	stops     int
 	allowStop bool
+	// m3lost lets M3 be lost although a stream carries it. If that happens to
+	// two handshakes in a row and the records of the peer are lost too, nobody
+	// can know under which of three epochs the peer sends; the invariant is then
+	// not asked for, but agreement is.
+	m3lost bool
 }
 
 // A node executes a machine's actions as a session does.
@@ -74,7 +79,6 @@ type node struct {
 	recv    map[string]uint64 // receivable keys
 	held    map[string]uint64 // installed, but kept unopened until M3
 	keys    map[uint64]string
-	bases   map[uint64]string // key that a short handshake chains from
 	last    map[uint64]message
 	cur     string
 	numbers map[string]uint32
@@ -82,6 +86,7 @@ type node struct {
 	fail    int      // so many short handshakes of ours fail to verify
 	starts  int
 	fullReq int
+	trying  uint64
 	mute    bool // sends no full handshake when asked
 }
 
@@ -95,12 +100,14 @@ func newWorld(t fatal, seed uint64, cfg Config) *world {
 		c := cfg
 		c.Smaller, c.Jitter = smaller, jitter
 		return &node{w: w, name: name, m: New(c), recv: map[string]uint64{}, held: map[string]uint64{}, keys: map[uint64]string{},
-			bases: map[uint64]string{}, last: map[uint64]message{}, numbers: map[string]uint32{}}
+			last: map[uint64]message{}, numbers: map[string]uint32{}}
 	}
 	w.a, w.b = mk("A", true), mk("B", false)
 	w.a.peer, w.b.peer = w.b, w.a
 	return w
 }
+
+func (n *node) GoString() string { return n.name }
 
 func (w *world) nodes() []*node { return []*node{w.a, w.b} }
 
@@ -117,6 +124,7 @@ func (w *world) send(m message) {
 	if w.fate != nil {
 		lost, delay = w.fate(m)
 	}
+	lost = lost && (m.kind != m3 || w.m3lost)
 	w.trace("%v %s sends %s key %s under %s lost %v", w.now.Sub(start0), m.from.name, m.kind, m.key, m.under, lost)
 	for {
 		if !lost {
@@ -270,7 +278,7 @@ func (n *node) sealUnder(key string, m message) {
 	n.w.t.Helper()
 	p := n.peer
 	if _, ok := p.recv[key]; !ok {
-		if _, ok := p.held[key]; !ok && p.cur != "" {
+		if _, ok := p.held[key]; !ok && p.cur != "" && !n.w.m3lost {
 			n.w.t.Fatalf("%v: %s seals %s under %q, which %s cannot receive", n.w.now.Sub(start0), n.name, m.kind, key, p.name)
 		}
 	}
@@ -285,8 +293,15 @@ func (n *node) talk() {
 	}
 }
 
+// full starts a full handshake, as a session does: one at a time, and not while
+// the last one waits for its proof.
 func (n *node) full() {
+	if n.m.cur != nil && !n.m.cur.proven && n.w.now.Before(n.m.cur.born.Add(fullProof)) {
+		return
+	}
+	delete(n.last, n.trying)
 	id, number := n.m.NewID(), n.m.Propose()
+	n.trying = id
 	n.w.fulls++
 	key := fmt.Sprintf("F%d", n.w.fulls)
 	n.keys[id] = key
@@ -372,17 +387,16 @@ func (n *node) receiveM2r(m message) {
 	n.do(n.m.Answered(n.w.now, m.id))
 }
 
-// wantAgreed fails unless both ends are at rest on one epoch.
+// agreed reports whether both ends are at rest on one epoch.
+func (w *world) agreed() bool {
+	return w.a.cur != "" && w.a.cur == w.b.cur && w.a.m.cur.proven && w.b.m.cur.proven &&
+		!w.a.m.Status().Rotating && !w.b.m.Status().Rotating
+}
+
 func (w *world) wantAgreed() {
 	w.t.Helper()
-	sa, sb := w.a.m.Status(), w.b.m.Status()
-	if w.a.cur != w.b.cur || w.a.cur == "" || sa.Current != sb.Current {
-		w.t.Fatalf("%v: A uses %q %+v, B uses %q %+v", w.now.Sub(start0), w.a.cur, sa, w.b.cur, sb)
-	}
-	for _, n := range w.nodes() {
-		if !n.m.cur.proven {
-			w.t.Fatalf("%s: epoch %s is not confirmed", n.name, n.cur)
-		}
+	if !w.agreed() {
+		w.t.Fatalf("%v: A uses %q %+v, B uses %q %+v", w.now.Sub(start0), w.a.cur, w.a.m.Status(), w.b.cur, w.b.m.Status())
 	}
 }
 
