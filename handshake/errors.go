@@ -28,6 +28,8 @@ var (
 	errParams     = errors.New("handshake: session parameters without a record id or epoch")
 	errWrongKnown = errors.New("handshake: cached keys belong to another DID")
 	errOldEpoch   = errors.New("handshake: an answer cannot go back to an earlier epoch")
+	errOtherEpoch = errors.New("handshake: a rotation leads to the epoch that it names, a resumption not back")
+	errShort      = errors.New("handshake: a short handshake needs an epoch and an attempt up to 65535, or a resumption id")
 	errPrekeySpan = errors.New("handshake: a prekey's life must end after it begins")
 )
 
