@@ -34,6 +34,7 @@ func device(t *testing.T) *tun.Device {
 	must(t, d.AddAddress(netip.MustParsePrefix("10.77.0.1/24")))
 	must(t, d.AddAddress(netip.MustParsePrefix("fd4c:3254::1/64")))
 	must(t, d.Up())
+	tuntest.AwaitAddress(t, netip.MustParseAddr("fd4c:3254::1"))
 	return d
 }
 

@@ -86,15 +86,13 @@ func ended(err error) bool {
 	return errors.Is(err, os.ErrClosed) || errors.As(err, &path)
 }
 
-// why is os.ErrClosed after our own Close, ErrGone after somebody else's delete.
+// why is os.ErrClosed after our own Close and ErrGone else: a deleted device shows
+// as EBADFD or as an error of the poller, whichever comes first.
 func (d *Device) why(err error) error {
-	switch {
-	case d.closed.Load():
+	if d.closed.Load() {
 		return os.ErrClosed
-	case errors.Is(err, os.ErrClosed):
-		return fmt.Errorf("%w: %s", ErrGone, d.name)
 	}
-	return fmt.Errorf("tun: %s: %w", d.name, err)
+	return fmt.Errorf("%w: %s (%v)", ErrGone, d.name, err)
 }
 
 // Write implements Interface. Packets the device cannot take are skipped:
@@ -137,7 +135,7 @@ func (d *Device) writeSome(pkts []Packet) (int, error) {
 	if err == nil {
 		return n, errs
 	}
-	if ended(err) && errors.Is(err, os.ErrClosed) {
+	if errors.Is(err, os.ErrClosed) {
 		return 0, d.why(err)
 	}
 	if n = max(0, n-failures(err)); bytes <= 0 {

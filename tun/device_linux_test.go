@@ -43,6 +43,7 @@ func running(t testing.TB, name string) *tun.Device {
 	if err := d.Up(); err != nil {
 		t.Fatal(err)
 	}
+	tuntest.AwaitAddress(t, ours6.Addr())
 	return d
 }
 
@@ -173,6 +174,10 @@ func TestDeviceIsQuiet(t *testing.T) {
 	case r := <-read(d, tun.NewBatch(tun.BatchSize, 2048, 16)):
 		t.Fatalf("the kernel sends by itself: %x %v", r.packets, r.err)
 	case <-time.After(1500 * time.Millisecond): // a first router solicitation comes within 1 s
+	}
+	link, err := netlink.LinkByIndex(d.Index())
+	if err != nil || link.Attrs().RawFlags&unix.IFF_MULTICAST != 0 {
+		t.Fatalf("multicast is on: %v", err)
 	}
 	addrs, err := netlink.AddrList(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: d.Index()}}, netlink.FAMILY_V6)
 	if err != nil || len(addrs) != 1 {

@@ -89,7 +89,8 @@ func (d *Device) MTU() int {
 }
 
 // AddAddress gives the device an address; the kernel routes the rest of the
-// prefix to the device too. The same address twice is fine.
+// prefix to the device too. The same address twice is fine. The kernel takes an
+// IPv6 address into use a few milliseconds later.
 func (d *Device) AddAddress(p netip.Prefix) error {
 	if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
 		return fmt.Errorf("tun: %s cannot be an interface address", p)
