@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/node"
 )
 
 // nodeOptions is what a node is started with.
@@ -17,6 +19,7 @@ type nodeOptions struct {
 // A nodeRunner runs a node until ctx ends.
 type nodeRunner func(ctx context.Context, o nodeOptions) error
 
-func runNode(context.Context, nodeOptions) error {
-	return errors.New("this build has no node in it")
+func runNode(ctx context.Context, o nodeOptions) error {
+	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
+		Program: control.Program(), Ready: o.Ready})
 }

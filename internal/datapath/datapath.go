@@ -1,8 +1,6 @@
 package datapath
 
 import (
-	"sync"
-
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
@@ -17,14 +15,14 @@ type Datapath struct {
 	dev     tun.Interface
 	routes  *routing.Table[*Peer]
 	epochs  record.Table[*receiver]
-	scratch sync.Pool // *inbound: one per receive that is under way
+	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
 }
 
 // New returns a datapath over dev. The caller runs Outbound and passes received
 // records to Records; it closes dev to end both.
 func New(dev tun.Interface) *Datapath {
-	return &Datapath{dev: dev, routes: new(routing.Table[*Peer])}
+	return &Datapath{dev: dev, routes: new(routing.Table[*Peer]), scratch: make(chan *inbound, spareInbound)}
 }
 
 // Stray counts what belongs to no peer: packets without a route.

@@ -10,8 +10,10 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// inboundSize is how many packets one TUN write carries.
-const inboundSize = 64
+const (
+	inboundSize  = 64 // packets of one TUN write
+	spareInbound = 4  // receives that usually run at once
+)
 
 // An inbound is the memory of one receive that is under way.
 type inbound struct {
@@ -27,7 +29,7 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	for len(recs) > 0 {
 		id, _, _, ok := wire.ParseHeader(recs[0])
 		run := 1
-		for run < len(recs) && sameID(recs[0], recs[run]) {
+		for ok && run < len(recs) && sameID(recs[0], recs[run]) {
 			run++
 		}
 		if r, known := d.epochs.Get(id); ok && known {
@@ -47,10 +49,7 @@ func sameID(a, b []byte) bool {
 
 // receive opens the records of one epoch.
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
-	in, _ := d.scratch.Get().(*inbound)
-	if in == nil {
-		in = &inbound{batch: tun.NewBatch(inboundSize, packetSize, tun.Headroom)}
-	}
+	in := d.borrow()
 	in.peer = r.peer
 	opened := false
 	for _, rec := range recs {
@@ -70,7 +69,23 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	}
 	in.write(d)
 	in.peer = nil
-	d.scratch.Put(in)
+	d.giveBack(in)
+}
+
+func (d *Datapath) borrow() *inbound {
+	select {
+	case in := <-d.scratch:
+		return in
+	default:
+		return &inbound{batch: tun.NewBatch(inboundSize, packetSize, tun.Headroom)}
+	}
+}
+
+func (d *Datapath) giveBack(in *inbound) {
+	select {
+	case d.scratch <- in:
+	default:
+	}
 }
 
 // take sorts one plaintext, which lies in slot, into the batch or to the session.

@@ -1,0 +1,60 @@
+package datapath
+
+import (
+	"os"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/tun"
+)
+
+// nullDevice takes everything and has nothing, until it is closed.
+type nullDevice struct{ closed chan struct{} }
+
+func (d nullDevice) Read(*tun.Batch) (int, error)       { <-d.closed; return 0, os.ErrClosed }
+func (nullDevice) Write(pkts []tun.Packet) (int, error) { return len(pkts), nil }
+func (d nullDevice) Close() error                       { close(d.closed); return nil }
+
+type nullPath struct{ *pipe }
+
+func (nullPath) Send(b *wire.Batch) (int, error) { return b.Len(), nil }
+
+// The packet path allocates nothing per packet, in either direction.
+func TestLoopsDoNotAllocate(t *testing.T) {
+	a, b := newPairOn(t, 1415, nullDevice{make(chan struct{})}, nullDevice{make(chan struct{})})
+	b.up(t, false)
+	if err := a.peer.Install(a.e, false); err != nil {
+		t.Fatal(err)
+	}
+	a.peer.Use(a.e, nullPath{a.path})
+
+	batch := tun.NewBatch(64, 2048, tun.Headroom)
+	for i := range batch.Packets {
+		p := &batch.Packets[i]
+		p.Len = copy(p.Buf[p.Off:], packet(addrA, addrB, 1380, uint32(i)))
+	}
+	var out outbound
+	if n := testing.AllocsPerRun(50, func() { a.data.send(batch.Packets, &out) }); n != 0 {
+		t.Errorf("sending 64 packets allocates %v times", n)
+	}
+
+	plains := make([][]byte, 64)
+	for i := range plains {
+		plains[i] = batch.Packets[i].Data()
+	}
+	var sealed wire.Batch
+	recs := make([][]byte, 64)
+	if n := testing.AllocsPerRun(50, func() {
+		sealed.Reset()
+		a.e.Seal(&sealed, wire.SpaceDatagram, plains)
+		for i := range recs {
+			recs[i] = sealed.At(i)
+		}
+		b.data.Records(b.path, recs)
+	}); n != 0 {
+		t.Errorf("receiving 64 records allocates %v times", n)
+	}
+	if got := b.peer.Traffic().RxPackets.Load(); got < 64*50 {
+		t.Fatalf("only %d packets were written", got)
+	}
+}
