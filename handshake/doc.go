@@ -16,9 +16,8 @@
 // # Errors
 //
 // After any error the machine is dead: it holds no keys and every later call
-// gives ErrUnexpected. dst is returned nil and what it points to is unchanged;
-// the two answers that come with an error (NOT_ME and UNKNOWN) are the only
-// exceptions to nil. Calls out of order are errors too. A machine may be dropped
+// gives ErrUnexpected. The returned slice is nil and what dst points to is
+// unchanged, but for the two answers that come with an error, NOT_ME and UNKNOWN. Calls out of order are errors too. A machine may be dropped
 // at any point; Close erases it earlier.
 //
 // What an error means for the peer: ErrAuthentication, ErrNotMe and RefusedError
@@ -29,6 +28,6 @@
 // # Secrets
 //
 // Keys print as "[key]" and machines as their peer. Erasing is best effort:
-// arrays are cleared, but the garbage collector may have copied nothing and the
-// libraries' own key objects are only dropped.
+// arrays are cleared and the libraries' key objects are dropped, but copies that
+// the libraries or the garbage collector made are out of reach.
 package handshake
