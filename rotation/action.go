@@ -10,7 +10,8 @@ const (
 	// M1r with Attempt for epoch Number and send it under the current epoch.
 	Start Op = iota + 1
 	// Answer an M1r: make M2r and the epoch's keys, send nothing yet. If it
-	// cannot be answered, skip the rest of the list and report Failed.
+	// cannot be answered, skip its Install and Reply, and report Failed once the
+	// list is done.
 	Answer
 	// Reply sends the M2r of ID, the same bytes each time, under the epoch that
 	// its M1r came under.

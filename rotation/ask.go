@@ -82,9 +82,6 @@ func (m *Machine) Failed(now time.Time, id uint64) []Action {
 func (m *Machine) backOff(now time.Time) {
 	m.retryWait = min(max(2*m.retryWait, retryFirst), retryCap)
 	m.retryAt = now.Add(m.retryWait + m.cfg.Jitter(m.retryWait/4))
-	if m.wantAt.IsZero() {
-		m.wantAt = now
-	}
 }
 
 // waits reports whether a message of ours has no answer yet: M1r before M2r,

@@ -42,16 +42,17 @@ func TestSealOfNothingTakesNoNumber(t *testing.T) {
 	}
 }
 
-// A number used twice is a nonce used twice.
+// A number used twice is a nonce used twice. That every record opens shows that
+// concurrent calls do not share scratch.
 func TestNoNumberIsGivenTwice(t *testing.T) {
-	a, _ := pair(t, wire.ChaCha20Poly1305)
+	a, b := pair(t, wire.ChaCha20Poly1305)
 	const workers, rounds, size = 12, 60, 7
 	batches := make([]wire.Batch, workers)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for r := range rounds {
-				if err := a.Seal(&batches[w], wire.Space(r%wire.NumSpaces), plainsOf(size, 20)); err != nil {
+				if err := a.Seal(&batches[w], wire.Space(r%wire.NumSpaces), plainsOf(size, 1400)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -59,7 +60,11 @@ func TestNoNumberIsGivenTwice(t *testing.T) {
 	}
 	wg.Wait()
 	seen := make(map[[8]byte]bool)
+	var out wire.Batch
 	for w := range batches {
+		if d := b.Open(&out, elements(&batches[w])); d.Total() != 0 {
+			t.Errorf("%+v", d)
+		}
 		for _, rec := range elements(&batches[w]) {
 			n := [8]byte(rec[8:16])
 			if seen[n] {

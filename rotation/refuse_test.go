@@ -1,0 +1,129 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+)
+
+func TestFailedRotationKeepsTheCurrentEpochAndBacksOff(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Initiator)
+	s.note(s.m.Rotate(s.now))
+	for id := uint64(2); id < 5; id++ {
+		s.note(s.m.Failed(s.now, id))
+		s.pass(time.Second << (id - 2))
+	}
+	s.want("0s start 2 1>2 attempt 1", "0s abandon 2", "1s start 3 1>2 attempt 2", "1s abandon 3",
+		"3s start 4 1>2 attempt 3", "3s abandon 4", "7s start 5 1>2 attempt 4")
+	if id, _ := s.m.Current(); id != 1 {
+		t.Error("the current epoch has changed")
+	}
+	s.note(s.m.Failed(s.now, 77))
+	s.want()
+}
+
+func TestAnM1rThatCannotBeAnsweredLeavesNothing(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Responder)
+	s.note(s.m.Asked(s.now, 1, 1))
+	s.note(s.m.Failed(s.now, 2))
+	s.pass(time.Second)
+	s.note(s.m.Asked(s.now, 1, 1))
+	s.want("0s answer 2 1>2 attempt 1", "0s install 2", "0s reply 2", "0s retire 2")
+	if st := s.m.Status(); st.Epochs != 1 || st.Rotating {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestAnswersAreLimited(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Responder)
+	answers := 0
+	for i := range 2000 {
+		for _, a := range s.m.Asked(s.now, 1, uint32(i+1)) {
+			if a.Op == Answer {
+				answers++
+			}
+		}
+		s.now = s.now.Add(time.Millisecond)
+	}
+	if answers != 10 {
+		t.Errorf("%d answers in 2 s", answers)
+	}
+}
+
+func TestStrangeEventsChangeNothing(t *testing.T) {
+	s := newScript(t, Config{})
+	s.note(s.m.Tick(s.now))
+	s.note(s.m.Asked(s.now, 0, 1))
+	s.note(s.m.Rotate(s.now))
+	s.want()
+	s.established(Initiator)
+	before := s.m.Status()
+	for _, id := range []uint64{0, 2, 1<<64 - 1} {
+		s.note(s.m.Asked(s.now, id, 1))
+		s.note(s.m.Answered(s.now, id))
+		s.note(s.m.Finished(s.now, id))
+		s.note(s.m.Opened(s.now, id))
+		s.note(s.m.Failed(s.now, id))
+	}
+	s.note(s.m.Asked(s.now, 1, 0))
+	s.note(s.m.Finished(s.now, 1)) // ours: only the peer may finish its own
+	s.note(s.m.Established(s.now, Candidate{ID: 5, Number: 0, Kind: Full, Role: Initiator}))
+	s.note(s.m.Established(s.now, Candidate{ID: 6, Number: MaxNumber + 1, Kind: Full, Role: Responder}))
+	s.note(s.m.Established(s.now, Candidate{ID: 7, Number: 1, Kind: Full, Role: Initiator}))
+	s.want("0s abandon 5", "0s abandon 6", "0s abandon 7")
+	if s.m.Status() != before {
+		t.Errorf("%+v, before %+v", s.m.Status(), before)
+	}
+	if _, ok := s.m.NumberFor(1<<32 - 1); ok {
+		t.Error("a peer may use up the numbers")
+	}
+}
+
+func TestTheLastNumber(t *testing.T) {
+	s := newScript(t, Config{})
+	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: MaxNumber, Kind: Full, Role: Responder}))
+	s.out = nil
+	s.note(s.m.Rotate(s.now))
+	s.note(s.m.Asked(s.now, 1, 1))
+	s.want()
+	if _, ok := s.m.NumberFor(1); ok || s.m.Propose() != 0 {
+		t.Error("numbers beyond the last")
+	}
+}
+
+func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {
+	s := newScript(t, Config{})
+	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Full, Role: Initiator}))
+	s.out = nil
+	s.note(s.m.Rotate(s.now))
+	s.pass(time.Second)
+	s.want()
+	s.note(s.m.Opened(s.now, 1))
+	s.want("1s start 2 1>2 attempt 1")
+}
+
+func TestAnAnswerToOursEndsThePeersAttempt(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Initiator)
+	s.note(s.m.Asked(s.now, 1, 1))
+	s.note(s.m.Rotate(s.now))
+	s.out = nil
+	s.pass(patience)
+	s.want("30s start 3 1>2 attempt 1")
+	s.note(s.m.Asked(s.now, 1, 1)) // an old copy does not stop ours
+	s.note(s.m.Answered(s.now, 3))
+	s.want("30s reply 2", "30s retire 2", "30s install 3", "30s finish 3", "30s use 3")
+}
+
+func TestAttemptsOfARestartedPeerCountFromOne(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Responder)
+	s.note(s.m.Asked(s.now, 1, 7))
+	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 9, Kind: Full, Role: Responder}))
+	s.pass(time.Second)
+	s.out = nil
+	s.note(s.m.Asked(s.now, 3, 1))
+	s.want("1s answer 4 9>10 attempt 1", "1s retire 1", "1s install 4", "1s reply 4")
+}
