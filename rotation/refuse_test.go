@@ -35,6 +35,7 @@ func TestAnM1rThatCannotBeAnsweredLeavesNothing(t *testing.T) {
 	}
 }
 
+// R12: a peer that asks without end is answered five times a second.
 func TestAnswersAreLimited(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
@@ -52,6 +53,7 @@ func TestAnswersAreLimited(t *testing.T) {
 	}
 }
 
+// R8: only what is authenticated under the current epoch moves state.
 func TestStrangeEventsChangeNothing(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Tick(s.now))
@@ -104,6 +106,7 @@ func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {
 	s.want("1s start 2 1>2 attempt 1")
 }
 
+// Our answered epoch and our own attempt meet: the peer's answer says which.
 func TestAnAnswerToOursEndsThePeersAttempt(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)

@@ -9,7 +9,6 @@ import (
 )
 
 // A script drives one machine by hand and writes down what it asks for.
-
 type script struct {
 	t   *testing.T
 	m   *Machine
@@ -28,7 +27,6 @@ func (s *script) note(actions []Action) {
 }
 
 // pass lets d pass, ticking at every deadline.
-
 func (s *script) pass(d time.Duration) {
 	s.t.Helper()
 	end := s.now.Add(d)
@@ -48,7 +46,6 @@ func (s *script) pass(d time.Duration) {
 }
 
 // established makes a first epoch with handle 1.
-
 func (s *script) established(r Role) {
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: s.m.Propose(), Kind: Full, Role: r}))
 	if r == Initiator {
@@ -157,24 +154,6 @@ func TestCollision(t *testing.T) {
 	}
 }
 
-// The answered epoch lives until it is confirmed, replaced, or the hard stop.
-
-// The previous epoch never outlives its own hard stop, nor the grace.
-
-// A packet after the rekey time rotates at the next tick, not at the idle time.
-
-// Spec "Rotation timeout": the current epoch stays in use until its hard stop.
-
-// Scenario 2.4 and reason session_expired.
-
-// M3 lost with its stream: the peer holds our records until another handshake.
-
-// R12: a peer that asks without end is answered five times a second.
-
-// R8: only what is authenticated under the current epoch moves state.
-
-// The clock stood while the machine slept.
-
 func TestALoserOfThePeerStaysReceivable(t *testing.T) {
 	s := newScript(t, Config{Smaller: true})
 	s.established(Initiator)
@@ -188,9 +167,7 @@ func TestALoserOfThePeerStaysReceivable(t *testing.T) {
 }
 
 // A full handshake ends what a short one had begun; the peer may have switched
-
 // to the short one already, so it stays receivable.
-
 func TestAFullHandshakeOverridesAShortOne(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
@@ -219,10 +196,7 @@ func TestM3rOfAResumptionIsResentUntilThePeerIsHeard(t *testing.T) {
 	s.want()
 }
 
-// Our answered epoch and our own attempt meet: the peer's answer says which.
-
 // The same number from the same initiator: the full handshake wins.
-
 func TestFullBeatsShortOfTheSameNumber(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)

@@ -7,6 +7,7 @@ import (
 	"time"
 )
 
+// The answered epoch lives until it is confirmed, replaced, or the hard stop.
 func TestTheAnsweredEpochLivesUntilTheHardStop(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
@@ -20,6 +21,7 @@ func TestTheAnsweredEpochLivesUntilTheHardStop(t *testing.T) {
 	s.want("5m0s retire 1")
 }
 
+// The previous epoch never outlives its own hard stop, nor the grace.
 func TestPreviousEpochEndsAtItsHardStopAtTheLatest(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
@@ -56,6 +58,7 @@ func TestRotationByTime(t *testing.T) {
 	}
 }
 
+// A packet after the rekey time rotates at the next tick, not at the idle time.
 func TestAPacketWakesAnIdleEpoch(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
@@ -81,6 +84,7 @@ func TestJitterDelaysByAtMostFiveSeconds(t *testing.T) {
 	}
 }
 
+// Spec "Rotation timeout": the current epoch stays in use until its hard stop.
 func TestHardStop(t *testing.T) {
 	s := newScript(t, Config{RekeyAfter: 10 * time.Second})
 	s.established(Initiator)
@@ -137,6 +141,7 @@ func TestFullHandshakeEveryHour(t *testing.T) {
 	}
 }
 
+// Scenario 2.4 and reason session_expired.
 func TestTTL(t *testing.T) {
 	s := newScript(t, Config{RekeyAfter: time.Hour, TTL: 40 * time.Minute, RotationWindow: 10 * time.Minute})
 	s.established(Initiator)
@@ -150,6 +155,7 @@ func TestTTL(t *testing.T) {
 	}
 }
 
+// M3 lost with its stream: the peer holds our records until another handshake.
 func TestAFullHandshakeWithoutProofIsRepeated(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Full, Role: Initiator}))
@@ -169,6 +175,7 @@ func TestResumptionOfAnotherLifeIsHealedSoon(t *testing.T) {
 	s.want("2m10s start-full")
 }
 
+// The clock stood while the machine slept.
 func TestAJumpAgesEpochs(t *testing.T) {
 	for d, want := range map[time.Duration][]string{
 		119 * time.Second: {"1s start 2 1>2 attempt 1"},

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
