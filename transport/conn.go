@@ -23,7 +23,7 @@ type conn struct {
 
 var _ link.Conn = (*conn)(nil)
 
-func newConn(qc *quic.Conn, count *counters) (*conn, error) {
+func newConn(qc *quic.Conn, pace *pacer, count *counters) (*conn, error) {
 	c := &conn{qc: qc}
 	state := qc.ConnectionState().TLS
 	b, err := state.ExportKeyingMaterial(exporterLabel, nil, len(c.binding))
@@ -31,7 +31,7 @@ func newConn(qc *quic.Conn, count *counters) (*conn, error) {
 		return nil, connError(err)
 	}
 	copy(c.binding[:], b)
-	c.path, err = newDatagramPath(qc, count)
+	c.path, err = newDatagramPath(qc, pace, count)
 	return c, err
 }
 

@@ -20,6 +20,7 @@ const receiveBatch = 64
 // the packet size of the connection (SPEC section 3): 1415 or 1163 bytes.
 type datagramPath struct {
 	qc    *quic.Conn
+	pace  *pacer
 	count *counters
 	room  atomic.Int64
 	queue sendQueue
@@ -27,8 +28,8 @@ type datagramPath struct {
 
 var _ link.Path = (*datagramPath)(nil)
 
-func newDatagramPath(qc *quic.Conn, count *counters) (*datagramPath, error) {
-	p := &datagramPath{qc: qc, count: count}
+func newDatagramPath(qc *quic.Conn, pace *pacer, count *counters) (*datagramPath, error) {
+	p := &datagramPath{qc: qc, pace: pace, count: count}
 	p.queue.init()
 	// No getter says what fits: a datagram that never fits is refused with the size.
 	var big *quic.DatagramTooLargeError
@@ -103,16 +104,19 @@ func (p *datagramPath) receiveLoop(h link.Handler) {
 			return
 		}
 		recs = recs[:0]
+		n := 0
 		for ; err == nil; b, err = p.qc.ReceiveDatagram(poll.reset()) {
+			n++
 			if wire.IsRecord(b) {
 				recs = append(recs, b)
 			} else {
 				p.count.dgBad.Add(1)
 			}
-			if len(recs) == receiveBatch {
+			if n == receiveBatch {
 				break
 			}
 		}
+		p.pace.received(n)
 		if len(recs) > 0 {
 			h.Records(p, recs)
 		}

@@ -95,16 +95,22 @@ func (idGenerator) GenerateConnectionID() (quic.ConnectionID, error) {
 	return quic.ConnectionIDFromBytes(b[:]), nil
 }
 
-// verifySource says which handshakes must prove their address (Retry) first.
-func verifySource(c *counters) func(net.Addr) bool {
-	free := rate.NewLimiter(freeHandshakes, freeHandshakesBurst)
-	return func(net.Addr) bool {
-		if free.Allow() {
-			return false
-		}
-		c.retries.Add(1)
-		return true
+// A doorkeeper says which handshakes must prove their address (Retry) first.
+type doorkeeper struct {
+	free  *rate.Limiter
+	count *counters
+}
+
+func newDoorkeeper(c *counters) *doorkeeper {
+	return &doorkeeper{rate.NewLimiter(freeHandshakes, freeHandshakesBurst), c}
+}
+
+func (d *doorkeeper) verify(net.Addr) bool {
+	if d.free.Allow() {
+		return false
 	}
+	d.count.retries.Add(1)
+	return true
 }
 
 // Bounds of smallInitials.

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"syscall"
@@ -18,6 +17,7 @@ type quicConn struct {
 	sock  socket
 	queue *quicQueue
 	batch *batcher
+	pace  *pacer
 	count *counters
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
@@ -30,7 +30,20 @@ var errSizing = errors.New("transport: buffers are already sized")
 // ReadBatch fills at least one message, or returns an error and none: after an
 // empty success quic-go would read old messages again.
 func (c *quicConn) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
-	return c.queue.pop(ms)
+	if err := c.queue.await(); err != nil {
+		return 0, err
+	}
+	now := time.Now()
+	c.pace.pause(now)
+	n, err := c.queue.pop(ms)
+	big := 0
+	for i := range ms[:n] {
+		if ms[i].N >= paceSize {
+			big++
+		}
+	}
+	c.pace.gave(big, now)
+	return n, err
 }
 
 // ReadMsgUDP is part of the interface; on Linux only ReadBatch is used.
@@ -63,8 +76,7 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 // handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := addrPort(addr)
-	if f := segmentField(oob); f != nil && len(b) > 0 && b[0]&0x80 == 0 {
-		c.batch.write(b, oob, int(binary.NativeEndian.Uint16(f)), to)
+	if len(b) > 0 && b[0]&0x80 == 0 && c.batch.write(b, oob, to) {
 		return len(b), len(oob), nil
 	}
 	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -27,10 +26,7 @@ type faultySocket struct {
 func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, int, error) {
 	s.writes.Add(1)
 	fail := syscall.Errno(s.errno.Load())
-	size := 0
-	if f := segmentField(oob); f != nil {
-		size = int(binary.NativeEndian.Uint16(f))
-	}
+	_, size := cutSegmentSize(nil, oob)
 	switch {
 	case fail != 0:
 	case s.noGSO.Load() && size > 0 && size < len(b):

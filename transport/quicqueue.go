@@ -97,6 +97,13 @@ func (q *quicQueue) pop(ms []ipv4.Message) (int, error) {
 	return n, nil
 }
 
+// await blocks until pop would not.
+func (q *quicQueue) await() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.wait()
+}
+
 // wait blocks for a packet; q.mu is held.
 func (q *quicQueue) wait() error {
 	for {

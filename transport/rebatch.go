@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -32,6 +31,7 @@ type batcher struct {
 	room   sync.Cond // for writers: less than maxRunsBytes wait
 	runs   []*run    // waiting, oldest first
 	spare  []*run
+	oob    []byte // scratch
 	bytes  int
 	closed bool
 	done   chan struct{} // the sender has ended
@@ -40,7 +40,7 @@ type batcher struct {
 // A run is packets of one size, of which the last may be shorter.
 type run struct {
 	to     netip.AddrPort
-	oob    []byte // as quic-go gave it, with room for the segment size
+	oob    []byte // control messages of each packet, without a segment size
 	buf    []byte
 	size   int
 	n      int  // packets
@@ -54,22 +54,29 @@ func newBatcher(sock socket, count *counters) *batcher {
 	return b
 }
 
-// write copies packets of size bytes each, the last of which may be shorter. It
-// waits while too much is queued.
-func (b *batcher) write(pkts, oob []byte, size int, to netip.AddrPort) {
+// write copies packets, taking apart what quic-go has put together. It waits
+// while too much is queued. It reports false for packets that must not be put
+// together.
+func (b *batcher) write(pkts, oob []byte, to netip.AddrPort) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	rest, size := cutSegmentSize(b.oob[:0], oob)
+	b.oob = rest
+	if size == 0 {
+		return false
+	}
 	for b.bytes > maxRunsBytes && !b.closed {
 		b.room.Wait()
 	}
 	for p := range slices.Chunk(pkts, size) {
-		r := b.open(to, oob, len(p))
+		r := b.open(to, b.oob, len(p))
 		r.buf = append(r.buf, p...)
 		r.n++
 		r.closed = len(p) < r.size
 	}
 	b.bytes += len(pkts)
 	b.more.Signal()
+	return true
 }
 
 // open is the run that takes a packet: the last one to its destination, if the
@@ -120,18 +127,20 @@ func (b *batcher) loop() {
 // send makes one call for a run, or one for each packet where the way out
 // cannot segment. What fails is lost, like any packet, and counted.
 func (b *batcher) send(r *run) {
-	setSegmentSize(r.oob, r.size)
-	_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, r.oob, r.to)
-	if r.n > 1 && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EIO)) {
-		err = nil
-		for p := range slices.Chunk(r.buf, r.size) {
-			if _, _, e := b.sock.WriteMsgUDPAddrPort(p, r.oob, r.to); e != nil {
-				err = e
-			}
+	if r.n > 1 {
+		_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, appendSegmentSize(r.oob, r.size), r.to)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EIO) {
+			b.count.sendErrors.Add(uint64(r.n))
+			return
 		}
 	}
-	if err != nil {
-		b.count.sendErrors.Add(1)
+	for p := range slices.Chunk(r.buf, r.size) {
+		if _, _, err := b.sock.WriteMsgUDPAddrPort(p, r.oob, r.to); err != nil {
+			b.count.sendErrors.Add(1)
+		}
 	}
 }
 
@@ -143,11 +152,4 @@ func (b *batcher) close() {
 	b.room.Broadcast()
 	b.mu.Unlock()
 	<-b.done
-}
-
-// setSegmentSize overwrites the number that quic-go wrote.
-func setSegmentSize(oob []byte, size int) {
-	if f := segmentField(oob); f != nil {
-		binary.NativeEndian.PutUint16(f, uint16(size))
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 const (
@@ -38,6 +39,7 @@ type socket interface {
 	WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
 	SyscallConn() (syscall.RawConn, error)
 	LocalAddr() net.Addr
+	SetWriteDeadline(t time.Time) error
 	Close() error
 }
 

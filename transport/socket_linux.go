@@ -185,29 +185,46 @@ func swallowed(err error) bool {
 	return false
 }
 
-// segmentField is the value of UDP_SEGMENT in control messages, 2 bytes in host
-// order, or nil.
-func segmentField(oob []byte) []byte { return controlField(oob, unix.UDP_SEGMENT, 2) }
-
 // groSize is the size of the datagrams in a run, 0 for a single one.
 func groSize(oob []byte) int {
-	if f := controlField(oob, unix.UDP_GRO, 4); f != nil {
-		return int(binary.NativeEndian.Uint32(f))
+	for len(oob) > 0 {
+		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return 0
+		}
+		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_GRO && len(body) >= 4 {
+			return int(binary.NativeEndian.Uint32(body))
+		}
+		oob = rest
 	}
 	return 0
 }
 
-// controlField finds a control message of the UDP level with size bytes.
-func controlField(oob []byte, typ int32, size int) []byte {
+// cutSegmentSize appends control messages to dst without UDP_SEGMENT, whose
+// value it returns, 0 if there is none.
+func cutSegmentSize(dst, oob []byte) (rest []byte, size int) {
 	for len(oob) > 0 {
-		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
+		hdr, body, next, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
-			return nil
+			return dst, 0
 		}
-		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == typ && len(body) >= size {
-			return body[:size]
+		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_SEGMENT && len(body) >= 2 {
+			size = int(binary.NativeEndian.Uint16(body))
+		} else {
+			dst = append(dst, oob[:len(oob)-len(next)]...)
 		}
-		oob = rest
+		oob = next
 	}
-	return nil
+	return dst, size
+}
+
+// appendSegmentSize appends UDP_SEGMENT to control messages.
+func appendSegmentSize(oob []byte, size int) []byte {
+	n := len(oob)
+	oob = append(oob, make([]byte, unix.CmsgSpace(2))...)
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[n]))
+	h.Level, h.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+	h.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(oob[n+unix.CmsgLen(0):], uint16(size))
+	return oob
 }

@@ -51,5 +51,7 @@ func swallowed(err error) bool {
 	return !isClosed(err) && !errors.Is(err, syscall.EMSGSIZE)
 }
 
-// segmentField finds nothing: quic-go does not segment here.
-func segmentField([]byte) []byte { return nil }
+// cutSegmentSize finds nothing: quic-go does not segment here.
+func cutSegmentSize(dst, oob []byte) ([]byte, int) { return append(dst, oob...), 0 }
+
+func appendSegmentSize(oob []byte, _ int) []byte { return oob }

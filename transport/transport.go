@@ -2,16 +2,21 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/link"
 )
+
+// goodbye is how long Close may take to get its last packets out.
+const goodbye = time.Second
 
 // Config says where and how to listen. It is not changed after Listen.
 type Config struct {
@@ -31,6 +36,8 @@ type Transport struct {
 	sock     socket
 	queue    *quicQueue
 	batch    *batcher
+	pace     *pacer
+	door     *doorkeeper
 	qt       *quic.Transport
 	ln       *quic.Listener
 	initials smallInitials
@@ -83,14 +90,16 @@ func newTransport(c Config, sock socket) (*Transport, error) {
 	t := &Transport{log: c.Logger, sock: sock, conns: make(map[*conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
+	t.pace = newPacer()
+	t.door = newDoorkeeper(&t.count)
 	t.batch = newBatcher(sock, &t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{sock: sock, queue: t.queue, batch: t.batch, count: &t.count},
+		Conn:                  &quicConn{sock: sock, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
-		VerifySourceAddress:   verifySource(&t.count),
+		VerifySourceAddress:   t.door.verify,
 	}
 	tlsConf, err := tlsConfig()
 	if err != nil {
@@ -127,7 +136,11 @@ func (t *Transport) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn,
 	defer context.AfterFunc(t.ctx, cancel)()
 	qc, err := t.dialler.dial(ctx, remote)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(connError(err)))
+		err = connError(err)
+		if errors.Is(err, ErrIdle) {
+			err = ErrNoAnswer // idle during the handshake
+		}
+		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(err))
 	}
 	return t.adopt(qc)
 }
@@ -161,7 +174,7 @@ func (t *Transport) closedOr(err error) error {
 
 // adopt makes a QUIC connection ours: its binding, its path, its goroutines.
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
-	c, err := newConn(qc, &t.count)
+	c, err := newConn(qc, t.pace, &t.count)
 	if err == nil {
 		err = t.run(c)
 	}
@@ -215,6 +228,7 @@ func (t *Transport) Close() error {
 		return nil
 	}
 	t.cancel() // dials under way
+	_ = t.sock.SetWriteDeadline(time.Now().Add(goodbye))
 	for _, c := range conns {
 		_ = c.Close("shutdown")
 	}
