@@ -45,6 +45,7 @@ func cable(t *testing.T, name, addr string) netlink.Link {
 	for _, n := range []string{name, name + "p"} {
 		l, err := netlink.LinkByName(n)
 		must(t, err)
+		must(t, netlink.LinkSetIP6AddrGenMode(l, 1)) // none: addresses that come by themselves come late
 		must(t, netlink.LinkSetUp(l))
 	}
 	l, err := netlink.LinkByName(name)
