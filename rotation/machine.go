@@ -163,6 +163,17 @@ func (m *Machine) expire(now time.Time) {
 
 func (m *Machine) stop(r Reason) {
 	m.do(Action{Op: Stop, Reason: r})
+	m.clear()
+}
+
+// Drop gives up every epoch, as when the peer has closed. Handles, numbers and
+// attempts go on where they were, so that nothing late can be taken for new.
+func (m *Machine) Drop(now time.Time) []Action {
+	m.clear()
+	return m.tick(now)
+}
+
+func (m *Machine) clear() {
 	m.abandon()
 	m.cur = nil
 	for _, e := range slices.Clone(m.epochs) {

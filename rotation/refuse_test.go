@@ -130,3 +130,19 @@ func TestAttemptsOfARestartedPeerCountFromOne(t *testing.T) {
 	s.note(s.m.Asked(s.now, 3, 1))
 	s.want("1s answer 4 9>10 attempt 1", "1s retire 1", "1s install 4", "1s reply 4")
 }
+
+func TestDropLeavesNothingButTheCounts(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Initiator)
+	s.note(s.m.Rotate(s.now))
+	s.out = nil
+	s.note(s.m.Drop(s.now))
+	s.note(s.m.Drop(s.now))
+	s.want("0s abandon 2", "0s retire 1")
+	s.note(s.m.Answered(s.now, 2))
+	s.pass(time.Hour)
+	s.want()
+	if id, n := s.m.NewID(), s.m.Propose(); id != 3 || n != 3 || !s.m.Deadline().IsZero() {
+		t.Errorf("next handle %d, next number %d", id, n)
+	}
+}
