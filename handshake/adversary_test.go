@@ -278,3 +278,34 @@ func TestEpochsDoNotGoBack(t *testing.T) {
 		t.Errorf("M2 with an older epoch: %v", err)
 	}
 }
+
+// Flags of M3 and M3r belong to later versions, even under right keys.
+func TestFinishFlagsAreChecked(t *testing.T) {
+	w := newWorld(t)
+	i, r, m2 := w.accepted()
+	if err := i.mixM2((*wire.M2)(m2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.s.open(wire.LabelM2, (*wire.M2)(m2).Sealed()); err != nil {
+		t.Fatal(err)
+	}
+	m := new(wire.M3)
+	wire.HandshakeHeader{Type: wire.MsgM3}.Put(m[:])
+	copy(m.SID(), (*wire.M2)(m2).SID())
+	i.s.mixHash(m.Head())
+	sig := w.a.Sign(i.s.signed(wire.LabelSigI))
+	i.s.seal(m.Sealed()[:0], wire.LabelM3, append(sig, 0, 0, 0, 0, 0, 0, 0, 1))
+	if res, err := r.Finish(m[:]); !errors.Is(err, ErrMalformed) || res != nil {
+		t.Errorf("M3: %v", err)
+	}
+
+	short := rotationWorld(t)
+	_, victim, _, _ := short.accepted()
+	s, m3r := victim.s, new(wire.M3r)
+	short.what.header(wire.MsgM3r, m3r[:])
+	s.mixHash(m3r.Head())
+	s.seal(m3r.Sealed()[:0], wire.LabelM3r, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	if res, err := victim.Finish(m3r[:]); !errors.Is(err, ErrMalformed) || res != nil {
+		t.Errorf("M3r: %v", err)
+	}
+}

@@ -493,3 +493,22 @@ func BenchmarkShort(b *testing.B) {
 		}
 	}
 }
+
+// A late message of another attempt is out of place, not a failed decryption.
+func TestMessagesOfAnotherAttempt(t *testing.T) {
+	w := rotationWorld(t)
+	_, r, _, _ := w.accepted()
+	other := w
+	other.what.Attempt++
+	i, _, _, m2r := other.accepted()
+	m3r, _, err := i.Read(nil, m2r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Finish(m3r); !errors.Is(err, ErrUnexpected) {
+		t.Errorf("M3r: %v", err)
+	}
+	if _, _, err := w.startedInitiator().Read(nil, m2r); !errors.Is(err, ErrUnexpected) {
+		t.Errorf("M2r: %v", err)
+	}
+}
