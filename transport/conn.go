@@ -14,7 +14,8 @@ import (
 // closeCode is the one application error code; the reason is in the text.
 const closeCode quic.ApplicationErrorCode = 1
 
-// A conn is one QUIC connection whose handshake is complete.
+// A conn is one QUIC connection whose handshake is complete. Local is unspecified
+// on the dialling end of a wildcard socket: the system chooses packet by packet.
 type conn struct {
 	qc      *quic.Conn
 	binding [32]byte

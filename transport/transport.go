@@ -77,6 +77,8 @@ func start(c Config, sock socket) (*Transport, error) {
 	}
 	t, err := newTransport(c, sock)
 	if err != nil {
+		t.cancel()
+		t.batch.close()
 		sock.Close()
 		return nil, fmt.Errorf("transport: %w", err)
 	}
@@ -85,7 +87,8 @@ func start(c Config, sock socket) (*Transport, error) {
 	return t, nil
 }
 
-// newTransport joins the parts around a socket that nobody reads yet.
+// newTransport joins the parts around a socket that nobody reads yet. On an
+// error the batcher runs all the same.
 func newTransport(c Config, sock socket) (*Transport, error) {
 	t := &Transport{log: c.Logger, sock: sock, conns: make(map[*conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -103,7 +106,7 @@ func newTransport(c Config, sock socket) (*Transport, error) {
 	}
 	tlsConf, err := tlsConfig()
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	t.dialler = dialler{qt: t.qt, tls: tlsConf}
 	conf := quicConfig(fullPacket)
