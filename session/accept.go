@@ -8,6 +8,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // helloTimeout is how long a stranger's connection may live without a proof.
@@ -65,7 +66,7 @@ func (m *Manager) serve(conn link.Conn) {
 	}
 }
 
-// respond answers one full handshake on a stream.
+// respond answers one handshake on a stream, full or a resumption.
 func (m *Manager) respond(ctx context.Context, conn link.Conn, st link.Stream) error {
 	defer st.Close()
 	if !m.limits.begin(conn.Remote().Addr(), time.Now()) {
@@ -80,26 +81,38 @@ func (m *Manager) respond(ctx context.Context, conn link.Conn, st link.Stream) e
 		m.log.Warn("prekey not renewed", "error", err)
 	}
 	kind, value := conn.Binding()
-	r := handshake.NewResponder(m.handshakeConfig(kind, value), m.prekeys)
-	claim, err := hear(st, r)
+	conf := m.handshakeConfig(kind, value)
+	msg, err := readMessage(st)
 	if err != nil {
 		return err
 	}
-	s, err := m.Session(claim.DID)
+	if typ, _, err := handshake.ParseShort(msg); err == nil && typ == wire.MsgM1r {
+		r, claim, err := m.hearShort(st, conf, msg)
+		if err != nil {
+			return err
+		}
+		if claim != nil {
+			return m.answer(conn, st, r, claim, rotation.Resumed)
+		}
+		if msg, err = readMessage(st); err != nil {
+			return err
+		}
+	}
+	r := handshake.NewResponder(conf, m.prekeys)
+	claim, err := hear(st, r, msg)
 	if err != nil {
+		return err
+	}
+	if _, err := m.Session(claim.DID); err != nil {
 		return refuse(st, r, handshake.RefusedNotConfigured)
 	}
-	return s.answerHandshake(conn, st, r, claim)
+	return m.answer(conn, st, r, claim, rotation.Full)
 }
 
 // hear answers what precedes an M1 and returns the claim in it. An initiator
 // needs at most: unknown prekey, key set, M1.
-func hear(st link.Stream, r *handshake.Responder) (*handshake.Claim, error) {
+func hear(st link.Stream, r *handshake.Responder, msg []byte) (*handshake.Claim, error) {
 	for range 3 {
-		msg, err := readMessage(st)
-		if err != nil {
-			return nil, err
-		}
 		out, claim, err := r.Read(nil, msg)
 		if claim != nil || err != nil && len(out) == 0 {
 			return claim, err
@@ -109,6 +122,9 @@ func hear(st link.Stream, r *handshake.Responder) (*handshake.Claim, error) {
 			return nil, err
 		}
 		if _, err := st.Write(out); err != nil {
+			return nil, err
+		}
+		if msg, err = readMessage(st); err != nil {
 			return nil, err
 		}
 	}
@@ -133,13 +149,23 @@ func lastWord(st link.Stream, out []byte) {
 	}
 }
 
-// answerHandshake finishes, for a configured peer, what respond has begun.
-func (s *Session) answerHandshake(conn link.Conn, st link.Stream, r *handshake.Responder, claim *handshake.Claim) error {
+// A responder is what both modes have in common once there is a claim.
+type responder interface {
+	Accept(dst []byte, p wire.Params) (out []byte, pending *handshake.Result, err error)
+	Finish(msg []byte) (*handshake.Result, error)
+}
+
+// answer finishes, for a configured peer, what respond has begun.
+func (m *Manager) answer(conn link.Conn, st link.Stream, r responder, claim *handshake.Claim, kind rotation.Kind) error {
+	s, err := m.Session(claim.DID)
+	if err != nil {
+		return err
+	}
 	h := new(halfOpen)
 	if err := s.call(func(now time.Time) error { return s.offered(h, claim, now) }); err != nil {
 		return err
 	}
-	p, err := s.respond(h, conn, st, r)
+	p, err := s.respond(h, conn, st, r, kind)
 	s.call(func(now time.Time) error { s.settled(h, p, err, now); return nil })
 	if err != nil {
 		return err
@@ -183,12 +209,12 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 
 // respond sends M2, with the receive key installed before it leaves, and waits
 // for M3. Records under the new key are held until M3 proves the peer.
-func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r *handshake.Responder) (*proof, error) {
+func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r responder, kind rotation.Kind) (*proof, error) {
 	m2, pending, err := r.Accept(nil, h.params)
 	if err != nil {
 		return nil, err
 	}
-	p := &proof{res: pending, conn: conn}
+	p := &proof{kind: kind, res: pending, conn: conn}
 	err = s.call(func(time.Time) error {
 		p.id = s.epochs.machine.NewID()
 		return s.epochs.install(p.id, p.res, true)

@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // dialStagger is the head start of an endpoint over the next one in the list.
@@ -17,8 +20,9 @@ const dialStagger = 300 * time.Millisecond
 // errNoEndpoint: nobody has told where the peer is.
 var errNoEndpoint = errors.New("session: no endpoint is known for the peer")
 
-// An attempt is one full handshake that we initiate, over whichever endpoint
-// answers. It runs in a goroutine of its own and reaches the session by call.
+// An attempt is one handshake that we initiate, over whichever endpoint answers:
+// a resumption where there is a secret for it, else a full one. It runs in a
+// goroutine of its own and reaches the session by call.
 type attempt struct {
 	s      *Session
 	cancel context.CancelFunc
@@ -26,6 +30,8 @@ type attempt struct {
 	last   netip.AddrPort
 	known  *handshake.PeerKeys
 	number uint32 // proposed epoch number
+	resume handshake.Resume
+	peer   *did.KeySet // for a resumption
 }
 
 // begin starts an attempt, with the event that says why.
@@ -36,7 +42,9 @@ func (s *Session) begin(e Event, now time.Time) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
 	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.machine.Propose(), last: s.live.remote}
 	if s.state == Established || s.state == Rotating {
-		a.over = s.inUse
+		a.over = s.inUse // rotation wants a full handshake
+	} else {
+		a.resume, a.peer = s.resume.out, s.epochs.peer
 	}
 	s.attempt = a
 	s.wg.Go(func() {
@@ -185,8 +193,8 @@ func (d dialed) close(why string) {
 	}
 }
 
-// shake runs the full handshake on conn as its initiator. The receive key is
-// installed before M3 leaves, because the peer may send right after it.
+// shake runs a handshake on conn as its initiator. When the peer does not know
+// the resumption secret, the full handshake follows on the same stream.
 func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	st, err := conn.OpenStream(ctx)
 	if err != nil {
@@ -203,21 +211,27 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 		return err
 	}
 	kind, value := conn.Binding()
-	machine, err := handshake.NewInitiator(a.s.m.handshakeConfig(kind, value), a.s.peer.DID, a.known, params)
+	conf := a.s.m.handshakeConfig(kind, value)
+	p := &proof{kind: rotation.Resumed, conn: conn, stream: st}
+	if err = handshake.ErrUnknownSecret; !a.resume.Secret.IsZero() {
+		p.m3, p.res, err = a.resumption(st, conf, params)
+		if spent(err) {
+			a.s.call(func(time.Time) error { a.s.forgetResume(); return nil })
+		}
+	}
+	if errors.Is(err, handshake.ErrUnknownSecret) {
+		p.kind = rotation.Full
+		p.m3, p.res, err = a.converse(st, conf, params)
+	}
 	if err != nil {
 		return err
 	}
-	m3, res, err := converse(st, machine)
-	if err != nil {
-		return err
-	}
-	return a.finish(conn, st, m3, res)
+	return a.finish(p)
 }
 
-// finish hands the proof to the session, which lets M3 leave.
-func (a *attempt) finish(conn link.Conn, st link.Stream, m3 []byte, res *handshake.Result) error {
-	defer res.Erase()
-	p := &proof{res: res, conn: conn, stream: st, m3: m3}
+// finish hands the proof to the session, which lets M3 or M3r leave.
+func (a *attempt) finish(p *proof) error {
+	defer p.res.Erase()
 	return a.s.call(func(now time.Time) error {
 		if a.s.attempt != a {
 			return context.Canceled
@@ -228,7 +242,11 @@ func (a *attempt) finish(conn link.Conn, st link.Stream, m3 []byte, res *handsha
 }
 
 // converse exchanges messages until M2 has been read. It returns M3, unsent.
-func converse(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *handshake.Result, err error) {
+func (a *attempt) converse(st link.Stream, c handshake.Config, p wire.Params) (m3 []byte, res *handshake.Result, err error) {
+	machine, err := handshake.NewInitiator(c, a.s.peer.DID, a.known, p)
+	if err != nil {
+		return nil, nil, err
+	}
 	out, err := machine.Start(nil)
 	for err == nil && res == nil {
 		if _, err = st.Write(out); err != nil {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
@@ -14,9 +15,10 @@ import (
 
 // An epoch is one generation of keys, known to rotation by its handle.
 type epoch struct {
-	id  uint64
-	rec *record.Epoch
-	mtu int // what both ends can take, bytes
+	id    uint64
+	rec   *record.Epoch
+	rekey handshake.Key // chains the rotation that replaces it
+	mtu   int           // what both ends can take, bytes
 }
 
 // epochs executes what rotation decides. Owned by the loop.
@@ -24,9 +26,19 @@ type epochs struct {
 	s       *Session
 	machine *rotation.Machine
 	byID    map[uint64]*epoch
-	proofs  map[uint64]*proof // full handshakes on their way
+	proofs  map[uint64]*proof // full handshakes and resumptions on their way
+	shorts  map[uint64]*short // rotations, by the epoch that they make
+	peer    *did.KeySet       // nil before the first proof
+	asked   []byte            // the M1r that rotation is asked about
 	cur     *epoch            // sent under; nil: none
 	sent    uint64            // packets sent when rotation was last told
+	waiters []waiter
+}
+
+// A waiter wants an epoch after a number to be in use.
+type waiter struct {
+	after  uint32
+	answer chan error
 }
 
 func (x *epochs) init(s *Session) {
@@ -44,7 +56,8 @@ func (x *epochs) reset() {
 		RotationWindow: set.RotationWindow,
 		Jitter:         jitter,
 	})
-	x.byID, x.proofs, x.cur = make(map[uint64]*epoch), make(map[uint64]*proof), nil
+	x.byID, x.proofs, x.shorts = make(map[uint64]*epoch), make(map[uint64]*proof), make(map[uint64]*short)
+	x.cur = nil
 }
 
 func jitter(most time.Duration) time.Duration {
@@ -89,11 +102,13 @@ func (x *epochs) install(id uint64, res *handshake.Result, hold bool) error {
 
 // retire ends receiving under an epoch and erases its keys.
 func (x *epochs) retire(id uint64) {
+	x.endShort(id)
 	e := x.byID[id]
 	if e == nil {
 		return
 	}
 	delete(x.byID, id)
+	clear(e.rekey[:])
 	if x.cur == e {
 		x.cur = nil
 		x.s.plane.Use(nil, nil)
@@ -102,13 +117,42 @@ func (x *epochs) retire(id uint64) {
 	e.rec.Erase()
 }
 
+// endShort forgets a rotation and its secrets.
+func (x *epochs) endShort(id uint64) {
+	if r := x.shorts[id]; r != nil {
+		delete(x.shorts, id)
+		if r.init != nil {
+			r.init.Close()
+		} else {
+			r.resp.Close()
+		}
+	}
+}
+
 // use sends everything under an epoch from now on.
 func (x *epochs) use(id uint64) {
-	if e := x.byID[id]; e != nil {
-		x.cur = e
-		x.sent = x.s.plane.Traffic().TxPackets.Load()
-		x.s.send()
+	e := x.byID[id]
+	if e == nil {
+		return
 	}
+	x.confirm(id)
+	x.cur = e
+	x.sent = x.s.plane.Traffic().TxPackets.Load()
+	x.s.send()
+	x.tell()
+}
+
+// tell answers those who wait for a later epoch.
+func (x *epochs) tell() {
+	rest := x.waiters[:0]
+	for _, w := range x.waiters {
+		if x.number() > w.after {
+			w.answer <- nil
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	x.waiters = rest
 }
 
 // drop forgets all epochs.
@@ -116,12 +160,23 @@ func (x *epochs) drop() {
 	for id := range x.byID {
 		x.retire(id)
 	}
+	for id := range x.shorts {
+		x.endShort(id)
+	}
+	for _, w := range x.waiters {
+		w.answer <- ErrNotEstablished
+	}
+	x.waiters = nil
 	x.reset()
 }
 
 // do executes rotation's actions in order. SPEC 5.7 says what each means.
 func (x *epochs) do(actions []rotation.Action, now time.Time) {
+	skip := uint64(0) // the epoch of an M1r that could not be answered
 	for _, a := range actions {
+		if a.ID == skip && skip != 0 {
+			continue
+		}
 		x.s.log.Debug("rotation", "action", a.String())
 		switch a.Op {
 		case rotation.Install:
@@ -144,8 +199,21 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 			x.s.event(stopEvent(a.Reason), now)
 			return // the session let go of everything
 		default:
-			x.short(a, now)
+			if !x.doShort(a, now) {
+				skip = a.ID
+			}
 		}
+	}
+	x.show(now)
+}
+
+// show makes the state say whether a rotation is under way.
+func (x *epochs) show(now time.Time) {
+	switch rotating := x.machine.Status().Rotating; {
+	case rotating && x.s.state == Established:
+		x.s.event(TimeToRotate, now)
+	case !rotating && x.s.state == Rotating:
+		x.s.event(RotationComplete, now)
 	}
 }
 
@@ -156,12 +224,14 @@ func stopEvent(r rotation.Reason) Event {
 	return RotationTimeout
 }
 
-// finish lets M3 leave. It is small and the stream is idle, so the write does
+// finish lets M3 or M3r leave. M3 is small and the stream is idle, so the write does
 // not wait; a stream that fails has a connection that ends, which is noticed.
 func (x *epochs) finish(id uint64) {
 	if p := x.proofs[id]; p != nil {
 		p.stream.SetDeadline(time.Now().Add(time.Second))
 		_, p.err = p.stream.Write(p.m3)
+	} else if r := x.shorts[id]; r != nil {
+		x.sendShort(x.cur, r.last)
 	}
 }
 

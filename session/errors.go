@@ -11,6 +11,10 @@ var (
 	ErrExists = errors.New("session: peer exists already")
 	// ErrSelf: the DID is our own.
 	ErrSelf = errors.New("session: the peer's DID is our own")
+	// ErrNotEstablished: the session has no epoch in use.
+	ErrNotEstablished = errors.New("session: no epoch is in use")
+	// ErrStored: the bytes given to Resume are not what Export returned.
+	ErrStored = errors.New("session: no stored session")
 	// ErrFailed is wrapped by every failed establishment; the text names the reason.
 	ErrFailed = errors.New("session: not established")
 

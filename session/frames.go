@@ -56,6 +56,10 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 			s.echo(p, nonce, now)
 			return
 		}
+	case wire.FrameHandshake:
+		if s.shortFrame(p, e, f[1:], now) == nil {
+			return
+		}
 	case wire.FrameClose:
 		if x := s.epochs.find(e); len(f) == wire.CloseSize && x != nil && x == s.epochs.cur {
 			s.event(PeerClosed, now)
@@ -89,11 +93,15 @@ func (s *Session) sendFrame(frame []byte) error {
 	return errNoPath
 }
 
-// sendOn sends a frame under the current epoch on p. A path that takes nothing
-// loses it, as a network would.
+// sendOn sends a frame under the current epoch on p, in the carrier's space.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
-	e := s.epochs.cur
-	if e == nil {
+	return s.sealAndSend(s.epochs.cur, p, p.Carrier().Space(), frame)
+}
+
+// sealAndSend sends a frame, in two records if need be. A path that takes
+// nothing loses it, as a network would.
+func (s *Session) sealAndSend(e *epoch, p link.Path, space wire.Space, frame []byte) error {
+	if e == nil || p == nil {
 		return errNoPath
 	}
 	var plains, out wire.Batch
@@ -102,7 +110,7 @@ func (s *Session) sendOn(p link.Path, frame []byte) error {
 		s.partID++
 		plains.AppendHalves(s.partID|wire.FramePartIDs, frame)
 	}
-	if err := e.rec.Seal(&out, p.Carrier().Space(), plains.Slices()); err != nil {
+	if err := e.rec.Seal(&out, space, plains.Slices()); err != nil {
 		return err
 	}
 	_, err := p.Send(&out)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 )
 
@@ -47,6 +48,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	sessions map[did.DID]*Session
+	resumes  map[handshake.ResumeID]*Session // whom a resumption secret belongs to
 	closed   bool
 }
 
@@ -63,7 +65,8 @@ func New(c Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
-	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(), sessions: make(map[did.DID]*Session)}
+	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(), sessions: make(map[did.DID]*Session),
+		resumes: make(map[handshake.ResumeID]*Session)}
 	if m.incarnation, err = randomUint64(c.Rand); err != nil {
 		return nil, fmt.Errorf("session: draw an incarnation: %w", err)
 	}

@@ -8,13 +8,14 @@ import (
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
-// A proof is a full handshake on its way to an epoch in use.
+// A proof is a full handshake or a resumption on its way to an epoch in use.
 type proof struct {
 	id     uint64
+	kind   rotation.Kind
 	res    *handshake.Result
 	conn   link.Conn
 	stream link.Stream
-	m3     []byte // the initiator's, unsent
+	m3     []byte // M3 or M3r, the initiator's, unsent
 	err    error  // why the epoch did not come to use
 }
 
@@ -37,7 +38,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	s.attach(p.conn, role == rotation.Initiator)
 	s.inUse = p.conn // Use sends on it; a loser leaves it as it was
 	s.epochs.proofs[p.id] = p
-	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: rotation.Full, Role: role})
+	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
 	if !wins(actions, p.id) {
 		s.inUse = before
 	}
@@ -46,11 +47,15 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	if p.err != nil {
 		return p.err
 	}
-	s.full++
-	s.fullAt = now
-	if p.res.PeerKeys != nil && p.res.PeerKeys.Prekey != nil {
+	if p.kind == rotation.Full {
+		s.full++
+		s.fullAt = now
+	}
+	if p.res.PeerKeys.Prekey != nil {
 		s.known = p.res.PeerKeys
 	}
+	s.epochs.peer = p.res.PeerKeys.KeySet
+	s.epochs.keep(p.id, p.res)
 	s.live.idle()
 	s.event(e, now)
 	s.heartbeat(now)

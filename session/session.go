@@ -43,6 +43,7 @@ type Session struct {
 	inUse    link.Conn // its path carries what we send; nil: none
 	live     liveness
 	partID   uint16 // of the last frame that went in two records
+	resume   resumable
 	full     uint64 // full handshakes since start
 	fullAt   time.Time
 	refused  uint64 // events that the table has no transition for
@@ -188,16 +189,21 @@ func (s *Session) entered(from State, now time.Time) {
 		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
 	case Failed:
 		s.release()
+		if s.reason == ReasonExpired {
+			s.forgetResume() // a full handshake is required
+		}
 		s.retry.backoff(now)
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
 		s.release()
+		s.forgetResume()
 		if s.peer.Keep {
 			s.retry.backoff(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
 		s.release()
+		s.forgetResume()
 		s.answer(ErrClosed)
 	}
 }

@@ -3,13 +3,207 @@ package session
 import (
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
-// short executes the actions of the short handshake.
-func (x *epochs) short(a rotation.Action, now time.Time) {
-	if a.Op == rotation.Start {
-		x.do(x.machine.Failed(now, a.ID), now)
-		x.s.begin(InitiateHandshake, now)
+// A short is one short handshake inside the session: a rotation, in either
+// role. It lives as long as the epoch that it makes, because its last message
+// may be asked for again.
+type short struct {
+	what handshake.Short
+	init *handshake.ShortInitiator // exactly one of the two
+	resp *handshake.ShortResponder
+	via  *epoch // whose record brought the M1r: the answer goes under it
+	last []byte // our last message, the same bytes each time
+	done bool   // the whole result has been taken
+}
+
+// doShort executes rotation's actions of the short handshake. It reports false
+// when the rest of the list must be skipped.
+func (x *epochs) doShort(a rotation.Action, now time.Time) bool {
+	switch a.Op {
+	case rotation.Start:
+		if err := x.start(a); err != nil {
+			x.s.log.Warn("rotation not started", "error", err)
+			x.failed(a.ID, now)
+		}
+	case rotation.Answer:
+		if err := x.answerM1r(a); err != nil {
+			x.s.log.Debug("rotation not answered", "error", err)
+			x.failed(a.ID, now)
+			return false
+		}
+	case rotation.Reply:
+		if r := x.shorts[a.ID]; r != nil {
+			x.sendShort(r.via, r.last)
+		}
+	case rotation.Resend:
+		if r := x.shorts[a.ID]; r != nil {
+			x.sendShort(x.cur, r.last)
+		}
 	}
+	return true
+}
+
+// failed tells rotation once the list under way is done.
+func (x *epochs) failed(id uint64, now time.Time) {
+	delete(x.shorts, id)
+	x.s.box.post(func(now time.Time) { x.do(x.machine.Failed(now, id), now) })
+}
+
+// start makes M1r, chained from the epoch in use, and sends it.
+func (x *epochs) start(a rotation.Action) error {
+	params, err := x.s.m.params(a.Number)
+	if err != nil {
+		return err
+	}
+	r := &short{what: handshake.Rotation(a.Number, a.Attempt)}
+	r.init, err = handshake.NewShortInitiator(x.s.m.handshakeConfig(0, [32]byte{}), x.peer, r.what, x.cur.rekey, params)
+	if err != nil {
+		return err
+	}
+	if r.last, err = r.init.Start(nil); err != nil {
+		return err
+	}
+	x.shorts[a.ID] = r
+	x.sendShort(x.cur, r.last)
+	return nil
+}
+
+// answerM1r answers the M1r that rotation has just been asked about.
+func (x *epochs) answerM1r(a rotation.Action) error {
+	r := &short{what: handshake.Rotation(a.Number, a.Attempt), via: x.cur}
+	r.resp = handshake.NewShortResponder(x.s.m.handshakeConfig(0, [32]byte{}), x.secretFor)
+	_, _, err := r.resp.Read(nil, x.asked)
+	if err != nil {
+		return err
+	}
+	params, err := x.s.m.params(a.Number)
+	if err != nil {
+		return err
+	}
+	var res *handshake.Result
+	if r.last, res, err = r.resp.Accept(nil, params); err != nil {
+		return err
+	}
+	x.shorts[a.ID] = r
+	return x.install(a.ID, res, true)
+}
+
+// secretFor is a handshake.Lookup for rotations under the epoch in use.
+func (x *epochs) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bool) {
+	if what.Mode != wire.ModeRotate || x.cur == nil || what.Epoch != x.cur.rec.Number()+1 {
+		return nil, handshake.Key{}, false
+	}
+	return x.peer, x.cur.rekey, true
+}
+
+// sendShort sends a message of short mode as a frame under e, on the path in use.
+func (x *epochs) sendShort(e *epoch, msg []byte) {
+	if e != nil {
+		x.s.sealAndSend(e, x.s.path(), wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
+	}
+}
+
+// shortFrame takes a message of short mode that arrived under rec.
+func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now time.Time) error {
+	x := &s.epochs
+	typ, what, err := handshake.ParseShort(msg)
+	via := x.find(rec)
+	if err != nil || what.Mode != wire.ModeRotate || via == nil {
+		return handshake.ErrMalformed
+	}
+	switch typ {
+	case wire.MsgM1r:
+		if via == x.cur && what.Epoch != via.rec.Number()+1 {
+			return nil // a late copy of an earlier rotation
+		}
+		x.asked = msg
+		x.do(x.machine.Asked(now, via.id, what.Attempt), now)
+		x.asked = nil
+	case wire.MsgM2r:
+		x.m2r(what, msg, now)
+	case wire.MsgM3r:
+		x.m3r(what, msg, now)
+	default:
+		return handshake.ErrMalformed
+	}
+	return nil
+}
+
+// findShort is the handshake that a message belongs to.
+func (x *epochs) findShort(what handshake.Short, initiator bool) (uint64, *short) {
+	for id, r := range x.shorts {
+		if r.what == what && (r.init != nil) == initiator {
+			return id, r
+		}
+	}
+	return 0, nil
+}
+
+// m2r proves the responder of our rotation; a later copy changes nothing.
+func (x *epochs) m2r(what handshake.Short, msg []byte, now time.Time) {
+	id, r := x.findShort(what, true)
+	if r == nil || r.done {
+		return
+	}
+	m3r, res, err := r.init.Read(nil, msg)
+	if err == nil {
+		err = x.install(id, res, true)
+	}
+	if err != nil {
+		x.s.log.Debug("rotation failed", "error", err)
+		x.do(x.machine.Failed(now, id), now)
+		return
+	}
+	r.last, r.done = m3r, true
+	x.keep(id, res)
+	x.do(x.machine.Answered(now, id), now)
+}
+
+// m3r proves the initiator of the peer's rotation. A copy says that the peer
+// has not heard us under the new epoch yet.
+func (x *epochs) m3r(what handshake.Short, msg []byte, now time.Time) {
+	id, r := x.findShort(what, false)
+	if r == nil {
+		return
+	}
+	if !r.done {
+		res, err := r.resp.Finish(msg)
+		if err != nil {
+			x.s.log.Debug("rotation failed", "error", err)
+			x.do(x.machine.Failed(now, id), now)
+			return
+		}
+		r.done = true
+		x.keep(id, res)
+	}
+	x.do(x.machine.Finished(now, id), now)
+}
+
+// confirm completes a rotation that we answered, when a record under its epoch
+// came before M3r.
+func (x *epochs) confirm(id uint64) {
+	r := x.shorts[id]
+	if r == nil || r.done || r.resp == nil {
+		return
+	}
+	if res, err := r.resp.Confirm(); err == nil {
+		r.done = true
+		x.keep(id, res)
+	}
+}
+
+// keep takes the secrets that later handshakes start from.
+func (x *epochs) keep(id uint64, res *handshake.Result) {
+	if e := x.byID[id]; e != nil {
+		e.rekey = res.Rekey
+	}
+	x.s.keepResume(res)
+	res.Erase()
 }

@@ -12,6 +12,7 @@ const (
 	FrameHeartbeatAck = 0x02 // nonce 8, the one of the heartbeat
 	FramePart         = 0x03 // id 2, index 1, bytes: half of a packet or frame
 	FrameClose        = 0x04 // reason 1: the sender has closed the session
+	FrameHandshake    = 0x10 // a message of short mode: rotation
 )
 
 const (

@@ -1,0 +1,158 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A resumable is what a session can be resumed by: single-use secrets, one per
+// direction, renewed with every handshake and rotation. Owned by the loop.
+type resumable struct {
+	out, in handshake.Resume // what we may start with, what the peer may
+}
+
+// keepResume takes new secrets; the old ones are spent.
+func (s *Session) keepResume(res *handshake.Result) {
+	s.forgetResume()
+	s.resume = resumable{res.ResumeOut, res.ResumeIn}
+	s.m.answers(s.resume.in.ID, s)
+}
+
+// forgetResume makes the next handshake a full one, from either side.
+func (s *Session) forgetResume() {
+	if !s.resume.in.Secret.IsZero() {
+		s.m.answers(s.resume.in.ID, nil)
+	}
+	clear(s.resume.in.Secret[:])
+	clear(s.resume.out.Secret[:])
+	s.resume = resumable{}
+}
+
+// answers notes which session a resumption id leads to; nil for none.
+func (m *Manager) answers(id handshake.ResumeID, s *Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s == nil {
+		delete(m.resumes, id)
+	} else {
+		m.resumes[id] = s
+	}
+}
+
+// secretFor is a handshake.Lookup for resumptions.
+func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret handshake.Key, ok bool) {
+	m.mu.Lock()
+	s := m.resumes[what.ID]
+	m.mu.Unlock()
+	if what.Mode != wire.ModeResume || s == nil {
+		return nil, secret, false
+	}
+	err := s.call(func(time.Time) error {
+		if s.resume.in.ID != what.ID || s.epochs.peer == nil {
+			return handshake.ErrUnknownSecret
+		}
+		peer, secret = s.epochs.peer, s.resume.in.Secret
+		return nil
+	})
+	return peer, secret, err == nil
+}
+
+// hearShort answers an M1r. It returns a nil claim when the secret is unknown
+// and the initiator has been told: a full handshake follows on the stream.
+func (m *Manager) hearShort(st link.Stream, c handshake.Config, m1r []byte) (*handshake.ShortResponder, *handshake.Claim, error) {
+	r := handshake.NewShortResponder(c, m.secretFor)
+	out, claim, err := r.Read(nil, m1r)
+	if errors.Is(err, handshake.ErrUnknownSecret) {
+		_, err = st.Write(out)
+		return nil, nil, err
+	}
+	return r, claim, err
+}
+
+// resumption is an attempt's first try when it has a secret. It returns M3r,
+// unsent; ErrUnknownSecret means that the peer waits for a full handshake.
+func (a *attempt) resumption(st link.Stream, c handshake.Config, p wire.Params) (m3r []byte, res *handshake.Result, err error) {
+	i, err := handshake.NewShortInitiator(c, a.peer, handshake.Resumption(a.resume.ID), a.resume.Secret, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := i.Start(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := st.Write(out); err != nil {
+		return nil, nil, err
+	}
+	msg, err := readMessage(st)
+	if err != nil {
+		return nil, nil, err
+	}
+	return i.Read(nil, msg)
+}
+
+// spent reports whether a failed resumption shows that its secret is of no use.
+func spent(err error) bool {
+	return errors.Is(err, handshake.ErrUnknownSecret) || errors.Is(err, handshake.ErrDecrypt) ||
+		errors.Is(err, handshake.ErrMalformed) || errors.Is(err, handshake.ErrUnexpected)
+}
+
+// storedVersion begins what Export returns.
+const storedVersion = 1
+
+const storedSize = 1 + did.KeySetSize + len(handshake.ResumeID{}) + 32
+
+// Export returns opaque bytes by which Manager.Resume can take the session up
+// again, in this process or a later one, with a short handshake. They hold a
+// secret: keep them as you keep a key. They serve once, and only until the next
+// rotation. The error is ErrNotEstablished or ErrClosed.
+func (s *Session) Export() (stored []byte, err error) {
+	err = s.call(func(time.Time) error {
+		if s.resume.out.Secret.IsZero() || s.epochs.peer == nil {
+			return ErrNotEstablished
+		}
+		stored = append(make([]byte, 0, storedSize), storedVersion)
+		stored = s.epochs.peer.Append(stored)
+		stored = append(stored, s.resume.out.ID[:]...)
+		stored = append(stored, s.resume.out.Secret[:]...)
+		return nil
+	})
+	return stored, err
+}
+
+// Resume is Establish with what Export returned: one round trip, unless the
+// peer has forgotten, which costs one more. The errors are Establish's, and
+// ErrStored for bytes that are not such a peer's.
+func (m *Manager) Resume(ctx context.Context, peer did.DID, stored []byte) (*Session, error) {
+	s, err := m.Session(peer)
+	if err != nil {
+		return nil, err
+	}
+	if len(stored) != storedSize || stored[0] != storedVersion {
+		return nil, fmt.Errorf("%w: %d bytes", ErrStored, len(stored))
+	}
+	keys, err := did.ParseKeySet(stored[1 : 1+did.KeySetSize])
+	if err != nil || keys.DID() != peer {
+		return nil, fmt.Errorf("%w: not the keys of %v", ErrStored, peer)
+	}
+	rest := stored[1+did.KeySetSize:]
+	out := handshake.Resume{ID: handshake.ResumeID(rest[:6]), Secret: handshake.Key(rest[6:])}
+	if err := s.call(func(time.Time) error { s.take(keys, out); return nil }); err != nil {
+		return nil, err
+	}
+	return s, s.establish(ctx)
+}
+
+// take uses a stored secret where the session has nothing better.
+func (s *Session) take(keys *did.KeySet, out handshake.Resume) {
+	if s.epochs.cur == nil && s.resume.out.Secret.IsZero() {
+		s.epochs.peer = keys
+		s.resume.out = out
+	}
+}
