@@ -140,11 +140,11 @@ func refuse(st link.Stream, r *handshake.Responder, why handshake.Refusal) error
 	return &handshake.RefusedError{Reason: why}
 }
 
-// lastWord sends an answer after which we have nothing more to say. It waits for
-// the other end to be done too, because closing the connection at once would
-// take the answer with it.
+// lastWord sends an answer after which we have nothing more to say. It waits
+// until the other end is done too, which it shows by closing: our closing first
+// would end the reading, and then the connection with the answer still in it.
 func lastWord(st link.Stream, out []byte) {
-	if _, err := st.Write(out); err == nil && st.Close() == nil {
+	if _, err := st.Write(out); err == nil {
 		readMessage(st)
 	}
 }
