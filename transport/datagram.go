@@ -98,6 +98,8 @@ func (p *datagramPath) sendChunk(c *chunk) {
 func (p *datagramPath) receiveLoop(h link.Handler) {
 	recs := make([][]byte, 0, receiveBatch)
 	poll := newPollContext()
+	f := p.pace.join(p.Remote())
+	defer p.pace.leave(f)
 	for {
 		b, err := p.qc.ReceiveDatagram(context.Background())
 		if err != nil {
@@ -116,7 +118,7 @@ func (p *datagramPath) receiveLoop(h link.Handler) {
 				break
 			}
 		}
-		p.pace.received(n)
+		p.pace.received(f, n)
 		if len(recs) > 0 {
 			h.Records(p, recs)
 		}

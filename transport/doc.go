@@ -2,13 +2,13 @@
 // shares it between QUIC and records (SPEC section 3), and gives out connections
 // and paths through the interfaces of internal/link.
 //
-//	           readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)
-//	              |            |                          ^
-//	          classify     quicQueue --- pacer            |
-//	              |            v                          |
-//	           records      quic-go ----------------------+
-//	         (direct path)    ^  |
-//	                sendQueue-+  +-> receiveLoop -> Handler.Records
+//	  readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)
+//	     |            |                          ^
+//	 classify     quicQueue --- pacer            |
+//	     |            v                          |
+//	  records      quic-go ----------------------+
+//	(direct path)    ^  |
+//	       sendQueue-+  +-> receiveLoop -> Handler.Records
 //
 // Ownership: one goroutine reads the socket in batches and decides packet by
 // packet where it goes. QUIC runs on a bounded queue of copies, so that nothing

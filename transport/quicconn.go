@@ -36,13 +36,7 @@ func (c *quicConn) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
 	now := time.Now()
 	c.pace.pause(now)
 	n, err := c.queue.pop(ms)
-	big := 0
-	for i := range ms[:n] {
-		if ms[i].N >= paceSize {
-			big++
-		}
-	}
-	c.pace.gave(big, now)
+	c.pace.gave(ms[:n], now)
 	return n, err
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"log/slog"
 	"syscall"
 	"testing"
 )
@@ -40,6 +41,27 @@ func TestSocketBuffersStayOurs(t *testing.T) {
 			if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, opt); err != nil || n > 2*socketBuffer || n < 200_000 {
 				t.Errorf("buffer %d, %v", n, err)
 			}
+		}
+	})
+}
+
+func TestMarkIsOnTheSocket(t *testing.T) {
+	udp, err := openSocket(loopback, 77, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	rc, err := udp.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc.Control(func(fd uintptr) {
+		n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_MARK)
+		if err == nil && n == 0 && syscall.Geteuid() != 0 {
+			t.Skip("SO_MARK needs CAP_NET_ADMIN")
+		}
+		if n != 77 || err != nil {
+			t.Errorf("mark %d, %v", n, err)
 		}
 	})
 }
