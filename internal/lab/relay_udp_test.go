@@ -81,6 +81,18 @@ func hear(t *testing.T, c *net.UDPConn, wait time.Duration) (port int, answer st
 	return port, answer
 }
 
+// fastest is the shortest of three runs: a busy machine makes some of them
+// longer, and none shorter.
+func fastest(f func()) time.Duration {
+	best := time.Hour
+	for range 3 {
+		start := time.Now()
+		f()
+		best = min(best, time.Since(start))
+	}
+	return best
+}
+
 const (
 	soon  = 3 * time.Second        // an answer that comes
 	never = 100 * time.Millisecond // an answer that does not
@@ -105,11 +117,11 @@ func TestUDPRelayDelaysEachWay(t *testing.T) {
 	r := udpRelay(t)
 	c := dialUDP(t, Loopback{}, r.Addr())
 	took := func() time.Duration {
-		start := time.Now()
-		if _, a := ask(t, c, "x", soon); a != "x" {
-			t.Fatalf("answer %q", a)
-		}
-		return time.Since(start)
+		return fastest(func() {
+			if _, a := ask(t, c, "x", soon); a != "x" {
+				t.Fatalf("answer %q", a)
+			}
+		})
 	}
 	took()
 	r.Set(Up, Disturbance{Delay: 60 * time.Millisecond})
