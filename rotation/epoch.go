@@ -135,7 +135,8 @@ func (m *Machine) retire(e *epoch) {
 func (m *Machine) use(e *epoch) {
 	m.abandon()
 	m.cur, m.pend = e, nil
-	m.seen, m.sent, m.wantAt = 0, false, time.Time{}
+	m.attempts, m.seen = 0, 0 // both count under the epoch in use
+	m.sent, m.wantAt = false, time.Time{}
 	m.retryAt, m.retryWait = time.Time{}, 0
 	m.do(Action{Op: Use, ID: e.id})
 }

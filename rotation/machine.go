@@ -166,8 +166,8 @@ func (m *Machine) stop(r Reason) {
 	m.clear()
 }
 
-// Drop gives up every epoch, as when the peer has closed. Handles, numbers and
-// attempts go on where they were, so that nothing late can be taken for new.
+// Drop gives up every epoch, as when the peer has closed. Handles and
+// numbers go on where they were, so that nothing late can be taken for new.
 func (m *Machine) Drop(now time.Time) []Action {
 	m.clear()
 	return m.tick(now)

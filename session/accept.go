@@ -1,10 +1,13 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -28,85 +31,145 @@ func (m *Manager) accept() {
 			return
 		}
 		m.wg.Go(func() {
-			if err := m.serveFirst(conn); err != nil {
+			s, err := m.serveFirst(conn)
+			if err != nil {
 				m.log.Debug("connection refused", "remote", conn.Remote(), "error", err)
 				conn.Close("no session")
 				return
 			}
-			m.serve(conn)
+			m.serve(conn, s)
 		})
 	}
 }
 
-// serveFirst answers the handshake that a new connection must begin with.
-func (m *Manager) serveFirst(conn link.Conn) error {
+// serveFirst answers the handshake that a new connection must begin with. It
+// returns whose connection it is from then on.
+func (m *Manager) serveFirst(conn link.Conn) (*Session, error) {
 	ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
 	defer cancel()
 	st, err := conn.AcceptStream(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return m.respond(ctx, conn, st)
+	a := &answering{m: m, conn: conn, st: st}
+	err = a.run(ctx, nil)
+	return a.s, err
 }
 
-// serve answers later handshakes on a connection that carries a session, one
-// at a time. It ends with the connection.
-func (m *Manager) serve(conn link.Conn) {
+// serve takes the streams of a connection that carries s: later handshakes, one
+// at a time, and the message channel. It ends with the connection.
+func (m *Manager) serve(conn link.Conn, s *Session) {
 	for {
 		st, err := conn.AcceptStream(m.ctx)
 		if err != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
-		err = m.respond(ctx, conn, st)
-		cancel()
-		if err != nil {
-			m.log.Debug("handshake not completed", "remote", conn.Remote(), "error", err)
+		if err := m.serveStream(conn, st, s); err != nil {
+			m.log.Debug("stream ended", "remote", conn.Remote(), "error", err)
 		}
 	}
 }
 
-// respond answers one handshake on a stream, full or a resumption.
-func (m *Manager) respond(ctx context.Context, conn link.Conn, st link.Stream) error {
-	defer st.Close()
-	if !m.limits.begin(conn.Remote().Addr(), time.Now()) {
+func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error {
+	ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
+	defer cancel()
+	st.SetDeadline(time.Now().Add(helloTimeout))
+	var head [wire.HandshakeHeaderSize]byte
+	if _, err := io.ReadFull(st, head[:]); err != nil {
+		st.Close()
+		return err
+	}
+	if wire.IsMessagePreface(head[:]) {
+		st.SetDeadline(time.Time{})
+		m.wg.Go(func() { s.receiveMessages(s.ctx, st) })
+		return nil
+	}
+	a := &answering{m: m, conn: conn, st: st, s: s}
+	return a.run(ctx, head[:])
+}
+
+// An answering is one handshake that we answer.
+type answering struct {
+	m    *Manager
+	conn link.Conn
+	st   link.Stream
+	s    *Session // whose connection it is; nil: to be found out
+}
+
+// run answers one handshake on a stream, full or a resumption. head is what has
+// been read of it already.
+func (a *answering) run(ctx context.Context, head []byte) error {
+	defer a.st.Close()
+	if !a.m.limits.begin(a.conn.Remote().Addr(), time.Now()) {
 		return errors.New("session: too many handshakes from this prefix")
 	}
-	defer m.limits.end()
+	defer a.m.limits.end()
 	deadline, _ := ctx.Deadline()
-	st.SetDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
+	a.st.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { a.st.SetDeadline(time.Now()) })
 	defer stop()
-	if err := m.prekeys.refresh(time.Now()); err != nil {
-		m.log.Warn("prekey not renewed", "error", err)
+	if err := a.m.prekeys.refresh(time.Now()); err != nil {
+		a.m.log.Warn("prekey not renewed", "error", err)
 	}
-	kind, value := conn.Binding()
-	conf := m.handshakeConfig(kind, value)
-	msg, err := readMessage(st)
+	msg, err := readMessage(io.MultiReader(bytes.NewReader(head), a.st))
 	if err != nil {
 		return err
 	}
+	kind, value := a.conn.Binding()
+	conf := a.m.handshakeConfig(kind, value)
 	if typ, _, err := handshake.ParseShort(msg); err == nil && typ == wire.MsgM1r {
-		r, claim, err := m.hearShort(st, conf, msg)
+		return a.short(conf, msg)
+	}
+	return a.full(conf, msg)
+}
+
+// short answers a resumption, and the full handshake that follows when its
+// secret is unknown.
+func (a *answering) short(conf handshake.Config, m1r []byte) error {
+	r := handshake.NewShortResponder(conf, a.m.secretFor)
+	out, claim, err := r.Read(nil, m1r)
+	if errors.Is(err, handshake.ErrUnknownSecret) {
+		if _, err := a.st.Write(out); err != nil {
+			return err
+		}
+		msg, err := readMessage(a.st)
 		if err != nil {
 			return err
 		}
-		if claim != nil {
-			return m.answer(conn, st, r, claim, rotation.Resumed)
-		}
-		if msg, err = readMessage(st); err != nil {
-			return err
-		}
+		return a.full(conf, msg)
 	}
-	r := handshake.NewResponder(conf, m.prekeys)
-	claim, err := hear(st, r, msg)
 	if err != nil {
 		return err
 	}
-	if _, err := m.Session(claim.DID); err != nil {
-		return refuse(st, r, handshake.RefusedNotConfigured)
+	if err := a.find(claim.DID); err != nil {
+		return err
 	}
-	return m.answer(conn, st, r, claim, rotation.Full)
+	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Resumed)
+}
+
+func (a *answering) full(conf handshake.Config, msg []byte) error {
+	r := handshake.NewResponder(conf, a.m.prekeys)
+	claim, err := hear(a.st, r, msg)
+	if err != nil {
+		return err
+	}
+	if err := a.find(claim.DID); err != nil {
+		return refuse(a.st, r, handshake.RefusedNotConfigured)
+	}
+	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Full)
+}
+
+// find is the session of a claim. A connection is one peer's for good.
+func (a *answering) find(peer did.DID) error {
+	s, err := a.m.Session(peer)
+	if err != nil {
+		return err
+	}
+	if a.s != nil && a.s != s {
+		return errOtherPeer
+	}
+	a.s = s
+	return nil
 }
 
 // hear answers what precedes an M1 and returns the claim in it. An initiator
@@ -155,12 +218,8 @@ type responder interface {
 	Finish(msg []byte) (*handshake.Result, error)
 }
 
-// answer finishes, for a configured peer, what respond has begun.
-func (m *Manager) answer(conn link.Conn, st link.Stream, r responder, claim *handshake.Claim, kind rotation.Kind) error {
-	s, err := m.Session(claim.DID)
-	if err != nil {
-		return err
-	}
+// answerHandshake finishes, for a configured peer, what run has begun.
+func (s *Session) answerHandshake(conn link.Conn, st link.Stream, r responder, claim *handshake.Claim, kind rotation.Kind) error {
 	h := new(halfOpen)
 	if err := s.call(func(now time.Time) error { return s.offered(h, claim, now) }); err != nil {
 		return err
@@ -187,7 +246,7 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 	if !ok {
 		return errNumbers
 	}
-	if h.params, err = s.m.params(number); err == nil {
+	if h.params, err = s.params(number); err == nil {
 		s.halfOpen[h] = struct{}{}
 	}
 	return err
@@ -243,7 +302,8 @@ func (m *Manager) handshakeConfig(kind byte, value [32]byte) handshake.Config {
 }
 
 // params are our sealed parameters for one handshake, with a record id of its own.
-func (m *Manager) params(number uint32) (wire.Params, error) {
-	id, err := newRecordID(m.c.Rand)
-	return wire.Params{RecordID: id, AES: m.c.AES, MTU: uint16(m.c.MTU), Epoch: number, Incarnation: m.incarnation}, err
+func (s *Session) params(number uint32) (wire.Params, error) {
+	c := &s.m.c
+	id, err := newRecordID(c.Rand)
+	return wire.Params{RecordID: id, AES: c.AES, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation}, err
 }

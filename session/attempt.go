@@ -206,7 +206,7 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
 	defer stop()
 
-	params, err := a.s.m.params(a.number)
+	params, err := a.s.params(a.number)
 	if err != nil {
 		return err
 	}

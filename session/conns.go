@@ -26,7 +26,7 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 	s.conns[conn] = &attached{conn: conn}
 	s.live.remote = conn.Remote()
 	if dialled {
-		s.m.wg.Go(func() { s.m.serve(conn) })
+		s.m.wg.Go(func() { s.m.serve(conn, s) })
 	}
 	s.wg.Go(func() {
 		select {
@@ -73,10 +73,10 @@ func (s *Session) connsDeadline() (first time.Time) {
 }
 
 // release lets go of everything that a session without keys must not hold.
-func (s *Session) release() {
+func (s *Session) release(now time.Time) {
 	s.abandon()
 	s.plane.Use(nil, nil)
-	s.epochs.drop()
+	s.epochs.drop(now)
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}

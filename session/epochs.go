@@ -42,22 +42,15 @@ type waiter struct {
 }
 
 func (x *epochs) init(s *Session) {
-	x.s = s
-	x.reset()
-}
-
-// reset forgets everything that rotation knew.
-func (x *epochs) reset() {
-	set := x.s.peer.Settings
-	x.machine = rotation.New(rotation.Config{
-		Smaller:        x.s.m.c.Identity.DID().Compare(x.s.peer.DID) < 0,
-		RekeyAfter:     set.RekeyAfter,
-		TTL:            set.TTL,
-		RotationWindow: set.RotationWindow,
-		Jitter:         jitter,
-	})
-	x.byID, x.proofs, x.shorts = make(map[uint64]*epoch), make(map[uint64]*proof), make(map[uint64]*short)
-	x.cur = nil
+	set := s.peer.Settings
+	*x = epochs{s: s, byID: make(map[uint64]*epoch), proofs: make(map[uint64]*proof), shorts: make(map[uint64]*short),
+		machine: rotation.New(rotation.Config{
+			Smaller:        s.m.c.Identity.DID().Compare(s.peer.DID) < 0,
+			RekeyAfter:     set.RekeyAfter,
+			TTL:            set.TTL,
+			RotationWindow: set.RotationWindow,
+			Jitter:         jitter,
+		})}
 }
 
 func jitter(most time.Duration) time.Duration {
@@ -111,9 +104,11 @@ func (x *epochs) retire(id uint64) {
 	clear(e.rekey[:])
 	if x.cur == e {
 		x.cur = nil
+		x.s.sealing.Store(nil)
 		x.s.plane.Use(nil, nil)
 	}
 	x.s.plane.Remove(e.rec)
+	x.s.receivable.Delete(e.rec.RecvID())
 	e.rec.Erase()
 }
 
@@ -137,7 +132,8 @@ func (x *epochs) use(id uint64) {
 	}
 	x.confirm(id)
 	x.cur = e
-	x.sent = x.s.plane.Traffic().TxPackets.Load()
+	x.sent = x.s.packetsSent()
+	x.s.sealing.Store(e.rec)
 	x.s.send()
 	x.tell()
 }
@@ -155,8 +151,9 @@ func (x *epochs) tell() {
 	x.waiters = rest
 }
 
-// drop forgets all epochs.
-func (x *epochs) drop() {
+// drop forgets all epochs, also those of handshakes that are not proven yet.
+func (x *epochs) drop(now time.Time) {
+	x.do(x.machine.Drop(now), now)
 	for id := range x.byID {
 		x.retire(id)
 	}
@@ -167,7 +164,6 @@ func (x *epochs) drop() {
 		w.answer <- ErrNotEstablished
 	}
 	x.waiters = nil
-	x.reset()
 }
 
 // do executes rotation's actions in order. SPEC 5.7 says what each means.
@@ -181,6 +177,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		switch a.Op {
 		case rotation.Install:
 			if e := x.byID[a.ID]; e != nil {
+				x.s.receivable.Put(e.rec.RecvID(), e.rec)
 				x.s.plane.Release(e.rec)
 			}
 		case rotation.Use:
@@ -242,13 +239,18 @@ func (x *epochs) abandon(id uint64) {
 	x.retire(id)
 }
 
+// packetsSent counts what makes an epoch worth replacing: packets and messages.
+func (s *Session) packetsSent() uint64 {
+	return s.plane.Traffic().TxPackets.Load() + s.channelSent.Load()
+}
+
 // tickEpochs lets rotation act on time and on what was sent.
 func (s *Session) tickEpochs(now time.Time) {
 	x := &s.epochs
 	if x.cur == nil {
 		return
 	}
-	if n := s.plane.Traffic().TxPackets.Load(); n != x.sent {
+	if n := s.packetsSent(); n != x.sent {
 		x.sent = n
 		x.machine.Sent()
 	}

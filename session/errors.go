@@ -18,7 +18,18 @@ var (
 	// ErrFailed is wrapped by every failed establishment; the text names the reason.
 	ErrFailed = errors.New("session: not established")
 
-	errNoPath   = errors.New("session: no path")
-	errOtherWon = errors.New("session: another handshake with the peer was completed first")
-	errNumbers  = errors.New("session: the peer proposes an epoch number out of range")
+	// ErrTooLong: a message is longer than MaxMessage.
+	ErrTooLong = errors.New("session: message too long")
+	// ErrQueueFull: messages wait and there was no room for another.
+	ErrQueueFull = errors.New("session: message queue is full")
+	// ErrOutcomeUnknown: the caller gave up on a message that may still arrive.
+	ErrOutcomeUnknown = errors.New("session: message may still arrive")
+	// ErrPeerRestarted: the peer that a message was on its way to is gone; whether
+	// it took it cannot be known.
+	ErrPeerRestarted = errors.New("session: peer restarted, outcome unknown")
+
+	errOtherPeer = errors.New("session: the connection belongs to another peer")
+	errNoPath    = errors.New("session: no path")
+	errOtherWon  = errors.New("session: another handshake with the peer was completed first")
+	errNumbers   = errors.New("session: the peer proposes an epoch number out of range")
 )

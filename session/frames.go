@@ -34,11 +34,22 @@ func (k sink) Sent() {
 	k.s.box.post(k.s.trafficSent)
 }
 
-// demand is local traffic that wants out: it ends waiting for the next retry of
-// a suspended session, and starts an idle one that has somewhere to go.
+// demandGap is the least time between two attempts that local traffic causes.
+const demandGap = 5 * time.Second
+
+// demand is local traffic that wants out: it starts an idle session, ends the
+// waiting of a suspended one and shortens that of a failed one.
 func (s *Session) demand(now time.Time) {
-	if s.attempt == nil && s.canDial() && (s.state == Suspended || s.state == Idle) {
+	if s.attempt != nil || !s.canDial() {
+		return
+	}
+	switch s.state {
+	case Suspended, Idle:
 		s.retry.soon(now)
+	case Failed:
+		if at := s.retry.begun.Add(demandGap); at.Before(s.retry.at) {
+			s.retry.soon(latest(at, now))
+		}
 	}
 }
 
@@ -81,6 +92,7 @@ func (s *Session) path() link.Path {
 func (s *Session) send() {
 	if e := s.epochs.cur; e != nil && s.inUse != nil {
 		s.plane.Use(e.rec, s.path())
+		s.carryMessages()
 	}
 }
 

@@ -35,12 +35,11 @@ type Config struct {
 
 // A Manager owns the sessions of one identity.
 type Manager struct {
-	c           Config
-	log         *slog.Logger
-	prekeys     *prekeys
-	limits      *limiters
-	history     history
-	incarnation uint64
+	c       Config
+	log     *slog.Logger
+	prekeys *prekeys
+	limits  *limiters
+	history history
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -67,9 +66,6 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session)}
-	if m.incarnation, err = randomUint64(c.Rand); err != nil {
-		return nil, fmt.Errorf("session: draw an incarnation: %w", err)
-	}
 	if c.Planes == nil {
 		plain := newPlainPlanes()
 		m.c.Planes = plain.new
@@ -120,6 +116,10 @@ func (m *Manager) Add(p Peer) (*Session, error) {
 	if err := p.Settings.check(); err != nil {
 		return nil, err
 	}
+	incarnation, err := randomUint64(m.c.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("session: draw an incarnation: %w", err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -128,7 +128,7 @@ func (m *Manager) Add(p Peer) (*Session, error) {
 	if m.sessions[p.DID] != nil {
 		return nil, ErrExists
 	}
-	s := newSession(m, p)
+	s := newSession(m, p, incarnation)
 	m.sessions[p.DID] = s
 	return s, nil
 }

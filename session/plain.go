@@ -1,6 +1,7 @@
 package session
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -17,7 +18,8 @@ type plainPlanes struct{ epochs record.Table[*plainEpoch] }
 type plainEpoch struct {
 	plane *plainPlane
 	epoch *record.Epoch
-	held  link.Held // until the peer is proven
+	held  link.Held   // until the peer is proven
+	heard atomic.Bool // a record has been opened
 }
 
 // A plainPlane is the packet side of one peer without packets.
@@ -57,7 +59,6 @@ func (e *plainEpoch) take(p link.Path, rec []byte) {
 
 func (e *plainEpoch) open(p link.Path, rec []byte) {
 	t := &e.plane.traffic
-	first := e.epoch.Opened() == 0
 	plain, verdict := e.epoch.OpenTo(make([]byte, 0, len(rec)), rec)
 	switch {
 	case verdict == record.Replayed:
@@ -68,7 +69,7 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		return
 	}
 	t.LastHeard.Store(link.Stamp(time.Now()))
-	if first {
+	if e.heard.CompareAndSwap(false, true) {
 		e.plane.sink.Opened(p, e.epoch)
 	}
 	if wire.KindOf(plain) == wire.KindFrame {

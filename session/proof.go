@@ -54,6 +54,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	if p.res.PeerKeys.Prekey != nil {
 		s.known = p.res.PeerKeys
 	}
+	s.meet(p.res.Remote.Incarnation)
 	s.epochs.peer = p.res.PeerKeys.KeySet
 	s.epochs.keep(p.id, p.res)
 	s.live.idle()
@@ -70,4 +71,13 @@ func wins(actions []rotation.Action, id uint64) bool {
 		}
 	}
 	return false
+}
+
+// meet notes which incarnation of the peer we talk to.
+func (s *Session) meet(incarnation uint64) {
+	if s.peerIncarnation != 0 && s.peerIncarnation != incarnation {
+		s.log.Info("peer restarted")
+		s.msgs.restart()
+	}
+	s.peerIncarnation = incarnation
 }

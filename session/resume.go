@@ -64,18 +64,6 @@ func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret hand
 	return peer, secret, err == nil
 }
 
-// hearShort answers an M1r. It returns a nil claim when the secret is unknown
-// and the initiator has been told: a full handshake follows on the stream.
-func (m *Manager) hearShort(st link.Stream, c handshake.Config, m1r []byte) (*handshake.ShortResponder, *handshake.Claim, error) {
-	r := handshake.NewShortResponder(c, m.secretFor)
-	out, claim, err := r.Read(nil, m1r)
-	if errors.Is(err, handshake.ErrUnknownSecret) {
-		_, err = st.Write(out)
-		return nil, nil, err
-	}
-	return r, claim, err
-}
-
 // resumption is an attempt's first try when it has a secret. It returns M3r,
 // unsent; ErrUnknownSecret means that the peer waits for a full handshake.
 func (a *attempt) resumption(st link.Stream, c handshake.Config, p wire.Params) (m3r []byte, res *handshake.Result, err error) {

@@ -10,10 +10,11 @@ import (
 // not move in step.
 type retry struct {
 	at    time.Time // zero: not by itself
+	begun time.Time // of the last try
 	tries int
 }
 
-func (r *retry) reset() { *r = retry{} }
+func (r *retry) reset() { *r = retry{begun: r.begun} }
 
 // backoff sets the next try.
 func (r *retry) backoff(now time.Time) {
@@ -30,7 +31,7 @@ func (s *Session) tickRetry(now time.Time) {
 	if s.attempt != nil || !due(s.retry.at, now) {
 		return
 	}
-	s.retry.at = time.Time{}
+	s.retry.at, s.retry.begun = time.Time{}, now
 	switch s.state {
 	case Idle, HandshakeReceived, Degraded:
 		s.begin(InitiateHandshake, now)

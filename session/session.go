@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -28,7 +29,12 @@ type Session struct {
 	wg     sync.WaitGroup // the loop, attempts, watchers of connections
 	done   chan struct{}  // closed when the loop has ended
 
-	status atomic.Pointer[snapshot] // what the loop last published
+	status      atomic.Pointer[snapshot]     // what the loop last published
+	sealing     atomic.Pointer[record.Epoch] // the epoch in use, for the message channel
+	receivable  record.Table[*record.Epoch]  // whose peer is proven
+	channelSent atomic.Uint64                // records on the message channel
+	msgs        messages
+	taking      chan struct{} // held by the one Deliver that sees the first message
 
 	// Below: owned by the loop.
 	state    State
@@ -44,19 +50,26 @@ type Session struct {
 	live     liveness
 	partID   uint16 // of the last frame that went in two records
 	resume   resumable
-	full     uint64 // full handshakes since start
-	fullAt   time.Time
-	refused  uint64 // events that the table has no transition for
-	waiters  []chan error
+
+	incarnation     uint64    // ours, as the peer knows this session
+	peerIncarnation uint64    // 0: not known yet
+	carried         link.Conn // the connection that the message channel is on
+	stopCarrying    func()    // ends it there
+	recarry         time.Time // when to open it again
+	full            uint64    // full handshakes since start
+	fullAt          time.Time
+	refused         uint64 // events that the table has no transition for
+	waiters         []chan error
 }
 
-func newSession(m *Manager, p Peer) *Session {
-	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
-		log:      m.log.With("peer", p.DID.Short(), "name", p.Name),
-		halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
+func newSession(m *Manager, p Peer, incarnation uint64) *Session {
+	s := &Session{m: m, peer: p, incarnation: incarnation, box: newMailbox(), done: make(chan struct{}),
+		log:    m.log.With("peer", p.DID.Short(), "name", p.Name),
+		taking: make(chan struct{}, 1), halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(p.DID, sink{s}, p.Settings.queue())
 	s.epochs.init(s)
+	s.msgs.init(p.Settings.MessageQueueBytes)
 	s.publish(time.Now())
 	s.wg.Go(s.loop)
 	return s
@@ -107,6 +120,7 @@ func (s *Session) loop() {
 // tick does what is due.
 func (s *Session) tick(now time.Time) {
 	s.tickEpochs(now)
+	s.tickMessages(now)
 	s.tickLiveness(now)
 	s.tickConns(now)
 	s.tickState(now)
@@ -115,7 +129,7 @@ func (s *Session) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.livenessDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.recarry, s.livenessDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -188,21 +202,21 @@ func (s *Session) entered(from State, now time.Time) {
 	case Suspended:
 		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
 	case Failed:
-		s.release()
+		s.release(now)
 		if s.reason == ReasonExpired {
 			s.forgetResume() // a full handshake is required
 		}
 		s.retry.backoff(now)
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
-		s.release()
+		s.release(now)
 		s.forgetResume()
 		if s.peer.Keep {
 			s.retry.backoff(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
-		s.release()
+		s.release(now)
 		s.forgetResume()
 		s.answer(ErrClosed)
 	}
@@ -230,6 +244,7 @@ func (s *Session) Close() error {
 	}
 	s.box.post(func(now time.Time) {
 		s.event(Cleanup, now)
+		s.msgs.close()
 		s.plane.Close()
 	})
 	<-s.done

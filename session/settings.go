@@ -24,6 +24,7 @@ type Settings struct {
 	QueueBytes         int           // default 1 MiB of packets that wait for a path
 	QueuePackets       int           // default 256
 	QueueAge           time.Duration // default 30 s
+	MessageQueueBytes  int           // default 16 MiB of messages, each direction; at least MaxMessage
 }
 
 // defaults are spec-018's.
@@ -32,7 +33,7 @@ var defaults = Settings{
 	Heartbeat: 30 * time.Second, HeartbeatTolerance: 3, HandshakeTimeout: 5 * time.Second,
 	DegradedTimeout: time.Minute, SuspendedRetry: time.Minute, Quarantine: time.Minute,
 	ProbeInterval: time.Second, IdleProbeInterval: 10 * time.Second,
-	QueueBytes: 1 << 20, QueuePackets: 256, QueueAge: 30 * time.Second,
+	QueueBytes: 1 << 20, QueuePackets: 256, QueueAge: 30 * time.Second, MessageQueueBytes: 16 << 20,
 }
 
 const (
@@ -59,7 +60,7 @@ func (s *Settings) fields() []field {
 		{name: "suspended_retry", time: &s.SuspendedRetry}, {name: "quarantine", time: &s.Quarantine},
 		{name: "probe_interval", time: &s.ProbeInterval}, {name: "idle_probe_interval", time: &s.IdleProbeInterval},
 		{name: "queue_bytes", num: &s.QueueBytes}, {name: "queue_packets", num: &s.QueuePackets},
-		{name: "queue_age", time: &s.QueueAge},
+		{name: "queue_age", time: &s.QueueAge}, {name: "message_queue_bytes", num: &s.MessageQueueBytes},
 	}
 }
 

@@ -58,7 +58,7 @@ func (x *epochs) failed(id uint64, now time.Time) {
 
 // start makes M1r, chained from the epoch in use, and sends it.
 func (x *epochs) start(a rotation.Action) error {
-	params, err := x.s.m.params(a.Number)
+	params, err := x.s.params(a.Number)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (x *epochs) answerM1r(a rotation.Action) error {
 	if err != nil {
 		return err
 	}
-	params, err := x.s.m.params(a.Number)
+	params, err := x.s.params(a.Number)
 	if err != nil {
 		return err
 	}

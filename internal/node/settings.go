@@ -23,5 +23,6 @@ func settings(c config.Settings) session.Settings {
 		QueueBytes:         c.QueueBytes,
 		QueuePackets:       c.QueuePackets,
 		QueueAge:           c.QueueAge,
+		MessageQueueBytes:  c.MessageQueueBytes,
 	}
 }

@@ -1,0 +1,351 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// The message channel on the wire (SPEC 6.7). The sender opens a stream on the
+// connection in use and writes a preface; then both sides write records of
+// space 3, each behind its length: the sender MESSAGE frames, the receiver ACK
+// frames, the first of them at once. On a new connection the channel goes on
+// behind what the first ACK says has arrived.
+
+var errChannel = errors.New("session: malformed message channel")
+
+// wantStream makes sure that the channel is being carried, or will be.
+func (s *Session) wantStream() {
+	s.box.post(func(now time.Time) {
+		s.carryMessages()
+		s.demand(now)
+	})
+}
+
+// carryMessages opens the channel on the connection in use when there is
+// something to send and nobody carries it there yet.
+func (s *Session) carryMessages() {
+	if s.inUse == nil || s.epochs.cur == nil || s.carried == s.inUse || !s.msgs.pending() {
+		return
+	}
+	conn := s.inUse
+	s.carried, s.recarry = conn, time.Time{}
+	if s.stopCarrying != nil {
+		s.stopCarrying()
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.stopCarrying = cancel
+	s.wg.Go(func() {
+		defer cancel()
+		err := s.carry(ctx, conn)
+		s.box.post(func(now time.Time) { s.carryEnded(conn, err, now) })
+	})
+}
+
+// carryEnded lets the channel be opened again; a connection that lives gets
+// another stream a moment later.
+func (s *Session) carryEnded(conn link.Conn, err error, now time.Time) {
+	if s.carried != conn {
+		return
+	}
+	s.log.Debug("message channel ended", "error", err)
+	s.carried = nil
+	s.recarry = now.Add(fastProbe)
+}
+
+func (s *Session) tickMessages(now time.Time) {
+	if due(s.recarry, now) {
+		s.recarry = time.Time{}
+		s.carryMessages()
+	}
+}
+
+func (m *messages) pending() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.out) > 0
+}
+
+// carry sends messages over one stream until ctx ends or the stream fails.
+func (s *Session) carry(ctx context.Context, conn link.Conn) error {
+	st, err := conn.OpenStream(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
+	defer stop()
+	if _, err := st.Write(wire.MessagePreface()); err != nil {
+		return err
+	}
+	c := &sendingChannel{s: s, st: st, acked: make(chan struct{}, 1)}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer st.SetDeadline(time.Now()) // ends readAcks
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- c.readAcks() })
+	return c.send(ctx, failed)
+}
+
+// A sendingChannel is the sender's end of one stream.
+type sendingChannel struct {
+	s     *Session
+	st    link.Stream
+	acked chan struct{} // one token: an ACK has come
+
+	mu    sync.Mutex
+	ready bool   // the first ACK has come
+	from  uint64 // number after the last one acknowledged by it
+	limit uint64 // bytes since numbering began that may be sent
+}
+
+// readAcks takes ACK frames until the stream fails.
+func (c *sendingChannel) readAcks() error {
+	var buf []byte
+	for {
+		frame, err := c.s.readRecord(c.st, &buf)
+		if err != nil {
+			return err
+		}
+		number, limit, ok := wire.ParseAck(frame)
+		if !ok {
+			return errChannel
+		}
+		c.mu.Lock()
+		if !c.ready {
+			c.ready, c.from = true, number+1
+			c.s.msgs.arrived(number)
+		}
+		c.limit = max(c.limit, limit)
+		c.mu.Unlock()
+		c.s.msgs.acknowledge(number)
+		select {
+		case c.acked <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// arrived marks what the peer has although this process may not have seen it
+// leave on the stream at hand.
+func (m *messages) arrived(number uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.out {
+		o.begun = o.begun || o.number <= number
+	}
+}
+
+// send writes messages in order as the peer's limit allows.
+func (c *sendingChannel) send(ctx context.Context, failed <-chan error) error {
+	next, sent := uint64(0), uint64(0)
+	for {
+		c.mu.Lock()
+		ready, from, limit := c.ready, c.from, c.limit
+		c.mu.Unlock()
+		if ready && next == 0 {
+			next = from
+		}
+		o, changed := c.s.msgs.begin(next, limit-min(limit, sent))
+		if !ready {
+			o = nil
+		}
+		if o != nil {
+			if err := c.write(o); err != nil {
+				return err
+			}
+			next++
+			sent += uint64(len(o.data))
+			continue
+		}
+		select {
+		case <-changed:
+		case <-c.acked:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// begin returns message number if it is there and fits room, marked as begun;
+// else nil and what is closed when something changes.
+func (m *messages) begin(number, room uint64) (*outgoing, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.out {
+		if o.number == number && uint64(len(o.data)) <= room {
+			o.begun = true
+			return o, nil
+		}
+	}
+	return nil, m.changed
+}
+
+// write sends one message in chunks.
+func (c *sendingChannel) write(o *outgoing) error {
+	rest := o.data
+	for first := true; first || len(rest) > 0; first = false {
+		n := min(len(rest), wire.MessageChunk)
+		frame := wire.AppendMessage(nil, o.number, n == len(rest), rest[:n])
+		if err := c.s.writeRecord(c.st, frame); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// receiveMessages is the receiver's end: it runs until the stream fails.
+func (s *Session) receiveMessages(ctx context.Context, st link.Stream) error {
+	defer st.Close()
+	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
+	defer stop()
+	stream := s.msgs.newStream()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	wg.Go(func() { s.sendAcks(st, stream, done) })
+	var buf []byte
+	for {
+		frame, err := s.readRecord(st, &buf)
+		if err != nil {
+			return err
+		}
+		number, last, data, ok := wire.ParseMessage(frame)
+		if !ok || !s.msgs.chunk(stream, number, last, data) {
+			return errChannel
+		}
+	}
+}
+
+// newStream makes a stream the one that counts. What came of a message over an
+// earlier one is forgotten: it comes again, whole.
+func (m *messages) newStream() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stream++
+	m.partial, m.base, m.taken = nil, m.waiting, 0
+	m.change()
+	return m.stream
+}
+
+// chunk takes a piece of a message. It reports false for one that is out of
+// order, too long, beyond the limit or on an old stream: nothing more is read.
+func (m *messages) chunk(stream, number uint64, last bool, data []byte) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size := len(m.partial) + len(data)
+	switch {
+	case stream != m.stream:
+		return false
+	case number <= m.last:
+		return true // arrived before, over another stream
+	case number != m.last+1, size > MaxMessage, m.waiting+size > m.limit:
+		return false
+	}
+	m.partial = append(m.partial, data...)
+	if last {
+		m.in = append(m.in, append(make([]byte, 0, size), m.partial...))
+		m.waiting += size
+		m.partial = nil
+		m.last++
+		m.change()
+	}
+	return true
+}
+
+// sendAcks tells the peer what has arrived, and how much may be sent, at once
+// and whenever either changes.
+func (s *Session) sendAcks(st link.Stream, stream uint64, done <-chan struct{}) {
+	var told, now ack
+	for first := true; ; first = false {
+		var changed <-chan struct{}
+		if now, changed = s.msgs.ack(); now.stream != stream {
+			return
+		}
+		if first || now != told {
+			told = now
+			if s.writeRecord(st, wire.AppendAck(nil, now.number, now.limit)) != nil {
+				return
+			}
+		}
+		select {
+		case <-changed:
+		case <-done:
+			return
+		}
+	}
+}
+
+// An ack is what an ACK frame says, and on which stream. limit counts from the
+// stream's beginning.
+type ack struct{ stream, number, limit uint64 }
+
+func (m *messages) ack() (ack, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return ack{m.stream, m.last, uint64(m.limit-m.base) + m.taken}, m.changed
+}
+
+// writeRecord seals a frame under the epoch in use and writes it behind its
+// length.
+func (s *Session) writeRecord(w io.Writer, frame []byte) error {
+	for {
+		rec := s.sealing.Load()
+		if rec == nil {
+			return errNoPath
+		}
+		var out wire.Batch
+		out.Buf = make([]byte, 4, 4+len(frame)+wire.Overhead)
+		err := rec.Seal(&out, wire.SpaceControl, [][]byte{frame})
+		if errors.Is(err, record.ErrErased) && s.sealing.Load() != rec {
+			continue // replaced in this moment
+		}
+		if err != nil {
+			return err
+		}
+		s.channelSent.Add(1)
+		binary.LittleEndian.PutUint32(out.Buf, uint32(len(out.Buf)-4))
+		_, err = w.Write(out.Buf)
+		return err
+	}
+}
+
+// readRecord reads one record and opens it under whichever epoch it names.
+func (s *Session) readRecord(r io.Reader, buf *[]byte) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(size[:])
+	if n < wire.Overhead || n > wire.MaxChannelRecord {
+		return nil, errChannel
+	}
+	rec := make([]byte, n)
+	if _, err := io.ReadFull(r, rec); err != nil {
+		return nil, err
+	}
+	id, _, space, ok := wire.ParseHeader(rec)
+	e, known := s.receivable.Get(id)
+	if !ok || !known || space != wire.SpaceControl {
+		return nil, errChannel
+	}
+	if cap(*buf) < len(rec) {
+		*buf = make([]byte, 0, wire.MaxChannelRecord)
+	}
+	plain, verdict := e.OpenTo((*buf)[:0], rec)
+	if verdict != record.Opened {
+		return nil, errChannel
+	}
+	return plain, nil
+}
