@@ -165,7 +165,7 @@ func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
 	}
 	thief.s = startFull(w.binding, w.b.DID())
 	m := new(wire.M1)
-	wire.HandshakeHeader{Type: wire.MsgM1, Link: wire.Link{High: w.prekeys[0].ID()}}.Put(m[:])
+	wire.HandshakeHeader{Type: wire.MsgM1, Ref: wire.Ref{High: w.prekeys[0].ID()}}.Put(m[:])
 	for _, step := range []func(*wire.M1) error{thief.drawEphemerals, thief.mixStatic, thief.mixPrekey} {
 		if err := step(m); err != nil {
 			t.Fatal(err)

@@ -67,7 +67,7 @@ func TestCallsOutOfOrder(t *testing.T) {
 func TestEachAnswerWithoutAProofIsTakenOnce(t *testing.T) {
 	w := newWorld(t)
 	sc := w.run()
-	unknown := bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Link{})
+	unknown := bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Ref{})
 	i := w.initiator(nil)
 	if _, err := i.Start(nil); err != nil {
 		t.Fatal(err)

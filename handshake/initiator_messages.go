@@ -9,8 +9,8 @@ import (
 //	-> sidI, Ex, Ek, es, ks, prekey, ep, kp, {key set of I}, sp, {params}
 func (i *Initiator) m1() ([]byte, error) {
 	m := new(wire.M1)
-	link := wire.Link{High: i.known.Prekey.ID()}
-	wire.HandshakeHeader{Type: wire.MsgM1, Link: link}.Put(m[:])
+	link := wire.Ref{High: i.known.Prekey.ID()}
+	wire.HandshakeHeader{Type: wire.MsgM1, Ref: link}.Put(m[:])
 	i.s = startFull(i.conf.Binding, i.peer)
 	for _, step := range []func(*wire.M1) error{i.drawEphemerals, i.mixStatic, i.mixPrekey, i.sealSelf} {
 		if err := step(m); err != nil {

@@ -75,14 +75,14 @@ func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
 		out, err := r.keys(msg[wire.HandshakeHeaderSize:])
 		return out, nil, err
 	case h.Type == wire.MsgM1:
-		return r.readM1(h.Link.High, (*wire.M1)(msg))
+		return r.readM1(h.Ref.High, (*wire.M1)(msg))
 	}
 	return nil, nil, ErrUnexpected
 }
 
 func (r *Responder) keys(digest []byte) ([]byte, error) {
 	if did.FromDigest([32]byte(digest)) != r.conf.Identity.DID() {
-		return bare(wire.MsgNotMe, wire.ModeFull, wire.Link{}), ErrNotMe
+		return bare(wire.MsgNotMe, wire.ModeFull, wire.Ref{}), ErrNotMe
 	}
 	b := make([]byte, wire.HandshakeHeaderSize, wire.KeysSize)
 	wire.HandshakeHeader{Type: wire.MsgKeys}.Put(b)
@@ -101,7 +101,7 @@ func (r *Responder) readM1(prekeyID uint32, m *wire.M1) ([]byte, *Claim, error) 
 		return nil, nil, ErrUnexpected
 	case secrets == nil:
 		r.misplaced = true
-		return bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Link{}), nil, nil
+		return bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Ref{}), nil, nil
 	}
 	if err := r.openM1(m, &p.record, secrets); err != nil {
 		return nil, nil, err

@@ -93,8 +93,8 @@ func parse(msg []byte) (wire.HandshakeHeader, error) {
 }
 
 // bare is a message that is a header only.
-func bare(t wire.MessageType, m wire.Mode, l wire.Link) []byte {
+func bare(t wire.MessageType, m wire.Mode, l wire.Ref) []byte {
 	b := make([]byte, wire.HandshakeHeaderSize)
-	wire.HandshakeHeader{Type: t, Mode: m, Link: l}.Put(b)
+	wire.HandshakeHeader{Type: t, Mode: m, Ref: l}.Put(b)
 	return b
 }

@@ -35,18 +35,18 @@ func ParseShort(msg []byte) (wire.MessageType, Short, error) {
 	}
 	switch h.Mode {
 	case wire.ModeRotate:
-		return h.Type, Rotation(h.Link.High, uint32(h.Link.Low)), nil
+		return h.Type, Rotation(h.Ref.High, uint32(h.Ref.Low)), nil
 	case wire.ModeResume:
-		return h.Type, Resumption(h.Link.ID()), nil
+		return h.Type, Resumption(h.Ref.ID()), nil
 	}
 	return 0, Short{}, ErrUnexpected
 }
 
-func (what Short) link() wire.Link {
+func (what Short) ref() wire.Ref {
 	if what.Mode == wire.ModeResume {
-		return what.ID.Link()
+		return what.ID.Ref()
 	}
-	return wire.Link{Low: uint16(what.Attempt), High: what.Epoch}
+	return wire.Ref{Low: uint16(what.Attempt), High: what.Epoch}
 }
 
 func (what Short) check() error {
@@ -70,7 +70,7 @@ func (what Short) epochFits(claimed, chosen uint32) bool {
 
 // header starts a message that belongs to what.
 func (what Short) header(t wire.MessageType, b []byte) {
-	wire.HandshakeHeader{Type: t, Mode: what.Mode, Link: what.link()}.Put(b)
+	wire.HandshakeHeader{Type: t, Mode: what.Mode, Ref: what.ref()}.Put(b)
 }
 
 // A shortState is what both ends of a short handshake hold.

@@ -62,7 +62,7 @@ func (r *ShortResponder) read(msg []byte) ([]byte, error) {
 	}
 	peer, secret, ok := r.lookup(what)
 	if !ok {
-		return bare(wire.MsgUnknown, what.Mode, what.link()), ErrUnknownSecret
+		return bare(wire.MsgUnknown, what.Mode, what.ref()), ErrUnknownSecret
 	}
 	r.what, r.peer, r.want = what, peer, wantDecision
 	return nil, r.readM1r((*wire.M1r)(msg), secret)

@@ -183,7 +183,7 @@ func (a *attempt) dial(ctx context.Context, remote netip.AddrPort, after time.Du
 	case <-ctx.Done():
 		return dialed{err: ctx.Err()}
 	}
-	conn, err := a.s.m.c.Network.Dial(ctx, remote)
+	conn, err := a.s.m.c.Network.Dial(ctx, wire.LinkQUIC, remote)
 	return dialed{conn, err}
 }
 

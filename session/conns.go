@@ -89,5 +89,5 @@ func (s *Session) linkName() string {
 	if s.inUse == nil {
 		return ""
 	}
-	return s.inUse.Link()
+	return string(s.inUse.Link())
 }

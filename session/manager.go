@@ -30,7 +30,7 @@ type Config struct {
 	// Planes makes the packet side of a peer. Nil: packets are not carried, and
 	// the manager takes records from Network itself. A caller with planes of its
 	// own gives Network their handler.
-	Planes func(peer did.DID, sink link.Sink, limits link.QueueLimits) link.Plane
+	Planes func(sink link.Sink, limits link.QueueLimits) link.Plane
 }
 
 // A Manager owns the sessions of one identity.

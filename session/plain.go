@@ -1,10 +1,10 @@
 package session
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 
-	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -31,7 +31,7 @@ type plainPlane struct {
 
 func newPlainPlanes() *plainPlanes { return new(plainPlanes) }
 
-func (a *plainPlanes) new(_ did.DID, sink link.Sink, _ link.QueueLimits) link.Plane {
+func (a *plainPlanes) new(sink link.Sink, _ link.QueueLimits) link.Plane {
 	return &plainPlane{all: a, sink: sink}
 }
 
@@ -40,6 +40,9 @@ func (a *plainPlanes) Known(id wire.RecordID) bool {
 	_, ok := a.epochs.Get(id)
 	return ok
 }
+
+// Unreachable implements link.Handler.
+func (a *plainPlanes) Unreachable(netip.AddrPort) {}
 
 // Records implements link.Handler.
 func (a *plainPlanes) Records(p link.Path, recs [][]byte) {

@@ -67,7 +67,7 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 		log:    m.log.With("peer", p.DID.Short(), "name", p.Name),
 		taking: make(chan struct{}, 1), halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.plane = m.c.Planes(p.DID, sink{s}, p.Settings.queue())
+	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.epochs.init(s)
 	s.msgs.init(p.Settings.MessageQueueBytes)
 	s.publish(time.Now())

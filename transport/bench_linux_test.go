@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,7 +24,8 @@ func (c *tally) Records(_ link.Path, recs [][]byte) {
 	c.calls.Add(1)
 }
 
-func (c *tally) Known(wire.RecordID) bool { return false }
+func (c *tally) Known(wire.RecordID) bool   { return false }
+func (c *tally) Unreachable(netip.AddrPort) {}
 
 // BenchmarkDatagramRecords moves b.N records of 1415 bytes over loopback, both
 // ends in this process, and counts what arrives.

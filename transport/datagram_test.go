@@ -92,7 +92,8 @@ func (g *gate) Records(p link.Path, recs [][]byte) {
 	g.once.Do(func() { close(g.entered); <-g.open })
 	g.in.Records(p, recs)
 }
-func (g *gate) Known(wire.RecordID) bool { return false }
+func (g *gate) Known(wire.RecordID) bool   { return false }
+func (g *gate) Unreachable(netip.AddrPort) {}
 
 func TestSendSaysWhatItTook(t *testing.T) {
 	_, _, ca, _ := pair(t)
@@ -194,7 +195,7 @@ func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if _, err := a.Dial(testContext(t), addrPort(ln.Addr())); err != ErrNoDatagram {
+	if _, err := a.Dial(testContext(t), wire.LinkQUIC, addrPort(ln.Addr())); err != ErrNoDatagram {
 		t.Fatalf("dial: %v", err)
 	}
 }

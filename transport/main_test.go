@@ -34,6 +34,7 @@ func (b *inbox) Records(_ link.Path, recs [][]byte) {
 }
 
 func (b *inbox) Known(id wire.RecordID) bool { return b.known[id] }
+func (b *inbox) Unreachable(netip.AddrPort)  {}
 
 func (b *inbox) len() int {
 	b.mu.Lock()
@@ -82,7 +83,7 @@ func connect(t testing.TB, a, b *node, addr netip.AddrPort) (dialled, accepted l
 		}
 		got <- c
 	}()
-	c, err := a.Dial(ctx, addr)
+	c, err := a.Dial(ctx, wire.LinkQUIC, addr)
 	if err != nil {
 		t.Fatal(err)
 	}

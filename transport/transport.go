@@ -13,6 +13,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // goodbye is how long Close may take to get its last packets out.
@@ -118,6 +119,9 @@ func newTransport(c Config, sock socket) (*Transport, error) {
 // Handle names the receiver of records.
 func (t *Transport) Handle(h link.Handler) { t.handler.Store(&h) }
 
+// Direct implements link.Network: there is no direct carrier here yet.
+func (t *Transport) Direct(netip.AddrPort) link.Direct { return nil }
+
 func (t *Transport) handlerOrNil() link.Handler {
 	if h := t.handler.Load(); h != nil {
 		return *h
@@ -133,7 +137,10 @@ func (t *Transport) Stats() Stats { return t.count.snapshot() }
 
 // Dial connects to remote; see dialler. Errors: ErrNoAnswer, ErrPeerClosed (it
 // refused), ErrNoDatagram, ErrNoHandler, ErrClosed, or the context's.
-func (t *Transport) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
+	if l != wire.LinkQUIC {
+		return nil, link.ErrOff
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 func TestBothEndsDialAndListenOnOneSocket(t *testing.T) {
@@ -170,7 +171,7 @@ func TestCloseEndsWaitingCalls(t *testing.T) {
 		errs <- err
 	}()
 	go func() {
-		_, err := a.Dial(context.Background(), addrPort(silent.LocalAddr()))
+		_, err := a.Dial(context.Background(), wire.LinkQUIC, addrPort(silent.LocalAddr()))
 		errs <- err
 	}()
 	time.Sleep(50 * time.Millisecond)
@@ -184,7 +185,7 @@ func TestCloseEndsWaitingCalls(t *testing.T) {
 			t.Fatalf("after Close: %v", err)
 		}
 	}
-	if _, err := a.Dial(context.Background(), loopback); !errors.Is(err, ErrClosed) {
+	if _, err := a.Dial(context.Background(), wire.LinkQUIC, loopback); !errors.Is(err, ErrClosed) {
 		t.Fatalf("dial after Close: %v", err)
 	}
 }
@@ -198,10 +199,10 @@ func TestDialToNobodyTimesOut(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := a.Dial(ctx, addrPort(silent.LocalAddr())); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := a.Dial(ctx, wire.LinkQUIC, addrPort(silent.LocalAddr())); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("dial with a deadline: %v", err)
 	}
-	if _, err := a.Dial(context.Background(), addrPort(silent.LocalAddr())); !errors.Is(err, ErrNoAnswer) {
+	if _, err := a.Dial(context.Background(), wire.LinkQUIC, addrPort(silent.LocalAddr())); !errors.Is(err, ErrNoAnswer) {
 		t.Fatalf("dial without one: %v", err)
 	}
 }
@@ -213,7 +214,7 @@ func TestConnectionsNeedAHandler(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	if _, err := tr.Dial(testContext(t), b.LocalAddr()); !errors.Is(err, ErrNoHandler) {
+	if _, err := tr.Dial(testContext(t), wire.LinkQUIC, b.LocalAddr()); !errors.Is(err, ErrNoHandler) {
 		t.Fatalf("dial without a handler: %v", err)
 	}
 }

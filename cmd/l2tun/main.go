@@ -57,6 +57,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newUpCmd(&UpOptions{IO: io, Node: node}, runUp),
 		newDownCmd(&DownOptions{IO: io}, runDown),
 		newStatusCmd(&StatusOptions{IO: io}, runStatus),
+		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	return root
 }

@@ -1,7 +1,8 @@
 package datapath
 
 import (
-	"github.com/libertaria-project/l2tun/did"
+	"net/netip"
+
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -38,7 +39,10 @@ func (d *Datapath) Known(id wire.RecordID) bool {
 	return ok
 }
 
+// Unreachable implements link.Handler.
+func (d *Datapath) Unreachable(netip.AddrPort) {}
+
 // NewPeer returns the plane of one peer. It waits for Use before it sends.
-func (d *Datapath) NewPeer(id did.DID, limits link.QueueLimits, sink link.Sink) *Peer {
-	return &Peer{d: d, did: id, sink: sink, queue: queue{limits: limits}}
+func (d *Datapath) NewPeer(limits link.QueueLimits, sink link.Sink) *Peer {
+	return &Peer{d: d, sink: sink, queue: queue{limits: limits}}
 }

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 )
@@ -13,7 +12,6 @@ import (
 // A Peer is the packet side of one session.
 type Peer struct {
 	d       *Datapath
-	did     did.DID
 	sink    link.Sink
 	traffic link.Traffic
 	tx      atomic.Pointer[sender] // nil: packets wait
@@ -41,9 +39,6 @@ type receiver struct {
 
 	held link.Held // until the peer is proven
 }
-
-// DID is the peer's name.
-func (p *Peer) DID() did.DID { return p.did }
 
 // Traffic implements link.Plane.
 func (p *Peer) Traffic() *link.Traffic { return &p.traffic }

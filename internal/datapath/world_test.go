@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -102,7 +101,7 @@ func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 func newSide(t testing.TB, dev tun.Interface, owns netip.Addr, k record.Keys) *side {
 	t.Helper()
 	s := &side{sink: new(sinkLog), data: New(dev)}
-	s.peer = s.data.NewPeer(did.FromDigest([32]byte{9}), limits, s.sink)
+	s.peer = s.data.NewPeer(limits, s.sink)
 	if err := s.data.Routes().Insert(netip.PrefixFrom(owns, 32), s.peer); err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,14 @@ import (
 type Network interface {
 	// Resolve turns "host:port" into addresses; literals need no resolver.
 	Resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, error)
-	// Dial returns a connection whose Binding is final. It authenticates
-	// nobody: that is the handshake's work.
-	Dial(ctx context.Context, remote netip.AddrPort) (Conn, error)
+	// Dial opens a connection of one link. Its Binding is final. It authenticates
+	// nobody: that is the handshake's work. ErrOff: the link is switched off.
+	Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (Conn, error)
+	// Accept returns the next connection of any link.
 	Accept(ctx context.Context) (Conn, error)
+	// Direct returns the direct path to remote, for equal remotes the same while
+	// it is used; nil when the carrier is switched off.
+	Direct(remote netip.AddrPort) Direct
 	// Handle names the receiver of records; call it before the first Dial or
 	// Accept.
 	Handle(Handler)
@@ -35,11 +39,14 @@ type Handler interface {
 	// Known reports whether a record id is in use here. A datagram of 42 bytes
 	// with an unknown id may be a stateless reset and goes to QUIC.
 	Known(id wire.RecordID) bool
+	// Unreachable says that the network reported an error about remote. Anybody
+	// can forge that: it is a hint to look, no proof.
+	Unreachable(remote netip.AddrPort)
 }
 
 // A Conn is one QUIC connection or one TCP connection.
 type Conn interface {
-	Link() string                         // "quic" or "utcp"
+	Link() wire.Link
 	Binding() (kind byte, value [32]byte) // mixed into M1's prologue, SPEC section 5
 	Local() netip.AddrPort
 	Remote() netip.AddrPort
@@ -69,6 +76,13 @@ type Path interface {
 	Send(recs *wire.Batch) (int, error)
 	// RTT is the carrier's own estimate, 0 if it has none.
 	RTT() time.Duration
+}
+
+// A Direct is a path of the direct carrier. It belongs to no connection, and
+// its room is what its user has proven.
+type Direct interface {
+	Path
+	SetRoom(bytes int)
 }
 
 // A Plane is the packet side of one peer as its session sees it. The session

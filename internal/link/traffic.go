@@ -11,6 +11,8 @@ var (
 	ErrQueueFull = errors.New("link: the path's queue is full")
 	ErrTooBig    = errors.New("link: record too big for the path")
 	ErrClosed    = errors.New("link: the path is closed")
+	// ErrOff is Dial's for a link that is switched off.
+	ErrOff = errors.New("link: switched off")
 )
 
 // A Drop is a reason for which a packet or record was dropped.

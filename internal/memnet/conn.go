@@ -50,7 +50,7 @@ func newConn(n *Node, remote netip.AddrPort, binding [32]byte) *Conn {
 	return c
 }
 
-func (c *Conn) Link() string                     { return "quic" }
+func (c *Conn) Link() wire.Link                  { return wire.LinkQUIC }
 func (c *Conn) Binding() (kind byte, v [32]byte) { return 1, c.binding }
 func (c *Conn) Local() netip.AddrPort            { return c.node.addr }
 func (c *Conn) Remote() netip.AddrPort           { return c.remote }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // idleTimeout ends a connection whose line was cut for so long.
@@ -164,8 +165,14 @@ func (n *Node) Resolve(_ context.Context, endpoint string) ([]netip.AddrPort, er
 	return []netip.AddrPort{a}, err
 }
 
+// Direct implements link.Network: there is no such carrier here.
+func (n *Node) Direct(netip.AddrPort) link.Direct { return nil }
+
 // Dial implements link.Network: one round trip, or silence until ctx ends.
-func (n *Node) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
+	if l != wire.LinkQUIC {
+		return nil, link.ErrOff
+	}
 	for _, dir := range [][2]netip.AddrPort{{n.addr, remote}, {remote, n.addr}} {
 		l, err := n.net.passable(dir[0], dir[1], ctx.Done())
 		if err != nil {

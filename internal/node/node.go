@@ -171,8 +171,8 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		MTU:      c.MTU,
 		AES:      hasAES(),
 		Logger:   n.log,
-		Planes: func(peer did.DID, sink link.Sink, limits link.QueueLimits) link.Plane {
-			return n.data.NewPeer(peer, limits, sink)
+		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
+			return n.data.NewPeer(limits, sink)
 		},
 	})
 	if err != nil {

@@ -26,10 +26,18 @@ func (c Carrier) String() string {
 	return "unknown"
 }
 
-// Link is what people are shown: "quic" for both carriers of the UDP socket.
-func (c Carrier) Link() string {
+// A Link is what people are shown, and what can be dialled.
+type Link string
+
+const (
+	LinkQUIC Link = "quic" // direct and datagram: one UDP socket
+	LinkUTCP Link = "utcp" // one TCP connection
+)
+
+// Link is the link of the carrier.
+func (c Carrier) Link() Link {
 	if c == CarrierUTCP {
-		return "utcp"
+		return LinkUTCP
 	}
-	return "quic"
+	return LinkQUIC
 }

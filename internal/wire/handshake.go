@@ -52,17 +52,17 @@ const (
 type HandshakeHeader struct {
 	Type MessageType
 	Mode Mode
-	Link Link
+	Ref  Ref
 }
 
-// A Link is what a header points to beyond the message: bytes 6-7 and 12-15.
-type Link struct {
+// A Ref is what a header points to beyond the message: bytes 6-7 and 12-15.
+type Ref struct {
 	Low  uint16
 	High uint32
 }
 
 // ID is the link as a resumption id.
-func (l Link) ID() ResumeID {
+func (l Ref) ID() ResumeID {
 	var id ResumeID
 	binary.LittleEndian.PutUint16(id[0:], l.Low)
 	binary.LittleEndian.PutUint32(id[2:], l.High)
@@ -73,9 +73,9 @@ func (l Link) ID() ResumeID {
 // It looks random and is used once.
 type ResumeID [6]byte
 
-// Link is the id as it stands in a header.
-func (id ResumeID) Link() Link {
-	return Link{binary.LittleEndian.Uint16(id[0:]), binary.LittleEndian.Uint32(id[2:])}
+// Ref is the id as it stands in a header.
+func (id ResumeID) Ref() Ref {
+	return Ref{binary.LittleEndian.Uint16(id[0:]), binary.LittleEndian.Uint32(id[2:])}
 }
 
 // Put writes the header into b[:HandshakeHeaderSize].
@@ -84,9 +84,9 @@ func (h HandshakeHeader) Put(b []byte) {
 	b[0], b[1] = byte(h.Type), HandshakeVersion
 	binary.LittleEndian.PutUint16(b[2:], SuiteMLKEM768)
 	b[4], b[5] = byte(h.Mode), 0
-	binary.LittleEndian.PutUint16(b[6:], h.Link.Low)
+	binary.LittleEndian.PutUint16(b[6:], h.Ref.Low)
 	binary.LittleEndian.PutUint32(b[8:], uint32(h.Type.Size()))
-	binary.LittleEndian.PutUint32(b[12:], h.Link.High)
+	binary.LittleEndian.PutUint32(b[12:], h.Ref.High)
 }
 
 var errHandshake = errors.New("wire: malformed handshake header")
@@ -101,7 +101,7 @@ func ParseHandshakeHeader(b []byte) (HandshakeHeader, error) {
 	h := HandshakeHeader{
 		Type: MessageType(b[0]),
 		Mode: Mode(b[4]),
-		Link: Link{binary.LittleEndian.Uint16(b[6:]), binary.LittleEndian.Uint32(b[12:])},
+		Ref:  Ref{binary.LittleEndian.Uint16(b[6:]), binary.LittleEndian.Uint32(b[12:])},
 	}
 	size := h.Type.Size()
 	if size == 0 || b[1] != HandshakeVersion || binary.LittleEndian.Uint16(b[2:]) != SuiteMLKEM768 ||
@@ -114,11 +114,11 @@ func ParseHandshakeHeader(b []byte) (HandshakeHeader, error) {
 func (h HandshakeHeader) linkFits() bool {
 	switch {
 	case h.Type.short():
-		return h.Mode == ModeResume || h.Mode == ModeRotate && h.Link.High != 0
+		return h.Mode == ModeResume || h.Mode == ModeRotate && h.Ref.High != 0
 	case h.Type == MsgM1:
-		return h.Mode == ModeFull && h.Link.Low == 0 && h.Link.High != 0
+		return h.Mode == ModeFull && h.Ref.Low == 0 && h.Ref.High != 0
 	}
-	return h.Mode == ModeFull && h.Link == Link{}
+	return h.Mode == ModeFull && h.Ref == Ref{}
 }
 
 func (t MessageType) short() bool { return t >= MsgM1r && t <= MsgUnknown }

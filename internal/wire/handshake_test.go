@@ -9,9 +9,9 @@ func headers() []HandshakeHeader {
 	for t := MsgKeysReq; t <= MsgUnknown; t++ {
 		switch {
 		case t.short():
-			all = append(all, HandshakeHeader{t, ModeRotate, Link{7, 9}}, HandshakeHeader{t, ModeResume, Link{0x1234, 0}})
+			all = append(all, HandshakeHeader{t, ModeRotate, Ref{7, 9}}, HandshakeHeader{t, ModeResume, Ref{0x1234, 0}})
 		case t == MsgM1:
-			all = append(all, HandshakeHeader{t, ModeFull, Link{0, 0xdeadbeef}})
+			all = append(all, HandshakeHeader{t, ModeFull, Ref{0, 0xdeadbeef}})
 		default:
 			all = append(all, HandshakeHeader{Type: t})
 		}
@@ -61,12 +61,12 @@ func TestHandshakeHeaderIsChecked(t *testing.T) {
 	}
 }
 
-func TestModesAndLinksBelongToTypes(t *testing.T) {
+func TestModesAndRefsBelongToTypes(t *testing.T) {
 	for _, h := range []HandshakeHeader{
-		{MsgKeysReq, ModeRotate, Link{}}, {MsgM2, ModeFull, Link{1, 0}}, {MsgM2, ModeFull, Link{0, 1}},
-		{MsgM1, ModeFull, Link{0, 0}}, {MsgM1, ModeFull, Link{1, 1}}, {MsgM1, ModeResume, Link{0, 1}},
-		{MsgM1r, ModeFull, Link{1, 1}}, {MsgM1r, ModeRotate, Link{1, 0}}, {MsgM3r, 3, Link{1, 1}},
-		{0, ModeFull, Link{}}, {MsgUnknown + 1, ModeFull, Link{}}, {255, ModeFull, Link{}},
+		{MsgKeysReq, ModeRotate, Ref{}}, {MsgM2, ModeFull, Ref{1, 0}}, {MsgM2, ModeFull, Ref{0, 1}},
+		{MsgM1, ModeFull, Ref{0, 0}}, {MsgM1, ModeFull, Ref{1, 1}}, {MsgM1, ModeResume, Ref{0, 1}},
+		{MsgM1r, ModeFull, Ref{1, 1}}, {MsgM1r, ModeRotate, Ref{1, 0}}, {MsgM3r, 3, Ref{1, 1}},
+		{0, ModeFull, Ref{}}, {MsgUnknown + 1, ModeFull, Ref{}}, {255, ModeFull, Ref{}},
 	} {
 		b := make([]byte, HandshakeHeaderSize)
 		h.Put(b)
@@ -78,8 +78,8 @@ func TestModesAndLinksBelongToTypes(t *testing.T) {
 
 func TestResumeIDIsItsLink(t *testing.T) {
 	id := ResumeID{1, 2, 3, 4, 5, 6}
-	if id.Link() != (Link{0x0201, 0x06050403}) || id.Link().ID() != id {
-		t.Errorf("%v is link %+v", id, id.Link())
+	if id.Ref() != (Ref{0x0201, 0x06050403}) || id.Ref().ID() != id {
+		t.Errorf("%v is link %+v", id, id.Ref())
 	}
 }
 

@@ -1,0 +1,77 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	self     = "/proc/self/exe"    // this program, also where its path is hidden by a mount
+	mounts   = "/proc/self/ns/mnt" // names the mount namespace of the reader
+	private  = "/run"              // becomes the demo's own
+	farewell = 15 * time.Second    // for the child to clean up in
+)
+
+// Run shows the demo and returns when nothing is left of it. When ctx ends, the
+// demo is broken off. Every error is one sentence for people.
+func Run(ctx context.Context, o Options) error {
+	outside, err := os.Readlink(mounts)
+	if err != nil {
+		return fmt.Errorf("cannot tell this process's namespaces: %w", err)
+	}
+	var said bytes.Buffer
+	child := isolated(ctx, "demo", "--inside", outside, "--duration", o.Duration.String())
+	child.Stdout, child.Stderr = o.Out, &said
+	// The child dies with the thread that started it, which therefore has to
+	// be kept.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := child.Start(); err != nil {
+		return refused(err, os.Geteuid() != 0)
+	}
+	return verdict(child.Wait(), said.String())
+}
+
+// isolated is this program in namespaces of its own. Without root it gets a
+// user namespace, in which the user is root, and only there.
+func isolated(ctx context.Context, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, self, args...)
+	c.Args[0] = "l2tun"
+	c.Env = append(os.Environ(), "TMPDIR="+private)
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	c.WaitDelay = farewell
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if os.Geteuid() != 0 {
+		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	return c
+}
+
+// verdict turns the end of the child into an error: its own sentence, which it
+// wrote to its standard error, or what became of it.
+func verdict(ended error, said string) error {
+	if ended == nil {
+		return nil
+	}
+	said = strings.TrimSpace(said)
+	if sentence, ok := strings.CutPrefix(said, "l2tun: "); ok {
+		return errors.New(sentence)
+	}
+	if said != "" {
+		return fmt.Errorf("the demo broke (%w): %s", ended, said)
+	}
+	return fmt.Errorf("the demo broke (%w)", ended)
+}
