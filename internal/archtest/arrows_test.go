@@ -35,6 +35,7 @@ func arrows() map[string][]string {
 		"internal/memnet":   {"internal/link", "internal/wire"},
 		"tun/tuntest":       {"tun"},
 		"internal/archtest": nil,
+		"internal/e2e":      nil,
 		"scripts/testsum":   nil,
 	}
 }
