@@ -1,7 +1,9 @@
 package control
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -26,10 +28,16 @@ func LockPath(name string) string { return filepath.Join(runtimeDir(), name+".lo
 // LogPath is where a node that runs detached writes its log.
 func LogPath(name string) string { return filepath.Join(runtimeDir(), name+".log") }
 
-// MakeRuntimeDir makes the folder of these files, for its owner only.
+// MakeRuntimeDir makes the folder of these files, for its owner only. A user
+// without rights most likely fails here first, so the error says what a node
+// needs.
 func MakeRuntimeDir() error {
-	if err := os.MkdirAll(runtimeDir(), 0o700); err != nil {
-		return fmt.Errorf("cannot make the folder for lock and socket: %w", err)
+	err := os.MkdirAll(runtimeDir(), 0o700)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return fmt.Errorf("a node runs as root, or with CAP_NET_ADMIN and XDG_RUNTIME_DIR set to a folder of its user's: %w", err)
 	}
-	return nil
+	return fmt.Errorf("cannot make the folder for lock and socket: %w", err)
 }
