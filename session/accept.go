@@ -156,6 +156,9 @@ func (a *answering) full(conf handshake.Config, msg []byte) error {
 	if err := a.find(claim.DID); err != nil {
 		return refuse(a.st, r, handshake.RefusedNotConfigured)
 	}
+	if a.s.quarantined() {
+		return refuse(a.st, r, handshake.RefusedPolicy)
+	}
 	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Full)
 }
 
@@ -252,6 +255,12 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 	return err
 }
 
+// quarantined reports whether the peer failed under its own proven keys lately.
+func (s *Session) quarantined() (yes bool) {
+	s.call(func(now time.Time) error { yes = now.Before(s.shunned); return nil })
+	return yes
+}
+
 // settled removes a half-open handshake; a failed one takes its epoch with it.
 func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 	delete(s.halfOpen, h)
@@ -260,6 +269,12 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 	}
 	if p != nil {
 		s.epochs.retire(p.id)
+	}
+	if errors.Is(err, handshake.ErrAuthentication) {
+		// M3 opened under keys that only the peer's can make, and its signature is
+		// wrong: the one failure that nobody else can cause.
+		s.shunned = now.Add(s.peer.Settings.Quarantine)
+		s.log.Warn("peer quarantined", "until", s.shunned)
 	}
 	if s.state == HandshakeReceived {
 		s.failed(eventOf(err), now)

@@ -43,7 +43,7 @@ func (s *Session) begin(e Event, now time.Time) {
 	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.machine.Propose(), last: s.live.remote}
 	if s.state == Established || s.state == Rotating {
 		a.over = s.inUse // rotation wants a full handshake
-	} else {
+	} else if s.resumable(now) {
 		a.resume, a.peer = s.resume.out, s.epochs.peer
 	}
 	s.attempt = a

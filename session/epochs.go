@@ -166,7 +166,7 @@ func (x *epochs) drop(now time.Time) {
 	x.waiters = nil
 }
 
-// do executes rotation's actions in order. SPEC 5.7 says what each means.
+// do executes rotation's actions in order. SPEC 5.2 says what each means.
 func (x *epochs) do(actions []rotation.Action, now time.Time) {
 	skip := uint64(0) // the epoch of an M1r that could not be answered
 	for _, a := range actions {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds on what strangers can cost (SPEC 5.6).
+// Bounds on what strangers can cost (SPEC 6.5).
 const (
 	maxHalfOpen    = 64   // handshakes that are being answered at once
 	maxPrefixes    = 4096 // source prefixes remembered

@@ -10,7 +10,7 @@ import (
 )
 
 // prekeyLife is how long a prekey is handed out; the previous one is honoured
-// for as long again and then erased (SPEC 5.2).
+// for as long again and then erased (SPEC 5.1).
 const prekeyLife = 24 * time.Hour
 
 // prekeys is the manager's handshake.PrekeyStore. Prekeys live in memory only:

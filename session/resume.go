@@ -35,6 +35,13 @@ func (s *Session) forgetResume() {
 	s.resume = resumable{}
 }
 
+// resumable reports whether the last full handshake is young enough. A stored
+// session whose handshake was in another process is young: the peer, which has
+// the secret too, knows better and says so.
+func (s *Session) resumable(now time.Time) bool {
+	return s.fullAt.IsZero() || now.Sub(s.fullAt) < s.peer.Settings.TTL
+}
+
 // answers notes which session a resumption id leads to; nil for none.
 func (m *Manager) answers(id handshake.ResumeID, s *Session) {
 	m.mu.Lock()
@@ -54,8 +61,8 @@ func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret hand
 	if what.Mode != wire.ModeResume || s == nil {
 		return nil, secret, false
 	}
-	err := s.call(func(time.Time) error {
-		if s.resume.in.ID != what.ID || s.epochs.peer == nil {
+	err := s.call(func(now time.Time) error {
+		if s.resume.in.ID != what.ID || s.epochs.peer == nil || !s.resumable(now) {
 			return handshake.ErrUnknownSecret
 		}
 		peer, secret = s.epochs.peer, s.resume.in.Secret

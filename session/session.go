@@ -58,7 +58,8 @@ type Session struct {
 	recarry         time.Time // when to open it again
 	full            uint64    // full handshakes since start
 	fullAt          time.Time
-	refused         uint64 // events that the table has no transition for
+	refused         uint64    // events that the table has no transition for
+	shunned         time.Time // full handshakes of the peer are refused until then
 	waiters         []chan error
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
-// Bounds of reassembly, SPEC section 4.5.
+// Bounds of reassembly, SPEC section 7.3.
 const (
 	partEntries = 64
 	partAge     = time.Second

@@ -100,6 +100,9 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.apply(c); err != nil {
 		return err
 	}
+	if err := n.startOutside(); err != nil {
+		return err
+	}
 	return n.startControl(fail)
 }
 

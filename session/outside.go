@@ -1,0 +1,55 @@
+package session
+
+import "time"
+
+// Jumped tells all sessions that the machine slept for d while the monotonic
+// clock stood still: keys have aged by it, and the peer may be elsewhere.
+func (m *Manager) Jumped(d time.Duration) {
+	for _, s := range m.Sessions() {
+		s.box.post(func(now time.Time) { s.jumped(d, now) })
+	}
+}
+
+// NetworkChanged tells all sessions that addresses or routes of this host have
+// changed: paths are probed at once, and lost peers are tried at once.
+func (m *Manager) NetworkChanged() {
+	for _, s := range m.Sessions() {
+		s.box.post(s.networkChanged)
+	}
+}
+
+func (s *Session) jumped(d time.Duration, now time.Time) {
+	s.log.Info("the machine slept", "for", d)
+	if !s.fullAt.IsZero() {
+		s.fullAt = s.fullAt.Add(-d)
+	}
+	s.epochs.do(s.epochs.machine.Jumped(now, d), now)
+	s.networkChanged(now)
+}
+
+func (s *Session) networkChanged(now time.Time) {
+	switch s.state {
+	case Established, Rotating:
+		s.suspect(now)
+	case Degraded, Suspended:
+		s.heartbeat(now)
+		s.tryNow(now)
+	case Failed:
+		s.tryNow(now)
+	}
+}
+
+// tryNow ends the waiting for the next attempt.
+func (s *Session) tryNow(now time.Time) {
+	if s.attempt == nil && s.canDial() {
+		s.retry.tries = 0
+		s.retry.soon(now)
+	}
+}
+
+// suspect asks the path in use for an answer at once and with little patience.
+func (s *Session) suspect(now time.Time) {
+	s.live.unanswered = now.Add(-silence)
+	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
+	s.heartbeat(now)
+}

@@ -1,0 +1,78 @@
+package session
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+//go:generate go test -run TestSpecShowsTheTable -update
+
+var update = flag.Bool("update", false, "write the states into SPEC.md")
+
+const (
+	specFile   = "../SPEC.md"
+	beginTable = "<!-- states:begin -->\n"
+	endTable   = "<!-- states:end -->\n"
+)
+
+// SPEC 6.2: the diagram and the table of transitions are the code's own.
+func TestSpecShowsTheTable(t *testing.T) {
+	text, err := os.ReadFile(specFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(text), beginTable)
+	_, after, ok2 := strings.Cut(rest, endTable)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no %q", specFile, strings.TrimSpace(beginTable))
+	}
+	want := before + beginTable + drawTable() + endTable + after
+	if *update {
+		if err := os.WriteFile(specFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want != string(text) {
+		t.Fatalf("%s section 6.2 is not the table of table.go: run go generate ./session", specFile)
+	}
+}
+
+// drawTable is the transition table as a Mermaid diagram, without events that
+// stay where they are, and as a Markdown table with them.
+func drawTable() string {
+	var b strings.Builder
+	b.WriteString("```mermaid\nstateDiagram-v2\n    [*] --> idle\n")
+	for from := Idle; from < Closed; from++ {
+		for to := Idle; to <= Closed; to++ {
+			if events := eventsOf(from, to); from != to && len(events) > 0 {
+				name := to.String()
+				if to == Closed {
+					name = "[*]"
+				}
+				fmt.Fprintf(&b, "    %v --> %s: %s\n", from, name, strings.Join(events, ", "))
+			}
+		}
+	}
+	b.WriteString("```\n\n| in | on | goes to |\n| --- | --- | --- |\n")
+	for from := Idle; from < Closed; from++ {
+		for to := Idle; to <= Closed; to++ {
+			if events := eventsOf(from, to); len(events) > 0 {
+				fmt.Fprintf(&b, "| `%v` | %s | `%v` |\n", from, strings.Join(events, ", "), to)
+			}
+		}
+	}
+	return b.String()
+}
+
+func eventsOf(from, to State) (events []string) {
+	for e := range numEvents {
+		if got, ok := next(from, e); ok && got == to {
+			events = append(events, e.String())
+		}
+	}
+	return events
+}
