@@ -21,7 +21,7 @@ const (
 // flow sends a TCP stream from one host to an address of another for d, and
 // returns the rate at which it arrived, in bit/s. Each second is told of while
 // it passes.
-func flow(ctx context.Context, from, to *lab.Host, at netip.Addr, d time.Duration, each func(bits float64)) (float64, error) {
+func flow(ctx context.Context, from, to lab.Network, at netip.Addr, d time.Duration, each func(bits float64)) (float64, error) {
 	out, in, err := join(ctx, from, to, at)
 	if err != nil {
 		return 0, err
@@ -42,7 +42,7 @@ func flow(ctx context.Context, from, to *lab.Host, at netip.Addr, d time.Duratio
 }
 
 // join connects the hosts through the tunnel.
-func join(ctx context.Context, from, to *lab.Host, at netip.Addr) (out, in *net.TCPConn, err error) {
+func join(ctx context.Context, from, to lab.Network, at netip.Addr) (out, in *net.TCPConn, err error) {
 	l, err := to.ListenTCP(netip.AddrPortFrom(at, 0))
 	if err != nil {
 		return nil, nil, err
@@ -79,15 +79,16 @@ func receive(c *net.TCPConn, each func(bits float64)) (float64, error) {
 	buf := make([]byte, chunk)
 	start := time.Now()
 	var total, shown int
-	for next := time.Second; ; {
+	for last := start; ; {
 		n, err := c.Read(buf)
+		now := time.Now()
 		total += n
-		if since := time.Since(start); since >= next {
-			each(float64(total-shown) * 8)
-			shown, next = total, next+time.Second
+		if now.Sub(last) >= time.Second {
+			each(bitrate(total-shown, now.Sub(last)))
+			shown, last = total, now
 		}
 		if errors.Is(err, io.EOF) {
-			return float64(total) * 8 / time.Since(start).Seconds(), nil
+			return bitrate(total, now.Sub(start)), nil
 		}
 		if err != nil {
 			return 0, err
@@ -101,6 +102,8 @@ func stalled(err error) error {
 	}
 	return err
 }
+
+func bitrate(bytes int, d time.Duration) float64 { return float64(bytes) * 8 / d.Seconds() }
 
 // rate is bit/s as people read it.
 func rate(bits float64) string { return fmt.Sprintf("%.0f Mbit/s", bits/1e6) }

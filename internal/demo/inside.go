@@ -36,7 +36,7 @@ func Inside(ctx context.Context, outside string, o Options) error {
 
 // show lays the network, tells the story and takes everything away.
 func show(ctx context.Context, fail context.CancelCauseFunc, o Options) (err error) {
-	t := &tale{screen: newScreen(o), duration: o.Duration, fail: fail}
+	t := &tale{screen: newScreen(o), duration: o.Duration, fail: fail, unwatch: func() {}}
 	t.journal = newJournal(t.screen)
 	l, err := lab.New("demo")
 	if err != nil {

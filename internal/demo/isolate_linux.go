@@ -35,9 +35,21 @@ func Run(ctx context.Context, o Options) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := child.Start(); err != nil {
-		return refused(err, os.Geteuid() != 0)
+		return refused(reason(err), os.Geteuid() != 0)
 	}
-	return verdict(child.Wait(), said.String())
+	err = child.Wait()
+	if child.ProcessState.Success() {
+		return nil // a signal came too late to break anything off
+	}
+	return verdict(err, said.String())
+}
+
+// reason is the system's, without the path of this program.
+func reason(err error) error {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		return path.Err
+	}
+	return err
 }
 
 // isolated is this program in namespaces of its own. Without root it gets a
@@ -63,9 +75,6 @@ func isolated(ctx context.Context, args ...string) *exec.Cmd {
 // verdict turns the end of the child into an error: its own sentence, which it
 // wrote to its standard error, or what became of it.
 func verdict(ended error, said string) error {
-	if ended == nil {
-		return nil
-	}
 	said = strings.TrimSpace(said)
 	if sentence, ok := strings.CutPrefix(said, "l2tun: "); ok {
 		return errors.New(sentence)

@@ -2,19 +2,22 @@ package demo
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// A change is a transition of a node's session with its one peer.
+// A change is a transition of a node's session with its one peer: of its state
+// or of its epoch.
 type change struct {
-	host     string
-	from, to string    // states; from is empty for the first one seen
-	after    time.Time // it happened after this
-	at       time.Time // and before this
-	peer     control.Peer
+	host  string
+	to    string    // the state; the same again when the epoch changed
+	after time.Time // it happened after this
+	at    time.Time // and before this
+	peer  control.Peer
 }
 
 // A journal shows changes, keeps them, and wakes whoever waits for one. It is
@@ -30,19 +33,26 @@ type journal struct {
 func newJournal(s *screen) *journal { return &journal{screen: s, grown: make(chan struct{})} }
 
 func (j *journal) add(c change) {
-	text := j.screen.state(c.to)
-	if c.peer.Reason != "" {
-		text += " (" + c.peer.Reason + ")"
-	}
-	if c.peer.Epoch > 0 {
-		text += ", " + keys(c.peer)
-	}
-	j.screen.event(c.at, c.host, "%s", text)
+	j.screen.event(c.at, c.host, "%s%s", j.screen.state(c.to), c.details())
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.changes = append(j.changes, c)
 	close(j.grown)
 	j.grown = make(chan struct{})
+}
+
+// details are what is known of the session in its new state.
+func (c change) details() (text string) {
+	if c.peer.Reason != "" {
+		text += ", " + c.peer.Reason
+	}
+	if c.peer.Epoch > 0 {
+		text += fmt.Sprintf(", epoch %d", c.peer.Epoch)
+	}
+	if c.peer.Link != "" {
+		text += ", " + carrier(c.peer)
+	}
+	return text
 }
 
 // of returns the changes of a host so far, and what is closed with the next
@@ -58,14 +68,12 @@ func (j *journal) of(host string) (changes []change, grown <-chan struct{}) {
 	return changes, j.grown
 }
 
-// wait returns once the host has been in the state.
+// wait returns once the host's newest state is the given one.
 func (j *journal) wait(ctx context.Context, host, state string) error {
 	for {
 		changes, grown := j.of(host)
-		for _, c := range changes {
-			if c.to == state {
-				return nil
-			}
+		if n := len(changes); n > 0 && changes[n-1].to == state {
+			return nil
 		}
 		select {
 		case <-grown:
@@ -75,12 +83,12 @@ func (j *journal) wait(ctx context.Context, host, state string) error {
 	}
 }
 
-// states are the states that the host went through.
+// states are the states that a host went through, in order.
 func states(changes []change) (names []string) {
 	for _, c := range changes {
 		names = append(names, c.to)
 	}
-	return names
+	return slices.Compact(names)
 }
 
 // took is the time from before the first change out of idle to the first that

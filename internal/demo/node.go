@@ -48,7 +48,7 @@ func newNode(name string, inner string, host *lab.Host, s *screen, dir string) *
 
 // command is this program again, on the node's host, in the demo's folder.
 func (n *node) command(ctx context.Context, args ...string) *lab.Cmd {
-	n.screen.command(n.name, args)
+	n.screen.shell(n.name, "l2tun "+strings.Join(args, " "))
 	c := n.host.Command(ctx, self, args...)
 	c.Args[0] = "l2tun"
 	c.Dir = n.dir
@@ -89,6 +89,19 @@ func (n *node) init(ctx context.Context) error {
 	n.did = id.DID
 	n.screen.line("         %s", n.did)
 	return nil
+}
+
+// hurry makes the node change its keys far more often than anybody would ask
+// for, so that it can be seen.
+func (n *node) hurry() error {
+	const settings = `\n[session]\nrekey_after = "1s"\n`
+	n.screen.shell(n.name, "printf '"+settings+"' >> "+n.name+".toml")
+	f, err := os.OpenFile(filepath.Join(n.dir, n.name+".toml"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strings.ReplaceAll(settings, `\n`, "\n"))
+	return errors.Join(err, f.Close())
 }
 
 // addPeer tells the node, which runs, about another.

@@ -12,9 +12,8 @@ import (
 // enter makes the namespaces that Run started this process in fit for the demo.
 // outside is the mount namespace of Run: in that one nothing is ever mounted.
 func enter(outside string) error {
-	here, err := os.Readlink(mounts)
-	if err != nil || here == outside {
-		return errors.New("l2tun demo starts this by itself; run: l2tun demo")
+	if !isolatedFrom(outside) {
+		return errors.New("--inside is for the demo itself, in namespaces of its own; run: l2tun demo")
 	}
 	unprivileged := mapped()
 	if err := coverRun(); err != nil {
@@ -25,6 +24,15 @@ func enter(outside string) error {
 		return noTUN(err, unprivileged)
 	}
 	return tun.Close()
+}
+
+// isolatedFrom reports whether this process is in another mount namespace than
+// the one named, as "mnt:[4026531841]".
+func isolatedFrom(outside string) bool {
+	var id uint64
+	_, wrong := fmt.Sscanf(outside, "mnt:[%d]", &id)
+	here, err := os.Readlink(mounts)
+	return wrong == nil && err == nil && here != outside
 }
 
 // coverRun gives this process and its children a /run of their own.

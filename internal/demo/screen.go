@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,10 +40,8 @@ func (s *screen) line(format string, args ...any) {
 // head begins a chapter.
 func (s *screen) head(text string) { s.line("\n%s", s.bold.Sprint(text)) }
 
-// command shows what a user would have typed on a host.
-func (s *screen) command(host string, args []string) {
-	s.line("%-6s $ %s", host, s.bold.Sprint("l2tun "+strings.Join(args, " ")))
-}
+// shell shows what a user would have typed on a host.
+func (s *screen) shell(host, command string) { s.line("%-6s $ %s", host, s.bold.Sprint(command)) }
 
 // event shows what happened on a host, and when.
 func (s *screen) event(at time.Time, host, format string, args ...any) {

@@ -2,8 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/control"
@@ -12,40 +10,33 @@ import (
 func (t *tale) summary() {
 	s := t.screen
 	s.head("Summary")
-	t.who(t.alice, t.bob, t.atBob)
-	t.who(t.bob, t.alice, t.atAlice)
+	t.who(t.alice, t.atBob)
+	t.who(t.bob, t.atAlice)
 	changes, _ := t.journal.of(t.alice.name)
-	s.row("handshake", "%s ms, %s", ms(took(changes)), t.atAlice.Suite)
+	s.row("handshake", "%d ms, %s", took(changes).Milliseconds(), t.atAlice.Suite)
+	s.row("rotations", "%d, while traffic flowed", max(t.atAlice.Epoch, 1)-1)
 	s.row("carrier", "%s", carrier(t.atAlice))
-	for i, e := range t.pings {
-		s.row(map[bool]string{true: "ping"}[i == 0], "%s: %s", e.to, e)
+	name := "ping"
+	for _, e := range t.pings {
+		s.row(name, "%s: %s", e.to, e)
+		name = ""
 	}
-	s.row("throughput", "%s to %s %s, %s to %s %s", t.alice.name, t.bob.name, rate(t.there), t.bob.name, t.alice.name, rate(t.back))
+	s.row("throughput", "%[1]s to %[2]s %[3]s, %[2]s to %[1]s %[4]s", t.alice.name, t.bob.name, rate(t.there), rate(t.back))
 }
 
-// who is a node: its DID, its addresses inside and outside (as the other saw
-// it), its states, and the packets that it dropped, if any.
-func (t *tale) who(n, other *node, seen control.Peer) {
+// who is a node: its DID, its addresses inside and, as the other saw it,
+// outside, and its states.
+func (t *tale) who(n *node, seen control.Peer) {
 	changes, _ := t.journal.of(n.name)
 	t.screen.row(n.name, "%s", n.did)
 	t.screen.row("", "%s and %s, at %s", n.inner.Addr(), n.did.Addr(), seen.Endpoint)
 	t.screen.row("", "%s", strings.Join(states(changes), " > "))
 }
 
-// keys are a session's epoch and the way its records take.
-func keys(p control.Peer) string { return fmt.Sprintf("epoch %d, %s", p.Epoch, carrier(p)) }
-
+// carrier says how records travel.
 func carrier(p control.Peer) string {
 	if p.Carrier == p.Link {
 		return p.Link
 	}
 	return fmt.Sprintf("%s over %s", p.Carrier, p.Link)
-}
-
-func dropped(m map[string]uint64) string {
-	var parts []string
-	for _, reason := range slices.Sorted(maps.Keys(m)) {
-		parts = append(parts, fmt.Sprintf("%d %s", m[reason], reason))
-	}
-	return strings.Join(parts, ", ")
 }

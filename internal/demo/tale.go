@@ -11,7 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// sessionTime is for the session to be established.
+// sessionTime is for the session to be established, also after a rotation.
 const sessionTime = 15 * time.Second
 
 // A tale is one run of the demo: who takes part and what was seen.
@@ -21,8 +21,7 @@ type tale struct {
 	duration   time.Duration
 	fail       context.CancelCauseFunc // ends the tale from outside of its steps
 	alice, bob *node
-	watchers   sync.WaitGroup
-	unwatch    context.CancelFunc
+	unwatch    func() // ends the watching and waits for that
 
 	pings   []*echoer
 	there   float64 // bit/s from alice to bob
@@ -48,18 +47,20 @@ func (t *tale) tell(ctx context.Context) error {
 func (t *tale) end() {
 	t.alice.kill()
 	t.bob.kill()
-	if t.unwatch != nil {
-		t.unwatch()
-	}
-	t.watchers.Wait()
+	t.unwatch()
 }
 
 func (t *tale) makeNodes(ctx context.Context) error {
 	t.screen.head("Two nodes, each in a network namespace of its own; a virtual cable joins them.")
-	if err := t.alice.init(ctx); err != nil {
-		return err
+	for _, n := range []*node{t.alice, t.bob} {
+		if err := n.init(ctx); err != nil {
+			return err
+		}
+		if err := n.hurry(); err != nil {
+			return fmt.Errorf("cannot change the config of %s: %w", n.name, err)
+		}
 	}
-	return t.bob.init(ctx)
+	return nil
 }
 
 func (t *tale) bringUp(ctx context.Context) error {
@@ -82,22 +83,32 @@ func (t *tale) introduce(ctx context.Context) error {
 	if err := t.alice.addPeer(ctx, t.bob, net.JoinHostPort(t.bob.host.IP4.String(), "4242")); err != nil {
 		return err
 	}
+	return t.established(ctx)
+}
+
+// established waits until both nodes are.
+func (t *tale) established(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionTime)
 	defer cancel()
 	for _, n := range []*node{t.alice, t.bob} {
 		if err := t.journal.wait(ctx, n.name, "established"); err != nil {
 			changes, _ := t.journal.of(n.name)
-			return fmt.Errorf("no session is established on %s after %s; it went through %v", n.name, sessionTime, states(changes))
+			return fmt.Errorf("the session on %s is not established after %s; its states were %v", n.name, sessionTime, states(changes))
 		}
 	}
 	return nil
 }
 
-// watch follows both nodes until end.
+// watch follows both nodes until unwatch.
 func (t *tale) watch(ctx context.Context) {
-	ctx, t.unwatch = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	t.unwatch = func() {
+		cancel()
+		watchers.Wait()
+	}
 	for _, n := range []*node{t.alice, t.bob} {
-		t.watchers.Go(func() { watch(ctx, n.name, n.client, t.journal.add) })
+		watchers.Go(func() { watch(ctx, n.name, n.client, t.journal.add) })
 	}
 }
 
@@ -146,8 +157,12 @@ func (t *tale) flow(ctx context.Context, from, to *node) (float64, error) {
 	return bits, nil
 }
 
-// look keeps what the nodes say of themselves while they run.
+// look keeps what the nodes say of themselves while they run. The traffic may
+// have ended amid a rotation.
 func (t *tale) look(ctx context.Context) (err error) {
+	if err := t.established(ctx); err != nil {
+		return err
+	}
 	if t.atAlice, err = t.alice.peer(ctx); err != nil {
 		return err
 	}
@@ -156,6 +171,7 @@ func (t *tale) look(ctx context.Context) (err error) {
 }
 
 func (t *tale) takeDown(ctx context.Context) error {
+	t.unwatch()
 	t.screen.head("Both are stopped.")
 	if err := t.alice.stop(ctx); err != nil {
 		return err

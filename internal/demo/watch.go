@@ -9,14 +9,16 @@ import (
 
 const (
 	eager = 2 * time.Millisecond  // between looks until the session is up
-	calm  = 50 * time.Millisecond // and afterwards
+	calm  = 20 * time.Millisecond // and afterwards
 )
 
-// watch tells of every change of the state of the node's session that it sees,
-// until ctx ends. It looks again and again; whatever knows better when to look
-// takes the place of this function and of nothing else.
+// watch tells of every change of the node's session that it sees, until ctx
+// ends. It looks again and again, so that a state which lasts for less than the
+// time between two looks may be missed. A stream of events could take the place
+// of this function and of nothing else.
 func watch(ctx context.Context, host string, client *control.Client, seen func(change)) {
-	state, after, wait := "", time.Now(), eager
+	var was control.Peer
+	after, wait := time.Now(), eager
 	for pause(ctx, wait) {
 		asked := time.Now()
 		st, err := client.Status(ctx)
@@ -24,14 +26,14 @@ func watch(ctx context.Context, host string, client *control.Client, seen func(c
 			after = asked // not up yet, on its way out, or without a peer
 			continue
 		}
-		if p := st.Peers[0]; p.State != state {
-			seen(change{host: host, from: state, to: p.State, after: after, at: time.Now(), peer: p})
-			state = p.State
+		p := st.Peers[0]
+		if p.State != was.State || p.Epoch != was.Epoch {
+			seen(change{host: host, to: p.State, after: after, at: time.Now(), peer: p})
 		}
-		if state == "established" {
+		if p.State == "established" {
 			wait = calm
 		}
-		after = asked
+		was, after = p, asked
 	}
 }
 
