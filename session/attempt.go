@@ -36,7 +36,7 @@ type attempt struct {
 
 // begin starts an attempt, with the event that says why.
 func (s *Session) begin(e Event, now time.Time) {
-	if s.attempt != nil || !s.event(e, now) {
+	if s.attempt != nil || s.leaving || !s.event(e, now) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)

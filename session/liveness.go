@@ -31,6 +31,7 @@ type liveness struct {
 	first  time.Time // first unanswered heartbeat
 	misses int
 
+	urgent     bool      // an answer is wanted at once, whatever was heard before
 	unanswered time.Time // since when traffic was sent and nothing heard; zero: not watched
 }
 
@@ -108,7 +109,7 @@ func (s *Session) trafficSent(now time.Time) {
 
 // fast reports whether traffic waits for an answer that is overdue.
 func (s *Session) fast(now time.Time) bool {
-	return !s.live.unanswered.IsZero() && now.Sub(s.live.unanswered) >= silence
+	return s.live.urgent || !s.live.unanswered.IsZero() && now.Sub(s.live.unanswered) >= silence
 }
 
 // heartbeat sends one on the path in use and says when its answer is due.
@@ -132,7 +133,7 @@ func (s *Session) heartbeat(now time.Time) {
 
 // answered takes any record after the heartbeat as its answer.
 func (s *Session) answered(now time.Time) {
-	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
+	s.live.sentAt, s.live.first, s.live.misses, s.live.urgent = time.Time{}, time.Time{}, 0, false
 	s.event(HeartbeatOK, now)
 }
 

@@ -3,6 +3,8 @@ package session
 import (
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/memnet"
 )
 
 // pair establishes a session that A keeps up and B answers.
@@ -88,6 +90,20 @@ func TestCrashedPeerComesBack(t *testing.T) {
 		if a, b := sa.Status(), sb.Status(); a.Epoch != b.Epoch || a.Epoch < 2 {
 			t.Fatalf("epochs %d and %d", a.Epoch, b.Epoch)
 		}
+	})
+}
+
+// The peer closes its connections when it hears our goodbye. That is no outage
+// of ours: it must not be dialled again while the goodbye is still on its way.
+func TestDialerClosesForGood(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetAll(memnet.Line{Delay: time.Millisecond}) // a handshake would fit in
+		_, sb := w.pair(Settings{})
+		if err := w.a.m.Remove(w.b.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		w.want(sb, Idle, time.Second)
+		w.stays(sb, Idle, 10*time.Second)
 	})
 }
 

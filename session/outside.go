@@ -49,7 +49,7 @@ func (s *Session) tryNow(now time.Time) {
 
 // suspect asks the path in use for an answer at once and with little patience.
 func (s *Session) suspect(now time.Time) {
-	s.live.unanswered = now.Add(-silence)
+	s.live.urgent = true
 	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
 	s.heartbeat(now)
 }

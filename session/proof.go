@@ -36,13 +36,14 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	}
 	before := s.inUse
 	s.attach(p.conn, role == rotation.Initiator)
-	s.inUse = p.conn // Use sends on it; a loser leaves it as it was
+	s.inUse = p.conn // Use sends on it; a loser leaves it as it was, unless there was none
 	s.epochs.proofs[p.id] = p
 	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
-	if !wins(actions, p.id) {
+	if !wins(actions, p.id) && before != nil {
 		s.inUse = before
 	}
 	s.epochs.do(actions, now)
+	s.send()
 	delete(s.epochs.proofs, p.id)
 	if p.err != nil {
 		return p.err

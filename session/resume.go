@@ -93,9 +93,10 @@ func (a *attempt) resumption(st link.Stream, c handshake.Config, p wire.Params) 
 }
 
 // spent reports whether a failed resumption shows that its secret is of no use.
+// Only silence does not: a responder that cannot open M1r closes the stream
+// without a word.
 func spent(err error) bool {
-	return errors.Is(err, handshake.ErrUnknownSecret) || errors.Is(err, handshake.ErrDecrypt) ||
-		errors.Is(err, handshake.ErrMalformed) || errors.Is(err, handshake.ErrUnexpected)
+	return err != nil && eventOf(err) != Timeout || errors.Is(err, handshake.ErrDecrypt)
 }
 
 // storedVersion begins what Export returns.

@@ -41,6 +41,7 @@ type Session struct {
 	reason   Reason // of the last failure, kept until established
 	since    time.Time
 	attempt  *attempt
+	leaving  bool // the goodbye is sent: nothing is dialled any more
 	halfOpen map[*halfOpen]struct{}
 	known    *handshake.PeerKeys // the peer's keys, to save a round trip
 	retry    retry
@@ -240,7 +241,11 @@ const farewell = 50 * time.Millisecond
 // Close ends the session: the peer is told, what waits is dropped, keys are
 // erased. It returns when every goroutine of the session has ended.
 func (s *Session) Close() error {
-	if s.call(func(time.Time) error { return s.sendClose() }) == nil {
+	leave := func(time.Time) error {
+		s.leaving = true
+		return s.sendClose()
+	}
+	if s.call(leave) == nil {
 		time.Sleep(farewell)
 	}
 	s.box.post(func(now time.Time) {

@@ -113,6 +113,16 @@ func (w *world) stays(s *Session, state State, d time.Duration) {
 	}
 }
 
+// up checks that records flow, rotating or not, for a virtual time.
+func (w *world) up(s *Session, d time.Duration) {
+	w.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if st := s.State(); st != Established && st != Rotating {
+			w.t.Fatalf("state is %v (reason %q)", st, s.Status().Reason)
+		}
+	}
+}
+
 // cut makes both directions drop everything, or lets them pass again.
 func (w *world) cut(yes bool) { w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Cut: yes}) }
 

@@ -93,6 +93,9 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 		if len(recs.At(i)) > room {
 			return i, link.ErrTooBig
 		}
+		if l.Drop != nil && l.Drop(recs.At(i)) {
+			continue
+		}
 		rec := append([]byte(nil), recs.At(i)...)
 		for _, after := range c.node.net.fate(l) {
 			time.AfterFunc(after, func() { c.arrive(rec) })

@@ -29,6 +29,7 @@ type Line struct {
 	Loss      float64
 	Duplicate float64
 	Cut       bool
+	Drop      func(record []byte) bool // of records: which are lost
 }
 
 // A Net is a set of nodes and the lines between them.
