@@ -216,7 +216,7 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	if err = handshake.ErrUnknownSecret; !a.resume.Secret.IsZero() {
 		p.m3, p.res, err = a.resumption(st, conf, params)
 		if spent(err) {
-			a.s.call(func(time.Time) error { a.s.forgetResume(); return nil })
+			a.s.call(func(time.Time) error { a.s.spend(a.resume); return nil })
 		}
 	}
 	if errors.Is(err, handshake.ErrUnknownSecret) {

@@ -24,14 +24,21 @@ const historySize = 256
 
 // A history is a ring of the newest transitions of all sessions.
 type history struct {
-	mu    sync.Mutex
-	ring  []Transition
-	start int
+	mu      sync.Mutex
+	ring    []Transition
+	start   int           // of the oldest in ring
+	added   uint64        // ever: the number of the next one, from 0
+	changed chan struct{} // closed with the next one; nil: nobody waits
 }
 
 func (h *history) add(t Transition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.added++
+	if h.changed != nil {
+		close(h.changed)
+		h.changed = nil
+	}
 	if len(h.ring) < historySize {
 		h.ring = append(h.ring, t)
 		return

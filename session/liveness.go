@@ -161,8 +161,21 @@ func (s *Session) degrade(now time.Time) {
 	s.live.due = now.Add(s.peer.Settings.ProbeInterval)
 	if s.canDial() {
 		s.retry.reset()
-		s.retry.soon(now)
+		s.retry.soon(now.Add(s.headStart()))
 	}
+}
+
+// headStart is what we leave to the peer when both lose each other at once, so
+// that their handshakes seldom cross: an end that knows no endpoint waits for
+// one that may; of two that do, the one with the larger DID waits.
+func (s *Session) headStart() time.Duration {
+	switch {
+	case !s.peer.Keep:
+		return 2 * time.Second
+	case s.m.c.Identity.DID().Compare(s.peer.DID) > 0:
+		return 300 * time.Millisecond
+	}
+	return 0
 }
 
 // canDial reports whether we have any idea where the peer is.

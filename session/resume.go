@@ -35,6 +35,14 @@ func (s *Session) forgetResume() {
 	s.resume = resumable{}
 }
 
+// spend forgets a secret of ours that turned out to be of no use, unless another
+// has taken its place meanwhile.
+func (s *Session) spend(out handshake.Resume) {
+	if s.resume.out == out {
+		s.resume.out = handshake.Resume{}
+	}
+}
+
 // resumable reports whether the last full handshake is young enough. A stored
 // session whose handshake was in another process is young: the peer, which has
 // the secret too, knows better and says so.

@@ -26,7 +26,7 @@ func TestScenario1_2_Resumption(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		for i := range uint64(3) {
-			time.Sleep(time.Second) // both ends dial: let the later of the two settle
+			time.Sleep(time.Second)
 			before := sa.Status().Epoch
 			if took := w.lose(sa, sb); took > 100*time.Millisecond {
 				t.Fatalf("resumed after %v", took)
