@@ -15,7 +15,7 @@ import (
 
 // A world is two nodes on a network in memory, in virtual time.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	net  *memnet.Net
 	a, b *host
 }
@@ -127,7 +127,7 @@ func (w *world) up(s *Session, d time.Duration) {
 func (w *world) cut(yes bool) { w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Cut: yes}) }
 
 // testLog sends log lines to the test while it runs.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(b []byte) (int, error) {
 	if testing.Verbose() {

@@ -224,6 +224,13 @@ func (n *Node) Accept(ctx context.Context) (link.Conn, error) {
 	}
 }
 
+// Conns counts the node's open connections.
+func (n *Node) Conns() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.conns)
+}
+
 // Kill ends the node as a crash does: nobody is told. A peer that sends on one
 // of its connections is answered by a reset once another node has taken the
 // address.

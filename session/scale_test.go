@@ -1,0 +1,150 @@
+package session
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+func w4(a, b, c, d byte) netip.Addr { return netip.AddrFrom4([4]byte{a, b, c, d}) }
+
+// Sessions that are opened and closed leave nothing: no goroutine (the leak check
+// of TestMain), no id, no resumption secret.
+func TestSessionsComeAndGo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for i := range 1000 {
+			sb := w.b.peer(w.a, false, Settings{})
+			sa := w.a.peer(w.b, true, Settings{})
+			w.want(sa, Established, 2*time.Second)
+			if i%2 == 0 {
+				w.want(sb, Established, 2*time.Second)
+			}
+			if err := w.a.m.Remove(w.b.id.DID()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.b.m.Remove(w.a.id.DID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		for _, h := range []*host{w.a, w.b} {
+			if n, r := h.m.c.Network.(interface{ Conns() int }).Conns(), len(h.m.resumes); n != 0 || r != 0 {
+				t.Fatalf("%d connections and %d resumption secrets are left", n, r)
+			}
+		}
+	})
+}
+
+// (key, direction, number space, counter) of 10^6 records over rotation,
+// resumption and restart are all different: ids are unique, and so is every
+// header sealed under one.
+func TestNoNumberTwice(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		type slot struct {
+			id      wire.RecordID
+			space   wire.Space
+			counter uint64
+		}
+		seen := make(map[slot]bool, 1_100_000)
+		plain := [][]byte{{0x40}}
+		seal := func(s *Session) {
+			s.call(func(time.Time) error {
+				e := s.epochs.cur
+				for space := range wire.Space(wire.NumSpaces) {
+					var out wire.Batch
+					for range 500 {
+						if err := e.rec.Seal(&out, space, plain); err != nil {
+							return err
+						}
+					}
+					for _, rec := range out.Slices() {
+						id, counter, sp, _ := wire.ParseHeader(rec)
+						if k := (slot{id, sp, counter}); seen[k] {
+							t.Errorf("%+v was used before", k)
+						} else {
+							seen[k] = true
+						}
+					}
+				}
+				return nil
+			})
+		}
+		sa, sb := w.pair(Settings{})
+		for i := 0; len(seen) < 1_000_000; i++ {
+			seal(sa)
+			seal(sb)
+			switch {
+			case i%50 == 49:
+				w.b.crash()
+				w.b.up()
+				sb = w.b.peer(w.a, false, Settings{})
+				w.a.m.NetworkChanged()
+				w.want(sb, Established, 20*time.Second)
+				time.Sleep(time.Second)
+			case i%10 == 9:
+				w.lose(sa, sb)
+				time.Sleep(time.Second)
+			default:
+				w.rotate([]*Session{sa, sb}[i%2])
+			}
+		}
+	})
+}
+
+// BenchmarkSessionMemory prints heap and stacks of an established session with
+// empty queues, one end, its connection in memory included.
+func BenchmarkSessionMemory(b *testing.B) {
+	for b.Loop() {
+		const n = 200
+		hub, spokes := newStar(b, n)
+		before := memory()
+		for _, s := range spokes {
+			hub.meet(b, s)
+		}
+		b.ReportMetric(float64(memory()-before)/n/2, "B/session")
+		for _, s := range append(spokes, hub) {
+			s.down()
+		}
+	}
+}
+
+// newStar makes a hub and n others on one network, in real time.
+func newStar(b *testing.B, n int) (hub *host, spokes []*host) {
+	w := &world{t: b, net: memnet.New(1)}
+	make1 := func(i int) *host {
+		id, err := did.NewIdentity(binary.LittleEndian.AppendUint64(make([]byte, 24), uint64(i)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		h := &host{w: w, id: id, addr: netip.AddrPortFrom(w4(10, 1, byte(i>>8), byte(i)), 4242), dir: new(did.Static)}
+		h.up()
+		return h
+	}
+	for i := range n {
+		spokes = append(spokes, make1(i+1))
+	}
+	return make1(0), spokes
+}
+
+// meet establishes a session from h to other.
+func (h *host) meet(b *testing.B, other *host) {
+	other.peer(h, false, Settings{})
+	h.peer(other, true, Settings{})
+	if _, err := h.m.Establish(b.Context(), other.id.DID()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func memory() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
