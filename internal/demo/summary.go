@@ -14,7 +14,7 @@ func (t *tale) summary() {
 	t.who(t.bob, t.atAlice)
 	changes, _ := t.journal.of(t.alice.name)
 	s.row("handshake", "%d ms, %s", took(changes).Milliseconds(), t.atAlice.Suite)
-	s.row("rotations", "%d, while traffic flowed", max(t.atAlice.Epoch, 1)-1)
+	s.row("rotations", "%d while traffic flowed", max(t.atAlice.Epoch, 1)-1)
 	s.row("carrier", "%s", carrier(t.atAlice))
 	name := "ping"
 	for _, e := range t.pings {

@@ -11,8 +11,10 @@ import (
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// sessionTime is for the session to be established, also after a rotation.
-const sessionTime = 15 * time.Second
+const (
+	sessionTime = 15 * time.Second // for the session to be established, also after a rotation
+	goodbyeTime = time.Second      // for a peer to hear that the other has closed
+)
 
 // A tale is one run of the demo: who takes part and what was seen.
 type tale struct {
@@ -170,11 +172,21 @@ func (t *tale) look(ctx context.Context) (err error) {
 	return err
 }
 
+// takeDown stops alice, who says goodbye to bob, and then bob.
 func (t *tale) takeDown(ctx context.Context) error {
-	t.unwatch()
-	t.screen.head("Both are stopped.")
+	t.screen.head("Alice is stopped and tells bob; then he is, too.")
 	if err := t.alice.stop(ctx); err != nil {
 		return err
 	}
+	t.hear(ctx)
+	t.unwatch()
 	return t.bob.stop(ctx)
+}
+
+// hear waits for the goodbye to reach bob. It is a single record: a machine
+// under load may lose it, and nothing is wrong then.
+func (t *tale) hear(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTime)
+	defer cancel()
+	_ = t.journal.wait(ctx, t.bob.name, "idle")
 }
