@@ -10,11 +10,11 @@ import (
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// A change is a transition of a node's session with its one peer: of its state
-// or of its epoch.
+// A change is a transition of a node's session with its one peer: of its state,
+// its epoch or its carrier.
 type change struct {
 	host  string
-	to    string    // the state; the same again when the epoch changed
+	to    string    // the state; the same again when something else changed
 	after time.Time // it happened after this
 	at    time.Time // and before this
 	peer  control.Peer

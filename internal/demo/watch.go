@@ -27,7 +27,7 @@ func watch(ctx context.Context, host string, client *control.Client, seen func(c
 			continue
 		}
 		p := st.Peers[0]
-		if p.State != was.State || p.Epoch != was.Epoch {
+		if p.State != was.State || p.Epoch != was.Epoch || p.Carrier != was.Carrier {
 			seen(change{host: host, to: p.State, after: after, at: time.Now(), peer: p})
 		}
 		if p.State == "established" {

@@ -28,10 +28,10 @@ func (f *fakeNode) Status(context.Context) (*control.Status, error) {
 	return &control.Status{Peers: []control.Peer{*f.peer}}, nil
 }
 
-func (f *fakeNode) is(state string, epoch uint64) {
+func (f *fakeNode) is(p control.Peer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.peer = &control.Peer{State: state, Epoch: epoch}
+	f.peer = &p
 }
 
 func serve(t *testing.T, f *fakeNode) *control.Client {
@@ -51,7 +51,7 @@ func serve(t *testing.T, f *fakeNode) *control.Client {
 	return control.New(path)
 }
 
-func TestWatchTellsOfEachStateAndEpochOnce(t *testing.T) {
+func TestWatchTellsOfEachStateEpochAndCarrierOnce(t *testing.T) {
 	f := &fakeNode{}
 	client := serve(t, f)
 	seen := make(chan change, 100)
@@ -59,10 +59,11 @@ func TestWatchTellsOfEachStateAndEpochOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { watch(ctx, "alice", client, func(c change) { seen <- c }) })
 	for _, want := range []control.Peer{{State: "idle"}, {State: "handshake_initiated"},
-		{State: "established", Epoch: 1}, {State: "established", Epoch: 2}, {State: "degraded", Epoch: 2}} {
-		f.is(want.State, want.Epoch)
+		{State: "established", Epoch: 1}, {State: "established", Epoch: 1, Carrier: "direct"},
+		{State: "established", Epoch: 2}, {State: "degraded", Epoch: 2}} {
+		f.is(want)
 		c := <-seen
-		if c.host != "alice" || c.to != want.State || c.peer.Epoch != want.Epoch || !c.after.Before(c.at) {
+		if c.host != "alice" || c.to != want.State || c.peer.Epoch != want.Epoch || c.peer.Carrier != want.Carrier || !c.after.Before(c.at) {
 			t.Errorf("saw %+v, want %+v", c, want)
 		}
 	}
