@@ -26,7 +26,7 @@ func TestBlockedPeerBlocksNobody(t *testing.T) {
 	w.pings(w.A, c.v4, 5)
 }
 
-// flood sends about 20,000 packets of 1200 bytes a second from one node to
+// flood sends about 5,000 packets of 1200 bytes a second from one node to
 // another, less than what would fill the device's queue for everybody.
 func (w *world) flood(from, to *node) (stop func(), sent *atomic.Int64) {
 	w.Helper()
@@ -43,7 +43,7 @@ func (w *world) flood(from, to *node) (stop func(), sent *atomic.Int64) {
 				return
 			default:
 			}
-			for range 20 {
+			for range 5 {
 				if _, err := conn.Write(packet); err == nil {
 					sent.Add(1)
 				}

@@ -74,23 +74,35 @@ func TestKillStandsInNobodysWay(t *testing.T) {
 	a.gone()
 }
 
+// A peer that leaves says so: the other end is not left to find out.
+func TestDownTellsThePeer(t *testing.T) {
+	_, a, b := pair(t)
+	b.down()
+	a.waitLog(1, "cause=peer_closed")
+	if n := a.logged("session degraded"); n != 0 {
+		t.Error("A was left to find out that B is gone")
+	}
+}
+
 // B dies under traffic and comes back: nobody has to do anything about A.
 func TestKilledPeerComesBackUnderTraffic(t *testing.T) {
 	w, a, b := pair(t)
-	before := a.peer(b)
 	traffic := w.endlessPing(a, b)
-	time.Sleep(500 * time.Millisecond)
-	b.kill()
-	time.Sleep(500 * time.Millisecond)
-	b.up()
-	start := time.Now()
-	a.waitPeer(b, 15*time.Second, "established anew", func(p control.Peer) bool {
-		return isEstablished(p) && p.Handshakes > before.Handshakes
-	})
-	w.established(a, b)
-	t.Logf("B's node was back, and the session %v later", time.Since(start).Round(time.Millisecond))
-	w.pings(w.A, b.v4, 20)
-	w.pings(w.B, a.v6, 20)
+	for _, dead := range []time.Duration{300 * time.Millisecond, 4 * time.Second} {
+		time.Sleep(300 * time.Millisecond)
+		before := a.peer(b)
+		b.kill()
+		time.Sleep(dead)
+		b.up()
+		start := time.Now()
+		a.waitPeer(b, 15*time.Second, "established anew", func(p control.Peer) bool {
+			return isEstablished(p) && p.Handshakes > before.Handshakes
+		})
+		w.established(a, b)
+		t.Logf("B was dead for %v; its node was back, and the session %v later", dead, time.Since(start).Round(time.Millisecond))
+		w.pings(w.A, b.v4, 20)
+		w.pings(w.B, a.v6, 20)
+	}
 	t.Logf("of the pings that went on all the time: %s", traffic())
 }
 
