@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,18 +15,29 @@ import (
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
-// dialStagger is the head start of an endpoint over the next one in the list.
-const dialStagger = 300 * time.Millisecond
+const (
+	// dialStagger is the head start of an endpoint over the next one in the list.
+	dialStagger = 300 * time.Millisecond
+	// tcpDelay is the head start of QUIC over μTCP.
+	tcpDelay = time.Second
+	// shakeTime is how long one connection may take over a handshake while others
+	// may do better.
+	shakeTime = 3 * time.Second
+)
 
 // errNoEndpoint: nobody has told where the peer is.
 var errNoEndpoint = errors.New("session: no endpoint is known for the peer")
 
-// An attempt is one handshake that we initiate, over whichever endpoint answers:
-// a resumption where there is a secret for it, else a full one. It runs in a
-// goroutine of its own and reaches the session by call.
+// An attempt is one handshake that we initiate, over whichever endpoint and link
+// answers: a resumption where there is a secret for it, else a full one. It runs
+// in a goroutine of its own and reaches the session by call.
 type attempt struct {
 	s      *Session
 	cancel context.CancelFunc
+	spare  bool          // for a second way to a peer that is established
+	links  []wire.Link   // what is dialled
+	tcp    chan struct{} // closed: μTCP is dialled at once
+	once   sync.Once
 	over   link.Conn // the connection in use, tried first; nil: dial
 	last   netip.AddrPort
 	known  *handshake.PeerKeys
@@ -34,18 +46,61 @@ type attempt struct {
 	peer   *did.KeySet // for a resumption
 }
 
-// begin starts an attempt, with the event that says why.
+var allLinks = []wire.Link{wire.LinkQUIC, wire.LinkUTCP}
+
+// begin starts an attempt, with the event that says why: a full handshake inside
+// an established session, else whatever brings the session back.
 func (s *Session) begin(e Event, now time.Time) {
 	if s.attempt != nil || s.leaving || !s.event(e, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
-	a := &attempt{s: s, cancel: cancel, known: s.known, number: s.epochs.machine.Propose(), last: s.live.remote}
+	a := &attempt{links: allLinks}
 	if s.state == Established || s.state == Rotating {
-		a.over = s.inUse // rotation wants a full handshake
+		a.over = s.streamConn()
 	} else if s.resumable(now) {
 		a.resume, a.peer = s.resume.out, s.epochs.peer
 	}
+	s.start(a)
+}
+
+// spare starts an attempt for the links that an established session lacks: QUIC
+// always, μTCP while the path in use is in doubt.
+func (s *Session) spare(now time.Time) {
+	if s.attempt != nil || s.leaving || !s.canDial() || now.Before(s.spareAt) || s.state != Established && s.state != Rotating {
+		return
+	}
+	a := &attempt{spare: true}
+	if !s.hasLink(wire.LinkQUIC) {
+		a.links = append(a.links, wire.LinkQUIC)
+	}
+	if s.doubtful() && !s.hasLink(wire.LinkUTCP) {
+		a.links = append(a.links, wire.LinkUTCP)
+	}
+	if len(a.links) == 0 {
+		return
+	}
+	s.spareAt = now.Add(demandGap)
+	if s.resumable(now) {
+		a.resume, a.peer = s.resume.out, s.epochs.peer
+	}
+	s.start(a)
+	a.hurry()
+}
+
+func (s *Session) hasLink(l wire.Link) bool {
+	for conn := range s.conns {
+		if conn.Link() == l {
+			return true
+		}
+	}
+	return false
+}
+
+// start runs an attempt.
+func (s *Session) start(a *attempt) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
+	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known, make(chan struct{})
+	a.number, a.last = s.epochs.machine.Propose(), s.live.remote
 	s.attempt = a
 	s.wg.Go(func() {
 		defer cancel()
@@ -53,6 +108,9 @@ func (s *Session) begin(e Event, now time.Time) {
 		s.box.post(func(now time.Time) { s.attemptDone(a, err, now) })
 	})
 }
+
+// hurry lets μTCP be dialled without its delay.
+func (a *attempt) hurry() { a.once.Do(func() { close(a.tcp) }) }
 
 // abandon gives up the attempt that runs.
 func (s *Session) abandon() {
@@ -71,7 +129,11 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 	if err == nil {
 		return
 	}
-	s.log.Info("handshake failed", "error", err)
+	level := slog.LevelInfo
+	if a.spare {
+		level = slog.LevelDebug
+	}
+	s.log.Log(s.ctx, level, "handshake failed", "error", err)
 	s.failed(eventOf(err), now)
 }
 
@@ -144,46 +206,71 @@ type dialed struct {
 	err  error
 }
 
-// race dials all remotes, each a little later than the one before, and shakes
-// hands over the connections as they come, one at a time: at most one M3 leaves.
+// race dials all remotes over all links, each a little later than the one
+// before, and shakes hands over the connections as they come, one at a time: at
+// most one M3 leaves.
 func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	results := make(chan dialed, len(remotes))
+	ways := len(remotes) * len(a.links)
+	results := make(chan dialed, ways)
 	var wg sync.WaitGroup
-	for i, remote := range remotes {
-		wg.Go(func() { results <- a.dial(ctx, remote, time.Duration(i)*dialStagger) })
+	for _, l := range a.links {
+		for i, remote := range remotes {
+			wg.Go(func() { results <- a.dial(ctx, l, remote, time.Duration(i)*dialStagger) })
+		}
 	}
 	defer func() {
 		cancel()
 		wg.Wait()
 		close(results)
 		for d := range results {
-			d.close("another endpoint answered first")
+			d.close("another connection answered first")
 		}
 	}()
-	for range remotes {
+	for range ways {
 		d := <-results
 		if d.err == nil {
-			if d.err = a.shake(ctx, d.conn); d.err == nil {
+			if d.err = a.shakeInTime(ctx, d.conn, ways > 1); d.err == nil {
 				return nil
 			}
 			d.close("handshake failed")
 		}
-		err = moreTelling(err, d.err)
+		if !errors.Is(d.err, link.ErrOff) {
+			err = moreTelling(err, d.err)
+		}
+	}
+	if err == nil {
+		err = link.ErrOff
 	}
 	return err
 }
 
+// shakeInTime does not let one dead connection use up the time of the others.
+func (a *attempt) shakeInTime(ctx context.Context, conn link.Conn, others bool) error {
+	if others {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, shakeTime)
+		defer cancel()
+	}
+	return a.shake(ctx, conn)
+}
+
 // dial waits for its turn and dials.
-func (a *attempt) dial(ctx context.Context, remote netip.AddrPort, after time.Duration) dialed {
+func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
+	var now chan struct{} // nil: never
+	if l == wire.LinkUTCP && len(a.links) > 1 {
+		after += tcpDelay
+		now = a.tcp
+	}
 	timer := time.NewTimer(after)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-now:
 	case <-ctx.Done():
 		return dialed{err: ctx.Err()}
 	}
-	conn, err := a.s.m.c.Network.Dial(ctx, wire.LinkQUIC, remote)
+	conn, err := a.s.m.c.Network.Dial(ctx, l, remote)
 	return dialed{conn, err}
 }
 

@@ -32,10 +32,10 @@ func (s *Session) wantStream() {
 // carryMessages opens the channel on the connection in use when there is
 // something to send and nobody carries it there yet.
 func (s *Session) carryMessages() {
-	if s.inUse == nil || s.epochs.cur == nil || s.carried == s.inUse || !s.msgs.pending() {
+	conn := s.streamConn()
+	if conn == nil || s.epochs.cur == nil || s.carried == conn || !s.msgs.pending() {
 		return
 	}
-	conn := s.inUse
 	s.carried, s.recarry = conn, time.Time{}
 	if s.stopCarrying != nil {
 		s.stopCarrying()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // linger is how long a connection that has been replaced stays open, so that
@@ -24,7 +25,6 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 		return
 	}
 	s.conns[conn] = &attached{conn: conn}
-	s.live.remote = conn.Remote()
 	if dialled {
 		s.m.wg.Go(func() { s.m.serve(conn, s) })
 	}
@@ -42,19 +42,60 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 func (s *Session) connDone(conn link.Conn, now time.Time) {
 	delete(s.conns, conn)
 	s.log.Debug("connection ended", "remote", conn.Remote(), "error", conn.Err())
-	if s.inUse == conn {
-		s.inUse = nil
-		s.event(ConnectivityLost, now)
+	x := s.pathOf(conn.Path())
+	if x == nil {
+		return
+	}
+	s.removePath(x)
+	if s.using != x {
+		s.spread(now)
+		return
+	}
+	s.live.first = now.Add(-heartbeatAnswer) // whatever answered lately will do
+	s.lose(now)
+	s.removePath(x)
+	if s.using == x {
+		s.using = nil
 	}
 }
 
-// retireConns lets every connection but the one in use end soon.
+// retireConns lets connections end soon that nothing needs: of each link the one
+// stays whose handshake won, and μTCP only until a better path has carried the
+// session for a while.
 func (s *Session) retireConns(now time.Time) {
 	for conn, a := range s.conns {
-		if conn != s.inUse && a.closeAt.IsZero() {
+		x := s.pathOf(conn.Path())
+		switch {
+		case x == s.using:
+			a.closeAt = time.Time{}
+		case !a.closeAt.IsZero():
+		case x == nil || !x.main:
 			a.closeAt = now.Add(linger)
+		case s.using != nil && x.rank() > s.using.rank() && conn.Link() == wire.LinkUTCP:
+			a.closeAt = now.Add(standbyLife)
 		}
 	}
+}
+
+// standbyLife is how long a μTCP connection outlives the return to QUIC.
+const standbyLife = 30 * time.Second
+
+// streamConn is the connection for ordered channels: that of the path in use, else
+// of the best path that has one.
+func (s *Session) streamConn() link.Conn {
+	if s.using != nil && s.using.conn != nil {
+		return s.using.conn
+	}
+	var best *path
+	for _, x := range s.paths {
+		if x.conn != nil && x.proven && (best == nil || x.rank() < best.rank() || x.rank() == best.rank() && x.main) {
+			best = x
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.conn
 }
 
 func (s *Session) tickConns(now time.Time) {
@@ -80,14 +121,14 @@ func (s *Session) release(now time.Time) {
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
-	s.inUse = nil
+	s.paths, s.using = nil, nil
 	s.live.idle()
 }
 
 // linkName is what people are shown of the path in use.
 func (s *Session) linkName() string {
-	if s.inUse == nil {
+	if s.using == nil {
 		return ""
 	}
-	return string(s.inUse.Link())
+	return string(s.using.Carrier().Link())
 }

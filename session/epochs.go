@@ -266,11 +266,7 @@ func (x *epochs) deadline() time.Time { return x.machine.Deadline() }
 // opened reports a record that opened under an epoch: the peer uses it.
 func (s *Session) opened(p link.Path, rec *record.Epoch, now time.Time) {
 	if e := s.epochs.find(rec); e != nil {
-		s.live.remote = p.Remote()
 		s.epochs.do(s.epochs.machine.Opened(now, e.id), now)
-		if s.epochs.cur == e {
-			s.retireConns(now)
-		}
 	}
 }
 

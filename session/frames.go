@@ -24,6 +24,11 @@ func (k sink) Opened(p link.Path, e *record.Epoch) {
 	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })
 }
 
+// Moved implements link.Sink.
+func (k sink) Moved(p link.Path) {
+	k.s.box.postFrame(func(now time.Time) { k.s.moved(p, now) })
+}
+
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
 	k.s.box.postFrame(func(now time.Time) { k.s.demand(now) })
@@ -55,8 +60,18 @@ func (s *Session) demand(now time.Time) {
 
 // frame handles one frame that arrived under e.
 func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
-	s.live.remote = p.Remote()
 	switch f[0] {
+	case wire.FrameProbe:
+		if nonce, ok := wire.ParseProbe(f); ok {
+			s.sendOn(p, wire.AppendEcho(nil, nonce, p.Remote()))
+			return
+		}
+	case wire.FrameEcho:
+		if nonce, seen, ok := wire.ParseEcho(f); ok {
+			s.seen = seen
+			s.probed(p, nonce, now)
+			return
+		}
 	case wire.FrameHeartbeat:
 		if nonce, ok := wire.ParseHeartbeat(f); ok {
 			s.sendOn(p, wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, nonce))
@@ -82,16 +97,16 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 
 // path is the one in use; nil without one.
 func (s *Session) path() link.Path {
-	if s.inUse == nil {
+	if s.using == nil {
 		return nil
 	}
-	return s.inUse.Path()
+	return s.using.Path
 }
 
 // send tells the plane what to send under and where.
 func (s *Session) send() {
-	if e := s.epochs.cur; e != nil && s.inUse != nil {
-		s.plane.Use(e.rec, s.path())
+	if e := s.epochs.cur; e != nil && s.using != nil {
+		s.plane.Use(e.rec, s.using.Path)
 		s.carryMessages()
 	}
 }
@@ -116,13 +131,23 @@ func (s *Session) sealAndSend(e *epoch, p link.Path, space wire.Space, frame []b
 	if e == nil || p == nil {
 		return errNoPath
 	}
-	var plains, out wire.Batch
-	if plains.Append(frame); len(frame) > p.Room()-wire.Overhead {
-		plains.Reset()
-		s.partID++
-		plains.AppendHalves(s.partID|wire.FramePartIDs, frame)
+	if len(frame) <= max(p.Room()-wire.Overhead, wire.MinProbe) {
+		return s.sealWhole(e, p, space, frame)
 	}
-	if err := e.rec.Seal(&out, space, plains.Slices()); err != nil {
+	var halves wire.Batch
+	s.partID++
+	halves.AppendHalves(s.partID|wire.FramePartIDs, frame)
+	return sealTo(e, p, space, halves.Slices())
+}
+
+// sealWhole sends a frame in one record, whatever the path's room.
+func (s *Session) sealWhole(e *epoch, p link.Path, space wire.Space, frame []byte) error {
+	return sealTo(e, p, space, [][]byte{frame})
+}
+
+func sealTo(e *epoch, p link.Path, space wire.Space, plains [][]byte) error {
+	var out wire.Batch
+	if err := e.rec.Seal(&out, space, plains); err != nil {
 		return err
 	}
 	_, err := p.Send(&out)

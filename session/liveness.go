@@ -26,6 +26,7 @@ type liveness struct {
 
 	nonce  uint64    // of the newest heartbeat
 	left   time.Time // when it left
+	asked  time.Time // when one was answered
 	sentAt time.Time // the same while nothing has answered it, else zero
 	due    time.Time // when its answer is due
 	first  time.Time // first unanswered heartbeat
@@ -36,12 +37,15 @@ type liveness struct {
 }
 
 // idle forgets what was out, as after a change of path.
-func (l *liveness) idle() { *l = liveness{remote: l.remote, rtt: l.rtt, nonce: l.nonce} }
+func (l *liveness) idle() { *l = liveness{remote: l.remote, rtt: l.rtt} }
 
 func (s *Session) tickLiveness(now time.Time) {
 	switch s.state {
 	case Established, Rotating:
 		s.watchTraffic()
+		if s.using == nil {
+			return
+		}
 		if s.live.sentAt.IsZero() {
 			if due(s.nextHeartbeat(), now) {
 				s.heartbeat(now)
@@ -50,10 +54,6 @@ func (s *Session) tickLiveness(now time.Time) {
 			s.answered(now)
 		} else if due(s.live.due, now) {
 			s.missed(now)
-		}
-	case Degraded, Suspended:
-		if due(s.live.due, now) {
-			s.heartbeat(now)
 		}
 	}
 }
@@ -65,17 +65,21 @@ func (s *Session) livenessDeadline() time.Time {
 			return s.nextHeartbeat()
 		}
 		return s.live.due
-	case Degraded, Suspended:
-		return s.live.due
 	}
 	return time.Time{}
 }
 
-func (s *Session) heard() time.Time { return link.Time(s.plane.Traffic().LastHeard.Load()) }
+// heard is when the path in use was heard last.
+func (s *Session) heard() time.Time {
+	if s.using == nil {
+		return time.Time{}
+	}
+	return s.plane.Traffic().HeardOn(s.using.Path)
+}
 
 // nextHeartbeat is when one leaves if nothing is heard until then.
 func (s *Session) nextHeartbeat() time.Time {
-	next := latest(s.heard(), s.since).Add(s.peer.Settings.Heartbeat)
+	next := latest(s.heard(), s.live.asked).Add(s.peer.Settings.Heartbeat)
 	if !s.live.unanswered.IsZero() {
 		next = earliest(next, s.live.unanswered.Add(silence))
 	}
@@ -112,21 +116,20 @@ func (s *Session) fast(now time.Time) bool {
 	return s.live.urgent || !s.live.unanswered.IsZero() && now.Sub(s.live.unanswered) >= silence
 }
 
+// doubtful reports whether the path in use has missed an answer.
+func (s *Session) doubtful() bool { return s.live.misses > 0 || s.live.urgent }
+
 // heartbeat sends one on the path in use and says when its answer is due.
 func (s *Session) heartbeat(now time.Time) {
 	wait := heartbeatAnswer
-	switch {
-	case s.state == Degraded && s.plane.Traffic().Queued.Load() > 0:
-		wait = s.peer.Settings.ProbeInterval
-	case s.state == Degraded || s.state == Suspended:
-		wait = s.peer.Settings.IdleProbeInterval
-	case s.fast(now):
+	if s.fast(now) {
 		wait = fastProbe
 	}
 	if s.live.first.IsZero() {
 		s.live.first = now
 	}
-	s.live.nonce++
+	s.nonce++
+	s.live.nonce = s.nonce
 	s.live.left, s.live.sentAt, s.live.due = now, now, now.Add(wait)
 	s.sendFrame(wire.AppendHeartbeat(nil, wire.FrameHeartbeat, s.live.nonce))
 }
@@ -134,6 +137,7 @@ func (s *Session) heartbeat(now time.Time) {
 // answered takes any record after the heartbeat as its answer.
 func (s *Session) answered(now time.Time) {
 	s.live.sentAt, s.live.first, s.live.misses, s.live.urgent = time.Time{}, time.Time{}, 0, false
+	s.live.asked, s.live.unanswered = now, time.Time{}
 	s.event(HeartbeatOK, now)
 }
 
@@ -148,17 +152,23 @@ func (s *Session) missed(now time.Time) {
 		s.log.Warn("heartbeat not answered", "misses", s.live.misses)
 	}
 	if lost {
-		s.event(ConnectivityLost, now)
+		s.lose(now)
 		return
 	}
+	// The search for another path begins while this one may still answer.
+	s.hurry(now)
+	s.spare(now)
 	s.heartbeat(now)
 }
 
-// degrade lets packets wait and looks for the peer, at once.
+// degrade lets packets wait and looks for the peer, at once: every path that
+// there is gets probed, and handshakes run over new connections.
 func (s *Session) degrade(now time.Time) {
-	s.plane.Use(nil, nil)
+	s.use(nil, now)
 	s.live.idle()
-	s.live.due = now.Add(s.peer.Settings.ProbeInterval)
+	for _, x := range s.paths {
+		x.next = now
+	}
 	if s.canDial() {
 		s.retry.reset()
 		s.retry.soon(now.Add(s.headStart()))
@@ -188,13 +198,7 @@ func (s *Session) echo(p link.Path, nonce uint64, now time.Time) {
 	}
 	s.live.rtt = now.Sub(s.live.left)
 	s.live.left = time.Time{}
-	switch s.state {
-	case Established, Rotating:
+	if s.state == Established || s.state == Rotating {
 		s.answered(now)
-	case Degraded, Suspended:
-		s.live.idle()
-		if s.event(ConnectivityRestored, now) {
-			s.send()
-		}
 	}
 }

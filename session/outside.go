@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Jumped tells all sessions that the machine slept for d while the monotonic
 // clock stood still: keys have aged by it, and the peer may be elsewhere.
@@ -18,6 +21,13 @@ func (m *Manager) NetworkChanged() {
 	}
 }
 
+// Unreachable passes on that the network reported an error about remote.
+func (m *Manager) Unreachable(remote netip.AddrPort) {
+	for _, s := range m.Sessions() {
+		s.box.postFrame(func(now time.Time) { s.unreachable(remote, now) })
+	}
+}
+
 func (s *Session) jumped(d time.Duration, now time.Time) {
 	s.log.Info("the machine slept", "for", d)
 	if !s.fullAt.IsZero() {
@@ -32,7 +42,7 @@ func (s *Session) networkChanged(now time.Time) {
 	case Established, Rotating:
 		s.suspect(now)
 	case Degraded, Suspended:
-		s.heartbeat(now)
+		s.hurry(now)
 		s.tryNow(now)
 	case Failed:
 		s.tryNow(now)
@@ -49,7 +59,11 @@ func (s *Session) tryNow(now time.Time) {
 
 // suspect asks the path in use for an answer at once and with little patience.
 func (s *Session) suspect(now time.Time) {
+	if s.using == nil {
+		return
+	}
 	s.live.urgent = true
 	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
+	s.hurry(now)
 	s.heartbeat(now)
 }

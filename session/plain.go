@@ -71,7 +71,9 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		t.Drop(link.DropForged, 1)
 		return
 	}
-	t.LastHeard.Store(link.Stamp(time.Now()))
+	if t.Hear(p, time.Now()) {
+		e.plane.sink.Moved(p)
+	}
 	if e.heard.CompareAndSwap(false, true) {
 		e.plane.sink.Opened(p, e.epoch)
 	}

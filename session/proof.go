@@ -5,6 +5,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
@@ -34,20 +35,16 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 			return err
 		}
 	}
-	before := s.inUse
 	s.attach(p.conn, role == rotation.Initiator)
-	s.inUse = p.conn // Use sends on it; a loser leaves it as it was, unless there was none
 	s.epochs.proofs[p.id] = p
 	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
-	if !wins(actions, p.id) && before != nil {
-		s.inUse = before
-	}
+	won := wins(actions, p.id)
 	s.epochs.do(actions, now)
-	s.send()
 	delete(s.epochs.proofs, p.id)
 	if p.err != nil {
 		return p.err
 	}
+	s.takePath(p, won, now)
 	if p.kind == rotation.Full {
 		s.full++
 		s.fullAt = now
@@ -58,10 +55,41 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	s.meet(p.res.Remote.Incarnation)
 	s.epochs.peer = p.res.PeerKeys.KeySet
 	s.epochs.keep(p.id, p.res)
-	s.live.idle()
 	s.event(e, now)
 	s.heartbeat(now)
 	return nil
+}
+
+// takePath lets the connection of a complete handshake carry the session: a full
+// handshake's or the only path's at once, because the peer may have restarted;
+// any other takes its place among the paths.
+func (s *Session) takePath(p *proof, won bool, now time.Time) {
+	x := s.addConn(p.conn, now)
+	if p.conn.Link() == wire.LinkQUIC {
+		s.udp = p.conn.Remote()
+	}
+	if won {
+		for _, y := range s.paths {
+			y.main = y.main && y.Carrier() != x.Carrier()
+		}
+		x.main = true
+	}
+	up := s.state == Established || s.state == Rotating
+	switch {
+	case s.using == nil, !up, won && p.kind == rotation.Full && !s.pathLives(p), won && x.Carrier() == s.using.Carrier():
+		s.use(x, now)
+	default:
+		s.choose(now)
+	}
+	s.retireConns(now)
+	s.spread(now)
+}
+
+// pathLives reports whether the path in use is known to lead to the incarnation
+// that has just proven itself: a full handshake inside the session was made over
+// a connection that was there before.
+func (s *Session) pathLives(p *proof) bool {
+	return s.peerIncarnation == p.res.Remote.Incarnation && s.using != nil
 }
 
 // wins reports whether actions put an epoch to use.

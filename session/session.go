@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,13 @@ type Session struct {
 	retry    retry
 	epochs   epochs
 	conns    map[link.Conn]*attached
-	inUse    link.Conn // its path carries what we send; nil: none
+	paths    []*path
+	using    *path          // carries what we send; nil: none
+	udp      netip.AddrPort // where the peer's UDP socket was last
+	seen     netip.AddrPort // where the peer sees us
+	nonce    uint64
+	spreadAt time.Time // when to look for a better path again
+	spareAt  time.Time // no second way is dialled before
 	live     liveness
 	partID   uint16 // of the last frame that went in two records
 	resume   resumable
@@ -124,6 +131,7 @@ func (s *Session) tick(now time.Time) {
 	s.tickEpochs(now)
 	s.tickMessages(now)
 	s.tickLiveness(now)
+	s.tickPaths(now)
 	s.tickConns(now)
 	s.tickState(now)
 	s.tickRetry(now)
@@ -131,7 +139,7 @@ func (s *Session) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.recarry, s.livenessDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.recarry, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.

@@ -26,6 +26,7 @@ type snapshot struct {
 	RTT        time.Duration
 	Refused    uint64
 	MTU        int
+	Room       int
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -43,6 +44,7 @@ type Status struct {
 	HandshakeAge time.Duration  // since the last full handshake
 	RTT          time.Duration
 	MTU          int // inner MTU that both ends can use, bytes; 0 without keys
+	Room         int // largest record on the path in use, bytes; 0 without a path
 	Refused      uint64
 	RxBytes      uint64
 	TxBytes      uint64
@@ -57,7 +59,7 @@ func (s *Session) Status() Status {
 	p, t := s.status.Load(), s.plane.Traffic()
 	st := Status{DID: s.peer.DID, Name: s.peer.Name, State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
-		RTT: p.RTT, MTU: p.MTU, Refused: p.Refused,
+		RTT: p.RTT, MTU: p.MTU, Room: p.Room, Refused: p.Refused,
 		RxBytes: t.RxBytes.Load(), TxBytes: t.TxBytes.Load(), RxPackets: t.RxPackets.Load(),
 		TxPackets: t.TxPackets.Load(), Queued: t.Queued.Load(), Dropped: t.Drops()}
 	if !p.fullAt.IsZero() {
@@ -77,6 +79,7 @@ func (s *Session) publish(now time.Time) {
 	}
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
+		p.Room = path.Room()
 		if p.RTT == 0 {
 			p.RTT = path.RTT()
 		}

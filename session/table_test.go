@@ -3,6 +3,7 @@ package session
 import (
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -74,6 +75,7 @@ func TestRefusedEventChangesNothing(t *testing.T) {
 			}
 			return nil
 		})
+		synctest.Wait() // the loop publishes after the call
 		if s.State() != Idle || s.Status().Refused != 1 || len(w.a.m.History()) != history {
 			t.Fatalf("state %v, refused %d, history %d", s.State(), s.Status().Refused, len(w.a.m.History()))
 		}

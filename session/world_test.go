@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // A world is two nodes on a network in memory, in virtual time.
@@ -18,6 +19,7 @@ type world struct {
 	t    testing.TB
 	net  *memnet.Net
 	a, b *host
+	all  bool // carriers; else datagram only
 }
 
 // A host is one node: what a program has of l2tun, without a TUN device.
@@ -31,9 +33,14 @@ type host struct {
 }
 
 // inWorld runs f in a synctest bubble with both hosts up and nobody dialling.
-func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, false, f) }
+
+// withAllCarriers is inWorld with direct and μTCP as well.
+func withAllCarriers(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, true, f) }
+
+func inWorldOf(t *testing.T, all bool, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: memnet.New(1)}
+		w := &world{t: t, net: memnet.New(1), all: all}
 		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond})
 		w.a, w.b = w.host(1), w.host(2)
 		w.a.up()
@@ -58,6 +65,9 @@ func (w *world) host(n byte) *host {
 func (h *host) up() {
 	h.w.t.Helper()
 	h.node = h.w.net.Node(h.addr)
+	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP} {
+		h.node.Off[c] = !h.w.all
+	}
 	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
@@ -18,6 +19,7 @@ type Datapath struct {
 	epochs  record.Table[*receiver]
 	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
+	hint    atomic.Pointer[func(netip.AddrPort)]
 }
 
 // New returns a datapath over dev. The caller runs Outbound and passes received
@@ -39,8 +41,15 @@ func (d *Datapath) Known(id wire.RecordID) bool {
 	return ok
 }
 
+// Hints names who is told that the network reported an error about a remote.
+func (d *Datapath) Hints(f func(remote netip.AddrPort)) { d.hint.Store(&f) }
+
 // Unreachable implements link.Handler.
-func (d *Datapath) Unreachable(netip.AddrPort) {}
+func (d *Datapath) Unreachable(remote netip.AddrPort) {
+	if f := d.hint.Load(); f != nil {
+		(*f)(remote)
+	}
+}
 
 // NewPeer returns the plane of one peer. It waits for Use before it sends.
 func (d *Datapath) NewPeer(limits link.QueueLimits, sink link.Sink) *Peer {

@@ -65,7 +65,9 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		in.take(d, path, r, slot, plain)
 	}
 	if opened {
-		r.peer.traffic.LastHeard.Store(link.Stamp(time.Now()))
+		if r.peer.traffic.Hear(path, time.Now()) {
+			r.peer.sink.Moved(path)
+		}
 	}
 	in.write(d)
 	in.peer = nil

@@ -39,6 +39,7 @@ func (s *sinkLog) Frame(_ link.Path, _ *record.Epoch, f []byte) {
 }
 func (s *sinkLog) Opened(link.Path, *record.Epoch) { s.mu.Lock(); s.opened++; s.mu.Unlock() }
 func (s *sinkLog) Waiting()                        { s.mu.Lock(); s.waiting++; s.mu.Unlock() }
+func (s *sinkLog) Moved(link.Path)                 {}
 func (s *sinkLog) Sent()                           {}
 
 // told is how often the session heard that packets wait, and of a first record.

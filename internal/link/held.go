@@ -19,7 +19,7 @@ type Held struct {
 	on    atomic.Bool
 	mu    sync.Mutex
 	early wire.Batch
-	from  Path
+	from  []Path // by which each came
 }
 
 // Begin starts the holding.
@@ -36,36 +36,43 @@ func (h *Held) Keep(p Path, recs [][]byte, t *Traffic) bool {
 	if !h.on.Load() {
 		return false
 	}
-	h.from = p
 	for i, rec := range recs {
 		if h.early.Len() == heldRecords || len(h.early.Buf)+len(rec) > heldBytes {
 			t.Drop(DropEarly, len(recs)-i)
 			break
 		}
 		h.early.Append(rec)
+		h.from = append(h.from, p)
 	}
 	return true
 }
 
-// Release passes what was kept to open and ends the holding once nothing is
-// left, so that no record is forgotten and none overtakes.
+// Release passes what was kept to open, run by run of one path, and ends the
+// holding once nothing is left, so that no record is forgotten and none
+// overtakes.
 func (h *Held) Release(open func(Path, [][]byte)) {
 	for h.on.Load() {
-		if early, from := h.take(); early.Len() > 0 {
-			open(from, early.Slices())
+		early, from := h.take()
+		for recs := early.Slices(); len(recs) > 0; {
+			n := 1
+			for n < len(recs) && from[n] == from[0] {
+				n++
+			}
+			open(from[0], recs[:n])
+			recs, from = recs[n:], from[n:]
 		}
 	}
 }
 
 // take empties what is kept; when there is nothing it ends the holding, under
 // the lock.
-func (h *Held) take() (wire.Batch, Path) {
+func (h *Held) take() (early wire.Batch, from []Path) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	early := h.early
-	h.early = wire.Batch{}
+	early, from = h.early, h.from
+	h.early, h.from = wire.Batch{}, nil
 	if early.Len() == 0 {
 		h.on.Store(false)
 	}
-	return early, h.from
+	return early, from
 }

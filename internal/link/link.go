@@ -109,6 +109,8 @@ type Sink interface {
 	Frame(p Path, e *record.Epoch, frame []byte)
 	// Opened says that a first record under e has been opened.
 	Opened(p Path, e *record.Epoch)
+	// Moved says that records come by another path than before.
+	Moved(p Path)
 	// Waiting says that a packet waits for a path.
 	Waiting()
 	// Sent says that packets were sent since the session armed Traffic.Watch.

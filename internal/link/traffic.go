@@ -45,10 +45,33 @@ func (d Drop) String() string { return dropNames[d] }
 type Traffic struct {
 	RxBytes, TxBytes     atomic.Uint64
 	RxPackets, TxPackets atomic.Uint64
-	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and sealed
+	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and packet sealed
 	Queued               atomic.Int64 // packets that wait for a path
 	Watch                atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
+	from                 atomic.Pointer[heardOn]
 	drops                [numDrops]atomic.Uint64
+}
+
+type heardOn struct{ path Path }
+
+// Hear notes that records were opened on p. It reports whether the ones before
+// came by another path.
+func (t *Traffic) Hear(p Path, now time.Time) (moved bool) {
+	t.LastHeard.Store(Stamp(now))
+	if f := t.from.Load(); f != nil && f.path == p {
+		return false
+	}
+	t.from.Store(&heardOn{p})
+	return true
+}
+
+// HeardOn is when records were last opened on p; the zero time if the newest
+// came by another path.
+func (t *Traffic) HeardOn(p Path) time.Time {
+	if f := t.from.Load(); f != nil && f.path == p {
+		return Time(t.LastHeard.Load())
+	}
+	return time.Time{}
 }
 
 // Drop counts n drops for a reason.

@@ -115,12 +115,12 @@ func (n *node) stop() {
 
 func (n *node) defers(f func()) { n.undo = append(n.undo, f) }
 
-// startLock makes this the only node of the interface.
+// startLock makes this the only node behind its socket.
 func (n *node) startLock(c *config.Config) error {
 	if n.o.Socket == "" {
 		n.o.Socket = control.SocketPath(c.Interface)
 	}
-	lock, err := control.Acquire(c.Interface)
+	lock, err := control.Acquire(n.o.Socket)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	n.data.Hints(n.manager.Unreachable)
 	n.defers(func() { n.manager.Close() })
 	return nil
 }

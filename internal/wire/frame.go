@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // The first nibble of a record's plaintext says what it is: 4 or 6 an IP packet,
 // 0xC or 0xE the same with its transport checksum partial, 0x0-0x3 a frame.
@@ -12,6 +15,8 @@ const (
 	FrameHeartbeatAck = 0x02 // nonce 8, the one of the heartbeat
 	FramePart         = 0x03 // id 2, index 1, bytes: half of a packet or frame
 	FrameClose        = 0x04 // reason 1: the sender has closed the session
+	FrameProbe        = 0x05 // nonce 8, zeros: is this path good for records of this size?
+	FrameEcho         = 0x06 // nonce 8, address 16, port 2: the answer, with where the probe came from
 	FrameHandshake    = 0x10 // a message of short mode: rotation
 )
 
@@ -19,6 +24,9 @@ const (
 	HeartbeatSize  = 9
 	PartHeaderSize = 4
 	CloseSize      = 2
+	EchoSize       = 27
+	// MinProbe is the least plaintext of a probe, so that no echo is larger.
+	MinProbe = 64
 
 	// PacketPartIDs masks the part ids of packets; those of frames have the bit
 	// above it set, so that both can be drawn without a common counter.
@@ -82,4 +90,34 @@ func ParsePart(f []byte) (id uint16, half byte, body []byte, ok bool) {
 		return 0, 0, nil, false
 	}
 	return binary.LittleEndian.Uint16(f[1:3]), f[3], f[PartHeaderSize:], true
+}
+
+// AppendProbe appends a probe of size bytes, at least MinProbe.
+func AppendProbe(b []byte, nonce uint64, size int) []byte {
+	b = binary.LittleEndian.AppendUint64(append(b, FrameProbe), nonce)
+	return append(b, make([]byte, max(size, MinProbe)-HeartbeatSize)...)
+}
+
+// ParseProbe reads a probe.
+func ParseProbe(f []byte) (nonce uint64, ok bool) {
+	if len(f) < MinProbe {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(f[1:]), true
+}
+
+// AppendEcho appends the answer to a probe that came from an address.
+func AppendEcho(b []byte, nonce uint64, from netip.AddrPort) []byte {
+	b = binary.LittleEndian.AppendUint64(append(b, FrameEcho), nonce)
+	addr := from.Addr().As16()
+	return binary.LittleEndian.AppendUint16(append(b, addr[:]...), from.Port())
+}
+
+// ParseEcho reads an echo; seen is how the peer sees us.
+func ParseEcho(f []byte) (nonce uint64, seen netip.AddrPort, ok bool) {
+	if len(f) != EchoSize {
+		return 0, seen, false
+	}
+	addr := netip.AddrFrom16([16]byte(f[9:25])).Unmap()
+	return binary.LittleEndian.Uint64(f[1:]), netip.AddrPortFrom(addr, binary.LittleEndian.Uint16(f[25:])), true
 }

@@ -1,0 +1,230 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+const (
+	// maxCandidates bounds direct paths that are not proven: addresses that
+	// records came from.
+	maxCandidates = 3
+	// returnHold is how long a path that was lost must answer without a break
+	// before it is used again; doubled after each failed return, to returnMost.
+	returnHold = 10 * time.Second
+	returnMost = 10 * time.Minute
+)
+
+// A path is a way to the peer as this session judges it. A path may carry the
+// session once a probe of ours, sealed and sent on it, came back sealed on it.
+// SPEC 6.10.
+type path struct {
+	link.Path
+	conn   link.Conn // that it belongs to; nil for direct
+	proven bool
+	main   bool // its handshake won over those of other connections of the link
+	rtt    time.Duration
+
+	prober
+	lost  bool      // it carried the session and stopped answering
+	fails int       // returns that ended so
+	since time.Time // first answer of an unbroken run
+}
+
+// rank orders carriers: direct before datagram before utcp.
+func (p *path) rank() int { return int(p.Carrier()) }
+
+// hold is how long the path must answer before it is used.
+func (p *path) hold() time.Duration {
+	if !p.lost {
+		return 0
+	}
+	return min(returnHold<<min(p.fails, 16), returnMost)
+}
+
+// ready reports whether the path may be used now.
+func (p *path) ready(now time.Time) bool {
+	return p.proven && !p.since.IsZero() && now.Sub(p.since) >= p.hold()
+}
+
+// path finds what the session knows of p; nil for nothing.
+func (s *Session) pathOf(p link.Path) *path {
+	for _, x := range s.paths {
+		if x.Path == p {
+			return x
+		}
+	}
+	return nil
+}
+
+// addConn makes the path of a connection, over which a handshake has proven
+// both ends, one of the session's.
+func (s *Session) addConn(c link.Conn, now time.Time) *path {
+	x := s.pathOf(c.Path())
+	if x == nil {
+		x = &path{Path: c.Path(), conn: c}
+		s.paths = append(s.paths, x)
+	}
+	x.proven, x.heard = true, now
+	if x.since.IsZero() {
+		x.since = now
+	}
+	return x
+}
+
+// addDirect makes the direct path to where p leads a candidate, and probes it.
+func (s *Session) addDirect(d link.Direct, now time.Time) *path {
+	if x := s.pathOf(d); x != nil {
+		return x
+	}
+	x := &path{Path: d}
+	s.dropCandidates()
+	s.paths = append(s.paths, x)
+	x.begin(now)
+	return x
+}
+
+// dropCandidates makes room for another candidate.
+func (s *Session) dropCandidates() {
+	var n int
+	for i := len(s.paths) - 1; i >= 0; i-- {
+		if x := s.paths[i]; x.conn == nil && !x.proven && x != s.using {
+			if n++; n >= maxCandidates {
+				s.paths = append(s.paths[:i], s.paths[i+1:]...)
+			}
+		}
+	}
+}
+
+// removePath forgets a path.
+func (s *Session) removePath(x *path) {
+	for i, y := range s.paths {
+		if x == y {
+			s.paths = append(s.paths[:i], s.paths[i+1:]...)
+			return
+		}
+	}
+}
+
+// use sends everything on a path from now on; nil lets packets wait.
+func (s *Session) use(x *path, now time.Time) {
+	if x == s.using {
+		return
+	}
+	before := s.using
+	s.using = x
+	if x == nil {
+		s.plane.Use(nil, nil)
+		return
+	}
+	s.live.idle()
+	s.live.remote = x.Remote()
+	s.log.Info("path in use", "carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room())
+	s.send()
+	if before != nil && before.Carrier() == x.Carrier() && before.Remote() != x.Remote() {
+		s.epochs.do(s.epochs.machine.Rotate(now), now) // the ids must not link two places
+	}
+	s.retireConns(now)
+}
+
+// choose moves to the best path that is ready, unless the one in use is better.
+// Leaving a dead path is not its business: lose does that, at once.
+func (s *Session) choose(now time.Time) {
+	best := s.using
+	for _, x := range s.paths {
+		if x.ready(now) && (best == nil || x.rank() < best.rank()) {
+			best = x
+		}
+	}
+	if best != s.using {
+		s.use(best, now)
+	}
+}
+
+// lose gives up the path in use. Another one that has answered since the trouble
+// began takes over at once; without one the session is degraded.
+func (s *Session) lose(now time.Time) {
+	x, trouble := s.using, s.live.first
+	if x != nil {
+		if x.lost && now.Sub(x.since) < returnMost {
+			x.fails++
+		}
+		x.lost, x.since = true, time.Time{}
+		if x.conn == nil {
+			x.proven = false
+		}
+		x.begin(now)
+	}
+	var next *path
+	for _, y := range s.paths {
+		if y != x && y.proven && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || y.rank() < next.rank()) {
+			next = y
+		}
+	}
+	if next != nil {
+		s.use(next, now)
+		return
+	}
+	s.event(ConnectivityLost, now)
+}
+
+// moved takes note that records come by another path than before: the peer may
+// have roamed. Nothing moves without a proof.
+func (s *Session) moved(p link.Path, now time.Time) {
+	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil {
+		s.addDirect(d, now)
+	}
+	s.follow(now)
+}
+
+// follow moves to where the peer's packets come from now, when that path is
+// proven and of the same carrier: the peer has a new address.
+func (s *Session) follow(now time.Time) {
+	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
+		return
+	}
+	for _, x := range s.paths {
+		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect &&
+			s.plane.Traffic().HeardOn(x.Path).After(s.plane.Traffic().HeardOn(s.using.Path)) {
+			old := s.using
+			s.use(x, now)
+			s.removePath(old)
+			return
+		}
+	}
+}
+
+// spread looks for better ways than the path in use, now and every 15 s: the
+// direct path to where the peer's UDP socket was, and QUIC.
+func (s *Session) spread(now time.Time) {
+	s.spreadAt = time.Time{}
+	if s.using == nil {
+		return
+	}
+	if s.using.Carrier() != wire.CarrierDirect && s.udp.IsValid() {
+		if d := s.m.c.Network.Direct(s.udp); d != nil {
+			s.addDirect(d, now)
+		}
+	}
+	if !s.hasLink(wire.LinkQUIC) {
+		s.spare(now)
+		s.spreadAt = now.Add(standbyGap)
+	}
+}
+
+// unreachable takes the network's word that a remote cannot be reached: a reason
+// to look, no proof.
+func (s *Session) unreachable(remote netip.AddrPort, now time.Time) {
+	switch {
+	case s.attempt != nil:
+		s.attempt.hurry()
+	case s.using != nil && s.using.Remote() == remote && s.using.Carrier() != wire.CarrierUTCP:
+		if !s.fast(now) {
+			s.suspect(now)
+		}
+		s.spare(now)
+	}
+}
