@@ -24,7 +24,7 @@ func arrows() map[string][]string {
 		"tun":               {"internal/wire"},
 		"routing":           nil,
 		"internal/datapath": {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
-		"internal/config":   {"did", "routing", "session"},
+		"internal/config":   {"did", "internal/wire", "routing", "session"},
 		"internal/control":  {"did", "internal/wire"},
 		"internal/node":     below,
 		"internal/demo":     {"internal/lab", "internal/control", "did", "internal/config"},

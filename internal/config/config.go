@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // Defaults of the keys at the top of the file.
@@ -17,7 +18,7 @@ const (
 	DefaultPath      = "/etc/l2tun/l2tun0.toml"
 	DefaultInterface = "l2tun0"
 	DefaultListen    = "[::]:4242"
-	DefaultMTU       = 1380 // bytes
+	DefaultMTU       = 1420 // bytes
 	MinMTU           = 1280 // bytes: what IPv6 asks of every link
 	MaxMTU           = 9000 // bytes
 )
@@ -31,6 +32,7 @@ type Config struct {
 	Addresses []netip.Prefix // besides the DID's own, host part and length
 	Listen    netip.AddrPort // UDP and TCP
 	MTU       int            // inner, bytes
+	Carriers  []wire.Carrier // that may be used; empty: all
 	Session   Settings
 	Peers     []Peer // in the file's order
 }

@@ -86,6 +86,10 @@ listen = %s
 # The largest packet inside the tunnel, in bytes.
 # mtu = %d
 
+# How packets may travel: direct (records in UDP datagrams), datagram (inside
+# QUIC), utcp (TCP, for networks without UDP). Without this line all may.
+# carriers = ["direct", "datagram", "utcp"]
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = "2m"    # new keys at least this often

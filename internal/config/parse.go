@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // Parse checks a config text; file names it in errors. The first thing that is
@@ -55,6 +56,12 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 			c.Listen, err = parseListen(s)
 			err = r.wrap("", e, err)
 		}
+	case "carriers":
+		var list []item[wire.Carrier]
+		if list, err = items(r, "", e, wire.ParseCarrier); err == nil && len(list) == 0 {
+			err = r.bad("", e, "at least one of direct, datagram and utcp is needed; leave the key out for all")
+		}
+		c.Carriers = values(list)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

@@ -88,7 +88,7 @@ func TestParseFillsDefaults(t *testing.T) {
 	c := mustParse(t, nil)
 	equal(t, c.Interface, "l2tun0")
 	equal(t, c.Listen.String(), "[::]:4242")
-	equal(t, c.MTU, 1380)
+	equal(t, c.MTU, 1420)
 	equal(t, c.Session, Settings{})
 	equal(t, len(c.Addresses)+len(c.Peers), 0)
 }
@@ -171,4 +171,13 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCarriers(t *testing.T) {
+	c, err := Parse("x.toml", []byte(`carriers = ["utcp", "direct"]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, len(c.Carriers), 2)
+	equal(t, c.Carriers[0].String()+c.Carriers[1].String(), "utcpdirect")
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "fmt"
+
 // A Carrier is the way a path takes records (design words: direct, datagram,
 // utcp). Its value is also its number space.
 type Carrier uint8
@@ -24,6 +26,16 @@ func (c Carrier) String() string {
 		return "utcp"
 	}
 	return "unknown"
+}
+
+// ParseCarrier reads a carrier's name.
+func ParseCarrier(name string) (Carrier, error) {
+	for _, c := range []Carrier{CarrierDirect, CarrierDatagram, CarrierUTCP} {
+		if c.String() == name {
+			return c, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no carrier; there are direct, datagram and utcp", name)
 }
 
 // A Link is what people are shown, and what can be dialled.
