@@ -14,18 +14,24 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // A Config is what a Manager is made of. It is checked once and not changed.
 type Config struct {
 	Identity *did.Identity
-	Network  link.Network // transport.Transport, or a test's network
-	Resolver did.Resolver // where peers are; nil: nobody's endpoints are known
-	Settings Settings     // defaults for every session
-	MTU      int          // inner MTU in bytes that we state; 0: 1380
-	AES      bool         // this machine has AES instructions
-	Logger   *slog.Logger // nil: none
-	Rand     io.Reader    // nil: crypto/rand
+	Network  link.Network   // transport.Transport, or a test's network
+	Resolver did.Resolver   // where peers are; nil: nobody's endpoints are known
+	Settings Settings       // defaults for every session
+	MTU      int            // inner MTU in bytes that we state; 0: 1380
+	AES      bool           // this machine has AES instructions
+	Carriers []wire.Carrier // that may carry packets; empty: all
+	Logger   *slog.Logger   // nil: none
+	Rand     io.Reader      // nil: crypto/rand
+
+	// OnPath is told when a session's path or its room changes: the carrier and
+	// the largest record in bytes. Called by the session's loop; it must not block.
+	OnPath func(peer did.DID, c wire.Carrier, room int)
 
 	// Planes makes the packet side of a peer. Nil: packets are not carried, and
 	// the manager takes records from Network itself. A caller with planes of its
@@ -86,6 +92,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
+	}
+	if c.OnPath == nil {
+		c.OnPath = func(did.DID, wire.Carrier, int) {}
 	}
 	if c.Resolver == nil {
 		c.Resolver = new(did.Static)

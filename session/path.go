@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -50,7 +51,13 @@ func (p *path) ready(now time.Time) bool {
 	return p.proven && !p.since.IsZero() && now.Sub(p.since) >= p.hold()
 }
 
-// path finds what the session knows of p; nil for nothing.
+// allowed reports whether packets may travel on a carrier. Without datagram,
+// QUIC makes handshakes, carries messages and supplies addresses.
+func (s *Session) allowed(c wire.Carrier) bool {
+	return len(s.m.c.Carriers) == 0 || slices.Contains(s.m.c.Carriers, c)
+}
+
+// pathOf finds what the session knows of p; nil for nothing.
 func (s *Session) pathOf(p link.Path) *path {
 	for _, x := range s.paths {
 		if x.Path == p {
@@ -122,6 +129,7 @@ func (s *Session) use(x *path, now time.Time) {
 	}
 	s.live.idle()
 	s.live.remote = x.Remote()
+	s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
 	s.log.Info("path in use", "carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room())
 	s.send()
 	if before != nil && before.Carrier() == x.Carrier() && before.Remote() != x.Remote() {
@@ -135,7 +143,7 @@ func (s *Session) use(x *path, now time.Time) {
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready(now) && (best == nil || x.rank() < best.rank()) {
+		if x.ready(now) && s.allowed(x.Carrier()) && (best == nil || x.rank() < best.rank()) {
 			best = x
 		}
 	}
@@ -160,7 +168,7 @@ func (s *Session) lose(now time.Time) {
 	}
 	var next *path
 	for _, y := range s.paths {
-		if y != x && y.proven && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || y.rank() < next.rank()) {
+		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || y.rank() < next.rank()) {
 			next = y
 		}
 	}
@@ -201,10 +209,10 @@ func (s *Session) follow(now time.Time) {
 // direct path to where the peer's UDP socket was, and QUIC.
 func (s *Session) spread(now time.Time) {
 	s.spreadAt = time.Time{}
-	if s.using == nil {
+	if s.epochs.cur == nil {
 		return
 	}
-	if s.using.Carrier() != wire.CarrierDirect && s.udp.IsValid() {
+	if s.udp.IsValid() && (s.using == nil || s.using.Carrier() != wire.CarrierDirect) {
 		if d := s.m.c.Network.Direct(s.udp); d != nil {
 			s.addDirect(d, now)
 		}

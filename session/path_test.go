@@ -254,3 +254,31 @@ func TestEachCarrierAlone(t *testing.T) {
 		})
 	}
 }
+
+// Without datagram, packets wait for the direct path, and go over μTCP where it
+// does not come up.
+func TestWithoutDatagram(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		for _, h := range []*host{w.a, w.b} {
+			h.m.c.Carriers = []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP}
+		}
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		l := bad
+		l.MaxRecord = 1000
+		w.net.SetAll(l)
+		defer talk(sa, sb)()
+		time.Sleep(time.Minute)
+		for _, s := range []*Session{sa, sb} {
+			for _, tr := range w.a.m.History() {
+				if tr.Link == "" && tr.To == "established" && tr.Epoch > 2 {
+					t.Logf("%+v", tr)
+				}
+			}
+			if c := s.Status().Carrier; c == "datagram" {
+				t.Fatalf("carrier %v", c)
+			}
+		}
+	})
+}

@@ -147,6 +147,7 @@ func (s *Session) settledSize(x *path, now time.Time) {
 	d.SetRoom(x.size)
 	x.proven, x.misses, x.size = true, 0, 0
 	if x == s.using && changed {
+		s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
 		s.send()
 	}
 	s.answers(x, now)
@@ -154,6 +155,9 @@ func (s *Session) settledSize(x *path, now time.Time) {
 
 // answers lets a path that answers take its part.
 func (s *Session) answers(x *path, now time.Time) {
+	if !s.allowed(x.Carrier()) {
+		return
+	}
 	switch s.state {
 	case Degraded, Suspended:
 		s.use(x, now)

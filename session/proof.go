@@ -76,6 +76,7 @@ func (s *Session) takePath(p *proof, won bool, now time.Time) {
 	}
 	up := s.state == Established || s.state == Rotating
 	switch {
+	case !s.allowed(x.Carrier()):
 	case s.using == nil, !up, won && p.kind == rotation.Full && !s.pathLives(p), won && x.Carrier() == s.using.Carrier():
 		s.use(x, now)
 	default:

@@ -47,16 +47,25 @@ func (s *Session) retryDeadline() time.Time {
 	return s.retry.at
 }
 
-// tickState ends an outage that takes too long.
+// tickState ends an outage that takes too long, and a session that has keys but
+// found no path that may carry packets.
 func (s *Session) tickState(now time.Time) {
-	if due(s.stateDeadline(), now) {
+	if !due(s.stateDeadline(), now) {
+		return
+	}
+	if s.state == Degraded {
 		s.event(Timeout, now)
+	} else {
+		s.event(ConnectivityLost, now)
 	}
 }
 
 func (s *Session) stateDeadline() time.Time {
-	if s.state != Degraded {
-		return time.Time{}
+	switch {
+	case s.state == Degraded:
+		return s.since.Add(s.peer.Settings.DegradedTimeout)
+	case (s.state == Established || s.state == Rotating) && s.using == nil:
+		return s.since.Add(heartbeatAnswer)
 	}
-	return s.since.Add(s.peer.Settings.DegradedTimeout)
+	return time.Time{}
 }

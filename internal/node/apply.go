@@ -46,6 +46,7 @@ func sameBase(old, c *config.Config) error {
 		{"addresses", slices.Equal(old.Addresses, c.Addresses)},
 		{"listen", old.Listen == c.Listen},
 		{"mtu", old.MTU == c.MTU},
+		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
 		{"session", old.Session == c.Session},
 	} {
 		if !k.same {
@@ -132,7 +133,7 @@ func (n *node) applyPeer(p config.Peer) error {
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, n.kernel.Add(prefix, 0))
+		errs = append(errs, n.kernel.Add(prefix, n.mtus.of(p.DID, n.dev.MTU())))
 	}
 	return errors.Join(errs...)
 }

@@ -41,6 +41,7 @@ type node struct {
 	net     *transport.Transport
 	data    *datapath.Datapath
 	kernel  *routing.Kernel
+	mtus    *routeMTUs
 	manager *session.Manager
 	where   did.Static // endpoints of the peers, read by sessions
 
@@ -61,7 +62,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := &node{o: o, log: o.Logger, ended: make(chan struct{})}
+	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), ended: make(chan struct{})}
 	n.down = func() { cancel(context.Canceled) }
 	defer n.stop()
 	if err := n.start(cancel); err != nil {
@@ -174,6 +175,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		MTU:      c.MTU,
 		AES:      hasAES(),
 		Logger:   n.log,
+		OnPath:   n.mtus.set,
 		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
 			return n.data.NewPeer(limits, sink)
 		},

@@ -56,6 +56,8 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			n.manager.NetworkChanged()
+		case <-n.mtus.changed:
+			n.applyMTUs()
 		case <-tick.C:
 			if now := bootAhead(); now-asleep > clockSlack {
 				n.manager.Jumped(now - asleep)

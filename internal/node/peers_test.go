@@ -1,0 +1,32 @@
+package node
+
+import (
+	"testing"
+
+	"github.com/libertaria-project/l2tun/session"
+)
+
+func TestPeersAreFoundByDIDAndName(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		a := w.hosts[0]
+		bob, nameless := a.add(w.hosts[1], "bob", false, session.Settings{}), a.add(w.hosts[2], "", false, session.Settings{})
+		for who, want := range map[string]*session.Session{"bob": bob, bob.DID().String(): bob, nameless.DID().String(): nameless} {
+			if s, err := sessionWith(a.m, who); s != want {
+				w.Error(who, err)
+			}
+		}
+		for _, who := range []string{"Bob", "did:morpheus:z", a.id.DID().String(), " bob"} {
+			_, err := sessions(a.m, who)
+			w.wantRefused(err, 404, `there is no peer "`+who+`"; l2tun status lists those of the node`)
+		}
+		if _, err := sessionWith(a.m, ""); err == nil {
+			w.Error("an empty name found the peer without a name")
+		}
+		if all, err := sessions(a.m, ""); len(all) != 2 {
+			w.Error(all, err)
+		}
+		if called(bob) != "bob" || called(nameless) != nameless.DID().Short() {
+			w.Error(called(bob), called(nameless))
+		}
+	})
+}
