@@ -25,4 +25,5 @@ func TestNarrowWay(t *testing.T) {
 	w.pings(w.B, a.v6, 20, "-s", "1300", "-M", "do")
 	w.transfer(w.A, w.B, b.v4, 5_000_000)
 	w.transfer(w.B, w.A, a.v6, 5_000_000)
+	t.Logf("A says: %s", brief(a.peer(b)))
 }

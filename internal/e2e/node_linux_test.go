@@ -28,6 +28,7 @@ type node struct {
 	socket string
 	log    string
 	did    string
+	made   string     // what init --json printed
 	v4, v6 netip.Addr // inside: 10.9.0.rank and the DID's own
 	cmd    *lab.Cmd   // nil: not running in the foreground
 }
@@ -52,8 +53,8 @@ func (w *world) node(h *lab.Host) *node {
 func (n *node) init() {
 	n.w.Helper()
 	var id struct{ DID, Address string }
-	out := n.w.must(n.host, "init", "--config", n.config, "--interface", n.iface, "--address", n.v4.String()+"/24", "--json")
-	n.w.ok(json.Unmarshal([]byte(out), &id))
+	n.made = n.w.must(n.host, "init", "--config", n.config, "--interface", n.iface, "--address", n.v4.String()+"/24", "--json")
+	n.w.ok(json.Unmarshal([]byte(n.made), &id))
 	n.did, n.v6 = id.DID, netip.MustParseAddr(id.Address)
 }
 

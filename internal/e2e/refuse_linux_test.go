@@ -91,7 +91,7 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
 	w, a, b := pair(t)
 	checks := []func(){a.undisturbed(b), b.undisturbed(a)}
-	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket), 1, "a node runs already for interface "+a.iface)
+	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket), 1, "a node runs already")
 	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket+"2"), 1, a.iface)
 	w.refused(w.l2tun(w.A, "up", "--detach", "--config", a.config, "--socket", a.socket+"2", "--log-file", a.log), 1, a.iface)
 	w.pings(w.A, b.v4, 10)
@@ -109,22 +109,26 @@ func TestWithoutRootTheProgramSaysWhatIsMissing(t *testing.T) {
 	a := w.node(w.A)
 	const nobody = 65534
 	dir := w.readable(nobody, os.Getenv(binaryEnv), a.config, config.KeyPath(a.config))
-	for _, env := range [][]string{nil, {"XDG_RUNTIME_DIR=" + dir}} {
+	for _, with := range []struct{ env, args []string }{
+		{},
+		{env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}},
+		{args: []string{"--socket", filepath.Join(dir, "n.sock")}},
+	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(os.Getenv(binaryEnv))), "up",
-			"--config", filepath.Join(dir, filepath.Base(a.config)), "--socket", filepath.Join(dir, "n.sock"))
+		args := append([]string{"up", "--config", filepath.Join(dir, filepath.Base(a.config))}, with.args...)
+		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(os.Getenv(binaryEnv))), args...)
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		c.Env = append([]string{"PATH=/usr/bin"}, env...)
+		c.Env = append([]string{"PATH=/usr/bin"}, with.env...)
 		r := w.finish(c)
 		w.refused(r, 1, "")
 		if !regexp.MustCompile(`\broot\b`).MatchString(r.errs) || !strings.Contains(r.errs, "CAP_NET_ADMIN") {
-			t.Errorf("with environment %q the sentence does not say what is missing: %q", env, r.errs)
+			t.Errorf("with %v the sentence does not say what is missing: %q", with, r.errs)
 		}
 	}
 }
 
-// readable copies files to a folder that a user owns.
+// readable copies files to a folder that a user owns, with a folder "run" in it.
 func (w *world) readable(uid int, files ...string) (dir string) {
 	w.Helper()
 	dir, err := os.MkdirTemp("", "l2tun-e2e-user-")
@@ -137,7 +141,9 @@ func (w *world) readable(uid int, files ...string) (dir string) {
 			w.Skip("needs a user besides root: this user namespace has none")
 		}
 	}
-	w.ok(os.Chown(dir, uid, uid))
+	run := filepath.Join(dir, "run")
+	w.ok(os.Mkdir(run, 0o700))
+	w.ok(errors.Join(os.Chown(dir, uid, uid), os.Chown(run, uid, uid)))
 	return dir
 }
 
