@@ -19,7 +19,7 @@ const room = 1415
 // A Conn is one end of a connection. Its path carries records as datagrams.
 type Conn struct {
 	node    *Node
-	remote  netip.AddrPort
+	link    wire.Link
 	peer    *Conn
 	binding [32]byte
 	streams chan *Stream
@@ -33,33 +33,50 @@ var (
 	_ link.Path = (*Conn)(nil)
 )
 
-func newPair(a, b *Node) (*Conn, *Conn) {
-	var seed [8]byte
-	binary.LittleEndian.PutUint64(seed[:], uint64(a.net.chance()*(1<<53)))
-	binding := sha256.Sum256(seed[:])
-	ca, cb := newConn(a, b.addr, binding), newConn(b, a.addr, binding)
+func newPair(a, b *Node, l wire.Link) (*Conn, *Conn) {
+	var binding [32]byte
+	if l == wire.LinkQUIC {
+		var seed [8]byte
+		binary.LittleEndian.PutUint64(seed[:], uint64(a.net.chance()*(1<<53)))
+		binding = sha256.Sum256(seed[:])
+	}
+	ca, cb := newConn(a, l, binding), newConn(b, l, binding)
 	ca.peer, cb.peer = cb, ca
 	return ca, cb
 }
 
-func newConn(n *Node, remote netip.AddrPort, binding [32]byte) *Conn {
-	c := &Conn{node: n, remote: remote, binding: binding, streams: make(chan *Stream, 8), done: make(chan struct{})}
+func newConn(n *Node, l wire.Link, binding [32]byte) *Conn {
+	c := &Conn{node: n, link: l, binding: binding, streams: make(chan *Stream, 8), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns[c] = struct{}{}
 	return c
 }
 
-func (c *Conn) Link() wire.Link                  { return wire.LinkQUIC }
-func (c *Conn) Binding() (kind byte, v [32]byte) { return 1, c.binding }
-func (c *Conn) Local() netip.AddrPort            { return c.node.addr }
-func (c *Conn) Remote() netip.AddrPort           { return c.remote }
-func (c *Conn) Path() link.Path                  { return c }
-func (c *Conn) Done() <-chan struct{}            { return c.done }
-func (c *Conn) Err() error                       { return c.err }
-func (c *Conn) Carrier() wire.Carrier            { return wire.CarrierDatagram }
-func (c *Conn) Room() int                        { return room }
-func (c *Conn) RTT() time.Duration               { return 0 }
+func (c *Conn) Link() wire.Link       { return c.link }
+func (c *Conn) Local() netip.AddrPort { return c.node.Addr() }
+
+// Remote is where the peer is now: connections follow it, as QUIC's do.
+func (c *Conn) Remote() netip.AddrPort { return c.peer.node.Addr() }
+func (c *Conn) Path() link.Path        { return c }
+func (c *Conn) Done() <-chan struct{}  { return c.done }
+func (c *Conn) Err() error             { return c.err }
+func (c *Conn) Room() int              { return room }
+func (c *Conn) RTT() time.Duration     { return 0 }
+
+func (c *Conn) Binding() (kind byte, v [32]byte) {
+	if c.link == wire.LinkQUIC {
+		return 1, c.binding
+	}
+	return 0, v
+}
+
+func (c *Conn) Carrier() wire.Carrier {
+	if c.link == wire.LinkQUIC {
+		return wire.CarrierDatagram
+	}
+	return wire.CarrierUTCP
+}
 
 // end ends this side alone.
 func (c *Conn) end(why error) {
@@ -75,7 +92,7 @@ func (c *Conn) end(why error) {
 // Close implements link.Conn; the peer sees it after the line's delay.
 func (c *Conn) Close(reason string) error {
 	c.end(fmt.Errorf("memnet: closed here: %s", reason))
-	if l, _ := c.node.net.line(c.node.addr, c.remote); !l.Cut {
+	if l, _ := c.node.net.line(c.Local(), c.Remote()); !l.cuts(c.link) {
 		time.AfterFunc(l.Delay, func() { c.peer.end(fmt.Errorf("memnet: closed by the peer: %s", reason)) })
 	}
 	return nil
@@ -88,20 +105,28 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 		return 0, link.ErrClosed
 	default:
 	}
-	l, _ := c.node.net.line(c.node.addr, c.remote)
+	l, _ := c.node.net.line(c.Local(), c.Remote())
 	for i := range recs.Len() {
 		if len(recs.At(i)) > room {
 			return i, link.ErrTooBig
 		}
-		if l.Drop != nil && l.Drop(recs.At(i)) {
+		if l.cuts(c.link) || l.Drop != nil && l.Drop(recs.At(i)) {
 			continue
 		}
 		rec := append([]byte(nil), recs.At(i)...)
-		for _, after := range c.node.net.fate(l) {
+		for _, after := range c.fate(l) {
 			time.AfterFunc(after, func() { c.arrive(rec) })
 		}
 	}
 	return recs.Len(), nil
+}
+
+// fate is the line's for datagrams; TCP loses nothing and keeps the order.
+func (c *Conn) fate(l Line) []time.Duration {
+	if c.link == wire.LinkUTCP {
+		return []time.Duration{l.Delay}
+	}
+	return c.node.net.fate(l)
 }
 
 // arrive hands a record to the peer's node, or resets the sender when that
@@ -110,7 +135,7 @@ func (c *Conn) arrive(rec []byte) {
 	select {
 	case <-c.peer.done:
 		c.node.net.mu.Lock()
-		now := c.node.net.nodes[c.remote]
+		now := c.node.net.nodes[c.peer.node.at]
 		c.node.net.mu.Unlock()
 		if now != c.peer.node && now != nil && !now.isClosed() {
 			c.end(errKilled)

@@ -28,7 +28,10 @@ type Line struct {
 	Jitter    time.Duration // added at random, which reorders
 	Loss      float64
 	Duplicate float64
-	Cut       bool
+	Cut       bool                     // everything
+	CutUDP    bool                     // QUIC and direct
+	CutTCP    bool                     // uTCP
+	MaxRecord int                      // larger direct records are lost; 0: none
 	Drop      func(record []byte) bool // of records: which are lost
 }
 
@@ -101,12 +104,12 @@ func (n *Net) fate(l Line) []time.Duration {
 
 // passable waits until the direction is not cut; it gives up with the idle
 // timeout or when done is closed.
-func (n *Net) passable(from, to netip.AddrPort, done <-chan struct{}) (Line, error) {
+func (n *Net) passable(from, to netip.AddrPort, on wire.Link, done <-chan struct{}) (Line, error) {
 	idle := time.NewTimer(idleTimeout)
 	defer idle.Stop()
 	for {
 		l, changed := n.line(from, to)
-		if !l.Cut {
+		if !l.cuts(on) {
 			return l, nil
 		}
 		select {
@@ -119,10 +122,16 @@ func (n *Net) passable(from, to netip.AddrPort, done <-chan struct{}) (Line, err
 	}
 }
 
+// cuts reports whether nothing of a link passes.
+func (l Line) cuts(on wire.Link) bool {
+	return l.Cut || on == wire.LinkQUIC && l.CutUDP || on == wire.LinkUTCP && l.CutTCP
+}
+
 // A Node is one end: a link.Network at an address.
 type Node struct {
 	net      *Net
-	addr     netip.AddrPort
+	at       netip.AddrPort        // guarded by net.mu
+	Off      map[wire.Carrier]bool // carriers that are switched off; set before use
 	incoming chan *Conn
 	done     chan struct{}
 	once     sync.Once
@@ -130,14 +139,15 @@ type Node struct {
 	mu      sync.Mutex
 	handler link.Handler
 	conns   map[*Conn]struct{}
+	directs map[netip.AddrPort]*Direct
 }
 
 var _ link.Network = (*Node)(nil)
 
 // Node puts a node at an address, in place of one that was there.
 func (n *Net) Node(addr netip.AddrPort) *Node {
-	node := &Node{net: n, addr: addr, incoming: make(chan *Conn, 32), done: make(chan struct{}),
-		conns: make(map[*Conn]struct{})}
+	node := &Node{net: n, at: addr, Off: make(map[wire.Carrier]bool), incoming: make(chan *Conn, 32),
+		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
@@ -145,7 +155,11 @@ func (n *Net) Node(addr netip.AddrPort) *Node {
 }
 
 // Addr is where the node is.
-func (n *Node) Addr() netip.AddrPort { return n.addr }
+func (n *Node) Addr() netip.AddrPort {
+	n.net.mu.Lock()
+	defer n.net.mu.Unlock()
+	return n.at
+}
 
 // Handle implements link.Network.
 func (n *Node) Handle(h link.Handler) {
@@ -166,31 +180,29 @@ func (n *Node) Resolve(_ context.Context, endpoint string) ([]netip.AddrPort, er
 	return []netip.AddrPort{a}, err
 }
 
-// Direct implements link.Network: there is no such carrier here.
-func (n *Node) Direct(netip.AddrPort) link.Direct { return nil }
-
 // Dial implements link.Network: one round trip, or silence until ctx ends.
 func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
-	if l != wire.LinkQUIC {
+	if n.offLink(l) {
 		return nil, link.ErrOff
 	}
-	for _, dir := range [][2]netip.AddrPort{{n.addr, remote}, {remote, n.addr}} {
-		l, err := n.net.passable(dir[0], dir[1], ctx.Done())
+	here := n.Addr()
+	for _, dir := range [][2]netip.AddrPort{{here, remote}, {remote, here}} {
+		line, err := n.net.passable(dir[0], dir[1], l, ctx.Done())
 		if err != nil {
 			return nil, ctx.Err()
 		}
-		if err := sleep(ctx, l.Delay); err != nil {
+		if err := sleep(ctx, line.Delay); err != nil {
 			return nil, err
 		}
 	}
 	n.net.mu.Lock()
 	peer := n.net.nodes[remote]
 	n.net.mu.Unlock()
-	if peer == nil || peer.isClosed() || n.isClosed() {
+	if peer == nil || peer.isClosed() || n.isClosed() || peer.offLink(l) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	ours, theirs := newPair(n, peer)
+	ours, theirs := newPair(n, peer, l)
 	select {
 	case peer.incoming <- theirs:
 		return ours, nil
@@ -199,6 +211,13 @@ func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 		theirs.end(ctx.Err())
 		return nil, ctx.Err()
 	}
+}
+
+func (n *Node) offLink(l wire.Link) bool {
+	if l == wire.LinkUTCP {
+		return n.Off[wire.CarrierUTCP]
+	}
+	return n.Off[wire.CarrierDatagram] && n.Off[wire.CarrierDirect]
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -66,7 +66,7 @@ func (s *Stream) pump() {
 }
 
 func (s *Stream) carry(c chunk) bool {
-	l, err := s.conn.node.net.passable(s.conn.node.addr, s.conn.remote, s.conn.done)
+	l, err := s.conn.node.net.passable(s.conn.Local(), s.conn.Remote(), s.conn.link, s.conn.done)
 	if err != nil {
 		s.conn.end(err)
 		return false
@@ -96,8 +96,15 @@ func (s *Stream) Write(b []byte) (int, error) {
 
 // Read implements io.Reader.
 func (s *Stream) Read(b []byte) (int, error) {
+	select {
+	case <-s.over: // closing gives up reading too
+		return 0, io.ErrClosedPipe
+	default:
+	}
 	for len(s.left) == 0 {
 		select {
+		case <-s.over:
+			return 0, io.ErrClosedPipe
 		case data, ok := <-s.in:
 			if !ok {
 				return 0, io.EOF

@@ -155,6 +155,7 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 		ResetKey: n.id.Secret("l2tun quic stateless reset v1"),
 		TokenKey: n.id.Secret("l2tun quic token v1"),
 		Mark:     mark,
+		Carriers: transport.CarriersOf(c.Carriers...),
 		Logger:   n.log,
 	})
 	if err != nil {
@@ -174,6 +175,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Settings: settings(c.Session),
 		MTU:      c.MTU,
 		AES:      hasAES(),
+		Carriers: c.Carriers,
 		Logger:   n.log,
 		OnPath:   n.mtus.set,
 		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
