@@ -9,6 +9,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 // IDOptions are the flags of l2tun id.
@@ -41,9 +42,10 @@ func runID(o *IDOptions) error {
 func printIdentity(w io.Writer, d did.DID, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(struct {
+			control.Stamp
 			DID     string `json:"did"`
 			Address string `json:"address"`
-		}{d.String(), d.Addr().String()})
+		}{control.NewStamp(), d.String(), d.Addr().String()})
 	}
 	_, err := fmt.Fprintf(w, "did:     %s\naddress: %s\n", d, d.Addr())
 	return err

@@ -8,23 +8,25 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 func TestInitAndIDAgree(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "n.toml")
 	made := must(t, "init", "--config", path, "--interface", "l2a", "--address", "10.9.0.1/24", "--address", "fd00::1/64", "--listen", "[::]:5000", "--json")
-	var got map[string]string
-	if err := json.Unmarshal([]byte(made), &got); err != nil || len(got) != 2 {
+	var got map[string]any
+	if err := json.Unmarshal([]byte(made), &got); err != nil || len(got) != 4 || got["version"] != 1.0 || got["program"] != control.Program() {
 		t.Fatal(made, err)
 	}
-	d, err := did.Parse(got["did"])
+	name, _ := got["did"].(string)
+	d, err := did.Parse(name)
 	if err != nil || d.Addr().String() != got["address"] {
 		t.Error(made, err)
 	}
 	if again := must(t, "id", "--config", path, "--json"); again != made {
 		t.Error(again, made)
 	}
-	if text := must(t, "id", "--config", path); text != "did:     "+got["did"]+"\naddress: "+got["address"]+"\n" {
+	if text := must(t, "id", "--config", path); text != "did:     "+name+"\naddress: "+d.Addr().String()+"\n" {
 		t.Error(text)
 	}
 	text, _ := os.ReadFile(path)

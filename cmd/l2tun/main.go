@@ -12,14 +12,15 @@ import (
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// IO is where a command writes.
+// IO is where a command reads and writes.
 type IO struct {
+	In       io.Reader
 	Out, Err io.Writer
 	Color    bool // Out is a terminal that shows colours
 }
 
 func main() {
-	std := IO{Out: os.Stdout, Err: os.Stderr, Color: !color.NoColor}
+	std := IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Color: !color.NoColor}
 	os.Exit(run(context.Background(), os.Args[1:], std, runNode))
 }
 
@@ -57,6 +58,10 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newUpCmd(&UpOptions{IO: io, Node: node}, runUp),
 		newDownCmd(&DownOptions{IO: io}, runDown),
 		newStatusCmd(&StatusOptions{IO: io}, runStatus),
+		newEventsCmd(&EventsOptions{IO: io}, runEvents),
+		newRotateCmd(&RotateOptions{IO: io}, runRotate),
+		newSendCmd(&SendOptions{IO: io}, runSend),
+		newReceiveCmd(&ReceiveOptions{IO: io}, runReceive),
 		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	return root
@@ -76,9 +81,12 @@ func noCommand(c *cobra.Command, _ []string) error {
 }
 
 // exactly takes n arguments; what names them in the message.
-func exactly(n int, what string) cobra.PositionalArgs {
+func exactly(n int, what string) cobra.PositionalArgs { return between(n, n, what) }
+
+// between takes from low to high arguments.
+func between(low, high int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) == n {
+		if len(args) >= low && len(args) <= high {
 			return nil
 		}
 		return usagef("%s takes %s, not %d arguments", c.CommandPath(), what, len(args))

@@ -45,6 +45,12 @@ type fakeNode struct {
 	mu      sync.Mutex
 	reloads int
 	down    func()
+
+	rotated  []control.Rotated
+	send     func(ctx context.Context, peer string, msg []byte) error
+	messages []control.Message // not taken yet
+	events   []control.Event
+	asked    string // the peer of the last call
 }
 
 func (f *fakeNode) Status(context.Context) (*control.Status, error) { return &f.status, nil }
@@ -53,6 +59,48 @@ func (f *fakeNode) Reload(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reloads++
+	return f.refuse
+}
+
+func (f *fakeNode) ask(peer string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = peer
+}
+
+func (f *fakeNode) Rotate(_ context.Context, peer string) ([]control.Rotated, error) {
+	f.ask(peer)
+	return f.rotated, f.refuse
+}
+
+func (f *fakeNode) Send(ctx context.Context, peer string, msg []byte) error {
+	f.ask(peer)
+	return f.send(ctx, peer, msg)
+}
+
+func (f *fakeNode) Receive(ctx context.Context, peer string, give func(control.Message) error) error {
+	f.ask(peer)
+	for f.refuse == nil && len(f.messages) > 0 {
+		if err := give(f.messages[0]); err != nil {
+			return err
+		}
+		f.messages = f.messages[1:]
+	}
+	if f.refuse == nil {
+		<-ctx.Done()
+	}
+	return f.refuse
+}
+
+func (f *fakeNode) Events(ctx context.Context, follow bool, show func(control.Event) error) error {
+	for _, e := range f.events {
+		if err := show(e); err != nil {
+			return err
+		}
+	}
+	if follow {
+		<-ctx.Done()
+	}
 	return f.refuse
 }
 
@@ -152,6 +200,16 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{`"bob": not a DID of this network: it must begin with "did:morpheus:"`, []string{"peer", "add", "bob"}},
 		{`-i: "a/b" cannot be an interface name: '/' is not allowed in it`, []string{"status", "-i", "a/b"}},
 		{`-i: an interface needs a name`, []string{"down", "-i", ""}},
+		{"l2tun rotate takes at most one peer, not 2 arguments", []string{"rotate", "a", "b"}},
+		{"l2tun send takes a peer and one text, not 0 arguments", []string{"send"}},
+		{"l2tun send takes a peer and one text, not 3 arguments", []string{"send", "bob", "two", "words"}},
+		{"l2tun receive takes at most one peer, not 2 arguments", []string{"receive", "a", "b"}},
+		{"l2tun events takes no arguments, not 1 arguments", []string{"events", "bob"}},
+		{"which peer? an empty name is none", []string{"rotate", ""}},
+		{"which peer? an empty name is none", []string{"send", "", "x"}},
+		{"which peer? an empty name is none", []string{"receive", ""}},
+		{"--count 0: it must be 1 or more", []string{"receive", "--count", "0"}},
+		{"--timeout -1s: it must not be below 0", []string{"send", "bob", "x", "--timeout", "-1s"}},
 		{"--log-level loud: choose debug, info, warn or error", []string{"up", "--log-level", "loud"}},
 		{"--log-format xml: choose text or json", []string{"up", "--log-format", "xml"}},
 	} {

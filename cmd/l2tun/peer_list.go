@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 // PeerListOptions are the flags of l2tun peer list.
@@ -19,6 +20,7 @@ type PeerListOptions struct {
 
 // listedPeer is a peer as the config has it.
 type listedPeer struct {
+	control.Stamp
 	DID        string   `json:"did"`
 	Name       string   `json:"name"`
 	Address    string   `json:"address"`
@@ -67,7 +69,7 @@ func runPeerList(o *PeerListOptions) error {
 }
 
 func listed(p config.Peer) listedPeer {
-	l := listedPeer{DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}}
+	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}}
 	l.Endpoints = append(l.Endpoints, p.Endpoints...)
 	for _, prefix := range p.AllowedIPs {
 		l.AllowedIPs = append(l.AllowedIPs, prefix.String())

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 func TestPeersAreAddedListedAndRemoved(t *testing.T) {
@@ -30,9 +32,9 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []map[string]any{
-		{"did": a, "name": "bob", "address": "fd4c:3254:101:101:101:101:101:101", "endpoints": []any{"192.0.2.1:4242", "bob.example:4242"},
+		{"version": 1.0, "program": control.Program(), "did": a, "name": "bob", "address": "fd4c:3254:101:101:101:101:101:101", "endpoints": []any{"192.0.2.1:4242", "bob.example:4242"},
 			"allowed_ips": []any{"10.9.0.2/32", "10.8.0.0/16", "fd4c:3254:101:101:101:101:101:101/128"}},
-		{"did": b, "name": "", "address": "fd4c:3254:202:202:202:202:202:202", "endpoints": []any{},
+		{"version": 1.0, "program": control.Program(), "did": b, "name": "", "address": "fd4c:3254:202:202:202:202:202:202", "endpoints": []any{},
 			"allowed_ips": []any{"fd4c:3254:202:202:202:202:202:202/128"}},
 	}
 	if d := cmp.Diff(want, list); d != "" {
@@ -53,13 +55,13 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 
 func TestWrongPeersAreRefused(t *testing.T) {
 	path := initConfig(t)
-	var own map[string]string
+	var own struct{ DID string }
 	json.Unmarshal([]byte(must(t, "id", "--config", path, "--json")), &own)
 	must(t, "peer", "add", "--config", path, peerDID(1))
 	text, _ := os.ReadFile(path)
 	line := strings.Count(string(text), "\n")
 	for want, args := range map[string][]string{
-		path + ": peer.did: this is the node's own DID":                        {"add", own["did"]},
+		path + ": peer.did: this is the node's own DID":                        {"add", own.DID},
 		path + ": peer.did: this peer is there already, on line " + itoa(line): {"add", peerDID(1)},
 		path + `: peer.endpoints: "x:0" has no port between 1 and 65535`:       {"add", peerDID(2), "--endpoint", "x:0"},
 		path + `: there is no peer "bob" in it`:                                {"remove", "bob"},

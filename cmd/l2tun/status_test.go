@@ -84,7 +84,7 @@ func TestAnOlderNodeIsPointedOut(t *testing.T) {
 func TestWithoutANodeOneSentence(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.sock")
 	path := initConfig(t) // interface l2test0
-	for _, cmd := range []string{"status", "down"} {
+	for _, cmd := range []string{"status", "down", "rotate", "receive", "events"} {
 		refused(t, 1, "no node runs (no socket at "+none+")", cmd, "--socket", none)
 		refused(t, 1, "no node runs for interface l2none0 (no socket at "+control.SocketPath("l2none0")+")", cmd, "-i", "l2none0")
 		refused(t, 1, "no node runs for interface l2test0 (no socket at "+control.SocketPath("l2test0")+")", cmd, "--config", path)

@@ -51,6 +51,9 @@ the interface is up, or says why it is not.`,
 }
 
 func runUp(ctx context.Context, o *UpOptions) error {
+	if err := hideMemory(); err != nil {
+		return err
+	}
 	if o.ReadyFD == 0 {
 		return o.start(ctx)
 	}

@@ -50,22 +50,20 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", nil)
 }
 
-// Down stops the node and returns when its socket is gone and the lock of its
-// interface is free, which a node lets go last: then interface and routes are
-// gone too.
+// Down stops the node and returns when its socket is gone and the lock beside it
+// is free, which a node lets go last: then interface and routes are gone too.
 func (c *Client) Down(ctx context.Context) error {
 	before, err := os.Stat(c.socket)
 	if err != nil {
 		return c.explain(err)
 	}
-	status, statusErr := c.Status(ctx)
 	if err := c.call(ctx, http.MethodPost, "/v1/down", nil); err != nil {
 		return err
 	}
-	if err := c.waitGone(ctx, before); err != nil || statusErr != nil {
+	if err := c.waitGone(ctx, before); err != nil {
 		return err
 	}
-	return waitFree(ctx, status.Interface, LockPath(status.Interface))
+	return waitFree(ctx, lockOf(c.socket))
 }
 
 func (c *Client) waitGone(ctx context.Context, before fs.FileInfo) error {
@@ -89,29 +87,44 @@ func (c *Client) stillThere() error {
 
 // call does one request; a nil into throws the answer away.
 func (c *Client) call(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://l2tun"+path, nil)
+	resp, err := c.open(ctx, method, path, nil)
 	if err != nil {
 		return err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
 		return c.explain(err)
 	}
-	if resp.StatusCode >= 300 {
-		return refusal(resp.StatusCode, body)
-	}
 	if into == nil {
 		return nil
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("the node at %s gave an answer that this program does not understand: %w", c.socket, err)
+		return c.unreadable(err)
 	}
 	return nil
+}
+
+// open begins a request; the caller closes the body of the answer. What the node
+// refuses is an *APIError.
+func (c *Client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://l2tun"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return nil, refusal(resp.StatusCode, said)
 }
 
 func refusal(code int, body []byte) error {
@@ -121,6 +134,12 @@ func refusal(code int, body []byte) error {
 	}
 	return &APIError{code, e.Error}
 }
+
+func (c *Client) unreadable(err error) error {
+	return fmt.Errorf("the node at %s gave an answer that this program does not understand: %w", c.socket, err)
+}
+
+func (c *Client) stopped() error { return fmt.Errorf("the node at %s stopped", c.socket) }
 
 // explain turns what connecting and waiting can fail with into a sentence.
 func (c *Client) explain(err error) error {
@@ -133,6 +152,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("not allowed to talk to the node at %s; run this as root or as the user who started it", c.socket)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the node at %s did not answer in time", c.socket)
+	case errors.Is(err, context.Canceled):
+		return ErrInterrupted
 	}
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err

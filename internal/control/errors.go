@@ -8,6 +8,8 @@ import (
 var (
 	// ErrNotRunning is in every error that means: no node is there to talk to.
 	ErrNotRunning = errors.New("control: no node runs")
+	// ErrInterrupted: the caller's context was cancelled during the call.
+	ErrInterrupted = errors.New("control: interrupted")
 	// ErrRunning is in every error that means: a node is there already.
 	ErrRunning = errors.New("control: a node runs already")
 )

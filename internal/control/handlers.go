@@ -8,12 +8,17 @@ import (
 
 // routes is the whole interface; a new group of calls adds its lines here and
 // its functions in a file of its own.
-func routes(h Handler) http.Handler {
+func routes(h Handler, long *longCalls) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", statusHandler(h))
-	mux.HandleFunc("POST /v1/down", downHandler(h))
-	mux.HandleFunc("POST /v1/reload", reloadHandler(h))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
+	short := func(pattern string, f http.HandlerFunc) { mux.Handle(pattern, http.MaxBytesHandler(f, maxBody)) }
+	short("GET /v1/status", statusHandler(h))
+	short("POST /v1/down", downHandler(h))
+	short("POST /v1/reload", reloadHandler(h))
+	short("POST /v1/rotate", rotateHandler(h))
+	mux.HandleFunc("POST /v1/send", long.lasting(sendHandler(h)))
+	mux.HandleFunc("POST /v1/receive", long.lasting(receiveHandler(h)))
+	mux.HandleFunc("GET /v1/events", long.lasting(eventsHandler(h)))
+	short("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
 	return mux
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -15,20 +17,22 @@ const (
 	lockRetry = 20 * time.Millisecond
 )
 
-// A Lock says that this process is the node of an interface. The kernel frees
+// A Lock says that this process is the node behind a socket. The kernel frees
 // it when the process ends, however it ends; the file stays.
 type Lock struct{ f *flock.Flock }
 
-// Acquire takes the lock of an interface. If another node has it, the error is
-// ErrRunning: at once when that node answers, after 2 s when it does not.
-func Acquire(name string) (*Lock, error) {
-	if err := MakeRuntimeDir(); err != nil {
-		return nil, err
+// Acquire takes the lock beside a control socket: of an interface's own socket
+// that is the interface's lock, and nodes in different namespaces, whose
+// interfaces may have one name, tell them apart by sockets of their own. If
+// another node has the lock, the error is ErrRunning: at once when that node
+// answers, after 2 s when it does not.
+func Acquire(socket string) (*Lock, error) {
+	if filepath.Dir(socket) == runtimeDir() {
+		if err := MakeRuntimeDir(); err != nil {
+			return nil, err
+		}
 	}
-	return acquire(name, LockPath(name), SocketPath(name))
-}
-
-func acquire(name, path, socket string) (*Lock, error) {
+	path := lockOf(socket)
 	f := flock.New(path, flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
@@ -41,14 +45,23 @@ func acquire(name, path, socket string) (*Lock, error) {
 			return &Lock{f}, nil
 		case answers(socket) || !pause(ctx, lockRetry):
 			return nil, errors.Join(f.Close(), stated(ErrRunning,
-				"a node runs already for interface %s (%s is locked); stop it with l2tun down -i %s", name, path, name))
+				"a node runs already (%s is locked); stop it with l2tun down %s", path, whichNode(socket)))
 		}
 	}
 }
 
+// whichNode is the flag that names the node of a socket.
+func whichNode(socket string) string {
+	name := strings.TrimSuffix(filepath.Base(socket), ".sock")
+	if socket == SocketPath(name) {
+		return "-i " + name
+	}
+	return "--socket " + socket
+}
+
 // waitFree waits until no node has the lock. It looks by taking it shared for
 // an instant, which Acquire outlasts.
-func waitFree(ctx context.Context, name, path string) error {
+func waitFree(ctx context.Context, path string) error {
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	defer f.Close()
 	for {
@@ -57,7 +70,7 @@ func waitFree(ctx context.Context, name, path string) error {
 			return nil // unreadable or not there: nothing to wait for
 		}
 		if !pause(ctx, lockRetry) {
-			return fmt.Errorf("the node of interface %s closed its socket and still runs", name)
+			return fmt.Errorf("the node closed its socket and still runs (%s is locked)", path)
 		}
 	}
 }

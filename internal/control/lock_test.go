@@ -13,19 +13,19 @@ import (
 func TestOneNodeAnInterface(t *testing.T) {
 	dir := t.TempDir()
 	path, socket := filepath.Join(dir, "a.lock"), filepath.Join(dir, "a.sock")
-	first, err := acquire("a", path, socket)
+	first, err := Acquire(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if _, err := acquire("a", path, socket); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), "l2tun down -i a") {
+	if _, err := Acquire(socket); !errors.Is(err, ErrRunning) || !strings.HasSuffix(err.Error(), "l2tun down --socket "+socket) {
 		t.Error(err)
 	}
 	if time.Since(began) < lockWait {
 		t.Error("did not wait for a node that may be on its way out")
 	}
 	time.AfterFunc(100*time.Millisecond, func() { first.Release() })
-	second, err := acquire("a", path, socket)
+	second, err := Acquire(socket)
 	if err != nil {
 		t.Fatal("the lock of a node that stops was not waited for:", err)
 	}
@@ -41,14 +41,13 @@ func TestOneNodeAnInterface(t *testing.T) {
 
 func TestALockedNodeThatAnswersIsReportedAtOnce(t *testing.T) {
 	s, _ := start(t, &fakeNode{})
-	path := s.Path() + ".lock"
-	l, err := acquire("a", path, s.Path())
+	l, err := Acquire(s.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Release()
 	began := time.Now()
-	if _, err := acquire("a", path, s.Path()); !errors.Is(err, ErrRunning) || time.Since(began) > lockWait/2 {
+	if _, err := Acquire(s.Path()); !errors.Is(err, ErrRunning) || time.Since(began) > lockWait/2 {
 		t.Error(err, time.Since(began))
 	}
 }
@@ -66,20 +65,63 @@ func TestPathsFollowTheUser(t *testing.T) {
 
 func TestWaitFreeOutlastsTheNode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.lock")
-	l, err := acquire("a", path, path+".sock")
+	l, err := Acquire(strings.TrimSuffix(path, ".lock") + ".sock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := waitFree(short, "a", path); err == nil || err.Error() != "the node of interface a closed its socket and still runs" {
+	if err := waitFree(short, path); err == nil || err.Error() != "the node closed its socket and still runs ("+path+" is locked)" {
 		t.Error(err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { l.Release() })
-	if err := waitFree(t.Context(), "a", path); err != nil || l.f.Locked() {
+	if err := waitFree(t.Context(), path); err != nil || l.f.Locked() {
 		t.Error(err, "or returned too early")
 	}
-	if err := waitFree(t.Context(), "a", path+"none"); err != nil {
+	if err := waitFree(t.Context(), path+"none"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nodes in different namespaces may have interfaces of one name: a socket of its
+// own is a lock of its own, and it is the one that down waits for.
+func TestTheLockLiesBesideTheSocket(t *testing.T) {
+	for socket, want := range map[string]string{"/x/n.sock": "/x/n.lock", "/x/control": "/x/control.lock", SocketPath("l2a"): LockPath("l2a")} {
+		if got := lockOf(socket); got != want {
+			t.Errorf("%s: %s, want %s", socket, got, want)
+		}
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"a.sock", "b.sock", "c"} {
+		l, err := Acquire(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		defer l.Release()
+	}
+	if got := whichNode(SocketPath("l2a")); got != "-i l2a" {
+		t.Error(got)
+	}
+}
+
+func TestDownWaitsForTheLockBesideTheSocket(t *testing.T) {
+	f := &fakeNode{downs: make(chan struct{}, 1)}
+	s, c := start(t, f)
+	l, err := Acquire(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Down(context.Background()) }()
+	<-f.downs
+	s.Close()
+	select {
+	case err := <-done:
+		t.Fatal("returned while the lock is held:", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	l.Release()
+	if err := <-done; err != nil {
 		t.Error(err)
 	}
 }

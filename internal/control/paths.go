@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // runtimeDir is /run/l2tun for root and a folder of the user's own otherwise.
@@ -22,8 +23,12 @@ func runtimeDir() string {
 // SocketPath is the control socket of the node of an interface.
 func SocketPath(name string) string { return filepath.Join(runtimeDir(), name+".sock") }
 
-// LockPath is the file that the node of an interface keeps locked.
-func LockPath(name string) string { return filepath.Join(runtimeDir(), name+".lock") }
+// LockPath is the file that the node of an interface keeps locked, unless it was
+// given a socket of its own.
+func LockPath(name string) string { return lockOf(SocketPath(name)) }
+
+// lockOf is the file beside a socket that its node keeps locked.
+func lockOf(socket string) string { return strings.TrimSuffix(socket, ".sock") + ".lock" }
 
 // LogPath is where a node that runs detached writes its log.
 func LogPath(name string) string { return filepath.Join(runtimeDir(), name+".log") }

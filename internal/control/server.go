@@ -18,7 +18,7 @@ import (
 const (
 	maxConns     = 32
 	maxHeaders   = 16 << 10 // bytes
-	maxBody      = 64 << 10 // bytes
+	maxBody      = 64 << 10 // bytes, but for messages and what acknowledges them
 	headerTime   = 5 * time.Second
 	callTime     = 30 * time.Second
 	idleTime     = time.Minute
@@ -34,6 +34,22 @@ type Handler interface {
 	// Reload reads the config again and returns when it is in use. An error
 	// means that the old one still is; its text goes to the caller.
 	Reload(ctx context.Context) error
+
+	// In the calls below peer is a DID or a name; "" means all peers where that
+	// is said. An error that is an *APIError has its own HTTP status.
+
+	// Rotate replaces the keys of a peer or of all and returns when that is done
+	// or ctx ends: one result a peer.
+	Rotate(ctx context.Context, peer string) ([]Rotated, error)
+	// Send returns when the peer has acknowledged the message.
+	Send(ctx context.Context, peer string, msg []byte) error
+	// Receive passes messages of a peer or of all to give until ctx ends. A
+	// message is dropped after give returned nil. give may be called by several
+	// goroutines at once.
+	Receive(ctx context.Context, peer string, give func(Message) error) error
+	// Events passes past events to show, oldest first, and with follow new ones
+	// until ctx ends. It returns the error of show.
+	Events(ctx context.Context, follow bool, show func(Event) error) error
 }
 
 // A Server answers on the control socket.
@@ -42,6 +58,7 @@ type Server struct {
 	file fs.FileInfo // the socket as made, to remove no other
 	ln   net.Listener
 	http *http.Server
+	end  context.CancelFunc // of the long calls
 	once sync.Once
 	err  error
 }
@@ -60,15 +77,17 @@ func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the control socket is gone: %w", err), ln.Close())
 	}
-	return &Server{path: path, file: info, ln: netutil.LimitListener(ln, maxConns), http: &http.Server{
-		Handler:           http.MaxBytesHandler(routes(h), maxBody),
+	ending, end := context.WithCancel(context.Background())
+	s := &Server{path: path, file: info, ln: netutil.LimitListener(ln, maxConns), end: end, http: &http.Server{
+		Handler:           routes(h, newLongCalls(ending)),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       callTime,
 		WriteTimeout:      callTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaders,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}, nil
+	}}
+	return s, nil
 }
 
 // Path is where the socket is.
@@ -83,12 +102,13 @@ func (s *Server) Serve() error {
 	return fmt.Errorf("the control socket failed: %w", err)
 }
 
-// Close lets calls under way finish (2 s), ends the others and removes the
-// socket. Idempotent.
+// Close ends the calls that wait for something to happen, lets the others finish
+// (2 s), and removes the socket. Idempotent.
 func (s *Server) Close() error {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 		defer cancel()
+		s.end()
 		if err := s.http.Shutdown(ctx); err != nil {
 			s.err = s.http.Close()
 		}

@@ -22,19 +22,49 @@ type fakeNode struct {
 	status *Status
 	err    error
 	downs  chan struct{}
+
+	rotate  func(ctx context.Context, peer string) ([]Rotated, error)
+	send    func(ctx context.Context, peer string, msg []byte) error
+	receive func(ctx context.Context, peer string, give func(Message) error) error
+	events  func(ctx context.Context, follow bool, show func(Event) error) error
 }
 
 func (f *fakeNode) Status(context.Context) (*Status, error) { return f.status, f.err }
 func (f *fakeNode) Down()                                   { f.downs <- struct{}{} }
 func (f *fakeNode) Reload(context.Context) error            { return f.err }
+func (f *fakeNode) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
+	return f.rotate(ctx, peer)
+}
+func (f *fakeNode) Send(ctx context.Context, peer string, msg []byte) error {
+	return f.send(ctx, peer, msg)
+}
+func (f *fakeNode) Receive(ctx context.Context, peer string, give func(Message) error) error {
+	return f.receive(ctx, peer, give)
+}
+func (f *fakeNode) Events(ctx context.Context, follow bool, show func(Event) error) error {
+	return f.events(ctx, follow, show)
+}
 
 func start(t *testing.T, f *fakeNode) (*Server, *Client) {
+	t.Helper()
+	s, c := prepare(t, f)
+	serve(t, s)
+	return s, c
+}
+
+func prepare(t *testing.T, f *fakeNode) (*Server, *Client) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "n.sock")
 	s, err := NewServer(path, f, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, New(path)
+}
+
+// serve runs s until the test ends.
+func serve(t *testing.T, s *Server) {
+	t.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -45,7 +75,6 @@ func start(t *testing.T, f *fakeNode) (*Server, *Client) {
 			t.Error(err)
 		}
 	})
-	return s, New(path)
 }
 
 func TestStatusTravelsWhole(t *testing.T) {
@@ -148,7 +177,8 @@ func TestWrongCallsGetJSONErrors(t *testing.T) {
 	for _, call := range []struct {
 		method, path string
 		code         int
-	}{{"POST", "/v1/status", 405}, {"GET", "/v1/down", 405}, {"GET", "/v1/reload", 405}, {"GET", "/", 404}, {"POST", "/v2/status", 404}} {
+	}{{"POST", "/v1/status", 405}, {"GET", "/v1/down", 405}, {"GET", "/v1/reload", 405},
+		{"GET", "/v1/rotate", 405}, {"GET", "/v1/send", 405}, {"GET", "/v1/receive", 405}, {"POST", "/v1/events", 405}, {"GET", "/", 404}, {"POST", "/v2/status", 404}} {
 		err := c.call(t.Context(), call.method, call.path, nil)
 		var ae *APIError
 		if !errors.As(err, &ae) || ae.Code != call.code || strings.HasPrefix(ae.Msg, "the node answered") {

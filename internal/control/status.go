@@ -28,8 +28,8 @@ type Peer struct {
 	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
 	Suite          string            `json:"suite"`            // "hybrid key agreement, record cipher"
 	Epoch          uint64            `json:"epoch"`            // 0 before the first
-	Handshakes     uint64            `json:"handshakes"`       // completed, rotations included
-	HandshakeAgeMS int64             `json:"handshake_age_ms"` // since the last one completed
+	Handshakes     uint64            `json:"handshakes"`       // full ones since start
+	HandshakeAgeMS int64             `json:"handshake_age_ms"` // since the last full one
 	RTTMS          float64           `json:"rtt_ms"`           // of the path in use
 	RxBytes        uint64            `json:"rx_bytes"`
 	TxBytes        uint64            `json:"tx_bytes"`

@@ -6,3 +6,16 @@ const Version = "0.1.0"
 
 // Program is what Status.Program holds for a node of this build.
 func Program() string { return "l2tun " + Version }
+
+// JSONVersion is the version of every JSON document but status, which has its
+// own. It changes as StatusVersion does.
+const JSONVersion = 1
+
+// A Stamp begins every JSON document but status, which says the same.
+type Stamp struct {
+	Version int    `json:"version"` // JSONVersion
+	Program string `json:"program"` // Program() of whoever made it
+}
+
+// NewStamp is this build's.
+func NewStamp() Stamp { return Stamp{JSONVersion, Program()} }

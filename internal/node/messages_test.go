@@ -46,7 +46,7 @@ func TestReceiveAllHearsPeersThatComeLater(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		a, b, c := w.hosts[0], w.hosts[1], w.hosts[2]
 		w.join(b, a, "a")
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(w.Context())
 		var box inbox
 		done := make(chan error)
 		go func() { done <- receiveAll(ctx, a.m, box.give) }()
@@ -78,8 +78,8 @@ func TestWhatIsNotTakenStaysFirst(t *testing.T) {
 		gone := errors.New("gone")
 		from := a.id.DID().String()
 		for _, receive := range []func(give func(control.Message) error) error{
-			func(give func(control.Message) error) error { return receiveAll(t.Context(), b.m, give) },
-			func(give func(control.Message) error) error { return receiveFrom(t.Context(), b.m, from, give) },
+			func(give func(control.Message) error) error { return receiveAll(w.Context(), b.m, give) },
+			func(give func(control.Message) error) error { return receiveFrom(w.Context(), b.m, from, give) },
 		} {
 			var got []string
 			err := receive(func(m control.Message) error {
@@ -97,7 +97,7 @@ func TestWhatIsNotTakenStaysFirst(t *testing.T) {
 			w.Log(got)
 		}
 		var last []byte
-		w.ok(within(t, time.Second, func(ctx context.Context) error {
+		w.ok(within(w.T, time.Second, func(ctx context.Context) error {
 			s, _ := sessionWith(b.m, from)
 			var err error
 			last, err = s.Receive(ctx)
@@ -120,7 +120,7 @@ func TestOneReceiverAtATimeSeesAMessage(t *testing.T) {
 		}
 		var mu sync.Mutex
 		var held, next int
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(w.Context())
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -155,6 +155,9 @@ func TestEachOutcomeOfASendIsSaid(t *testing.T) {
 		a.add(b, "bob", false, session.Settings{MessageQueueBytes: session.MaxMessage})
 		w.wantRefused(a.send("bob", "x", time.Second), 408, "the message to bob was not acknowledged in time; it was withdrawn and will not arrive")
 		w.wantRefused(a.send("bob", strings.Repeat("x", session.MaxMessage+1), time.Second), 413, "a message has at most 1 MiB; this one is longer")
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		w.wantRefused(send(ctx, a.m, "bob", nil), 408, "the message to bob was given up; it was withdrawn and will not arrive")
 
 		w.ok(a.m.Remove(b.id.DID()))
 		b.add(a, "", false, session.Settings{})
@@ -165,9 +168,6 @@ func TestEachOutcomeOfASendIsSaid(t *testing.T) {
 		w.wantRefused(a.send("bob", strings.Repeat("x", session.MaxMessage), time.Second), 503,
 			"the queue of messages for bob is full and had no room in time; the message was not sent")
 
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		w.wantRefused(send(ctx, a.m, "bob", nil), 408, "the message to bob was given up; it was withdrawn and will not arrive")
 		closed := make(chan error)
 		go func() { closed <- a.send("bob", "x", time.Hour) }()
 		time.Sleep(time.Second)
@@ -184,12 +184,12 @@ func TestReceivingFromAPeerEndsWithIt(t *testing.T) {
 		a, b := w.hosts[0], w.hosts[1]
 		a.add(b, "bob", false, session.Settings{})
 		none := func(control.Message) error { return nil }
-		w.wantRefused(receiveFrom(t.Context(), a.m, "eve", none), 404, `there is no peer "eve"; l2tun status lists those of the node`)
+		w.wantRefused(receiveFrom(w.Context(), a.m, "eve", none), 404, `there is no peer "eve"; l2tun status lists those of the node`)
 		go func() {
 			time.Sleep(time.Second)
 			a.m.Remove(b.id.DID())
 		}()
-		w.wantRefused(receiveFrom(t.Context(), a.m, "bob", none), 410,
+		w.wantRefused(receiveFrom(w.Context(), a.m, "bob", none), 410,
 			"the session with bob was closed: the peer was removed or its settings have changed")
 	})
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+func twoEvents() *fakeNode {
+	at := time.Date(2026, 11, 23, 10, 1, 2, 345_678_901, time.UTC)
+	return &fakeNode{events: []control.Event{
+		{Time: at, Peer: "did:b", Name: "bob", From: "handshake_initiated", To: "established", Cause: "receive_response", Epoch: 1, Link: "quic"},
+		{Time: at, Peer: "did:c", From: "handshake_initiated", To: "failed", Cause: "timeout", Reason: "timeout", Missed: 2},
+	}}
+}
+
+func TestEventsForPeople(t *testing.T) {
+	node := twoEvents()
+	at := node.events[0].Time.Local().Format("2006-01-02 15:04:05") + ".345"
+	want := at + "  bob  handshake_initiated -> established  receive_response  epoch 1  quic\n" +
+		"(2 events lost here: this command was too slow)\n" +
+		at + "  did:c  handshake_initiated -> failed (timeout)  timeout\n"
+	if d := cmp.Diff(want, must(t, "events", "--socket", node.start(t))); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestEventsInJSONAreOneObjectALine(t *testing.T) {
+	node := twoEvents()
+	lines := strings.Split(must(t, "events", "--json", "--socket", node.start(t)), "\n")
+	if len(lines) != 3 {
+		t.Fatal(lines)
+	}
+	want := `{"version":1,"program":"` + control.Program() + `","time":"2026-11-23T10:01:02.345678901Z","peer":"did:b","name":"bob",` +
+		`"from":"handshake_initiated","to":"established","cause":"receive_response","reason":"","epoch":1,"link":"quic","missed":0}`
+	if lines[0] != want {
+		t.Error(lines[0])
+	}
+	var second control.Event
+	if err := json.Unmarshal([]byte(lines[1]), &second); err != nil || second.Missed != 2 || second.Reason != "timeout" {
+		t.Error(second, err)
+	}
+}
+
+// A node that stops ends what follows it, with a sentence.
+func TestFollowingEndsWithTheNode(t *testing.T) {
+	node := twoEvents()
+	socket := node.start(t)
+	time.AfterFunc(50*time.Millisecond, func() { node.down() })
+	out, errs, code := l2tun(t, "events", "--follow", "--socket", socket)
+	if code != 1 || strings.Count(out, "\n") != 3 || errs != "l2tun: the node at "+socket+" stopped\n" {
+		t.Error(code, out, errs)
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// ReceiveOptions are the flags and the argument of l2tun receive.
+type ReceiveOptions struct {
+	IO
+	target
+	Peer  string // DID or name; empty: all
+	Count int    // 0: no end
+	JSON  bool
+}
+
+func newReceiveCmd(o *ReceiveOptions, runF func(context.Context, *ReceiveOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "receive [PEER]",
+		Short: "Print messages from a peer, or from all peers, as they come",
+		Long: `Print each message from a peer, given by DID or name, or from all peers, and a
+newline, until there were as many as --count says or the command is interrupted.
+A message is taken off the node's queue after it was written; until then it is
+the next one, for whoever asks. Of several commands each gets other messages.`,
+		Args: between(0, 1, "at most one peer"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			if err := o.parse(c, args); err != nil {
+				return err
+			}
+			return runF(c.Context(), o)
+		},
+		ValidArgsFunction: o.peerNames,
+	}
+	o.flags(c)
+	c.Flags().IntVar(&o.Count, "count", 0, "end after `N` messages (default: do not end)")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
+	return c
+}
+
+func (o *ReceiveOptions) parse(c *cobra.Command, args []string) error {
+	if c.Flags().Changed("count") && o.Count < 1 {
+		return usagef("--count %d: it must be 1 or more", o.Count)
+	}
+	if len(args) > 0 {
+		o.Peer = args[0]
+	}
+	if len(args) > 0 && o.Peer == "" {
+		return usagef("which peer? an empty name is none")
+	}
+	return nil
+}
+
+func runReceive(ctx context.Context, o *ReceiveOptions) error {
+	ctx, stop := untilInterrupt(ctx)
+	defer stop()
+	client, err := o.connect()
+	if err != nil {
+		return err
+	}
+	return o.explain(client.Receive(ctx, o.Peer, o.Count, o.print))
+}
+
+// print writes a message and its newline at once, so that nobody sees half.
+func (o *ReceiveOptions) print(m control.Message) error {
+	if o.JSON {
+		return json.NewEncoder(o.Out).Encode(m)
+	}
+	_, err := o.Out.Write(append(m.Data, '\n'))
+	return err
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// RotateOptions are the flags and the argument of l2tun rotate.
+type RotateOptions struct {
+	IO
+	target
+	Peer string // DID or name; empty: all
+}
+
+func newRotateCmd(o *RotateOptions, runF func(context.Context, *RotateOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rotate [PEER]",
+		Short: "Replace the keys shared with a peer, or with all peers",
+		Long: `Replace the keys shared with a peer, given by DID or name, or with all peers, and
+return when the new ones are in use. A peer that has no new keys after 5 seconds
+goes on with those it has; the exit code is then 1.`,
+		Args: between(0, 1, "at most one peer"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				o.Peer = args[0]
+			}
+			if len(args) > 0 && o.Peer == "" {
+				return usagef("which peer? an empty name is none")
+			}
+			return runF(c.Context(), o)
+		},
+		ValidArgsFunction: o.peerNames,
+	}
+	o.flags(c)
+	return c
+}
+
+func runRotate(ctx context.Context, o *RotateOptions) error {
+	client, err := o.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, control.RotateTime+statusTime)
+	defer cancel()
+	peers, err := client.Rotate(ctx, o.Peer)
+	if err != nil {
+		return o.explain(err)
+	}
+	return o.report(peers)
+}
+
+// report prints who has new keys; the error names those who have none.
+func (o *RotateOptions) report(peers []control.Rotated) error {
+	var failed []string
+	for _, p := range peers {
+		who := cmp.Or(p.Name, p.DID)
+		if p.Error != "" {
+			failed = append(failed, who+" ("+p.Error+")")
+		} else if _, err := fmt.Fprintf(o.Out, "%s: epoch %d\n", who, p.Epoch); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return errors.New("no new keys with " + strings.Join(failed, ", "))
+	}
+	return nil
+}
