@@ -15,7 +15,6 @@ func (s *Session) Rotate(ctx context.Context) error {
 	}
 	select {
 	case err := <-answer:
-		s.call(func(time.Time) error { return nil }) // the loop's next turn: Status shows the epoch by then
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

@@ -13,12 +13,8 @@ func (w *world) rotate(s *Session) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	before := s.Status().Epoch
 	if err := s.Rotate(ctx); err != nil {
 		w.t.Fatalf("epoch %d: %v (%v)", s.Status().Epoch, err, s.State())
-	}
-	if now := s.Status().Epoch; now <= before {
-		w.t.Fatalf("epoch %d after a rotation, %d before", now, before)
 	}
 }
 
