@@ -27,6 +27,21 @@ func (c *tally) Records(_ link.Path, recs [][]byte) {
 func (c *tally) Known(wire.RecordID) bool   { return false }
 func (c *tally) Unreachable(netip.AddrPort) {}
 
+// BenchmarkDirectRecords moves b.N records of 1452 bytes over loopback, both ends
+// in this process, and counts what arrives.
+func BenchmarkDirectRecords(b *testing.B) {
+	for name, off := range map[string]bool{"offload": false, "plain": true} {
+		b.Run(name, func(b *testing.B) {
+			c := testConfig(loopback)
+			c.NoOffload = off
+			x, y := startConfig(b, c), startConfig(b, c)
+			got := new(silent)
+			y.Handle(got)
+			benchPath(b, x.Direct(y.LocalAddr()), 1452, 45, &got.tally)
+		})
+	}
+}
+
 // BenchmarkDatagramRecords moves b.N records of 1415 bytes over loopback, both
 // ends in this process, and counts what arrives.
 func BenchmarkDatagramRecords(b *testing.B) {
@@ -34,16 +49,20 @@ func BenchmarkDatagramRecords(b *testing.B) {
 	var got tally
 	y.Handle(&got)
 	cx, _ := connect(b, x, y, y.LocalAddr())
-	const batch = 45
+	benchPath(b, cx.Path(), 1415, 45, &got)
+}
+
+// benchPath sends b.N records as fast as they are taken.
+func benchPath(b *testing.B, p link.Path, size, batch int, got *tally) {
 	recs := batchOf()
 	for i := range batch {
-		recs.Append(record(1415, uint64(i)))
+		recs.Append(record(size, uint64(i)))
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	begin, cpu := time.Now(), cpuTime()
 	for sent := 0; sent < b.N; {
-		n, err := cx.Path().Send(recs)
+		n, err := p.Send(recs)
 		sent += n
 		if err != nil {
 			time.Sleep(200 * time.Microsecond)
@@ -61,7 +80,6 @@ func BenchmarkDatagramRecords(b *testing.B) {
 	b.ReportMetric(burnt.Seconds()*1e9/float64(got.bytes.Load()), "cpu-s/GB")
 	b.ReportMetric(100*r/float64(b.N), "%arrived")
 	b.ReportMetric(r/float64(got.calls.Load()), "records/call")
-
 }
 
 // cpuTime is what this process has used, both ends together.

@@ -92,8 +92,8 @@ func (g *gate) Records(p link.Path, recs [][]byte) {
 	g.once.Do(func() { close(g.entered); <-g.open })
 	g.in.Records(p, recs)
 }
-func (g *gate) Known(wire.RecordID) bool   { return false }
-func (g *gate) Unreachable(netip.AddrPort) {}
+func (g *gate) Known(id wire.RecordID) bool { return g.in.Known(id) }
+func (g *gate) Unreachable(netip.AddrPort)  {}
 
 func TestSendSaysWhatItTook(t *testing.T) {
 	_, _, ca, _ := pair(t)

@@ -3,7 +3,6 @@ package transport
 import (
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -28,13 +27,13 @@ const (
 //	01000000, top bit of byte 1 set    record, if somebody knows its id
 //	01xxxxxx, top bit of byte 1 set    of 42 bytes: maybe a stateless reset, to QUIC
 //	anything else                    dropped
-func classify(b []byte, h link.Handler) class {
+func classify(b []byte, ids knower) class {
 	switch {
 	case len(b) < 2 || b[0]&0xC0 == 0:
 		return classBad
 	case b[0]&0x80 != 0 || b[1]&0x80 == 0:
 		return classQUIC
-	case wire.IsRecord(b) && h != nil && h.Known(wire.RecordID(b[1:8])):
+	case wire.IsRecord(b) && ids != nil && ids.Known(wire.RecordID(b[1:8])):
 		return classRecord
 	case len(b) == resetSize:
 		return classQUIC
@@ -44,43 +43,39 @@ func classify(b []byte, h link.Handler) class {
 	return classBad
 }
 
-// readLoop is the one reader of the socket. It ends when the socket is closed.
+// A knower knows the record ids in use.
+type knower interface {
+	Known(id wire.RecordID) bool
+}
+
+// readLoop is the one reader of the socket. No error ends it but the socket's end.
 func (t *Transport) readLoop(r *batchReader) {
 	defer t.wg.Done()
-	quic := make([]packet, 0, readBatch*maxSegments)
+	s := newSorter(t)
 	for {
 		pkts, err := r.read()
+		if isClosed(err) {
+			return
+		}
 		if err != nil {
-			if isClosed(err) {
-				return
-			}
-			t.count.readErrors.Add(1)
-			time.Sleep(time.Millisecond) // an error that stays must not burn a core
+			t.readFailed(err)
 			continue
 		}
-		quic = t.sort(pkts, quic[:0])
-		if len(quic) > 0 {
-			t.queue.push(quic)
+		s.sort(pkts)
+		if len(s.quic) > 0 {
+			t.queue.push(s.quic)
 		}
+		s.deliver()
 	}
 }
 
-// sort counts what one receive call brought and appends what is for QUIC.
-func (t *Transport) sort(pkts, quic []packet) []packet {
-	t.count.received.Add(uint64(len(pkts)))
-	h := t.handlerOrNil()
-	for _, p := range pkts {
-		switch classify(p.data, h) {
-		case classQUIC:
-			t.initials.note(p)
-			quic = append(quic, p)
-		case classRecord:
-			t.count.noPath.Add(1)
-		case classUnknown:
-			t.count.unknown.Add(1)
-		default:
-			t.count.malformed.Add(1)
-		}
+// readFailed tells an ICMP message, which reading takes off the socket, from an
+// error that may stay and must not burn a core.
+func (t *Transport) readFailed(err error) {
+	if isICMP(err) {
+		t.hints.look()
+		return
 	}
-	return quic
+	t.count.readErrors.Add(1)
+	time.Sleep(time.Millisecond)
 }

@@ -79,10 +79,21 @@ func TestTaggedUnknownPacketsAreCountedAndQUICGoesOn(t *testing.T) {
 	eventually(t, 2*time.Second, "50 unknown records counted", func() bool { return b.Stats().UnknownRecords == 50 })
 	wantTraffic(t, a, b, ca, cb)
 
+}
+
+func TestRecordsAreCountedWhileDirectIsOff(t *testing.T) {
+	conf := testConfig(loopback)
+	conf.Carriers = CarriersOf(wire.CarrierDatagram, wire.CarrierUTCP)
+	b := startConfig(t, conf)
 	known := record(300, 1)
-	b.Handle(&inbox{known: map[wire.RecordID]bool{wire.RecordID(known[1:8]): true}})
-	raw.Write(known)
+	b.in.know(known)
+	rawSender(t, b).Write(known)
 	eventually(t, 2*time.Second, "a known record without a path counted", func() bool { return b.Stats().NoPath == 1 })
+	if b.Direct(loopback) != nil || b.in.len() != 0 {
+		t.Fatal("the direct carrier is not off")
+	}
+	a := startNode(t, loopback)
+	connect(t, a, b, b.LocalAddr())
 }
 
 func TestRandomBytesOfEveryLengthHarmNothing(t *testing.T) {

@@ -2,26 +2,28 @@
 // shares it between QUIC and records (SPEC section 3), and gives out connections
 // and paths through the interfaces of internal/link.
 //
-//	  readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)
+//	  readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)   directPath.Send (GSO, sendmmsg)
 //	     |            |                          ^
-//	 classify     quicQueue --- pacer            |
+//	  sorter       quicQueue --- pacer            |
 //	     |            v                          |
-//	  records      quic-go ----------------------+
-//	(direct path)    ^  |
-//	       sendQueue-+  +-> receiveLoop -> Handler.Records
+//	  records      quic-go ----------------------+      error queue (ICMP) -> hintLoop
+//	     |            ^  |                                                       v
+//	     |  sendQueue-+  +-> receiveLoop                               Handler.Unreachable
+//	     +---> Handler.Records <-+
 //
-// Ownership: one goroutine reads the socket in batches and decides packet by
-// packet where it goes. QUIC runs on a bounded queue of copies, so that nothing
-// it does (deadlines, Close, being slow) stops the reader; the extra hop costs
-// about 5 % of what a QUIC packet costs altogether. One goroutine sends QUIC's
-// packets in runs. Each connection has one goroutine that sends datagrams and one
-// that receives them. Transport.Close waits for all of them; it must not be
-// called from a Handler.
+// Ownership: one goroutine reads the socket in batches, decides packet by packet
+// where it goes, and calls the Handler for direct records. QUIC runs on a bounded
+// queue of copies, so that nothing it does (deadlines, Close, being slow) stops
+// the reader; the extra hop costs about 5 % of what a QUIC packet costs altogether.
+// One goroutine sends QUIC's packets in runs. Direct records leave in the goroutine
+// that sends them. Each connection has one goroutine that sends datagrams and one
+// that receives them. One goroutine passes on what the network reports.
+// Transport.Close waits for all of them; it must not be called from a Handler.
 //
 // Identity is not proven here: TLS is anonymous, and the handshake over the
 // first stream, bound to the connection by Conn.Binding, says who the peer is.
 //
 // Limits: QUIC packets of at most 1452 bytes; 1024 packets wait for QUIC; 256 KiB
 // wait for the socket; 1 MiB and 100 ms of records wait for the datagrams of a
-// connection.
+// connection; 1024 direct paths that nobody uses.
 package transport

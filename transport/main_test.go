@@ -18,23 +18,57 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // inbox is a Handler that keeps copies.
 type inbox struct {
-	mu    sync.Mutex
-	recs  [][]byte
-	calls int
-	known map[wire.RecordID]bool
+	mu      sync.Mutex
+	recs    [][]byte
+	calls   int
+	paths   []link.Path // of each call
+	known   map[wire.RecordID]bool
+	missing []netip.AddrPort // reported unreachable
 }
 
-func (b *inbox) Records(_ link.Path, recs [][]byte) {
+// know makes the id of a record known.
+func (b *inbox) know(rec []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known == nil {
+		b.known = make(map[wire.RecordID]bool)
+	}
+	b.known[wire.RecordID(rec[1:8])] = true
+}
+
+func (b *inbox) Records(p link.Path, recs [][]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls++
+	b.paths = append(b.paths, p)
 	for _, r := range recs {
 		b.recs = append(b.recs, append([]byte(nil), r...))
 	}
 }
 
-func (b *inbox) Known(id wire.RecordID) bool { return b.known[id] }
-func (b *inbox) Unreachable(netip.AddrPort)  {}
+func (b *inbox) Known(id wire.RecordID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known[id]
+}
+
+func (b *inbox) Unreachable(remote netip.AddrPort) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.missing = append(b.missing, remote)
+}
+
+// unreachable counts the reports of a remote.
+func (b *inbox) unreachable(remote netip.AddrPort) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.missing {
+		if m == remote {
+			n++
+		}
+	}
+	return n
+}
 
 func (b *inbox) len() int {
 	b.mu.Lock()
@@ -55,7 +89,12 @@ func testConfig(addr netip.AddrPort) Config {
 
 func startNode(t testing.TB, addr netip.AddrPort) *node {
 	t.Helper()
-	tr, err := Listen(testConfig(addr))
+	return startConfig(t, testConfig(addr))
+}
+
+func startConfig(t testing.TB, c Config) *node {
+	t.Helper()
+	tr, err := Listen(c)
 	if err != nil {
 		t.Fatal(err)
 	}

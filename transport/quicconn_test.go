@@ -42,7 +42,7 @@ func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (in
 func startFaulty(t *testing.T) (*node, *faultySocket) {
 	t.Helper()
 	cfg := testConfig(loopback)
-	udp, err := openSocket(cfg.Listen, 0, nil)
+	udp, err := openSocket(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,9 @@ const (
 //
 // One goroutine sends. Packets to one destination keep their order.
 type batcher struct {
-	sock  socket
-	count *counters
+	sock    socket
+	segment bool // the kernel cuts runs
+	count   *counters
 
 	mu     sync.Mutex
 	more   sync.Cond // for the sender: something waits, or the end
@@ -47,8 +48,8 @@ type run struct {
 	closed bool // its last packet is shorter
 }
 
-func newBatcher(sock socket, count *counters) *batcher {
-	b := &batcher{sock: sock, count: count, done: make(chan struct{})}
+func newBatcher(sock socket, segment bool, count *counters) *batcher {
+	b := &batcher{sock: sock, segment: segment, count: count, done: make(chan struct{})}
 	b.more.L, b.room.L = &b.mu, &b.mu
 	go b.loop() // ends with close, which waits for it
 	return b
@@ -127,7 +128,7 @@ func (b *batcher) loop() {
 // send makes one call for a run, or one for each packet where the way out
 // cannot segment. What fails is lost, like any packet, and counted.
 func (b *batcher) send(r *run) {
-	if r.n > 1 {
+	if r.n > 1 && b.segment {
 		_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, appendSegmentSize(r.oob, r.size), r.to)
 		if err == nil {
 			return

@@ -58,7 +58,7 @@ func batched(t *testing.T, fail error, write func(b *batcher)) []sent {
 	t.Helper()
 	rec := &recorder{open: make(chan struct{}), fail: fail}
 	var count counters
-	b := newBatcher(rec, &count)
+	b := newBatcher(rec, true, &count)
 	first := netip.MustParseAddrPort("192.0.2.99:1")
 	if !b.write(pkt(10, 0), appendSegmentSize(nil, 1452), first) {
 		t.Fatal("not taken")
@@ -142,7 +142,7 @@ func TestRunIsTakenApartWhereTheWayOutCannotSegment(t *testing.T) {
 
 func TestWriterWaitsWhenTheSocketIsSlow(t *testing.T) {
 	rec := &recorder{open: make(chan struct{})}
-	b := newBatcher(rec, new(counters))
+	b := newBatcher(rec, true, new(counters))
 	oob := appendSegmentSize(nil, 1452)
 	written := make(chan int)
 	go func() {
@@ -171,7 +171,7 @@ func TestWriterWaitsWhenTheSocketIsSlow(t *testing.T) {
 }
 
 func TestPacketsWithoutSegmentSizeAreNotTaken(t *testing.T) {
-	b := newBatcher(&recorder{}, new(counters))
+	b := newBatcher(&recorder{}, true, new(counters))
 	defer b.close()
 	if b.write(pkt(100, 0), tosMessage(1), loopback) || b.write(pkt(100, 0), nil, loopback) {
 		t.Fatal("taken")
@@ -179,12 +179,16 @@ func TestPacketsWithoutSegmentSizeAreNotTaken(t *testing.T) {
 }
 
 func TestReaderTakesRunsApart(t *testing.T) {
-	udp, err := openSocket(loopback, 0, nil)
+	udp, err := openSocket(testConfig(loopback))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	r, err := newBatchReader(udp)
+	rc, err := udp.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newBatchReader(udp, rc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"syscall"
@@ -32,6 +31,8 @@ type packet struct {
 	data []byte
 	oob  []byte // control messages: TOS, packet info
 	src  netip.AddrPort
+
+	local localAddr // from the packet info
 }
 
 // A socket is the part of a UDP socket that sends, as a wrapper in tests sees it.
@@ -45,9 +46,10 @@ type socket interface {
 
 // openSocket binds the one UDP socket: dual stack for [::], marked before the
 // first packet.
-func openSocket(addr netip.AddrPort, mark uint32, log *slog.Logger) (*net.UDPConn, error) {
+func openSocket(c Config) (*net.UDPConn, error) {
+	addr := c.Listen
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
-		return setOptions(rc, mark, log)
+		return setOptions(rc, c)
 	}}
 	pc, err := lc.ListenPacket(context.Background(), network(addr.Addr()), addr.String())
 	if err != nil && addr.Addr() == netip.IPv6Unspecified() && !errors.Is(err, syscall.EADDRINUSE) {

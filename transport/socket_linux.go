@@ -3,7 +3,6 @@ package transport
 import (
 	"encoding/binary"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -15,25 +14,35 @@ import (
 // setOptions prepares a new socket: mark, buffers, don't-fragment without
 // trusting ICMP, and the control messages that replies need. quic-go sets the
 // last two again; they are ours because the direct carrier relies on them too.
-func setOptions(rc syscall.RawConn, mark uint32, log *slog.Logger) error {
+func setOptions(rc syscall.RawConn, c Config) error {
 	return rc.Control(func(fd uintptr) {
 		s := int(fd)
-		if mark != 0 {
-			if err := unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
-				log.Warn("socket mark not set", "mark", mark, "err", err)
-			}
-		}
+		setMark(s, c)
 		setBuffer(s, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
 		setBuffer(s, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 		// The other family's options fail on a socket of one family; that is no error.
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVERR, 1) // see hints
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-		_ = unix.SetsockoptInt(s, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // an old kernel: one datagram a message
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1)
+		if !c.NoOffload {
+			_ = unix.SetsockoptInt(s, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // an old kernel: one datagram a message
+		}
 	})
+}
+
+// setMark sets SO_MARK, for which a privilege is needed.
+func setMark(s int, c Config) {
+	if c.Mark == 0 {
+		return
+	}
+	if err := unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_MARK, int(c.Mark)); err != nil {
+		c.Logger.Warn("socket mark not set", "mark", c.Mark, "err", err)
+	}
 }
 
 // setBuffer asks for socketBuffer beyond the system's limit where we may, else
@@ -61,18 +70,14 @@ type batchReader struct {
 	oobs  [readBatch][oobSize]byte
 	bufs  [readBatch][readBuffer]byte
 	out   []packet
-	zones map[uint32]string
+	zones zones
 	recv  func(fd uintptr) bool // bound once, or each read would allocate it
 	n     int
 	errno unix.Errno
 }
 
-func newBatchReader(c socket) (*batchReader, error) {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	r := &batchReader{rc: rc, zones: make(map[uint32]string), out: make([]packet, 0, readBatch*maxSegments)}
+func newBatchReader(_ socket, rc syscall.RawConn) (*batchReader, error) {
+	r := &batchReader{rc: rc, zones: make(zones), out: make([]packet, 0, readBatch*maxSegments)}
 	r.recv = r.recvmmsg
 	for i := range r.hdrs {
 		h := &r.hdrs[i].hdr
@@ -105,13 +110,13 @@ func (r *batchReader) read() ([]packet, error) {
 // split appends the datagrams of message i to out.
 func (r *batchReader) split(i int) {
 	h := &r.hdrs[i]
-	p := packet{oob: r.oobs[i][:h.hdr.Controllen], src: r.source(&r.names[i])}
+	p := packet{oob: r.oobs[i][:h.hdr.Controllen], src: r.zones.address(&r.names[i])}
+	size := p.readControl()
 	if h.hdr.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
 		r.out = append(r.out, p)
 		return
 	}
 	rest := r.bufs[i][:h.n]
-	size := groSize(p.oob)
 	for size > 0 && len(rest) > size {
 		p.data, rest = rest[:size:size], rest[size:]
 		r.out = append(r.out, p)
@@ -140,27 +145,29 @@ func (r *batchReader) recvmmsg(fd uintptr) bool {
 	}
 }
 
-// source reads a socket address of either family, IPv4 unmapped.
-func (r *batchReader) source(sa *unix.RawSockaddrInet6) netip.AddrPort {
+// zones are the numbers of interfaces as text, which the net package accepts.
+type zones map[uint32]string
+
+// address reads a socket address of either family, IPv4 unmapped.
+func (z zones) address(sa *unix.RawSockaddrInet6) netip.AddrPort {
 	if sa.Family == unix.AF_INET {
 		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
 		return netip.AddrPortFrom(netip.AddrFrom4(sa4.Addr), ntohs(sa4.Port))
 	}
 	a := netip.AddrFrom16(sa.Addr).Unmap()
 	if sa.Scope_id != 0 && a.Is6() {
-		a = a.WithZone(r.zone(sa.Scope_id))
+		a = a.WithZone(z.name(sa.Scope_id))
 	}
 	return netip.AddrPortFrom(a, ntohs(sa.Port))
 }
 
-// zone is the number of an interface as text, which the net package accepts.
-func (r *batchReader) zone(id uint32) string {
-	z, ok := r.zones[id]
+func (z zones) name(id uint32) string {
+	s, ok := z[id]
 	if !ok {
-		z = strconv.FormatUint(uint64(id), 10)
-		r.zones[id] = z
+		s = strconv.FormatUint(uint64(id), 10)
+		z[id] = s
 	}
-	return z
+	return s
 }
 
 func ntohs(p uint16) uint16 {
@@ -185,19 +192,37 @@ func swallowed(err error) bool {
 	return false
 }
 
-// groSize is the size of the datagrams in a run, 0 for a single one.
-func groSize(oob []byte) int {
-	for len(oob) > 0 {
+// readControl sets where the message arrived. It returns the size of the
+// datagrams in a run, 0 for a single one.
+func (p *packet) readControl() (size int) {
+	for oob := p.oob; len(oob) > 0; {
 		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
 			return 0
 		}
-		if hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_GRO && len(body) >= 4 {
-			return int(binary.NativeEndian.Uint32(body))
+		switch {
+		case hdr.Level == unix.IPPROTO_UDP && hdr.Type == unix.UDP_GRO && len(body) >= 4:
+			size = int(binary.NativeEndian.Uint32(body))
+		case hdr.Level == unix.IPPROTO_IP && hdr.Type == unix.IP_PKTINFO && len(body) >= unix.SizeofInet4Pktinfo:
+			p.local = localAddr{addr: netip.AddrFrom4([4]byte(body[4:8]))}
+		case hdr.Level == unix.IPPROTO_IPV6 && hdr.Type == unix.IPV6_PKTINFO && len(body) >= unix.SizeofInet6Pktinfo:
+			p.local6(netip.AddrFrom16([16]byte(body[:16])), binary.NativeEndian.Uint32(body[16:]))
 		}
 		oob = rest
 	}
-	return 0
+	return size
+}
+
+// local6 takes the packet info of IPv6. Of a packet of IPv4 on a dual-stack socket
+// there are both kinds, and this one may be a broadcast address.
+func (p *packet) local6(a netip.Addr, iface uint32) {
+	switch {
+	case a.Is4In6():
+	case a.IsLinkLocalUnicast():
+		p.local = localAddr{a, iface}
+	default:
+		p.local = localAddr{addr: a}
+	}
 }
 
 // cutSegmentSize appends control messages to dst without UDP_SEGMENT, whose

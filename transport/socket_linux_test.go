@@ -7,12 +7,16 @@ import (
 )
 
 func TestReadingIsFreeOfAllocations(t *testing.T) {
-	udp, err := openSocket(loopback, 0, nil)
+	udp, err := openSocket(testConfig(loopback))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	r, err := newBatchReader(udp)
+	rc, err := udp.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newBatchReader(udp, rc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +50,9 @@ func TestSocketBuffersStayOurs(t *testing.T) {
 }
 
 func TestMarkIsOnTheSocket(t *testing.T) {
-	udp, err := openSocket(loopback, 77, slog.New(slog.DiscardHandler))
+	conf := testConfig(loopback)
+	conf.Mark, conf.Logger = 77, slog.New(slog.DiscardHandler)
+	udp, err := openSocket(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package transport
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"syscall"
 
@@ -12,7 +11,7 @@ import (
 )
 
 // setOptions has nothing to do here: quic-go sets what it needs.
-func setOptions(syscall.RawConn, uint32, *slog.Logger) error { return nil }
+func setOptions(syscall.RawConn, Config) error { return nil }
 
 // A batchReader reads datagrams through x/net, which allocates for each.
 type batchReader struct {
@@ -21,7 +20,7 @@ type batchReader struct {
 	out []packet
 }
 
-func newBatchReader(c socket) (*batchReader, error) {
+func newBatchReader(c socket, _ syscall.RawConn) (*batchReader, error) {
 	pc, ok := c.(net.PacketConn)
 	if !ok {
 		return nil, errors.New("not a packet conn")

@@ -7,7 +7,7 @@ import "sync/atomic"
 type Stats struct {
 	Received       uint64 // UDP datagrams read from the socket
 	UnknownRecords uint64 // records whose id nobody knows
-	NoPath         uint64 // records with a known id from an address without a direct path
+	NoPath         uint64 // records with a known id, or packets of QUIC, while that carrier is switched off
 	Malformed      uint64 // neither QUIC nor a record, or cut short by the kernel
 	ReadErrors     uint64 // receive calls that failed
 	QUICOverflow   uint64 // packets dropped because QUIC did not fetch them in time
@@ -17,12 +17,17 @@ type Stats struct {
 	DatagramOld    uint64 // records that waited longer than 100 ms
 	DatagramTooBig uint64 // records that no longer fit when their turn came
 	DatagramBad    uint64 // received datagrams that are not records
+	DirectFull     uint64 // records refused because the socket was full
+	DirectTooBig   uint64 // sends that ended at a record larger than the local link
+	DirectLost     uint64 // records for which there was no way to the remote
+	ICMPErrors     uint64 // ICMP messages about a remote, other than too big
 }
 
 type counters struct {
 	received, unknown, noPath, malformed, readErrors atomic.Uint64
 	quicOverflow, sendErrors, retries                atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
+	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -39,5 +44,9 @@ func (c *counters) snapshot() Stats {
 		DatagramOld:    c.dgOld.Load(),
 		DatagramTooBig: c.dgTooBig.Load(),
 		DatagramBad:    c.dgBad.Load(),
+		DirectFull:     c.directFull.Load(),
+		DirectTooBig:   c.directTooBig.Load(),
+		DirectLost:     c.directLost.Load(),
+		ICMPErrors:     c.icmpErrors.Load(),
 	}
 }

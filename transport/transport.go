@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -27,6 +28,8 @@ type Config struct {
 	// survive a restart: that is how a peer notices one at once.
 	ResetKey, TokenKey [32]byte
 	Mark               uint32       // SO_MARK when not 0
+	Carriers           Carriers     // which may be used; zero is all
+	NoOffload          bool         // no UDP_GRO and no UDP_SEGMENT
 	Logger             *slog.Logger // nil discards
 }
 
@@ -35,12 +38,15 @@ type Config struct {
 type Transport struct {
 	log      *slog.Logger
 	sock     socket
+	carriers Carriers
+	directs  directs
+	hints    *hints
 	queue    *quicQueue
 	batch    *batcher
 	pace     *pacer
 	door     *doorkeeper
 	qt       *quic.Transport
-	ln       *quic.Listener
+	ln       *quic.Listener // nil: QUIC is switched off
 	initials smallInitials
 	count    counters
 	dialler  dialler
@@ -48,7 +54,7 @@ type Transport struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the reader and two goroutines a connection
+	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -62,7 +68,7 @@ func Listen(c Config) (*Transport, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	sock, err := openSocket(c.Listen, c.Mark, c.Logger)
+	sock, err := openSocket(c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +77,17 @@ func Listen(c Config) (*Transport, error) {
 
 // start runs a Transport on an open socket, which it owns from here on.
 func start(c Config, sock socket) (*Transport, error) {
-	reader, err := newBatchReader(sock)
+	rc, err := sock.SyscallConn()
 	if err != nil {
 		sock.Close()
 		return nil, fmt.Errorf("transport: %w", err)
 	}
-	t, err := newTransport(c, sock)
+	reader, err := newBatchReader(sock, rc)
+	if err != nil {
+		sock.Close()
+		return nil, fmt.Errorf("transport: %w", err)
+	}
+	t, err := newTransport(c, sock, rc)
 	if err != nil {
 		t.cancel()
 		t.batch.close()
@@ -84,43 +95,60 @@ func start(c Config, sock socket) (*Transport, error) {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	t.wg.Add(1)
-	go t.readLoop(reader) // ends with the socket; Close waits
+	go t.readLoop(reader)                             // ends with the socket; Close waits
+	t.wg.Go(func() { t.hintLoop(newErrorQueue(rc)) }) // ends with ctx
 	return t, nil
 }
 
 // newTransport joins the parts around a socket that nobody reads yet. On an
 // error the batcher runs all the same.
-func newTransport(c Config, sock socket) (*Transport, error) {
-	t := &Transport{log: c.Logger, sock: sock, conns: make(map[*conn]struct{})}
+func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
+	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), conns: make(map[*conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
 	t.pace = newPacer()
 	t.door = newDoorkeeper(&t.count)
-	t.batch = newBatcher(sock, &t.count)
+	segment := !c.NoOffload && canSegment(rc)
+	patient := patientSocket{sock, t.hints}
+	t.directs.init(sock, rc, segment, t.hints, &t.count)
+	t.batch = newBatcher(patient, segment, &t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{sock: sock, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
+		Conn:                  &quicConn{sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
 		VerifySourceAddress:   t.door.verify,
 	}
+	if !c.Carriers.links(wire.LinkQUIC) {
+		return t, nil
+	}
+	return t, t.listenQUIC()
+}
+
+func (t *Transport) listenQUIC() error {
 	tlsConf, err := tlsConfig()
 	if err != nil {
-		return t, err
+		return err
 	}
 	t.dialler = dialler{qt: t.qt, tls: tlsConf}
 	conf := quicConfig(fullPacket)
 	conf.GetConfigForClient = t.initials.configFor
 	t.ln, err = t.qt.Listen(tlsConf, conf)
-	return t, err
+	return err
 }
 
 // Handle names the receiver of records.
 func (t *Transport) Handle(h link.Handler) { t.handler.Store(&h) }
 
-// Direct implements link.Network: there is no direct carrier here yet.
-func (t *Transport) Direct(netip.AddrPort) link.Direct { return nil }
+// Direct returns the direct path to remote: one object for equal remotes as long
+// as somebody holds it. Nil when the carrier is switched off.
+func (t *Transport) Direct(remote netip.AddrPort) link.Direct {
+	if !t.carriers.Has(wire.CarrierDirect) {
+		return nil
+	}
+	return t.directs.to(remote)
+}
 
 func (t *Transport) handlerOrNil() link.Handler {
 	if h := t.handler.Load(); h != nil {
@@ -138,7 +166,7 @@ func (t *Transport) Stats() Stats { return t.count.snapshot() }
 // Dial connects to remote; see dialler. Errors: ErrNoAnswer, ErrPeerClosed (it
 // refused), ErrNoDatagram, ErrNoHandler, ErrClosed, or the context's.
 func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
-	if l != wire.LinkQUIC {
+	if l != wire.LinkQUIC || t.ln == nil {
 		return nil, link.ErrOff
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -242,8 +270,10 @@ func (t *Transport) Close() error {
 	for _, c := range conns {
 		_ = c.Close("shutdown")
 	}
-	_ = t.ln.Close()
-	_ = t.qt.Close()
+	if t.ln != nil {
+		_ = t.ln.Close()
+		_ = t.qt.Close()
+	}
 	t.queue.close()
 	t.batch.close() // the goodbyes are out
 	err := t.sock.Close()
