@@ -81,6 +81,9 @@ func (x *epochs) find(rec *record.Epoch) *epoch {
 // install makes an epoch receivable under its handle. With hold its records
 // wait until the peer is proven.
 func (x *epochs) install(id uint64, res *handshake.Result, hold bool) error {
+	if x.s.state == Closed {
+		return ErrClosed
+	}
 	rec, err := record.New(keysOf(res))
 	if err != nil {
 		return err
