@@ -47,6 +47,7 @@ func sameBase(old, c *config.Config) error {
 		{"listen", old.Listen == c.Listen},
 		{"mtu", old.MTU == c.MTU},
 		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
+		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
 		{"session", old.Session == c.Session},
 	} {
 		if !k.same {
@@ -96,11 +97,11 @@ func renewed(old, now config.Peer) bool {
 }
 
 func (n *node) removePeer(p config.Peer) error {
+	n.where.Delete(p.DID) // first: Establish would add again whom it can resolve
 	errs := []error{n.manager.Remove(p.DID)}
 	for _, prefix := range p.AllowedIPs {
 		errs = append(errs, n.kernel.Remove(prefix))
 	}
-	n.where.Delete(p.DID)
 	return errors.Join(errs...)
 }
 
