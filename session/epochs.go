@@ -146,7 +146,7 @@ func (x *epochs) tell() {
 	rest := x.waiters[:0]
 	for _, w := range x.waiters {
 		if x.number() > w.after {
-			w.answer <- nil
+			x.s.reply(w.answer, nil)
 		} else {
 			rest = append(rest, w)
 		}
@@ -164,7 +164,7 @@ func (x *epochs) drop(now time.Time) {
 		x.endShort(id)
 	}
 	for _, w := range x.waiters {
-		w.answer <- ErrNotEstablished
+		x.s.reply(w.answer, ErrNotEstablished)
 	}
 	x.waiters = nil
 }

@@ -23,7 +23,7 @@ func (s *Session) Rotate(ctx context.Context) error {
 
 func (x *epochs) wantRotation(answer chan error, now time.Time) {
 	if x.cur == nil || x.s.state != Established && x.s.state != Rotating {
-		answer <- ErrNotEstablished
+		x.s.reply(answer, ErrNotEstablished)
 		return
 	}
 	x.waiters = append(x.waiters, waiter{x.number(), answer})

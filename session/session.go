@@ -69,6 +69,7 @@ type Session struct {
 	refused         uint64    // events that the table has no transition for
 	shunned         time.Time // full handshakes of the peer are refused until then
 	waiters         []chan error
+	replies         []func() // to be given after the next publish
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
@@ -115,6 +116,7 @@ func (s *Session) loop() {
 		}
 		s.tick(now)
 		s.publish(now)
+		s.answerAll()
 		if next := s.deadline(); !next.IsZero() {
 			timer.Reset(next.Sub(now))
 		} else {
@@ -124,6 +126,19 @@ func (s *Session) loop() {
 	for _, call := range s.box.close() {
 		call(time.Now()) // whoever waits gets an answer; the table refuses the rest
 	}
+	s.answerAll()
+}
+
+// reply answers somebody who waits, once what was done for him is published.
+func (s *Session) reply(to chan<- error, err error) {
+	s.replies = append(s.replies, func() { to <- err })
+}
+
+func (s *Session) answerAll() {
+	for _, f := range s.replies {
+		f()
+	}
+	s.replies = nil
 }
 
 // tick does what is due.
@@ -236,7 +251,7 @@ func (s *Session) entered(from State, now time.Time) {
 // Never call it from the loop.
 func (s *Session) call(f func(now time.Time) error) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { answer <- f(now) }) {
+	if !s.box.post(func(now time.Time) { s.reply(answer, f(now)) }) {
 		return ErrClosed
 	}
 	return <-answer

@@ -105,10 +105,10 @@ func (s *Session) establish(ctx context.Context) error {
 func (s *Session) want(answer chan error, now time.Time) {
 	switch s.state {
 	case Established, Rotating:
-		answer <- nil
+		s.reply(answer, nil)
 		return
 	case Closed:
-		answer <- ErrClosed
+		s.reply(answer, ErrClosed)
 		return
 	}
 	s.waiters = append(s.waiters, answer)
@@ -120,7 +120,7 @@ func (s *Session) want(answer chan error, now time.Time) {
 // answer tells everybody who waits.
 func (s *Session) answer(err error) {
 	for _, w := range s.waiters {
-		w <- err
+		s.reply(w, err)
 	}
 	s.waiters = nil
 }
