@@ -24,14 +24,21 @@ func (k sink) Opened(p link.Path, e *record.Epoch) {
 	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })
 }
 
-// Moved implements link.Sink.
+// Moved implements link.Sink. Only the newest path counts, and it is never lost.
 func (k sink) Moved(p link.Path) {
-	k.s.box.postFrame(func(now time.Time) { k.s.moved(p, now) })
+	if k.s.movedTo.Swap(&p) == nil {
+		k.s.box.post(func(now time.Time) { k.s.moved(*k.s.movedTo.Swap(nil), now) })
+	}
 }
 
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
-	k.s.box.postFrame(func(now time.Time) { k.s.demand(now) })
+	if k.s.waiting.CompareAndSwap(false, true) {
+		k.s.box.post(func(now time.Time) {
+			k.s.waiting.Store(false)
+			k.s.demand(now)
+		})
+	}
 }
 
 // Sent implements link.Sink.

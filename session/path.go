@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxCandidates bounds direct paths that are not proven: addresses that
+	// maxCandidates bounds direct paths beside the one in use: addresses that
 	// records came from.
 	maxCandidates = 3
 	// returnHold is how long a path that was lost must answer without a break
@@ -79,15 +79,21 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 	if x.since.IsZero() {
 		x.since = now
 	}
+	if x.next.IsZero() {
+		x.next = now.Add(standbyGap)
+	}
 	return x
 }
 
 // addDirect makes the direct path to where p leads a candidate, and probes it.
-func (s *Session) addDirect(d link.Direct, now time.Time) *path {
+// Known says that a connection showed the address; any other is asked with one
+// small probe at a time until it answers.
+func (s *Session) addDirect(d link.Direct, known bool, now time.Time) *path {
 	if x := s.pathOf(d); x != nil {
 		return x
 	}
 	x := &path{Path: d}
+	x.known = known
 	s.dropCandidates()
 	s.paths = append(s.paths, x)
 	x.begin(now)
@@ -98,7 +104,7 @@ func (s *Session) addDirect(d link.Direct, now time.Time) *path {
 func (s *Session) dropCandidates() {
 	var n int
 	for i := len(s.paths) - 1; i >= 0; i-- {
-		if x := s.paths[i]; x.conn == nil && !x.proven && x != s.using {
+		if x := s.paths[i]; x.conn == nil && x != s.using {
 			if n++; n >= maxCandidates {
 				s.paths = append(s.paths[:i], s.paths[i+1:]...)
 			}
@@ -122,6 +128,9 @@ func (s *Session) use(x *path, now time.Time) {
 		return
 	}
 	before := s.using
+	if before != nil {
+		before.next = now.Add(standbyGap)
+	}
 	s.using = x
 	if x == nil {
 		s.plane.Use(nil, nil)
@@ -183,7 +192,7 @@ func (s *Session) lose(now time.Time) {
 // have roamed. Nothing moves without a proof.
 func (s *Session) moved(p link.Path, now time.Time) {
 	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil {
-		s.addDirect(d, now)
+		s.addDirect(d, false, now)
 	}
 	s.follow(now)
 }
@@ -214,7 +223,7 @@ func (s *Session) spread(now time.Time) {
 	}
 	if s.udp.IsValid() && (s.using == nil || s.using.Carrier() != wire.CarrierDirect) {
 		if d := s.m.c.Network.Direct(s.udp); d != nil {
-			s.addDirect(d, now)
+			s.addDirect(d, true, now)
 		}
 	}
 	if !s.hasLink(wire.LinkQUIC) {

@@ -35,7 +35,10 @@ type Session struct {
 	receivable  record.Table[*record.Epoch]  // whose peer is proven
 	channelSent atomic.Uint64                // records on the message channel
 	msgs        messages
-	taking      chan struct{} // held by the one Deliver that sees the first message
+	movedTo     atomic.Pointer[link.Path] // where records came from last, until the loop has seen it
+	waiting     atomic.Bool               // the loop has been told that packets wait
+	hinted      atomic.Bool               // a hint that the peer cannot be reached waits for the loop
+	taking      chan struct{}             // held by the one Deliver that sees the first message
 
 	// Below: owned by the loop.
 	state    State
@@ -62,6 +65,7 @@ type Session struct {
 	incarnation     uint64    // ours, as the peer knows this session
 	peerIncarnation uint64    // 0: not known yet
 	carried         link.Conn // the connection that the message channel is on
+	carrying        uint64    // counts runs of the channel
 	stopCarrying    func()    // ends it there
 	recarry         time.Time // when to open it again
 	full            uint64    // full handshakes since start
@@ -231,7 +235,9 @@ func (s *Session) entered(from State, now time.Time) {
 		if s.reason == ReasonExpired {
 			s.forgetResume() // a full handshake is required
 		}
-		s.retry.backoff(now)
+		if s.canDial() {
+			s.retry.backoff(now)
+		}
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
 		s.release(now)

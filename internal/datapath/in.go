@@ -51,7 +51,7 @@ func sameID(a, b []byte) bool {
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
 	in.peer = r.peer
-	opened := false
+	heard := false // a record that cannot be a replay
 	for _, rec := range recs {
 		slot := &in.batch.Packets[in.n]
 		plain, verdict := r.epoch.OpenTo(slot.Buf[slot.Off:slot.Off], rec)
@@ -59,12 +59,13 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if opened = true; !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
+		heard = heard || rec[wire.HeaderSize-1] != byte(wire.SpaceControl)
+		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
 		in.take(d, path, r, slot, plain)
 	}
-	if opened {
+	if heard {
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
@@ -94,7 +95,7 @@ func (d *Datapath) giveBack(in *inbound) {
 func (in *inbound) take(d *Datapath, path link.Path, r *receiver, slot *tun.Packet, plain []byte) {
 	kind := wire.KindOf(plain)
 	if kind == wire.KindFrame && plain[0] == wire.FramePart {
-		n := r.peer.halves.join(slot.Buf[slot.Off:], plain, time.Now(), &r.peer.traffic)
+		n := r.peer.halves.Join(slot.Buf[slot.Off:], plain, time.Now(), &r.peer.traffic)
 		if n == 0 {
 			return
 		}
@@ -149,6 +150,9 @@ func (in *inbound) write(d *Datapath) {
 	written, err := d.dev.Write(in.batch.Packets[:in.n])
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
+		for _, p := range in.batch.Packets[written:in.n] {
+			in.bytes -= p.Len
+		}
 	}
 	t.RxPackets.Add(uint64(written))
 	t.RxBytes.Add(uint64(in.bytes))
@@ -159,7 +163,7 @@ func dropOfVerdict(v record.Verdict) link.Drop {
 	switch v {
 	case record.Replayed:
 		return link.DropReplayed
-	case record.Malformed:
+	case record.Malformed, record.TooBig:
 		return link.DropMalformed
 	}
 	return link.DropForged

@@ -134,7 +134,11 @@ func (p *Peer) transmit(tx *sender, plains [][]byte, out *outbound) {
 	}
 	n, err := tx.path.Send(&out.sealed)
 	if n < len(records) {
-		p.traffic.Drop(dropOf(err), len(records)-n)
+		plains = p.refused(plains, len(records), n, err)
+		bytes = 0
+		for _, packet := range plains {
+			bytes += len(packet)
+		}
 	}
 	p.traffic.TxPackets.Add(uint64(len(plains)))
 	p.traffic.TxBytes.Add(uint64(bytes))
@@ -142,6 +146,14 @@ func (p *Peer) transmit(tx *sender, plains [][]byte, out *outbound) {
 	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
 		p.sink.Sent()
 	}
+}
+
+// refused counts the packets of which the path did not take every record, and
+// returns the others. Where some went in two records, both halves count.
+func (p *Peer) refused(plains [][]byte, records, taken int, err error) [][]byte {
+	sent := max(0, len(plains)-(records-taken))
+	p.traffic.Drop(dropOf(err), len(plains)-sent)
+	return plains[:sent]
 }
 
 func dropOf(err error) link.Drop {
