@@ -112,12 +112,13 @@ func TestHandshakesThroughUnkindRelays(t *testing.T) {
 		cases = append(cases, relayed{name: fmt.Sprintf("datagram %d lost", i), up: lab.Disturbance{Keep: loses(int64(i))}},
 			relayed{name: fmt.Sprintf("answer %d lost", i), down: lab.Disturbance{Keep: loses(int64(i))}})
 	}
-	peers := w.star(a, len(cases))
+	peers, relays := w.star(a, len(cases)), make([]*lab.UDPRelay, len(cases))
 	for i, p := range peers {
 		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.host.IP4, port), uint64(i))
 		w.ok(err)
 		r.Set(lab.Up, cases[i].up)
 		r.Set(lab.Down, cases[i].down)
+		relays[i] = r
 		a.knows(p, r.Addr().String())
 	}
 	w.ok(w.R.DropTCP()) // or μTCP would help out
@@ -141,6 +142,11 @@ func TestHandshakesThroughUnkindRelays(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for i, r := range relays {
+		if up, down := r.Stats(); up.Dropped+up.Duplicated+up.Reordered+down.Dropped+down.Duplicated+down.Reordered == 0 {
+			t.Errorf("%s: nothing of the kind has happened: %+v, %+v", cases[i].name, up, down)
+		}
+	}
 }
 
 // loses drops the packets of these numbers, counted from 1.
