@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -17,12 +18,17 @@ import (
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
-// goodbye is how long Close may take to get its last packets out.
-const goodbye = time.Second
+const (
+	// goodbye is how long Close may take to get its last packets out.
+	goodbye = time.Second
+	// maxIncoming is how many connections wait for Accept.
+	maxIncoming = 64
+)
 
 // Config says where and how to listen. It is not changed after Listen.
 type Config struct {
-	// Listen is the UDP address; [::] is dual stack, port 0 lets the system choose.
+	// Listen is the UDP and TCP address; [::] is dual stack, port 0 lets the
+	// system choose.
 	Listen netip.AddrPort
 	// ResetKey and TokenKey make stateless resets and address tokens. They must
 	// survive a restart: that is how a peer notices one at once.
@@ -50,14 +56,18 @@ type Transport struct {
 	initials smallInitials
 	count    counters
 	dialler  dialler
+	utcp     utcpDoor
 	handler  atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection
+	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection, two that accept
+
+	accept   sync.Once      // starts accepting
+	incoming chan link.Conn // for Accept
 
 	mu     sync.Mutex
-	conns  map[*conn]struct{}
+	conns  map[link.Conn]struct{}
 	closed bool
 }
 
@@ -68,42 +78,54 @@ func Listen(c Config) (*Transport, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	sock, err := openSocket(c)
+	sock, tcp, err := openPorts(c)
 	if err != nil {
 		return nil, err
 	}
-	return start(c, sock)
+	return start(c, sock, tcp)
 }
 
-// start runs a Transport on an open socket, which it owns from here on.
-func start(c Config, sock socket) (*Transport, error) {
-	rc, err := sock.SyscallConn()
+// start runs a Transport on open sockets, which it owns from here on. Without a
+// TCP listener there is no μTCP.
+func start(c Config, sock socket, tcp *net.TCPListener) (*Transport, error) {
+	t, reader, err := assemble(c, sock, tcp)
 	if err != nil {
 		sock.Close()
+		if tcp != nil {
+			tcp.Close()
+		}
 		return nil, fmt.Errorf("transport: %w", err)
+	}
+	t.wg.Add(1)
+	go t.readLoop(reader)                                    // ends with the socket; Close waits
+	t.wg.Go(func() { t.hintLoop(newErrorQueue(reader.rc)) }) // ends with ctx
+	return t, nil
+}
+
+func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchReader, error) {
+	rc, err := sock.SyscallConn()
+	if err != nil {
+		return nil, nil, err
 	}
 	reader, err := newBatchReader(sock, rc)
 	if err != nil {
-		sock.Close()
-		return nil, fmt.Errorf("transport: %w", err)
+		return nil, nil, err
 	}
 	t, err := newTransport(c, sock, rc)
 	if err != nil {
 		t.cancel()
 		t.batch.close()
-		sock.Close()
-		return nil, fmt.Errorf("transport: %w", err)
+		return nil, nil, err
 	}
-	t.wg.Add(1)
-	go t.readLoop(reader)                             // ends with the socket; Close waits
-	t.wg.Go(func() { t.hintLoop(newErrorQueue(rc)) }) // ends with ctx
-	return t, nil
+	t.utcp.init(c, tcp, t.LocalAddr().Addr())
+	return t, reader, nil
 }
 
 // newTransport joins the parts around a socket that nobody reads yet. On an
 // error the batcher runs all the same.
 func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
-	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), conns: make(map[*conn]struct{})}
+	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(),
+		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
 	t.pace = newPacer()
@@ -163,42 +185,90 @@ func (t *Transport) LocalAddr() netip.AddrPort { return addrPort(t.sock.LocalAdd
 // Stats returns the counters since Listen.
 func (t *Transport) Stats() Stats { return t.count.snapshot() }
 
-// Dial connects to remote; see dialler. Errors: ErrNoAnswer, ErrPeerClosed (it
-// refused), ErrNoDatagram, ErrNoHandler, ErrClosed, or the context's.
+// Dial connects to remote; see dialler and utcpDoor. Errors: link.ErrOff,
+// ErrNoAnswer, ErrPeerClosed (it refused), ErrNoDatagram, ErrNoHandler, ErrClosed,
+// or the context's. A μTCP connection shows itself to the peer with its first stream.
 func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
-	if l != wire.LinkQUIC || t.ln == nil {
+	dial := t.dialQUIC
+	switch {
+	case l == wire.LinkQUIC && t.ln != nil:
+	case l == wire.LinkUTCP && t.utcp.ln != nil:
+		dial = t.dialUTCP
+	default:
 		return nil, link.ErrOff
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
-	qc, err := t.dialler.dial(ctx, remote)
+	c, err := dial(ctx, remote)
 	if err != nil {
-		err = connError(err)
-		if errors.Is(err, ErrIdle) {
-			err = ErrNoAnswer // idle during the handshake
-		}
 		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(err))
 	}
-	return t.adopt(qc)
+	return c, nil
 }
 
-// Accept waits for a connection whose QUIC handshake is complete. One that ends
-// or proves unfit meanwhile is skipped.
+func (t *Transport) dialQUIC(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	qc, err := t.dialler.dial(ctx, remote)
+	if err == nil {
+		return t.adopt(qc)
+	}
+	if err = connError(err); errors.Is(err, ErrIdle) {
+		err = ErrNoAnswer // idle during the handshake
+	}
+	return nil, err
+}
+
+// Accept waits for a connection: of QUIC, whose handshake is complete, or of TCP,
+// on which the peer has opened a stream. Connections come in from the first call
+// on. One of TCP is limited until its method Proven is called, which says that the
+// peer has authenticated itself.
 func (t *Transport) Accept(ctx context.Context) (link.Conn, error) {
+	t.accept.Do(t.startAccepting)
+	if err := t.closedOr(nil); err != nil {
+		return nil, err
+	}
+	select {
+	case c := <-t.incoming:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+}
+
+func (t *Transport) startAccepting() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	if t.ln != nil {
+		t.wg.Go(t.acceptQUIC) // ends with ctx
+	}
+	if t.utcp.ln != nil {
+		t.wg.Go(t.acceptTCP) // ends with its listener
+	}
+}
+
+// acceptQUIC passes on connections. One that ends or proves unfit meanwhile is
+// skipped.
+func (t *Transport) acceptQUIC() {
 	for {
-		qc, err := t.ln.Accept(ctx)
+		qc, err := t.ln.Accept(t.ctx)
 		if err != nil {
-			return nil, t.closedOr(connError(err))
+			return
 		}
 		c, err := t.adopt(qc)
-		if err == nil {
-			return c, nil
+		if err != nil {
+			t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
+			continue
 		}
-		if err := t.closedOr(nil); err != nil {
-			return nil, err
+		select {
+		case t.incoming <- c:
+		case <-t.ctx.Done():
+			return
 		}
-		t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
 	}
 }
 
@@ -212,9 +282,9 @@ func (t *Transport) closedOr(err error) error {
 
 // adopt makes a QUIC connection ours: its binding, its path, its goroutines.
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
-	c, err := newConn(qc, t.pace, &t.count)
+	c, err := newConn(qc, t.pace, !t.carriers.Has(wire.CarrierDatagram), &t.count)
 	if err == nil {
-		err = t.run(c)
+		err = t.run(c, c.path.sendLoop, c.path.receiveLoop)
 	}
 	if err != nil {
 		_ = qc.CloseWithError(closeCode, "not usable")
@@ -223,8 +293,9 @@ func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 	return c, nil
 }
 
-// run starts the connection's goroutines, which take it off the list at its end.
-func (t *Transport) run(c *conn) error {
+// run starts a connection's goroutines; the one that receives takes it off the list
+// at its end.
+func (t *Transport) run(c link.Conn, send func(), receive func(link.Handler)) error {
 	h := t.handlerOrNil()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -235,15 +306,15 @@ func (t *Transport) run(c *conn) error {
 		return ErrNoHandler
 	}
 	t.conns[c] = struct{}{}
-	t.wg.Go(c.path.sendLoop)
+	t.wg.Go(send)
 	t.wg.Go(func() {
-		c.path.receiveLoop(h)
+		receive(h)
 		t.forget(c)
 	})
 	return nil
 }
 
-func (t *Transport) forget(c *conn) {
+func (t *Transport) forget(c link.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.conns, c)
@@ -256,7 +327,7 @@ func (t *Transport) Close() error {
 	t.mu.Lock()
 	again := t.closed
 	t.closed = true
-	conns := make([]*conn, 0, len(t.conns))
+	conns := make([]link.Conn, 0, len(t.conns))
 	for c := range t.conns {
 		conns = append(conns, c)
 	}
@@ -266,6 +337,9 @@ func (t *Transport) Close() error {
 		return nil
 	}
 	t.cancel() // dials under way
+	if t.utcp.ln != nil {
+		_ = t.utcp.ln.Close()
+	}
 	_ = t.sock.SetWriteDeadline(time.Now().Add(goodbye))
 	for _, c := range conns {
 		_ = c.Close("shutdown")

@@ -3,6 +3,7 @@ package discovery
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func newFamily(m Method, mark uint32) (*family, error) {
 	if err != nil {
 		return nil, errors.Join(err, hear.Close())
 	}
-	f := &family{method: m, hear: hear, talk: talk, port: addrPort(talk.LocalAddr()).Port()}
+	f := &family{method: m, hear: hear, talk: talk, port: uint16(talk.LocalAddr().(*net.UDPAddr).Port)}
 	f.segments.Store(new([]segment))
 	return f, nil
 }

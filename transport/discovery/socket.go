@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -34,7 +35,7 @@ type meta struct {
 }
 
 // A socket is a UDP socket of one family that says how packets came and lets
-// packets leave by an interface. The two families differ in their calls only.
+// packets leave by an interface.
 type socket interface {
 	read(b []byte) (int, meta, error)
 	write(b []byte, via segment, to netip.AddrPort) error
@@ -54,41 +55,47 @@ func open(m Method, port uint16, mark uint32) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := prepare(m, c)
+	s, err := prepare(m, c.(*net.UDPConn))
 	if err != nil {
-		c.Close()
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	return s, nil
 }
 
-func prepare(m Method, c net.PacketConn) (socket, error) {
+// prepare asks for what comes with a packet and sets what leaves with one.
+func prepare(m Method, c *net.UDPConn) (socket, error) {
 	if m == Broadcast {
-		s := socket4{ipv4.NewPacketConn(c)}
-		if err := s.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
-			return nil, err
-		}
-		return s, s.SetTTL(hops)
+		p := ipv4.NewPacketConn(c)
+		err := p.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true)
+		return &udp{UDPConn: c, sender: socket4{p}}, errors.Join(err, p.SetTTL(hops))
 	}
-	s := socket6{ipv6.NewPacketConn(c)}
-	if err := s.SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst|ipv6.FlagInterface, true); err != nil {
-		return nil, err
-	}
-	if err := s.SetMulticastHopLimit(hops); err != nil {
-		return nil, err
-	}
-	return s, s.SetHopLimit(hops)
+	p := ipv6.NewPacketConn(c)
+	err := p.SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst|ipv6.FlagInterface, true)
+	return &udp{UDPConn: c, sender: socket6{p}}, errors.Join(err, p.SetMulticastHopLimit(hops), p.SetHopLimit(hops))
+}
+
+// A udp is a socket of either family. Its reading allocates nothing: else a flood
+// would grow the process by its garbage.
+type udp struct {
+	*net.UDPConn
+	sender
+	oob [128]byte // the reader's
+}
+
+// A sender is what differs between the families.
+type sender interface {
+	write(b []byte, via segment, to netip.AddrPort) error
+	join(index int) error
+}
+
+func (u *udp) read(b []byte) (int, meta, error) {
+	n, oobn, _, src, err := u.ReadMsgUDPAddrPort(b, u.oob[:])
+	m := control(u.oob[:oobn])
+	m.src = netip.AddrPortFrom(src.Addr().Unmap().WithZone(""), src.Port())
+	return n, m, err
 }
 
 type socket4 struct{ *ipv4.PacketConn }
-
-func (s socket4) read(b []byte) (int, meta, error) {
-	n, cm, from, err := s.ReadFrom(b)
-	if err != nil || cm == nil {
-		return n, meta{}, err
-	}
-	return n, meta{addrPort(from), addr(cm.Dst), cm.IfIndex, cm.TTL}, nil
-}
 
 func (s socket4) write(b []byte, via segment, to netip.AddrPort) error {
 	cm := &ipv4.ControlMessage{Src: via.source.AsSlice(), IfIndex: via.index}
@@ -99,14 +106,6 @@ func (s socket4) write(b []byte, via segment, to netip.AddrPort) error {
 func (s socket4) join(int) error { return nil }
 
 type socket6 struct{ *ipv6.PacketConn }
-
-func (s socket6) read(b []byte) (int, meta, error) {
-	n, cm, from, err := s.ReadFrom(b)
-	if err != nil || cm == nil {
-		return n, meta{}, err
-	}
-	return n, meta{addrPort(from), addr(cm.Dst), cm.IfIndex, cm.HopLimit}, nil
-}
 
 func (s socket6) write(b []byte, via segment, to netip.AddrPort) error {
 	cm := &ipv6.ControlMessage{Src: via.source.AsSlice(), IfIndex: via.index}
@@ -124,17 +123,4 @@ func zoned(a netip.AddrPort, index int) netip.AddrPort {
 		return netip.AddrPortFrom(ip.WithZone(strconv.Itoa(index)), a.Port())
 	}
 	return a
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	u, ok := a.(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(addr(u.IP), uint16(u.Port))
-}
-
-func addr(ip net.IP) netip.Addr {
-	a, _ := netip.AddrFromSlice(ip)
-	return a.Unmap()
 }
