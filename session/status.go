@@ -88,18 +88,7 @@ func (s *Session) publish(now time.Time) {
 }
 
 // establish starts the session unless it is up, and waits.
-func (s *Session) establish(ctx context.Context) error {
-	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { s.want(answer, now) }) {
-		return ErrClosed
-	}
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (s *Session) establish(ctx context.Context) error { return s.await(ctx, s.want) }
 
 // want notes who waits for the session, and starts it.
 func (s *Session) want(answer chan error, now time.Time) {
