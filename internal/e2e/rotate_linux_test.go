@@ -67,32 +67,53 @@ func (w *world) loaded(a, b *node, seconds int, f func()) (rate float64, got pin
 	return rate, p.stop()
 }
 
-// Both ends rotate at once, again and again.
+// Both ends rotate at once, again and again, on each carrier.
 func TestBothEndsRotateAtOnce(t *testing.T) {
-	w, a, b := pair(t)
+	for _, carrier := range []string{"direct", "datagram", "utcp"} {
+		t.Run(carrier, func(t *testing.T) {
+			w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["`+carrier+`"]`)
+			w.bothUp(a, b)
+			for _, n := range [][2]*node{{a, b}, {b, a}} {
+				n[0].waitCarrier(n[1], carrier, 10*time.Second)
+			}
+			w.rotateCrosswise(a, b, 10)
+		})
+	}
+}
+
+// rotateCrosswise rotates from both ends at once, so many times, under pings of
+// which none may be lost.
+func (w *world) rotateCrosswise(a, b *node, times int) {
+	w.Helper()
 	p := w.pinging(w.A, b.v4, 2*time.Millisecond)
 	before := a.peer(b).Epoch
-	for i := range 10 {
+	for i := range times {
 		errs := make(chan string, 2)
 		for _, n := range [][2]*node{{a, b}, {b, a}} {
-			go func() {
-				r := w.l2tun(n[0].host, "rotate", "--socket", n[0].socket, n[1].did)
-				errs <- map[bool]string{false: fmt.Sprintf("exit code %d: %s", r.code, r.errs)}[r.code == 0]
-			}()
+			go func() { errs <- w.rotates(n[0], n[1]) }()
 		}
 		for range 2 {
 			if err := <-errs; err != "" {
-				t.Errorf("rotation %d: %s", i, err)
+				w.Errorf("rotation %d: %s", i, err)
 			}
 		}
 	}
 	time.Sleep(200 * time.Millisecond)
 	got := p.stop()
-	t.Logf("epoch %d, then %d; pings: %v", before, a.peer(b).Epoch, got)
+	w.Logf("epoch %d, then %d; pings: %v", before, a.peer(b).Epoch, got)
 	if got.lost() > 0 || got.copies > 0 {
-		t.Errorf("pings were lost or came twice: %v", got)
+		w.Errorf("pings were lost or came twice: %v", got)
 	}
-	if mine, theirs := a.peer(b).Epoch, b.peer(a).Epoch; mine != theirs || mine < before+10 {
-		t.Errorf("epochs %d and %d, before %d", mine, theirs, before)
+	if mine, theirs := a.peer(b).Epoch, b.peer(a).Epoch; mine != theirs || mine < before+uint64(times) {
+		w.Errorf("epochs %d and %d, before %d", mine, theirs, before)
 	}
+}
+
+// rotates runs l2tun rotate and says how it failed: not at all if well.
+func (w *world) rotates(n, peer *node) string {
+	out, err := n.host.Run(w.Context(), l2tunBinary(), "rotate", "--socket", n.socket, peer.did)
+	if err != nil {
+		return fmt.Sprintf("%v: %s", err, out)
+	}
+	return ""
 }
