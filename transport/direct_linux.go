@@ -21,7 +21,10 @@ const (
 	// maxPending is how often a send is tried again because its error may be an
 	// ICMP message about another remote that waited on the socket. Each try takes
 	// one off, and so does the reader of the error queue, which lets the next follow.
-	maxPending = 16
+	maxPending = 64
+	// maxPendingDown is the same for a path on which the last send was lost, so
+	// that a way that is really gone costs little.
+	maxPendingDown = 2
 )
 
 // A sockaddr is an address as the kernel wants it on our socket.
@@ -204,6 +207,9 @@ type attempt struct {
 
 // worked draws the conclusion from a call that succeeded.
 func (a *attempt) worked() {
+	if a.p.down.Load() {
+		a.p.down.Store(false)
+	}
 	if a.suspect {
 		a.p.refused()
 		a.suspect = false
@@ -215,7 +221,7 @@ func (a *attempt) worked() {
 func (a *attempt) after(e unix.Errno, n int) (again bool, err error) {
 	if mayBeICMP(e) {
 		a.p.d.hints.look()
-		if a.pending++; a.pending <= maxPending {
+		if a.pending++; a.pending <= maxPendingDown || a.pending <= maxPending && !a.p.down.Load() {
 			return true, nil
 		}
 	}

@@ -207,8 +207,13 @@ func TestUnreachableIsSwallowedCountedAndReported(t *testing.T) {
 		if told := p.d.hints.take(); p.d.count.directLost.Load() != 9 || len(told) != 1 || told[0] != p.remote {
 			t.Errorf("%v: %d counted, told %v", e, p.d.count.directLost.Load(), told)
 		}
-		if k.calls > 3*(2+maxPending) {
-			t.Errorf("%v: %d calls", e, k.calls)
+		k.calls = 0
+		if p.Send(batchOfSizes(100)); k.calls > 2+maxPendingDown {
+			t.Errorf("%v: %d calls for one send more", e, k.calls)
+		}
+		k.fail = func(int, int, int, bool) unix.Errno { return 0 }
+		if p.Send(batchOfSizes(100)); p.down.Load() {
+			t.Errorf("%v: still down after a send that worked", e)
 		}
 	}
 }

@@ -28,7 +28,8 @@ func plainConfig(addr netip.AddrPort) Config {
 
 func TestDirectRecordsArriveUnchangedAndInOrder(t *testing.T) {
 	with, without := testConfig(loopback), plainConfig(loopback)
-	for name, c := range map[string][2]Config{"offload": {with, with}, "none": {without, without}, "sender only": {with, without}} {
+	six, dual := testConfig(netip.MustParseAddrPort("[::1]:0")), testConfig(netip.MustParseAddrPort("[::ffff:127.0.0.1]:0"))
+	for name, c := range map[string][2]Config{"offload": {with, with}, "none": {without, without}, "sender only": {with, without}, "IPv6": {six, six}, "mapped": {dual, with}} {
 		t.Run(name, func(t *testing.T) {
 			a, b, ab, ba := directPair(t, c[0], c[1])
 			for i, way := range []struct {
@@ -192,7 +193,12 @@ func TestDirectEndsWithTheTransport(t *testing.T) {
 }
 
 func TestQUICWorksBesideDirectLoad(t *testing.T) {
-	a, b, ab, _ := directPair(t, testConfig(loopback), testConfig(loopback))
+	t.Run("offload", func(t *testing.T) { besideLoad(t, testConfig(loopback)) })
+	t.Run("none", func(t *testing.T) { besideLoad(t, plainConfig(loopback)) })
+}
+
+func besideLoad(t *testing.T, c Config) {
+	a, b, ab, _ := directPair(t, c, c)
 	ca, cb := connect(t, a, b, b.LocalAddr())
 	var stop atomic.Bool
 	ended := make(chan struct{})

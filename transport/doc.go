@@ -3,14 +3,14 @@
 // same port for networks that drop UDP. It gives out connections and paths through
 // the interfaces of internal/link.
 //
-//	readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)   directPath.Send (GSO, sendmmsg)
-//	   |            |                          ^
-//	sorter       quicQueue --- pacer            |
-//	   |            v                          |
-//	records      quic-go ----------------------+      error queue (ICMP) -> hintLoop
-//	   |            ^  |                                                       v
-//	   |  sendQueue-+  +-> receiveLoop                               Handler.Unreachable
-//	   +---> Handler.Records <-+
+//	readLoop (GRO, recvmmsg)     batcher (GSO, sendmsg)     directPath.Send (GSO, sendmmsg)
+//	   |                            ^
+//	sorter --- quicQueue - pacer    |                       error queue (ICMP) - hintLoop
+//	   |                     |      |                                               |
+//	   |                    quic-go-+                                               v
+//	   |                     |    ^                                    Handler.Unreachable
+//	   v                     v    |
+//	Handler.Records --- receiveLoop, sendQueue          utcpConn: readLoop, utcpQueue, writeLoop
 //
 // Ownership: one goroutine reads the socket in batches, decides packet by packet
 // where it goes, and calls the Handler for direct records. QUIC runs on a bounded
