@@ -124,7 +124,7 @@ func (s *Session) release(now time.Time) {
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
-	s.paths, s.using = nil, nil
+	s.paths, s.using, s.from = nil, nil, nil
 	s.live.idle()
 }
 

@@ -24,10 +24,14 @@ func (k sink) Opened(p link.Path, e *record.Epoch) {
 	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })
 }
 
-// Moved implements link.Sink. Only the newest path counts, and it is never lost.
+// Moved implements link.Sink. The newest few paths count, and are never lost.
 func (k sink) Moved(p link.Path) {
-	if k.s.movedTo.Swap(&p) == nil {
-		k.s.box.post(func(now time.Time) { k.s.moved(*k.s.movedTo.Swap(nil), now) })
+	if k.s.moves.add(p) {
+		k.s.box.post(func(now time.Time) {
+			for _, p := range k.s.moves.take() {
+				k.s.moved(p, now)
+			}
+		})
 	}
 }
 

@@ -35,10 +35,10 @@ type Session struct {
 	receivable  record.Table[*record.Epoch]  // whose peer is proven
 	channelSent atomic.Uint64                // records on the message channel
 	msgs        messages
-	movedTo     atomic.Pointer[link.Path] // where records came from last, until the loop has seen it
-	waiting     atomic.Bool               // the loop has been told that packets wait
-	hinted      atomic.Bool               // a hint that the peer cannot be reached waits for the loop
-	taking      chan struct{}             // held by the one Deliver that sees the first message
+	moves       moves         // where records came from since the loop last looked
+	waiting     atomic.Bool   // the loop has been told that packets wait
+	hinted      atomic.Bool   // a hint that the peer cannot be reached waits for the loop
+	taking      chan struct{} // held by the one Deliver that sees the first message
 
 	// Below: owned by the loop.
 	state    State
@@ -52,6 +52,7 @@ type Session struct {
 	epochs   epochs
 	conns    map[link.Conn]*attached
 	paths    []*path
+	from     *path          // by which records came last
 	using    *path          // carries what we send; nil: none
 	udp      netip.AddrPort // where the peer's UDP socket was last
 	seen     netip.AddrPort // where the peer sees us
