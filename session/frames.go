@@ -56,6 +56,9 @@ const demandGap = 5 * time.Second
 // demand is local traffic that wants out: it starts an idle session, ends the
 // waiting of a suspended one and shortens that of a failed one.
 func (s *Session) demand(now time.Time) {
+	if s.state == Degraded {
+		s.probeEvery(s.peer.Settings.ProbeInterval)
+	}
 	if s.attempt != nil || !s.canDial() {
 		return
 	}
@@ -75,6 +78,7 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	case wire.FrameProbe:
 		if nonce, ok := wire.ParseProbe(f); ok {
 			s.sendOn(p, wire.AppendEcho(nil, nonce, p.Remote()))
+			s.probedBy(p, now)
 			return
 		}
 	case wire.FrameEcho:

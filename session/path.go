@@ -152,11 +152,12 @@ func (s *Session) use(x *path, now time.Time) {
 }
 
 // choose moves to the best path that is ready, unless the one in use is better.
-// Leaving a dead path is not its business: lose does that, at once.
+// One that has not answered since a path was lost is as good as that one. Leaving
+// a dead path is not its business: lose does that, at once.
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready(now) && s.allowed(x.Carrier()) && (best == nil || x.rank() < best.rank()) {
+		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || x.rank() < best.rank()) {
 			best = x
 		}
 	}
@@ -169,6 +170,7 @@ func (s *Session) choose(now time.Time) {
 // began takes over at once; without one the session is degraded.
 func (s *Session) lose(now time.Time) {
 	x, trouble := s.using, s.live.first
+	s.trouble = trouble
 	if x != nil {
 		if x.lost && now.Sub(x.since) < returnMost {
 			x.fails++

@@ -98,6 +98,14 @@ func (s *Session) probe(x *path, now time.Time) {
 // probeLife is how long an echo counts.
 const probeLife = 5 * time.Second
 
+// last is when the newest probe left that may still be answered.
+func (b *prober) last() time.Time {
+	if len(b.out) == 0 {
+		return time.Time{}
+	}
+	return b.out[len(b.out)-1].at
+}
+
 func (b *prober) expire(now time.Time) {
 	n := 0
 	for n < len(b.out) && now.Sub(b.out[n].at) > probeLife {
@@ -241,6 +249,26 @@ func (s *Session) pathsDeadline() (first time.Time) {
 		}
 	}
 	return first
+}
+
+// probeEvery brings probes forward that would leave later than gap after the
+// ones before.
+func (s *Session) probeEvery(gap time.Duration) {
+	for _, x := range s.paths {
+		if at := x.last().Add(gap); at.Before(x.next) {
+			x.next = at
+		}
+	}
+}
+
+// probedBy takes a probe of the peer as a sign, while nothing else answers, that
+// the path it came by has healed.
+func (s *Session) probedBy(p link.Path, now time.Time) {
+	if x := s.pathOf(p); x != nil && (s.state == Degraded || s.state == Suspended) {
+		if at := x.last().Add(fastProbe); at.Before(x.next) {
+			x.next = latest(at, now)
+		}
+	}
 }
 
 // hurry probes every path but the one in use at once.

@@ -57,6 +57,7 @@ type Session struct {
 	udp      netip.AddrPort // where the peer's UDP socket was last
 	seen     netip.AddrPort // where the peer sees us
 	nonce    uint64
+	trouble  time.Time // when the path that was lost last ceased to answer
 	spreadAt time.Time // when to look for a better path again
 	spareAt  time.Time // no second way is dialled before
 	live     liveness
