@@ -80,24 +80,27 @@ func TestNothingOfAnEntryCanBeChanged(t *testing.T) {
 // eight bytes, wherever it stands.
 func TestCapturesShareNothingButTheHeader(t *testing.T) {
 	asker, source := newBook(name(1), names(2, 200)), at("fe80::7")
-	seen := make(map[[8]byte]bool)
-	packets := 0
+	var packets [][]byte
 	for range 40 {
-		for _, b := range append(asker.questions(source, 4242, names(2, 200)), asker.answer(source, 4242, name(2))) {
-			packets++
-			own := make(map[[8]byte]bool)
-			for i := headerSize; i+8 <= len(b); i++ {
-				own[[8]byte(b[i:])] = true
+		packets = append(packets, asker.questions(source, 4242, names(2, 200))...)
+		packets = append(packets, asker.answer(source, 4242, name(2)))
+	}
+	wantNothingShared(t, packets)
+}
+
+func wantNothingShared(t *testing.T, packets [][]byte) {
+	t.Helper()
+	in := make(map[[8]byte]int)
+	for n, b := range packets {
+		for i := headerSize; i+8 <= len(b); i++ {
+			piece := [8]byte(b[i:])
+			if other, seen := in[piece]; seen {
+				t.Fatalf("%x is in packets %d and %d", piece, other, n)
 			}
-			for piece := range own {
-				if seen[piece] {
-					t.Fatalf("%x is in two packets", piece)
-				}
-				seen[piece] = true
-			}
+			in[piece] = n
 		}
 	}
-	t.Logf("%d packets, %d pieces of 8 bytes, all different", packets, len(seen))
+	t.Logf("%d packets, %d pieces of 8 bytes, all different", len(packets), len(in))
 }
 
 // Each byte behind the header takes every value about as often.

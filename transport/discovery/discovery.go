@@ -110,7 +110,7 @@ func (d *Discovery) open() error {
 		return errors.Join(append(errs, ErrConfig)...)
 	}
 	for _, err := range errs {
-		d.log.Warn("peers on the LAN are looked for by one method less", "error", err)
+		d.log.Info("peers on the LAN are looked for by one method less", "error", err)
 	}
 	return nil
 }

@@ -194,7 +194,8 @@ func TestChangesAreFollowed(t *testing.T) {
 	b.finds(t, 3*time.Second, name(1), any4)
 }
 
-// Fifty nodes that start together do not make a storm.
+// Fifty nodes that start together do not make a storm, and what they send has
+// nothing in common.
 func TestManyNodesStartTogether(t *testing.T) {
 	n := lab.Use(t, lab.Shape{})
 	count, err := n.A.Capture("eth0", 1<<20, isDiscovery)
@@ -219,15 +220,21 @@ func TestManyNodesStartTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d packets for %d nodes", len(frames), nodes)
+	var packets [][]byte
+	for _, f := range frames {
+		packets = append(packets, f[udpAt:])
+	}
+	wantNothingShared(t, packets)
 	if limit := nodes * 12 * 2; len(frames) > limit {
 		t.Errorf("more than %d", limit)
 	}
 }
 
-// isDiscovery looks for the magic behind Ethernet, IPv6 and UDP.
+// udpAt is where a packet begins behind Ethernet, IPv6 and UDP.
+const udpAt = 14 + 40 + 8
+
 func isDiscovery(frame []byte) bool {
-	const at = 14 + 40 + 8
-	return len(frame) > at+4 && string(frame[at:at+4]) == magic
+	return len(frame) > udpAt+4 && string(frame[udpAt:udpAt+4]) == magic
 }
 
 func TestStartRefusesWhatCannotWork(t *testing.T) {

@@ -1,0 +1,68 @@
+package discovery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// takesTurns gives a rig peers that are wanted as said, and returns what makes a
+// turn and says how many questions it sent.
+func (r *rig) takesTurns(wanted *[]did.DID) (turn func(after time.Duration) int) {
+	r.c.Peers = func() (out []Peer) {
+		for _, p := range *wanted {
+			out = append(out, Peer{p, true})
+		}
+		return append(out, Peer{name(99), false})
+	}
+	r.c.Interfaces = func() ([]Interface, error) { return []Interface{iface(3, "fe80::1/64")}, nil }
+	r.rescan(r.now)
+	return func(after time.Duration) int {
+		r.talk.sent = nil
+		r.now = r.now.Add(after)
+		r.turn(r.now)
+		return len(r.talk.sent)
+	}
+}
+
+func TestNothingIsSentWhileNobodyIsWanted(t *testing.T) {
+	var wanted []did.DID
+	r := newRig()
+	turn := r.takesTurns(&wanted)
+	for range 100 {
+		if n := turn(time.Second); n > 0 {
+			t.Fatalf("%d questions", n)
+		}
+	}
+	wanted = names(2, 100)
+	if n := turn(time.Second); n != 2 {
+		t.Errorf("%d questions for 99 peers", n)
+	}
+	if to := r.talk.sent[0].to; to != r.f.everybody() || to.Port() != 4243 || !to.Addr().IsLinkLocalMulticast() {
+		t.Errorf("sent to %v", to)
+	}
+	if _, _, ok := newBook(name(50), names(1, 1)).sender(mustParse(t, r.talk.sent[0].data), at("fe80::1")); !ok {
+		t.Error("peer 50 does not understand")
+	}
+}
+
+func TestAChangedNetworkAsksAtOnce(t *testing.T) {
+	wanted := names(2, 2)
+	r := newRig()
+	turn := r.takesTurns(&wanted)
+	for range 600 {
+		turn(time.Second)
+	}
+	for turn(time.Second) == 0 { // just asked: the next would be a minute away
+	}
+	for range 5 {
+		if n := turn(time.Second); n > 0 {
+			t.Fatal("asked again without a reason")
+		}
+	}
+	r.Changed()
+	if n := turn(time.Second); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
