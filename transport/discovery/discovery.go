@@ -72,7 +72,7 @@ type Discovery struct {
 // be opened, the others do without, and that is logged. The error, if none can,
 // names all reasons.
 func Start(c Config) (*Discovery, error) {
-	if c.Self.IsZero() || c.Peers == nil || c.Found == nil || c.Interfaces == nil || c.Listen.Port() == 0 {
+	if c.Self.IsZero() || c.Peers == nil || c.Found == nil || c.Interfaces == nil || c.Listen.Port() == 0 || len(c.Methods) == 0 {
 		return nil, ErrConfig
 	}
 	if c.Logger == nil {
@@ -107,7 +107,7 @@ func (d *Discovery) open() error {
 		d.families = append(d.families, f)
 	}
 	if len(d.families) == 0 {
-		return errors.Join(append(errs, ErrConfig)...)
+		return errors.Join(errs...)
 	}
 	for _, err := range errs {
 		d.log.Info("peers on the LAN are looked for by one method less", "error", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,6 +236,30 @@ const udpAt = 14 + 40 + 8
 
 func isDiscovery(frame []byte) bool {
 	return len(frame) > udpAt+4 && string(frame[udpAt:udpAt+4]) == magic
+}
+
+// Another program has the port of one family, then of both.
+func TestOneMethodIsEnough(t *testing.T) {
+	n := lab.Use(t, lab.Shape{})
+	occupy := func(a netip.Addr) {
+		c, err := n.A.ListenUDP(netip.AddrPortFrom(a, Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	occupy(n.A.IP4)
+	a := seek(t, n.A, 1, names(2, 2), Multicast, Broadcast)
+	seek(t, n.B, 2, names(1, 1), Multicast, Broadcast)
+	a.finds(t, 3*time.Second, name(2), any6)
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	occupy(n.A.IP6)
+	err := n.A.Do(func() error { _, err := Start(a.c); return err })
+	if !errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, ErrConfig) {
+		t.Errorf("with no port at all: %v", err)
+	}
 }
 
 func TestStartRefusesWhatCannotWork(t *testing.T) {
