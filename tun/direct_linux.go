@@ -19,8 +19,7 @@ const offloads = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
 // A direct moves packets through the device's descriptor, a virtio-net header
 // before each, without splitting or joining anything.
 type direct struct {
-	file *os.File
-	raw  syscall.RawConn
+	raw syscall.RawConn
 
 	// State of the one reader.
 	batch   *Batch
@@ -28,7 +27,11 @@ type direct struct {
 	skipped uint64
 	read    func(fd uintptr) bool // bound once, or each read would allocate it
 
-	split Segments // of the one writer
+	// State of the one writer.
+	frame  []byte
+	failed syscall.Errno
+	write  func(fd uintptr) bool
+	split  Segments
 }
 
 func newDirect(f *os.File) (*direct, error) {
@@ -36,11 +39,16 @@ func newDirect(f *os.File) (*direct, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &direct{file: f, raw: raw}
-	d.read = d.drain
+	d := directOn(raw)
 	var failed error
 	err = raw.Control(func(fd uintptr) { failed = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, offloads) })
 	return d, errors.Join(err, failed)
+}
+
+func directOn(raw syscall.RawConn) *direct {
+	d := &direct{raw: raw}
+	d.read, d.write = d.drain, d.put
+	return d
 }
 
 // readDirect reads until nothing more is there or the batch is full.
@@ -74,7 +82,6 @@ func (r *direct) drain(fd uintptr) bool {
 		at := r.batch.headroom - Headroom
 		n, errno := readFD(fd, room[at:])
 		switch {
-		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
 			return r.batch.Len() > 0
 		case errno != 0 || n == 0:
@@ -122,8 +129,7 @@ func (d *Device) writeOne(p *Packet) error {
 		return err
 	}
 	h.put(buf)
-	_, err = d.direct.file.Write(buf)
-	if err == nil {
+	if err = d.direct.writeFrame(buf); err == nil {
 		return nil
 	}
 	if h.segment != 0 && errors.Is(err, unix.EINVAL) {
@@ -131,6 +137,27 @@ func (d *Device) writeOne(p *Packet) error {
 		return d.writeSplit(p)
 	}
 	return fmt.Errorf("tun: write to %s: %w", d.name, err)
+}
+
+// writeFrame writes one packet with its header. Its error is an errno, or
+// os.ErrClosed.
+func (r *direct) writeFrame(b []byte) error {
+	r.frame = b
+	err := r.raw.Write(r.write)
+	r.frame = nil
+	switch {
+	case err != nil: // the poller's, which is of no type
+		return os.ErrClosed
+	case r.failed != 0:
+		return r.failed
+	}
+	return nil
+}
+
+// put is one call; false makes the poller wait.
+func (r *direct) put(fd uintptr) bool {
+	_, r.failed = writeFD(fd, r.frame)
+	return r.failed != unix.EAGAIN
 }
 
 // writeSplit writes a super-packet segment by segment, each with its checksum.
@@ -144,7 +171,7 @@ func (d *Device) writeSplit(p *Packet) error {
 		start := p.Off + i*int(p.Segment)
 		frame := p.Buf[start-Headroom : start+len(seg)]
 		virtioHeader{}.put(frame)
-		if _, err := d.direct.file.Write(frame); err != nil {
+		if err := d.direct.writeFrame(frame); err != nil {
 			return fmt.Errorf("tun: write a segment to %s: %w", d.name, err)
 		}
 	}

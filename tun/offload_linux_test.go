@@ -287,4 +287,30 @@ func TestCloseEndsReadWithOffload(t *testing.T) {
 	if r := receive(t, r); !errors.Is(r.err, tun.ErrGone) {
 		t.Fatalf("got %v", r.err)
 	}
+	pkts := []tun.Packet{packet(echoRequest(theirs4, ours4.Addr()))}
+	if _, err := gone.Write(pkts); !errors.Is(err, tun.ErrGone) {
+		t.Fatalf("Write: %v", err)
+	}
+	if _, err := d.Write(pkts); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("Write after Close: %v", err)
+	}
+}
+
+func TestOffloadDoesNotAllocate(t *testing.T) {
+	tuntest.Namespace(t)
+	d := offloaded(t, "l2t", "10.77.0.1/24")
+	b := tun.NewBatch(tun.BatchSize, 2048, 16)
+	super := packet(tuntest.TCP{Src: netip.AddrPortFrom(theirs4, 1), Dst: netip.AddrPortFrom(theirs4, 2), Payload: make([]byte, 9999)}.Packet())
+	super.Segment, super.Partial = 1000, true
+	pkts := []tun.Packet{packet(echoRequest(theirs4, ours4.Addr())), super}
+	if n := testing.AllocsPerRun(200, func() {
+		if n, err := d.Write(pkts); n != 2 || err != nil {
+			t.Fatal(n, err)
+		}
+		if n, err := d.Read(b); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}); n != 0 {
+		t.Fatalf("%v allocations a round trip", n)
+	}
 }

@@ -19,7 +19,11 @@ func TestRefusedSuperPacketIsSplit(t *testing.T) {
 	w, r := os.NewFile(uintptr(fds[0]), "w"), os.NewFile(uintptr(fds[1]), "r")
 	defer w.Close()
 	defer r.Close()
-	d := &Device{direct: &direct{file: w}}
+	raw, err := w.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Device{direct: directOn(raw)}
 	const payload, segment = 95, 10
 	buf := make([]byte, Headroom+40+payload)
 	pkt := buf[Headroom:]
