@@ -14,6 +14,9 @@ import (
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
+// acceptPause is the wait after a failed Accept.
+const acceptPause = time.Second
+
 // helloTimeout is how long a stranger's connection may live without a proof.
 const helloTimeout = 5 * time.Second
 
@@ -24,11 +27,19 @@ type halfOpen struct{ params wire.Params }
 func (m *Manager) accept() {
 	for {
 		conn, err := m.c.Network.Accept(m.ctx)
-		if err != nil {
-			if m.ctx.Err() == nil {
-				m.log.Error("accepting has ended", "error", err)
+		if m.ctx.Err() != nil {
+			if err == nil {
+				conn.Close("closing")
 			}
 			return
+		}
+		if err != nil { // out of descriptors, say: strangers cause that, and it passes
+			m.log.Error("no connection accepted", "error", err)
+			select {
+			case <-m.ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
 		}
 		m.wg.Go(func() {
 			s, err := m.serveFirst(conn)
@@ -79,9 +90,9 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 		st.Close()
 		return err
 	}
-	if wire.IsMessagePreface(head[:]) {
+	if id, ok := wire.ParseMessagePreface(head[:]); ok {
 		st.SetDeadline(time.Time{})
-		m.wg.Go(func() { s.receiveMessages(s.ctx, st) })
+		m.wg.Go(func() { s.receiveMessages(s.ctx, st, id) })
 		return nil
 	}
 	a := &answering{m: m, conn: conn, st: st, s: s}
@@ -100,10 +111,10 @@ type answering struct {
 // been read of it already.
 func (a *answering) run(ctx context.Context, head []byte) error {
 	defer a.st.Close()
-	if !a.m.limits.begin(a.conn.Remote().Addr(), time.Now()) {
-		return errors.New("session: too many handshakes from this prefix")
+	from := a.conn.Remote().Addr()
+	if a.s == nil && !a.m.limits.allow(from, time.Now()) {
+		return errTooMany
 	}
-	defer a.m.limits.end()
 	deadline, _ := ctx.Deadline()
 	a.st.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { a.st.SetDeadline(time.Now()) })
@@ -114,6 +125,12 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	msg, err := readMessage(io.MultiReader(bytes.NewReader(head), a.st))
 	if err != nil {
 		return err
+	}
+	if a.s == nil { // a stranger's: it costs KEM work from here on
+		if !a.m.limits.begin(from) {
+			return errTooMany
+		}
+		defer a.m.limits.end(from)
 	}
 	kind, value := a.conn.Binding()
 	conf := a.m.handshakeConfig(kind, value)
@@ -143,6 +160,9 @@ func (a *answering) short(conf handshake.Config, m1r []byte) error {
 	}
 	if err := a.find(claim.DID); err != nil {
 		return err
+	}
+	if a.s.quarantined() {
+		return &handshake.RefusedError{Reason: handshake.RefusedPolicy}
 	}
 	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Resumed)
 }
@@ -244,15 +264,16 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 	if s.state == Closed {
 		return ErrClosed
 	}
-	s.event(ReceiveHandshake, now)
 	number, ok := s.epochs.machine.NumberFor(claim.Params.Epoch)
 	if !ok {
 		return errNumbers
 	}
-	if h.params, err = s.params(number); err == nil {
-		s.halfOpen[h] = struct{}{}
+	if h.params, err = s.params(number); err != nil {
+		return err
 	}
-	return err
+	s.halfOpen[h] = struct{}{}
+	s.event(ReceiveHandshake, now)
+	return nil
 }
 
 // quarantined reports whether the peer failed under its own proven keys lately.
@@ -269,6 +290,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 	}
 	if p != nil {
 		s.epochs.retire(p.id)
+		p.res.Erase()
 	}
 	if errors.Is(err, handshake.ErrAuthentication) {
 		// M3 opened under keys that only the peer's can make, and its signature is
@@ -276,7 +298,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 		s.shunned = now.Add(s.peer.Settings.Quarantine)
 		s.log.Warn("peer quarantined", "until", s.shunned)
 	}
-	if s.state == HandshakeReceived {
+	if s.state == HandshakeReceived || s.state == HandshakeInitiated {
 		s.failed(eventOf(err), now)
 	}
 }

@@ -107,33 +107,67 @@ func TestRateLimitIsPerPrefix(t *testing.T) {
 	bad, good := w4(10, 0, 0, 66), w4(10, 0, 0, 2)
 	taken := 0
 	for range 1000 {
-		if l.begin(bad, now) {
+		if l.allow(bad, now) {
 			taken++
-			l.end()
 		}
 	}
-	if taken != perPrefixBurst || !l.begin(good, now) {
+	if taken != perPrefixBurst || !l.allow(good, now) || !l.allow(bad, now.Add(time.Second)) {
 		t.Fatalf("%d of 1000 taken from one address", taken)
 	}
-	l.end()
-	if !l.begin(bad, now.Add(time.Second)) {
-		t.Fatal("the bucket does not fill again")
-	}
-	l.end()
 	for i := range maxPrefixes + 10 {
-		if l.begin(w4(11, byte(i>>16), byte(i>>8), byte(i)), now) {
-			l.end()
-		}
+		l.allow(w4(11, byte(i>>16), byte(i>>8), byte(i)), now)
 	}
 	if len(l.byPrefix) > maxPrefixes {
 		t.Fatalf("%d prefixes are remembered", len(l.byPrefix))
 	}
-	for range maxHalfOpen {
-		if !l.begin(w4(12, 0, 0, byte(l.halfOpen)), now.Add(time.Minute)) {
-			t.Fatal("refused below the bound")
+}
+
+// Places are taken by whoever has sent a whole first message, and one prefix
+// never has more than 8 of the 64.
+func TestPlacesArePerPrefix(t *testing.T) {
+	l := newLimiters()
+	taken := 0
+	for l.begin(w4(10, 0, 0, 66)) {
+		taken++
+	}
+	if taken != perPrefixOpen || !l.begin(w4(10, 0, 0, 2)) {
+		t.Fatalf("one address takes %d places", taken)
+	}
+	for i := range 255 {
+		for l.begin(w4(12, 0, 0, byte(i))) {
+			continue
 		}
 	}
-	if l.begin(good, now.Add(time.Hour)) {
-		t.Fatal("more than 64 handshakes are answered at once")
+	if l.halfOpen != maxHalfOpen {
+		t.Fatalf("%d handshakes are answered at once", l.halfOpen)
 	}
+	for range perPrefixOpen {
+		l.end(w4(10, 0, 0, 66))
+	}
+	if !l.begin(w4(10, 0, 0, 66)) || len(l.open) == 0 {
+		t.Fatal("a place that was given back is gone")
+	}
+}
+
+// Streams on which nothing whole comes take no place: the peer gets in beside a
+// hundred of them.
+func TestIdleStreamsLockNobodyOut(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		attacker := w.net.Node(w.host(66).addr)
+		defer attacker.Kill()
+		for range 100 {
+			conn, err := attacker.Dial(t.Context(), wire.LinkQUIC, w.a.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st, err := conn.OpenStream(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			st.Write([]byte{1})
+		}
+		w.a.peer(w.b, false, Settings{})
+		sb := w.b.peer(w.a, true, Settings{})
+		w.want(sb, Established, time.Second)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,8 +39,8 @@ type attempt struct {
 	links  []wire.Link   // what is dialled
 	tcp    chan struct{} // closed: μTCP is dialled at once
 	once   sync.Once
-	over   link.Conn // the connection in use, tried first; nil: dial
-	last   netip.AddrPort
+	over   link.Conn        // the connection in use, tried first; nil: dial
+	last   []netip.AddrPort // where the peer was heard
 	known  *handshake.PeerKeys
 	number uint32 // proposed epoch number
 	resume handshake.Resume
@@ -100,7 +101,7 @@ func (s *Session) hasLink(l wire.Link) bool {
 func (s *Session) start(a *attempt) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
 	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known, make(chan struct{})
-	a.number, a.last = s.epochs.machine.Propose(), s.live.remote
+	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{s.udp, s.live.remote}
 	s.attempt = a
 	s.wg.Go(func() {
 		defer cancel()
@@ -122,6 +123,7 @@ func (s *Session) abandon() {
 
 // attemptDone takes note of how an attempt ended.
 func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
+	clear(a.resume.Secret[:])
 	if s.attempt != a {
 		return // abandoned: its outcome does not matter any more
 	}
@@ -156,7 +158,7 @@ func (s *Session) failed(e Event, now time.Time) {
 func (a *attempt) run(ctx context.Context) error {
 	if a.over != nil {
 		err := a.shake(ctx, a.over)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || decided(err) {
 			return err
 		}
 	}
@@ -170,17 +172,11 @@ func (a *attempt) run(ctx context.Context) error {
 // candidates are the peer's endpoints and where it was last heard.
 func (a *attempt) candidates(ctx context.Context) ([]netip.AddrPort, error) {
 	doc, err := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
-	if err != nil && !a.last.IsValid() {
-		return nil, errors.Join(errNoEndpoint, err)
-	}
 	var remotes []netip.AddrPort
 	add := func(r netip.AddrPort) {
-		for _, have := range remotes {
-			if have == r {
-				return
-			}
+		if r.IsValid() && !slices.Contains(remotes, r) {
+			remotes = append(remotes, r)
 		}
-		remotes = append(remotes, r)
 	}
 	for _, endpoint := range doc.Endpoints {
 		found, rerr := a.s.m.c.Network.Resolve(ctx, endpoint)
@@ -191,8 +187,8 @@ func (a *attempt) candidates(ctx context.Context) ([]netip.AddrPort, error) {
 			add(r)
 		}
 	}
-	if a.last.IsValid() {
-		add(a.last)
+	for _, r := range a.last {
+		add(r)
 	}
 	if len(remotes) == 0 {
 		return nil, errors.Join(errNoEndpoint, err)
@@ -234,6 +230,9 @@ func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error
 				return nil
 			}
 			d.close("handshake failed")
+			if decided(d.err) {
+				return d.err
+			}
 		}
 		if !errors.Is(d.err, link.ErrOff) {
 			err = moreTelling(err, d.err)
@@ -316,16 +315,33 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	return a.finish(p)
 }
 
+// A decision is the session's own "no" to a handshake that the peer has answered:
+// no other endpoint would change it.
+type decision struct{ err error }
+
+func (d decision) Error() string { return d.err.Error() }
+func (d decision) Unwrap() error { return d.err }
+
+func decided(err error) bool { return errors.As(err, new(decision)) }
+
 // finish hands the proof to the session, which lets M3 or M3r leave.
 func (a *attempt) finish(p *proof) error {
 	defer p.res.Erase()
-	return a.s.call(func(now time.Time) error {
+	err := a.s.call(func(now time.Time) error {
 		if a.s.attempt != a {
 			return context.Canceled
 		}
 		a.s.attempt = nil
-		return a.s.proven(p, ReceiveResponse, now)
+		err := a.s.proven(p, ReceiveResponse, now)
+		if err != nil && a.s.attempt == nil {
+			a.s.attempt = a // attemptDone says what it means
+		}
+		return err
 	})
+	if err != nil {
+		return decision{err}
+	}
+	return nil
 }
 
 // converse exchanges messages until M2 has been read. It returns M3, unsent.

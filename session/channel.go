@@ -42,17 +42,19 @@ func (s *Session) carryMessages() {
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.stopCarrying = cancel
+	s.carrying++
+	run := s.carrying
 	s.wg.Go(func() {
 		defer cancel()
 		err := s.carry(ctx, conn)
-		s.box.post(func(now time.Time) { s.carryEnded(conn, err, now) })
+		s.box.post(func(now time.Time) { s.carryEnded(run, err, now) })
 	})
 }
 
 // carryEnded lets the channel be opened again; a connection that lives gets
 // another stream a moment later.
-func (s *Session) carryEnded(conn link.Conn, err error, now time.Time) {
-	if s.carried != conn {
+func (s *Session) carryEnded(run uint64, err error, now time.Time) {
+	if s.carrying != run {
 		return
 	}
 	s.log.Debug("message channel ended", "error", err)
@@ -82,10 +84,14 @@ func (s *Session) carry(ctx context.Context, conn link.Conn) error {
 	defer st.Close()
 	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
 	defer stop()
-	if _, err := st.Write(wire.MessagePreface()); err != nil {
+	id, err := randomUint64(s.m.c.Rand)
+	if err != nil {
 		return err
 	}
-	c := &sendingChannel{s: s, st: st, acked: make(chan struct{}, 1)}
+	if _, err := st.Write(wire.MessagePreface(id)); err != nil {
+		return err
+	}
+	c := &sendingChannel{s: s, st: st, id: id, acked: make(chan struct{}, 1)}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer st.SetDeadline(time.Now()) // ends readAcks
@@ -98,6 +104,7 @@ func (s *Session) carry(ctx context.Context, conn link.Conn) error {
 type sendingChannel struct {
 	s     *Session
 	st    link.Stream
+	id    uint64
 	acked chan struct{} // one token: an ACK has come
 
 	mu    sync.Mutex
@@ -108,24 +115,24 @@ type sendingChannel struct {
 
 // readAcks takes ACK frames until the stream fails.
 func (c *sendingChannel) readAcks() error {
-	var buf []byte
+	r := recordReader{s: c.s, r: c.st}
 	for {
-		frame, err := c.s.readRecord(c.st, &buf)
+		frame, err := r.next()
 		if err != nil {
 			return err
 		}
-		number, limit, ok := wire.ParseAck(frame)
-		if !ok {
+		a, ok := wire.ParseAck(frame)
+		if !ok || a.Channel != c.id {
 			return errChannel
 		}
 		c.mu.Lock()
 		if !c.ready {
-			c.ready, c.from = true, number+1
-			c.s.msgs.arrived(number)
+			c.ready, c.from = true, a.Number+1
+			c.s.msgs.arrived(a.Number)
 		}
-		c.limit = max(c.limit, limit)
+		c.limit = max(c.limit, a.Limit)
 		c.mu.Unlock()
-		c.s.msgs.acknowledge(number)
+		c.s.msgs.acknowledge(a.Number)
 		select {
 		case c.acked <- struct{}{}:
 		default:
@@ -162,7 +169,7 @@ func (c *sendingChannel) send(ctx context.Context, failed <-chan error) error {
 				return err
 			}
 			next++
-			sent += uint64(len(o.data))
+			sent += cost(o.data)
 			continue
 		}
 		select {
@@ -182,7 +189,7 @@ func (m *messages) begin(number, room uint64) (*outgoing, <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, o := range m.out {
-		if o.number == number && uint64(len(o.data)) <= room {
+		if o.number == number && cost(o.data) <= room {
 			o.begun = true
 			return o, nil
 		}
@@ -192,20 +199,24 @@ func (m *messages) begin(number, room uint64) (*outgoing, <-chan struct{}) {
 
 // write sends one message in chunks.
 func (c *sendingChannel) write(o *outgoing) error {
-	rest := o.data
-	for first := true; first || len(rest) > 0; first = false {
-		n := min(len(rest), wire.MessageChunk)
-		frame := wire.AppendMessage(nil, o.number, n == len(rest), rest[:n])
-		if err := c.s.writeRecord(c.st, frame); err != nil {
+	for at := 0; ; {
+		n := min(len(o.data)-at, wire.MessageChunk)
+		p := wire.Piece{Channel: c.id, Number: o.number, Offset: uint32(at), Last: at+n == len(o.data), Data: o.data[at : at+n]}
+		if err := c.s.writeRecord(c.st, p.Append(nil)); err != nil {
 			return err
 		}
-		rest = rest[n:]
+		if at += n; p.Last {
+			return nil
+		}
 	}
-	return nil
 }
 
-// receiveMessages is the receiver's end: it runs until the stream fails.
-func (s *Session) receiveMessages(ctx context.Context, st link.Stream) error {
+// cost is what a message takes of the bytes that are bounded.
+func cost(data []byte) uint64 { return uint64(len(data)) + wire.MessageCost }
+
+// receiveMessages is the receiver's end of channel id: it runs until the stream
+// fails.
+func (s *Session) receiveMessages(ctx context.Context, st link.Stream, id uint64) error {
 	defer st.Close()
 	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
 	defer stop()
@@ -214,15 +225,15 @@ func (s *Session) receiveMessages(ctx context.Context, st link.Stream) error {
 	defer wg.Wait()
 	done := make(chan struct{})
 	defer close(done)
-	wg.Go(func() { s.sendAcks(st, stream, done) })
-	var buf []byte
+	wg.Go(func() { s.sendAcks(st, id, stream, done) })
+	r := recordReader{s: s, r: st}
 	for {
-		frame, err := s.readRecord(st, &buf)
+		frame, err := r.next()
 		if err != nil {
 			return err
 		}
-		number, last, data, ok := wire.ParseMessage(frame)
-		if !ok || !s.msgs.chunk(stream, number, last, data) {
+		p, ok := wire.ParsePiece(frame)
+		if !ok || p.Channel != id || !s.msgs.chunk(stream, p) {
 			return errChannel
 		}
 	}
@@ -241,22 +252,22 @@ func (m *messages) newStream() uint64 {
 
 // chunk takes a piece of a message. It reports false for one that is out of
 // order, too long, beyond the limit or on an old stream: nothing more is read.
-func (m *messages) chunk(stream, number uint64, last bool, data []byte) bool {
+func (m *messages) chunk(stream uint64, p wire.Piece) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	size := len(m.partial) + len(data)
+	size := len(m.partial) + len(p.Data)
 	switch {
 	case stream != m.stream:
 		return false
-	case number <= m.last:
+	case p.Number <= m.last:
 		return true // arrived before, over another stream
-	case number != m.last+1, size > MaxMessage, m.waiting+size > m.limit:
+	case p.Number != m.last+1, int(p.Offset) != len(m.partial), size > MaxMessage, m.waiting+size+wire.MessageCost > m.limit:
 		return false
 	}
-	m.partial = append(m.partial, data...)
-	if last {
+	m.partial = append(m.partial, p.Data...)
+	if p.Last {
 		m.in = append(m.in, append(make([]byte, 0, size), m.partial...))
-		m.waiting += size
+		m.waiting += size + wire.MessageCost
 		m.partial = nil
 		m.last++
 		m.change()
@@ -266,7 +277,7 @@ func (m *messages) chunk(stream, number uint64, last bool, data []byte) bool {
 
 // sendAcks tells the peer what has arrived, and how much may be sent, at once
 // and whenever either changes.
-func (s *Session) sendAcks(st link.Stream, stream uint64, done <-chan struct{}) {
+func (s *Session) sendAcks(st link.Stream, id, stream uint64, done <-chan struct{}) {
 	var told, now ack
 	for first := true; ; first = false {
 		var changed <-chan struct{}
@@ -275,7 +286,8 @@ func (s *Session) sendAcks(st link.Stream, stream uint64, done <-chan struct{}) 
 		}
 		if first || now != told {
 			told = now
-			if s.writeRecord(st, wire.AppendAck(nil, now.number, now.limit)) != nil {
+			a := wire.Ack{Channel: id, Number: now.number, Limit: now.limit}
+			if s.writeRecord(st, a.Append(nil)) != nil {
 				return
 			}
 		}
@@ -321,10 +333,46 @@ func (s *Session) writeRecord(w io.Writer, frame []byte) error {
 	}
 }
 
-// readRecord reads one record and opens it under whichever epoch it names.
-func (s *Session) readRecord(r io.Reader, buf *[]byte) ([]byte, error) {
+// A recordReader reads one direction of a channel. On a stream, records come in
+// the order in which they were sealed: any other order is not the peer's doing.
+type recordReader struct {
+	s   *Session
+	r   io.Reader
+	buf []byte // of the plaintext that was returned last
+
+	epoch   uint32 // of the newest record
+	counter uint64
+	begun   bool
+}
+
+// next returns the next frame, valid until the call after.
+func (r *recordReader) next() ([]byte, error) {
+	rec, err := r.read()
+	if err != nil {
+		return nil, err
+	}
+	id, counter, space, ok := wire.ParseHeader(rec)
+	e, known := r.s.receivable.Get(id)
+	if !ok || !known || space != wire.SpaceControl {
+		return nil, errChannel
+	}
+	if r.begun && (e.Number() < r.epoch || e.Number() == r.epoch && counter <= r.counter) {
+		return nil, errChannel
+	}
+	if cap(r.buf) < len(rec) {
+		r.buf = make([]byte, 0, wire.MaxChannelRecord)
+	}
+	plain, verdict := e.OpenTo(r.buf[:0], rec)
+	if verdict != record.Opened {
+		return nil, errChannel
+	}
+	r.epoch, r.counter, r.begun = e.Number(), counter, true
+	return plain, nil
+}
+
+func (r *recordReader) read() ([]byte, error) {
 	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
+	if _, err := io.ReadFull(r.r, size[:]); err != nil {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint32(size[:])
@@ -332,20 +380,6 @@ func (s *Session) readRecord(r io.Reader, buf *[]byte) ([]byte, error) {
 		return nil, errChannel
 	}
 	rec := make([]byte, n)
-	if _, err := io.ReadFull(r, rec); err != nil {
-		return nil, err
-	}
-	id, _, space, ok := wire.ParseHeader(rec)
-	e, known := s.receivable.Get(id)
-	if !ok || !known || space != wire.SpaceControl {
-		return nil, errChannel
-	}
-	if cap(*buf) < len(rec) {
-		*buf = make([]byte, 0, wire.MaxChannelRecord)
-	}
-	plain, verdict := e.OpenTo((*buf)[:0], rec)
-	if verdict != record.Opened {
-		return nil, errChannel
-	}
-	return plain, nil
+	_, err := io.ReadFull(r.r, rec)
+	return rec, err
 }

@@ -25,6 +25,9 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 		return
 	}
 	s.conns[conn] = &attached{conn: conn}
+	if c, ok := conn.(interface{ Proven() }); ok {
+		c.Proven() // its transport may count strangers' connections
+	}
 	if dialled {
 		s.m.wg.Go(func() { s.m.serve(conn, s) })
 	}
@@ -121,7 +124,7 @@ func (s *Session) release(now time.Time) {
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
-	s.paths, s.using = nil, nil
+	s.paths, s.using, s.from = nil, nil, nil
 	s.live.idle()
 }
 

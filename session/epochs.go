@@ -81,6 +81,9 @@ func (x *epochs) find(rec *record.Epoch) *epoch {
 // install makes an epoch receivable under its handle. With hold its records
 // wait until the peer is proven.
 func (x *epochs) install(id uint64, res *handshake.Result, hold bool) error {
+	if x.s.state == Closed {
+		return ErrClosed
+	}
 	rec, err := record.New(keysOf(res))
 	if err != nil {
 		return err
@@ -143,7 +146,7 @@ func (x *epochs) tell() {
 	rest := x.waiters[:0]
 	for _, w := range x.waiters {
 		if x.number() > w.after {
-			w.answer <- nil
+			x.s.reply(w.answer, nil)
 		} else {
 			rest = append(rest, w)
 		}
@@ -161,7 +164,7 @@ func (x *epochs) drop(now time.Time) {
 		x.endShort(id)
 	}
 	for _, w := range x.waiters {
-		w.answer <- ErrNotEstablished
+		x.s.reply(w.answer, ErrNotEstablished)
 	}
 	x.waiters = nil
 }
@@ -193,7 +196,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		case rotation.StartFull:
 			x.s.begin(InitiateHandshake, now)
 		case rotation.Stop:
-			x.s.event(stopEvent(a.Reason), now)
+			x.stop(a.Reason, now)
 			return // the session let go of everything
 		default:
 			if !x.doShort(a, now) {
@@ -211,6 +214,27 @@ func (x *epochs) show(now time.Time) {
 		x.s.event(TimeToRotate, now)
 	case !rotating && x.s.state == Rotating:
 		x.s.event(RotationComplete, now)
+	}
+}
+
+// onlyNew lets no record of an earlier incarnation of the peer be taken for one
+// of this one on the message channel: its numbers begin anew.
+func (x *epochs) onlyNew() {
+	for _, e := range x.byID {
+		if e != x.cur {
+			x.s.receivable.Delete(e.rec.RecvID())
+		}
+	}
+}
+
+// stop ends what has outlived its keys. A session that is up or degraded fails
+// with the reason; one that is already looking for its peer only loses the keys.
+func (x *epochs) stop(r rotation.Reason, now time.Time) {
+	if !x.s.event(stopEvent(r), now) {
+		x.drop(now)
+	}
+	if r == rotation.SessionExpired {
+		x.s.forgetResume()
 	}
 }
 

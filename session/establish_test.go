@@ -126,4 +126,28 @@ func TestEstablishHonoursContext(t *testing.T) {
 	})
 }
 
+// Options apply to a session that Establish makes; 0 means the default.
+func TestEstablishWithOptions(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.b.peer(w.a, false, Settings{})
+		w.a.dir.Set(w.b.id.DID(), w.b.addr.String())
+		s, err := w.a.m.Establish(t.Context(), w.b.id.DID(), WithTTL(2*time.Hour), WithHeartbeat(5*time.Second), WithName("b"), Kept())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := s.peer; p.Settings.TTL != 2*time.Hour || p.Settings.Heartbeat != 5*time.Second || p.Name != "b" || !p.Keep ||
+			p.Settings.HandshakeTimeout != 5*time.Second {
+			t.Fatalf("%+v", p)
+		}
+		if _, err := w.a.m.Establish(t.Context(), w.b.id.DID(), WithTTL(time.Hour)); !errors.Is(err, ErrExists) {
+			t.Fatalf("options to a session that is there: %v", err)
+		}
+		bad := w.host(8).id.DID()
+		w.a.dir.Set(bad, w.b.addr.String())
+		if _, err := w.a.m.Establish(t.Context(), bad, WithTTL(time.Minute), WithSettings(Settings{RekeyAfter: 2 * time.Hour})); err == nil {
+			t.Fatal("a rekey_after of two hours is taken")
+		}
+	})
+}
+
 func lineOf(d time.Duration) memnet.Line { return memnet.Line{Delay: d} }

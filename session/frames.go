@@ -24,14 +24,25 @@ func (k sink) Opened(p link.Path, e *record.Epoch) {
 	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })
 }
 
-// Moved implements link.Sink.
+// Moved implements link.Sink. The newest few paths count, and are never lost.
 func (k sink) Moved(p link.Path) {
-	k.s.box.postFrame(func(now time.Time) { k.s.moved(p, now) })
+	if k.s.moves.add(p) {
+		k.s.box.post(func(now time.Time) {
+			for _, p := range k.s.moves.take() {
+				k.s.moved(p, now)
+			}
+		})
+	}
 }
 
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
-	k.s.box.postFrame(func(now time.Time) { k.s.demand(now) })
+	if k.s.waiting.CompareAndSwap(false, true) {
+		k.s.box.post(func(now time.Time) {
+			k.s.waiting.Store(false)
+			k.s.demand(now)
+		})
+	}
 }
 
 // Sent implements link.Sink.

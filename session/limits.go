@@ -11,6 +11,7 @@ import (
 // Bounds on what strangers can cost (SPEC 6.5).
 const (
 	maxHalfOpen    = 64   // handshakes that are being answered at once
+	perPrefixOpen  = 8    // of these, from one source prefix
 	maxPrefixes    = 4096 // source prefixes remembered
 	perPrefixRate  = 20   // handshakes a second and source prefix
 	perPrefixBurst = 40
@@ -21,11 +22,12 @@ type limiters struct {
 	mu       sync.Mutex
 	byPrefix map[netip.Prefix]*rate.Limiter
 	rest     *rate.Limiter // shared by all prefixes that found the table full
+	open     map[netip.Prefix]int
 	halfOpen int
 }
 
 func newLimiters() *limiters {
-	return &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), rest: newBucket()}
+	return &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), rest: newBucket(), open: make(map[netip.Prefix]int)}
 }
 
 func newBucket() *rate.Limiter { return rate.NewLimiter(perPrefixRate, perPrefixBurst) }
@@ -42,21 +44,35 @@ func prefixOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// begin takes a place for answering one handshake; end gives it back.
-func (l *limiters) begin(from netip.Addr, now time.Time) bool {
+// allow asks the prefix's bucket for one more handshake.
+func (l *limiters) allow(from netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.halfOpen >= maxHalfOpen || !l.limiter(prefixOf(from), now).AllowN(now, 1) {
+	return l.limiter(prefixOf(from), now).AllowN(now, 1)
+}
+
+// begin takes a place for a handshake whose first message has come; end gives
+// it back.
+func (l *limiters) begin(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := prefixOf(from)
+	if l.halfOpen >= maxHalfOpen || l.open[p] >= perPrefixOpen {
 		return false
 	}
 	l.halfOpen++
+	l.open[p]++
 	return true
 }
 
-func (l *limiters) end() {
+func (l *limiters) end(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	p := prefixOf(from)
 	l.halfOpen--
+	if l.open[p]--; l.open[p] == 0 {
+		delete(l.open, p)
+	}
 }
 
 // limiter finds the prefix's bucket. A full table forgets the full buckets

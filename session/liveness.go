@@ -93,14 +93,18 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// watchTraffic ends the suspicion once something was heard, and asks the plane
-// to tell when the next packet leaves.
+// watchTraffic ends the suspicion once something was heard; what has left since
+// counts from then on. If nothing has, the plane tells when the next packet leaves.
 func (s *Session) watchTraffic() {
-	if !s.live.unanswered.IsZero() && s.heard().After(s.live.unanswered) {
+	t, heard := s.plane.Traffic(), s.heard()
+	if !s.live.unanswered.IsZero() && heard.After(s.live.unanswered) {
 		s.live.unanswered = time.Time{}
+		if link.Time(t.LastSent.Load()).After(heard) {
+			s.live.unanswered = heard
+		}
 	}
 	if s.live.unanswered.IsZero() {
-		s.plane.Traffic().Watch.Store(true)
+		t.Watch.Store(true)
 	}
 }
 

@@ -3,6 +3,8 @@ package session
 import (
 	"sync"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
 )
 
 // A mailbox is how everything outside reaches a session's loop. Posting never
@@ -72,4 +74,31 @@ func (m *mailbox) close() []func(now time.Time) {
 	calls := m.calls
 	m.calls = nil
 	return calls
+}
+
+// moves are the paths by which records came, in order, since the loop last
+// looked: at most as many as a session has candidates, the newest.
+type moves struct {
+	mu    sync.Mutex
+	paths []link.Path
+}
+
+// add reports whether nothing waited before.
+func (m *moves) add(p link.Path) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first := len(m.paths) == 0
+	if len(m.paths) > maxCandidates {
+		m.paths = append(m.paths[:0], m.paths[1:]...)
+	}
+	m.paths = append(m.paths, p)
+	return first
+}
+
+func (m *moves) take() []link.Path {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	paths := m.paths
+	m.paths = nil
+	return paths
 }

@@ -178,16 +178,58 @@ func (m *Manager) Sessions() []*Session {
 	return sortedByDID(m.sessions)
 }
 
-// Establish starts a session with a configured peer, unless it has one, and
-// waits until it is established. The error wraps ErrFailed and names the reason,
-// or is the context's; the session goes on trying if the peer is kept.
-func (m *Manager) Establish(ctx context.Context, peer did.DID) (*Session, error) {
+// Establish starts a session with a peer, unless it has one, and waits until it
+// is established. A peer that was not added is added when the resolver knows it,
+// as the options say. The error is ErrUnknownPeer; ErrExists for options to a
+// session that is there; one that wraps ErrFailed and names the reason; or the
+// context's: the session goes on trying if the peer is kept.
+func (m *Manager) Establish(ctx context.Context, peer did.DID, opts ...Option) (*Session, error) {
 	s, err := m.Session(peer)
+	switch {
+	case errors.Is(err, ErrUnknownPeer):
+		s, err = m.addResolved(ctx, peer, opts)
+	case err == nil && len(opts) > 0:
+		err = ErrExists
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s, s.establish(ctx)
 }
+
+// addResolved adds a peer that the resolver knows.
+func (m *Manager) addResolved(ctx context.Context, peer did.DID, opts []Option) (*Session, error) {
+	if _, err := m.c.Resolver.Resolve(ctx, peer); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknownPeer, err)
+	}
+	p := Peer{DID: peer}
+	for _, o := range opts {
+		o(&p)
+	}
+	s, err := m.Add(p)
+	if errors.Is(err, ErrExists) { // added by another call meanwhile
+		return m.Session(peer)
+	}
+	return s, err
+}
+
+// An Option says how Establish makes a session.
+type Option func(*Peer)
+
+// WithSettings sets times and bounds; zero ones are the manager's.
+func WithSettings(s Settings) Option { return func(p *Peer) { p.Settings = s } }
+
+// WithTTL sets the time after which a full handshake is required.
+func WithTTL(d time.Duration) Option { return func(p *Peer) { p.Settings.TTL = d } }
+
+// WithHeartbeat sets the time without activity after which a heartbeat is sent.
+func WithHeartbeat(d time.Duration) Option { return func(p *Peer) { p.Settings.Heartbeat = d } }
+
+// WithName names the peer for people.
+func WithName(name string) Option { return func(p *Peer) { p.Name = name } }
+
+// Kept makes the session start again for ever, as a node's do.
+func Kept() Option { return func(p *Peer) { p.Keep = true } }
 
 // History returns the newest transitions of all sessions, oldest first.
 func (m *Manager) History() []Transition { return m.history.all() }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // MaxMessage is the largest application message in bytes.
@@ -41,7 +43,7 @@ type outgoing struct {
 }
 
 func (m *messages) init(limit int) {
-	m.limit, m.next, m.changed = max(limit, MaxMessage), 1, make(chan struct{})
+	m.limit, m.next, m.changed = max(limit, MaxMessage+wire.MessageCost), 1, make(chan struct{})
 }
 
 // change wakes everybody who waits; the caller holds mu.
@@ -80,7 +82,7 @@ func (s *Session) Send(ctx context.Context, msg []byte) error {
 func (m *messages) enqueue(ctx context.Context, msg []byte) (*outgoing, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for !m.closed && m.queued > 0 && m.queued+len(msg) > m.limit {
+	for !m.closed && m.queued > 0 && m.queued+int(cost(msg)) > m.limit {
 		changed := m.changed
 		m.mu.Unlock()
 		var err error
@@ -100,7 +102,7 @@ func (m *messages) enqueue(ctx context.Context, msg []byte) (*outgoing, error) {
 	o := &outgoing{number: m.next, data: append([]byte(nil), msg...), answer: make(chan error, 1)}
 	m.next++
 	m.out = append(m.out, o)
-	m.queued += len(msg)
+	m.queued += int(cost(msg))
 	m.change()
 	return o, nil
 }
@@ -121,7 +123,7 @@ func (m *messages) withdraw(o *outgoing, why error) error {
 	for i, other := range m.out {
 		if other == o {
 			m.out = append(m.out[:i], m.out[i+1:]...)
-			m.queued -= len(o.data)
+			m.queued -= int(cost(o.data))
 			for _, later := range m.out[i:] {
 				later.number--
 			}
@@ -139,7 +141,7 @@ func (m *messages) acknowledge(number uint64) {
 	defer m.mu.Unlock()
 	n := 0
 	for n < len(m.out) && m.out[n].begun && m.out[n].number <= number {
-		m.queued -= len(m.out[n].data)
+		m.queued -= int(cost(m.out[n].data))
 		m.out[n].answer <- nil
 		n++
 	}
@@ -159,7 +161,7 @@ func (m *messages) restart() {
 	m.next = 1
 	for _, o := range m.out {
 		if o.begun {
-			m.queued -= len(o.data)
+			m.queued -= int(cost(o.data))
 			o.answer <- ErrPeerRestarted
 			continue
 		}
@@ -241,10 +243,10 @@ func (m *messages) first(ctx context.Context) ([]byte, error) {
 func (m *messages) take() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := len(m.in[0])
+	n := cost(m.in[0])
 	m.in[0] = nil
 	m.in = m.in[1:]
-	m.waiting -= n
-	m.taken += uint64(n)
+	m.waiting -= int(n)
+	m.taken += n
 	m.change()
 }

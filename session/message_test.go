@@ -197,7 +197,7 @@ func TestPeerRestartFailsWhatWasOnItsWay(t *testing.T) {
 // a full queue is an error to the caller, and nothing is lost.
 func TestBackPressure(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		sa, sb := w.pair(Settings{MessageQueueBytes: 2 << 20})
+		sa, sb := w.pair(Settings{MessageQueueBytes: 2 * (MaxMessage + 64)})
 		big := make([]byte, MaxMessage)
 		accepted := 0
 		results := make(chan error, 16)

@@ -24,7 +24,12 @@ func (m *Manager) NetworkChanged() {
 // Unreachable passes on that the network reported an error about remote.
 func (m *Manager) Unreachable(remote netip.AddrPort) {
 	for _, s := range m.Sessions() {
-		s.box.postFrame(func(now time.Time) { s.unreachable(remote, now) })
+		if s.hinted.CompareAndSwap(false, true) {
+			s.box.post(func(now time.Time) {
+				s.hinted.Store(false)
+				s.unreachable(remote, now)
+			})
+		}
 	}
 }
 
@@ -60,6 +65,10 @@ func (s *Session) tryNow(now time.Time) {
 // suspect asks the path in use for an answer at once and with little patience.
 func (s *Session) suspect(now time.Time) {
 	if s.using == nil {
+		return
+	}
+	if s.live.urgent { // asked already: asking again must not begin the count anew
+		s.hurry(now)
 		return
 	}
 	s.live.urgent = true

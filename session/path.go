@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxCandidates bounds direct paths that are not proven: addresses that
+	// maxCandidates bounds direct paths beside the one in use: addresses that
 	// records came from.
 	maxCandidates = 3
 	// returnHold is how long a path that was lost must answer without a break
@@ -33,6 +33,7 @@ type path struct {
 	lost  bool      // it carried the session and stopped answering
 	fails int       // returns that ended so
 	since time.Time // first answer of an unbroken run
+	quiet time.Time // when records began to come by another path
 }
 
 // rank orders carriers: direct before datagram before utcp.
@@ -79,15 +80,21 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 	if x.since.IsZero() {
 		x.since = now
 	}
+	if x.next.IsZero() {
+		x.next = now.Add(standbyGap)
+	}
 	return x
 }
 
 // addDirect makes the direct path to where p leads a candidate, and probes it.
-func (s *Session) addDirect(d link.Direct, now time.Time) *path {
+// Known says that a connection showed the address; any other is asked with one
+// small probe at a time until it answers.
+func (s *Session) addDirect(d link.Direct, known bool, now time.Time) *path {
 	if x := s.pathOf(d); x != nil {
 		return x
 	}
 	x := &path{Path: d}
+	x.known = known
 	s.dropCandidates()
 	s.paths = append(s.paths, x)
 	x.begin(now)
@@ -98,9 +105,9 @@ func (s *Session) addDirect(d link.Direct, now time.Time) *path {
 func (s *Session) dropCandidates() {
 	var n int
 	for i := len(s.paths) - 1; i >= 0; i-- {
-		if x := s.paths[i]; x.conn == nil && !x.proven && x != s.using {
+		if x := s.paths[i]; x.conn == nil && x != s.using {
 			if n++; n >= maxCandidates {
-				s.paths = append(s.paths[:i], s.paths[i+1:]...)
+				s.removePath(x)
 			}
 		}
 	}
@@ -108,6 +115,9 @@ func (s *Session) dropCandidates() {
 
 // removePath forgets a path.
 func (s *Session) removePath(x *path) {
+	if s.from == x {
+		s.from = nil
+	}
 	for i, y := range s.paths {
 		if x == y {
 			s.paths = append(s.paths[:i], s.paths[i+1:]...)
@@ -122,6 +132,9 @@ func (s *Session) use(x *path, now time.Time) {
 		return
 	}
 	before := s.using
+	if before != nil {
+		before.next = now.Add(standbyGap)
+	}
 	s.using = x
 	if x == nil {
 		s.plane.Use(nil, nil)
@@ -182,27 +195,39 @@ func (s *Session) lose(now time.Time) {
 // moved takes note that records come by another path than before: the peer may
 // have roamed. Nothing moves without a proof.
 func (s *Session) moved(p link.Path, now time.Time) {
-	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil {
-		s.addDirect(d, now)
+	if s.from != nil {
+		s.from.quiet = now
 	}
+	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil {
+		s.addDirect(d, false, now)
+	}
+	s.from = s.pathOf(p)
 	s.follow(now)
 }
 
-// follow moves to where the peer's packets come from now, when that path is
-// proven and of the same carrier: the peer has a new address.
+// follow moves to where the peer's records come from since none comes by the
+// direct path in use, when that is proven and direct too: the peer has a new
+// address.
 func (s *Session) follow(now time.Time) {
 	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
 		return
 	}
 	for _, x := range s.paths {
-		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect &&
-			s.plane.Traffic().HeardOn(x.Path).After(s.plane.Traffic().HeardOn(s.using.Path)) {
+		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect && s.lastHeard(x).After(s.lastHeard(s.using)) {
 			old := s.using
 			s.use(x, now)
 			s.removePath(old)
 			return
 		}
 	}
+}
+
+// lastHeard is when a record last came by a path.
+func (s *Session) lastHeard(x *path) time.Time {
+	if x == s.from {
+		return s.plane.Traffic().HeardOn(x.Path)
+	}
+	return x.quiet
 }
 
 // spread looks for better ways than the path in use, now and every 15 s: the
@@ -214,7 +239,7 @@ func (s *Session) spread(now time.Time) {
 	}
 	if s.udp.IsValid() && (s.using == nil || s.using.Carrier() != wire.CarrierDirect) {
 		if d := s.m.c.Network.Direct(s.udp); d != nil {
-			s.addDirect(d, now)
+			s.addDirect(d, true, now)
 		}
 	}
 	if !s.hasLink(wire.LinkQUIC) {

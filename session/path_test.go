@@ -204,16 +204,13 @@ func TestRoaming(t *testing.T) {
 // Records that a third host replays or forges move nothing.
 func TestReplaysDoNotMoveThePeer(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
-		var captured [][]byte
-		l := bad
-		l.Drop = func(rec []byte) bool { captured = append(captured, append([]byte(nil), rec...)); return false }
-		w.net.Set(w.b.addr, w.a.addr, l)
+		captured := w.capture(w.b, w.a, func([]byte) bool { return true })
 		sa, sb := w.pair(Settings{Heartbeat: time.Second})
 		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
 		time.Sleep(10 * time.Second)
 		third := w.net.Node(netip.AddrPortFrom(w4(10, 0, 0, 66), 1))
 		var all wire.Batch
-		for _, rec := range captured {
+		for _, rec := range captured() {
 			all.Append(rec)
 			rec[len(rec)-1] ^= 1
 			all.Append(rec)

@@ -27,6 +27,7 @@ type plainPlane struct {
 	all     *plainPlanes
 	sink    link.Sink
 	traffic link.Traffic
+	halves  link.Reassembly
 }
 
 func newPlainPlanes() *plainPlanes { return new(plainPlanes) }
@@ -71,17 +72,34 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		t.Drop(link.DropForged, 1)
 		return
 	}
-	if t.Hear(p, time.Now()) {
+	if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) && t.Hear(p, time.Now()) { // space 3 has no window: it may be a replay
 		e.plane.sink.Moved(p)
 	}
 	if e.heard.CompareAndSwap(false, true) {
 		e.plane.sink.Opened(p, e.epoch)
+	}
+	if plain = e.join(plain); len(plain) == 0 {
+		return
 	}
 	if wire.KindOf(plain) == wire.KindFrame {
 		e.plane.sink.Frame(p, e.epoch, plain)
 	} else {
 		t.Drop(link.DropDevice, 1)
 	}
+}
+
+// join puts halves together; other plaintexts pass. Nil while one is missing.
+func (e *plainEpoch) join(plain []byte) []byte {
+	if len(plain) == 0 || plain[0] != wire.FramePart {
+		return plain
+	}
+	whole := make([]byte, 2*len(plain))
+	n := e.plane.halves.Join(whole, plain, time.Now(), &e.plane.traffic)
+	if whole = whole[:n]; n > 0 && whole[0] == wire.FramePart {
+		e.plane.traffic.Drop(link.DropMalformed, 1)
+		return nil
+	}
+	return whole
 }
 
 // Install implements link.Plane.

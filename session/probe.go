@@ -13,6 +13,7 @@ var probeSizes = [...]int{1452, 1412, 1372, 1312}
 
 const (
 	firstRounds  = 4                // rounds of a new candidate, fastProbe apart
+	silentRounds = 8                // after which an address that never answered is dropped
 	candidateGap = 5 * time.Second  // between rounds of one that does not answer
 	standbyGap   = 15 * time.Second // of a proven path that is not in use
 	returnGap    = time.Second      // of a lost one that answers again
@@ -30,6 +31,8 @@ type prober struct {
 	size   int       // largest record echoed in this round of proof
 	settle time.Time // when that size is taken; zero: nothing new
 	misses int       // rechecks without a full-size echo
+	known  bool      // a connection showed the address
+	alive  bool      // something came back since begin
 }
 
 type probe struct {
@@ -40,7 +43,7 @@ type probe struct {
 
 // begin starts a proof from the beginning.
 func (b *prober) begin(now time.Time) {
-	b.next, b.rounds, b.size, b.settle, b.misses = now, 0, 0, time.Time{}, 0
+	b.next, b.rounds, b.size, b.settle, b.misses, b.alive = now, 0, 0, time.Time{}, 0, false
 }
 
 // gap is the time to the next round.
@@ -60,22 +63,28 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return recheckGap
 	case s.doubtful(), !x.proven && x.rounds <= firstRounds:
 		return fastProbe
-	case x.lost:
+	case x.lost && !x.since.IsZero():
 		return returnGap
-	case !x.proven:
+	case !x.proven && !x.lost:
 		return candidateGap
 	}
 	return standbyGap
 }
 
-// probe sends one round on a path: for direct one probe of each size, so that
-// one round trip shows what passes; for others one small one.
+// probe sends one round on a path: where direct answers, or is likely to, one
+// probe of each size, so that one round trip shows what passes; else a small one.
+// An address that only records came from never gets more than a small one a
+// round before it has answered, and no more after some rounds of silence.
 func (s *Session) probe(x *path, now time.Time) {
 	x.rounds++
 	x.expire(now)
 	sizes := probeSizes[:]
-	if x.conn != nil {
+	if x.conn != nil || !x.alive && (!x.known || x.rounds > firstRounds) {
 		sizes = []int{wire.MinProbe + wire.Overhead}
+	}
+	if x.conn == nil && !x.known && !x.alive && !x.lost && x.rounds > silentRounds {
+		s.removePath(x)
+		return
 	}
 	for _, size := range sizes {
 		s.nonce++
@@ -128,6 +137,15 @@ func (s *Session) probed(p link.Path, nonce uint64, now time.Time) {
 		s.answers(x, now)
 		return
 	}
+	if first := !x.alive; first {
+		x.alive = true
+		if pr.size < probeSizes[len(probeSizes)-1] {
+			x.next = now // it answers: now the sizes
+		}
+	}
+	if pr.size < probeSizes[len(probeSizes)-1] {
+		return
+	}
 	x.size = max(x.size, pr.size)
 	if x.settle.IsZero() {
 		x.settle = now.Add(settleTime)
@@ -159,7 +177,10 @@ func (s *Session) answers(x *path, now time.Time) {
 		return
 	}
 	switch s.state {
-	case Degraded, Suspended:
+	case Degraded, Suspended, HandshakeInitiated:
+		if s.state == HandshakeInitiated && s.epochs.cur == nil {
+			return
+		}
 		s.use(x, now)
 		s.event(ConnectivityRestored, now)
 		s.abandon()
@@ -225,7 +246,7 @@ func (s *Session) pathsDeadline() (first time.Time) {
 // hurry probes every path but the one in use at once.
 func (s *Session) hurry(now time.Time) {
 	for _, x := range s.paths {
-		if x != s.using && x.next.After(now) {
+		if x != s.using && (x.next.IsZero() || x.next.After(now)) {
 			x.next = now
 		}
 	}

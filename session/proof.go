@@ -28,6 +28,9 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 		return ErrClosed
 	}
 	role := rotation.Responder
+	if e == ReceiveAck && s.epochs.byID[p.id] == nil {
+		return errGone
+	}
 	if e == ReceiveResponse {
 		role = rotation.Initiator
 		p.id = s.epochs.machine.NewID()
@@ -47,14 +50,12 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	s.takePath(p, won, now)
 	if p.kind == rotation.Full {
 		s.full++
-		s.fullAt = now
 	}
-	if p.res.PeerKeys.Prekey != nil {
-		s.known = p.res.PeerKeys
+	if won {
+		s.winner(p, now)
+	} else {
+		s.epochs.keepRekey(p.id, p.res) // it may be in use at the peer, and decides nothing else
 	}
-	s.meet(p.res.Remote.Incarnation)
-	s.epochs.peer = p.res.PeerKeys.KeySet
-	s.epochs.keep(p.id, p.res)
 	s.event(e, now)
 	s.heartbeat(now)
 	return nil
@@ -93,6 +94,19 @@ func (s *Session) pathLives(p *proof) bool {
 	return s.peerIncarnation == p.res.Remote.Incarnation && s.using != nil
 }
 
+// winner takes from the handshake whose epoch is used what later ones start from.
+func (s *Session) winner(p *proof, now time.Time) {
+	if p.kind == rotation.Full {
+		s.fullAt = now
+	}
+	if p.res.PeerKeys.Prekey != nil {
+		s.known = p.res.PeerKeys
+	}
+	s.meet(p.res.Remote.Incarnation)
+	s.epochs.peer = p.res.PeerKeys.KeySet
+	s.epochs.keep(p.id, p.res)
+}
+
 // wins reports whether actions put an epoch to use.
 func wins(actions []rotation.Action, id uint64) bool {
 	for _, a := range actions {
@@ -107,6 +121,7 @@ func wins(actions []rotation.Action, id uint64) bool {
 func (s *Session) meet(incarnation uint64) {
 	if s.peerIncarnation != 0 && s.peerIncarnation != incarnation {
 		s.log.Info("peer restarted")
+		s.epochs.onlyNew()
 		s.msgs.restart()
 	}
 	s.peerIncarnation = incarnation

@@ -53,10 +53,10 @@ func (s *Session) tickState(now time.Time) {
 	if !due(s.stateDeadline(), now) {
 		return
 	}
-	if s.state == Degraded {
-		s.event(Timeout, now)
-	} else {
+	if s.state == Established || s.state == Rotating {
 		s.event(ConnectivityLost, now)
+	} else {
+		s.event(Timeout, now)
 	}
 }
 
@@ -66,6 +66,8 @@ func (s *Session) stateDeadline() time.Time {
 		return s.since.Add(s.peer.Settings.DegradedTimeout)
 	case (s.state == Established || s.state == Rotating) && s.using == nil:
 		return s.since.Add(heartbeatAnswer)
+	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempt == nil && len(s.halfOpen) == 0:
+		return s.since.Add(s.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
 	}
 	return time.Time{}
 }

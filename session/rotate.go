@@ -9,8 +9,13 @@ import (
 // use. The error is ErrNotEstablished, ErrClosed or the context's; the epoch in
 // use stays in use until there is a new one, also after an error.
 func (s *Session) Rotate(ctx context.Context) error {
+	return s.await(ctx, s.epochs.wantRotation)
+}
+
+// await asks the loop for something that takes a while, and waits for its answer.
+func (s *Session) await(ctx context.Context, ask func(answer chan error, now time.Time)) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { s.epochs.wantRotation(answer, now) }) {
+	if !s.box.post(func(now time.Time) { ask(answer, now) }) {
 		return ErrClosed
 	}
 	select {
@@ -23,7 +28,7 @@ func (s *Session) Rotate(ctx context.Context) error {
 
 func (x *epochs) wantRotation(answer chan error, now time.Time) {
 	if x.cur == nil || x.s.state != Established && x.s.state != Rotating {
-		answer <- ErrNotEstablished
+		x.s.reply(answer, ErrNotEstablished)
 		return
 	}
 	x.waiters = append(x.waiters, waiter{x.number(), answer})

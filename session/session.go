@@ -35,6 +35,9 @@ type Session struct {
 	receivable  record.Table[*record.Epoch]  // whose peer is proven
 	channelSent atomic.Uint64                // records on the message channel
 	msgs        messages
+	moves       moves         // where records came from since the loop last looked
+	waiting     atomic.Bool   // the loop has been told that packets wait
+	hinted      atomic.Bool   // a hint that the peer cannot be reached waits for the loop
 	taking      chan struct{} // held by the one Deliver that sees the first message
 
 	// Below: owned by the loop.
@@ -49,6 +52,7 @@ type Session struct {
 	epochs   epochs
 	conns    map[link.Conn]*attached
 	paths    []*path
+	from     *path          // by which records came last
 	using    *path          // carries what we send; nil: none
 	udp      netip.AddrPort // where the peer's UDP socket was last
 	seen     netip.AddrPort // where the peer sees us
@@ -62,6 +66,7 @@ type Session struct {
 	incarnation     uint64    // ours, as the peer knows this session
 	peerIncarnation uint64    // 0: not known yet
 	carried         link.Conn // the connection that the message channel is on
+	carrying        uint64    // counts runs of the channel
 	stopCarrying    func()    // ends it there
 	recarry         time.Time // when to open it again
 	full            uint64    // full handshakes since start
@@ -69,6 +74,7 @@ type Session struct {
 	refused         uint64    // events that the table has no transition for
 	shunned         time.Time // full handshakes of the peer are refused until then
 	waiters         []chan error
+	replies         []func() // to be given after the next publish
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
@@ -115,6 +121,7 @@ func (s *Session) loop() {
 		}
 		s.tick(now)
 		s.publish(now)
+		s.answerAll()
 		if next := s.deadline(); !next.IsZero() {
 			timer.Reset(next.Sub(now))
 		} else {
@@ -124,6 +131,19 @@ func (s *Session) loop() {
 	for _, call := range s.box.close() {
 		call(time.Now()) // whoever waits gets an answer; the table refuses the rest
 	}
+	s.answerAll()
+}
+
+// reply answers somebody who waits, once what was done for him is published.
+func (s *Session) reply(to chan<- error, err error) {
+	s.replies = append(s.replies, func() { to <- err })
+}
+
+func (s *Session) answerAll() {
+	for _, f := range s.replies {
+		f()
+	}
+	s.replies = nil
 }
 
 // tick does what is due.
@@ -216,7 +236,9 @@ func (s *Session) entered(from State, now time.Time) {
 		if s.reason == ReasonExpired {
 			s.forgetResume() // a full handshake is required
 		}
-		s.retry.backoff(now)
+		if s.canDial() {
+			s.retry.backoff(now)
+		}
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
 		s.release(now)
@@ -236,7 +258,7 @@ func (s *Session) entered(from State, now time.Time) {
 // Never call it from the loop.
 func (s *Session) call(f func(now time.Time) error) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { answer <- f(now) }) {
+	if !s.box.post(func(now time.Time) { s.reply(answer, f(now)) }) {
 		return ErrClosed
 	}
 	return <-answer

@@ -52,7 +52,7 @@ func (x *epochs) doShort(a rotation.Action, now time.Time) bool {
 
 // failed tells rotation once the list under way is done.
 func (x *epochs) failed(id uint64, now time.Time) {
-	delete(x.shorts, id)
+	x.endShort(id)
 	x.s.box.post(func(now time.Time) { x.do(x.machine.Failed(now, id), now) })
 }
 
@@ -158,6 +158,9 @@ func (x *epochs) m2r(what handshake.Short, msg []byte, now time.Time) {
 	}
 	if err != nil {
 		x.s.log.Debug("rotation failed", "error", err)
+		if res != nil {
+			res.Erase()
+		}
 		x.do(x.machine.Failed(now, id), now)
 		return
 	}
@@ -201,9 +204,13 @@ func (x *epochs) confirm(id uint64) {
 
 // keep takes the secrets that later handshakes start from.
 func (x *epochs) keep(id uint64, res *handshake.Result) {
+	x.keepRekey(id, res)
+	x.s.keepResume(res)
+	res.Erase()
+}
+
+func (x *epochs) keepRekey(id uint64, res *handshake.Result) {
 	if e := x.byID[id]; e != nil {
 		e.rekey = res.Rekey
 	}
-	x.s.keepResume(res)
-	res.Erase()
 }

@@ -88,27 +88,16 @@ func (s *Session) publish(now time.Time) {
 }
 
 // establish starts the session unless it is up, and waits.
-func (s *Session) establish(ctx context.Context) error {
-	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { s.want(answer, now) }) {
-		return ErrClosed
-	}
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (s *Session) establish(ctx context.Context) error { return s.await(ctx, s.want) }
 
 // want notes who waits for the session, and starts it.
 func (s *Session) want(answer chan error, now time.Time) {
 	switch s.state {
 	case Established, Rotating:
-		answer <- nil
+		s.reply(answer, nil)
 		return
 	case Closed:
-		answer <- ErrClosed
+		s.reply(answer, ErrClosed)
 		return
 	}
 	s.waiters = append(s.waiters, answer)
@@ -120,7 +109,7 @@ func (s *Session) want(answer chan error, now time.Time) {
 // answer tells everybody who waits.
 func (s *Session) answer(err error) {
 	for _, w := range s.waiters {
-		w <- err
+		s.reply(w, err)
 	}
 	s.waiters = nil
 }

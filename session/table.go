@@ -25,8 +25,10 @@ var table = map[State]map[Event]State{
 		PeerRefused:       Failed,
 		TransportError:    Failed,
 		ProtocolViolation: Failed,
-		PeerClosed:        Idle,
-		Cleanup:           Closed,
+		// Out of suspended, with keys still there: a path answered first.
+		ConnectivityRestored: Established,
+		PeerClosed:           Idle,
+		Cleanup:              Closed,
 	},
 	HandshakeReceived: {
 		InitiateHandshake: HandshakeReceived,
@@ -36,6 +38,7 @@ var table = map[State]map[Event]State{
 		ReceiveAck:        Established,
 		Timeout:           Failed,
 		InvalidSignature:  Failed,
+		PeerRefused:       Failed,
 		TransportError:    Failed,
 		ProtocolViolation: Failed,
 		Cleanup:           Closed,

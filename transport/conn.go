@@ -24,7 +24,9 @@ type conn struct {
 
 var _ link.Conn = (*conn)(nil)
 
-func newConn(qc *quic.Conn, pace *pacer, count *counters) (*conn, error) {
+// newConn wraps a connection. With off its path carries nothing: the datagram
+// carrier is switched off.
+func newConn(qc *quic.Conn, pace *pacer, off bool, count *counters) (*conn, error) {
 	c := &conn{qc: qc}
 	state := qc.ConnectionState().TLS
 	b, err := state.ExportKeyingMaterial(exporterLabel, nil, len(c.binding))
@@ -32,7 +34,9 @@ func newConn(qc *quic.Conn, pace *pacer, count *counters) (*conn, error) {
 		return nil, connError(err)
 	}
 	copy(c.binding[:], b)
-	c.path, err = newDatagramPath(qc, pace, count)
+	if c.path, err = newDatagramPath(qc, pace, count); err == nil {
+		c.path.off = off
+	}
 	return c, err
 }
 

@@ -22,6 +22,7 @@ type datagramPath struct {
 	qc    *quic.Conn
 	pace  *pacer
 	count *counters
+	off   bool // switched off
 	room  atomic.Int64
 	queue sendQueue
 }
@@ -47,10 +48,13 @@ func (p *datagramPath) Room() int              { return int(p.room.Load()) }
 func (p *datagramPath) RTT() time.Duration     { return p.qc.ConnectionStats().SmoothedRTT }
 
 // Send copies records into the queue, in order, up to the first that is too big
-// or finds the queue full.
+// or finds the queue full. It is link.ErrOff while the carrier is switched off.
 func (p *datagramPath) Send(recs *wire.Batch) (int, error) {
-	if p.qc.Context().Err() != nil {
+	switch {
+	case p.qc.Context().Err() != nil:
 		return 0, link.ErrClosed
+	case p.off:
+		return 0, link.ErrOff
 	}
 	n, old, err := p.queue.push(recs, p.Room(), time.Now())
 	p.count.dgOld.Add(uint64(old))
@@ -109,10 +113,13 @@ func (p *datagramPath) receiveLoop(h link.Handler) {
 		n := 0
 		for ; err == nil; b, err = p.qc.ReceiveDatagram(poll.reset()) {
 			n++
-			if wire.IsRecord(b) {
-				recs = append(recs, b)
-			} else {
+			switch {
+			case !wire.IsRecord(b):
 				p.count.dgBad.Add(1)
+			case p.off:
+				p.count.noPath.Add(1)
+			default:
+				recs = append(recs, b)
 			}
 			if n == receiveBatch {
 				break

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -195,7 +196,7 @@ func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if _, err := a.Dial(testContext(t), wire.LinkQUIC, addrPort(ln.Addr())); err != ErrNoDatagram {
+	if _, err := a.Dial(testContext(t), wire.LinkQUIC, addrPort(ln.Addr())); !errors.Is(err, ErrNoDatagram) {
 		t.Fatalf("dial: %v", err)
 	}
 }

@@ -28,6 +28,7 @@ type directPath struct {
 	room   atomic.Int64
 	source atomic.Pointer[source]
 	plain  atomic.Int64 // link.Stamp until when runs leave packet by packet; 0: never
+	down   atomic.Bool  // the last send was lost
 	used   atomic.Bool  // see directs
 }
 
@@ -107,6 +108,7 @@ func (p *directPath) forgetSource() bool {
 
 // unreachable counts records that were lost because there is no way to the peer.
 func (p *directPath) unreachable(records int) {
+	p.down.Store(true)
 	p.d.count.directLost.Add(uint64(records))
 	p.d.hints.note(p.remote, time.Now())
 }

@@ -1,9 +1,6 @@
 package transport
 
 import (
-	"encoding/binary"
-	"net/netip"
-	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -21,20 +18,11 @@ const (
 	// maxPending is how often a send is tried again because its error may be an
 	// ICMP message about another remote that waited on the socket. Each try takes
 	// one off, and so does the reader of the error queue, which lets the next follow.
-	maxPending = 16
+	maxPending = 64
+	// maxPendingDown is the same for a path on which the last send was lost, so
+	// that a way that is really gone costs little.
+	maxPendingDown = 2
 )
-
-// A sockaddr is an address as the kernel wants it on our socket.
-type sockaddr struct {
-	raw  unix.RawSockaddrInet6
-	size uint32
-}
-
-// A controlMessage sets the source of a packet.
-type controlMessage struct {
-	b [40]byte
-	n int
-}
 
 // A directSender makes the system calls of direct paths.
 type directSender struct {
@@ -204,6 +192,9 @@ type attempt struct {
 
 // worked draws the conclusion from a call that succeeded.
 func (a *attempt) worked() {
+	if a.p.down.Load() {
+		a.p.down.Store(false)
+	}
 	if a.suspect {
 		a.p.refused()
 		a.suspect = false
@@ -215,7 +206,7 @@ func (a *attempt) worked() {
 func (a *attempt) after(e unix.Errno, n int) (again bool, err error) {
 	if mayBeICMP(e) {
 		a.p.d.hints.look()
-		if a.pending++; a.pending <= maxPending {
+		if a.pending++; a.pending <= maxPendingDown || a.pending <= maxPending && !a.p.down.Load() {
 			return true, nil
 		}
 	}
@@ -246,50 +237,4 @@ func mayBeICMP(e unix.Errno) bool {
 		return true
 	}
 	return false
-}
-
-// nameOf is a remote in the form of our socket's family.
-func (s *directSender) nameOf(remote netip.AddrPort) (sa sockaddr) {
-	port := [2]byte{byte(remote.Port() >> 8), byte(remote.Port())}
-	if s.four && remote.Addr().Is4() {
-		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(&sa.raw))
-		sa4.Family, sa4.Addr = unix.AF_INET, remote.Addr().As4()
-		*(*[2]byte)(unsafe.Pointer(&sa4.Port)) = port
-		sa.size = unix.SizeofSockaddrInet4
-		return sa
-	}
-	sa.raw.Family, sa.raw.Addr = unix.AF_INET6, remote.Addr().As16()
-	*(*[2]byte)(unsafe.Pointer(&sa.raw.Port)) = port
-	if zone, err := strconv.ParseUint(remote.Addr().Zone(), 10, 32); err == nil {
-		sa.raw.Scope_id = uint32(zone)
-	}
-	sa.size = unix.SizeofSockaddrInet6
-	return sa
-}
-
-// controlOf is the packet info by which a packet leaves from an address of ours.
-func controlOf(at localAddr) (c controlMessage) {
-	if at.addr.Is4() {
-		info := unix.Inet4Pktinfo{Spec_dst: at.addr.As4()}
-		c.n = putControl(c.b[:], unix.IPPROTO_IP, unix.IP_PKTINFO, (*[unix.SizeofInet4Pktinfo]byte)(unsafe.Pointer(&info))[:])
-		return c
-	}
-	info := unix.Inet6Pktinfo{Addr: at.addr.As16(), Ifindex: at.iface}
-	c.n = putControl(c.b[:], unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, (*[unix.SizeofInet6Pktinfo]byte)(unsafe.Pointer(&info))[:])
-	return c
-}
-
-func putSegmentSize(b []byte, size int) int {
-	var v [2]byte
-	binary.NativeEndian.PutUint16(v[:], uint16(size))
-	return putControl(b, unix.IPPROTO_UDP, unix.UDP_SEGMENT, v[:])
-}
-
-// putControl writes one control message and returns its size.
-func putControl(b []byte, level, typ int32, value []byte) int {
-	h := unix.Cmsghdr{Level: level, Type: typ}
-	h.SetLen(unix.CmsgLen(len(value)))
-	copy(b, (*[unix.SizeofCmsghdr]byte)(unsafe.Pointer(&h))[:])
-	copy(b[unix.CmsgLen(0):], value)
-	return unix.CmsgSpace(len(value))
 }

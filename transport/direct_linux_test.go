@@ -207,14 +207,20 @@ func TestUnreachableIsSwallowedCountedAndReported(t *testing.T) {
 		if told := p.d.hints.take(); p.d.count.directLost.Load() != 9 || len(told) != 1 || told[0] != p.remote {
 			t.Errorf("%v: %d counted, told %v", e, p.d.count.directLost.Load(), told)
 		}
-		if k.calls > 3*(2+maxPending) {
-			t.Errorf("%v: %d calls", e, k.calls)
+		k.calls = 0
+		if p.Send(batchOfSizes(100)); k.calls > 2+maxPendingDown {
+			t.Errorf("%v: %d calls for one send more", e, k.calls)
+		}
+		k.fail = func(int, int, int, bool) unix.Errno { return 0 }
+		if p.Send(batchOfSizes(100)); p.down.Load() {
+			t.Errorf("%v: still down after a send that worked", e)
 		}
 	}
 }
 
 func TestSendAllocatesNothing(t *testing.T) {
-	_, _, ab, _ := directPair(t, testConfig(loopback), testConfig(loopback))
+	_, b, ab, _ := directPair(t, testConfig(loopback), testConfig(loopback))
+	b.Handle(new(silent)) // its allocations would count
 	full, mixed := batchOfSizes(repeat(1452, 64)...), batchOfSizes(100, 1200, 50, 1452, 1452, 90)
 	ab.(*directPath).arrived(localAddr{addr: loopback.Addr()})
 	if n := testing.AllocsPerRun(200, func() { ab.Send(full); ab.Send(mixed) }); n != 0 {

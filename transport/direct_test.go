@@ -28,7 +28,8 @@ func plainConfig(addr netip.AddrPort) Config {
 
 func TestDirectRecordsArriveUnchangedAndInOrder(t *testing.T) {
 	with, without := testConfig(loopback), plainConfig(loopback)
-	for name, c := range map[string][2]Config{"offload": {with, with}, "none": {without, without}, "sender only": {with, without}} {
+	six, dual := testConfig(netip.MustParseAddrPort("[::1]:0")), testConfig(netip.MustParseAddrPort("[::ffff:127.0.0.1]:0"))
+	for name, c := range map[string][2]Config{"offload": {with, with}, "none": {without, without}, "sender only": {with, without}, "IPv6": {six, six}, "mapped": {dual, with}} {
 		t.Run(name, func(t *testing.T) {
 			a, b, ab, ba := directPair(t, c[0], c[1])
 			for i, way := range []struct {
@@ -54,7 +55,7 @@ func TestDirectRecordsArriveUnchangedAndInOrder(t *testing.T) {
 }
 
 // sendAll sends a batch in pieces that the receive buffer holds and compares.
-func sendAll(t *testing.T, p link.Direct, to *node, recs *wire.Batch) {
+func sendAll(t *testing.T, p link.Path, to *node, recs *wire.Batch) {
 	t.Helper()
 	before := to.in.len()
 	for i := 0; i < recs.Len(); i += 100 {
@@ -192,7 +193,12 @@ func TestDirectEndsWithTheTransport(t *testing.T) {
 }
 
 func TestQUICWorksBesideDirectLoad(t *testing.T) {
-	a, b, ab, _ := directPair(t, testConfig(loopback), testConfig(loopback))
+	t.Run("offload", func(t *testing.T) { besideLoad(t, testConfig(loopback)) })
+	t.Run("none", func(t *testing.T) { besideLoad(t, plainConfig(loopback)) })
+}
+
+func besideLoad(t *testing.T, c Config) {
+	a, b, ab, _ := directPair(t, c, c)
 	ca, cb := connect(t, a, b, b.LocalAddr())
 	var stop atomic.Bool
 	ended := make(chan struct{})
@@ -213,7 +219,7 @@ func TestQUICWorksBesideDirectLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { s.Write(pkt(300_000, 7)); s.Close() }()
+		go func() { s.Write(make([]byte, 300_000)); s.Close() }()
 		r, err := cb.AcceptStream(testContext(t))
 		if err != nil {
 			t.Fatal(err)

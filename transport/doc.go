@@ -1,23 +1,25 @@
 // Package transport carries sessions over the network. It owns one UDP socket,
-// shares it between QUIC and records (SPEC section 3), and gives out connections
-// and paths through the interfaces of internal/link.
+// shares it between QUIC and records (SPEC section 3), and a TCP listener with the
+// same port for networks that drop UDP. It gives out connections and paths through
+// the interfaces of internal/link.
 //
-//	  readLoop (GRO, recvmmsg)          batcher (GSO, sendmsg)   directPath.Send (GSO, sendmmsg)
-//	     |            |                          ^
-//	  sorter       quicQueue --- pacer            |
-//	     |            v                          |
-//	  records      quic-go ----------------------+      error queue (ICMP) -> hintLoop
-//	     |            ^  |                                                       v
-//	     |  sendQueue-+  +-> receiveLoop                               Handler.Unreachable
-//	     +---> Handler.Records <-+
+//	readLoop (GRO, recvmmsg)     batcher (GSO, sendmsg)     directPath.Send (GSO, sendmmsg)
+//	   |                            ^
+//	sorter --- quicQueue - pacer    |                       error queue (ICMP) - hintLoop
+//	   |                     |      |                                               |
+//	   |                    quic-go-+                                               v
+//	   |                     |    ^                                    Handler.Unreachable
+//	   v                     v    |
+//	Handler.Records --- receiveLoop, sendQueue          utcpConn: readLoop, utcpQueue, writeLoop
 //
 // Ownership: one goroutine reads the socket in batches, decides packet by packet
 // where it goes, and calls the Handler for direct records. QUIC runs on a bounded
 // queue of copies, so that nothing it does (deadlines, Close, being slow) stops
 // the reader; the extra hop costs about 5 % of what a QUIC packet costs altogether.
 // One goroutine sends QUIC's packets in runs. Direct records leave in the goroutine
-// that sends them. Each connection has one goroutine that sends datagrams and one
-// that receives them. One goroutine passes on what the network reports.
+// that sends them. Each QUIC connection has one goroutine that sends datagrams and
+// one that receives them; each μTCP connection one that reads and one that writes
+// when its socket was full. One goroutine passes on what the network reports.
 // Transport.Close waits for all of them; it must not be called from a Handler.
 //
 // Identity is not proven here: TLS is anonymous, and the handshake over the
@@ -25,5 +27,6 @@
 //
 // Limits: QUIC packets of at most 1452 bytes; 1024 packets wait for QUIC; 256 KiB
 // wait for the socket; 1 MiB and 100 ms of records wait for the datagrams of a
-// connection; 1024 direct paths that nobody uses.
+// connection, of either kind; 1024 direct paths that nobody uses; 512 TCP
+// connections of unknown peers, 16 of one source.
 package transport

@@ -21,6 +21,9 @@ var (
 	ErrNoAnswer   = errors.New("transport: no answer")
 	ErrNoHandler  = errors.New("transport: Handle must be called first")
 	ErrNoDatagram = errors.New("transport: the peer takes no datagrams")
+	ErrProtocol   = errors.New("transport: the peer breaks the protocol")
+	// ErrStreamClosed is a μTCP stream's, once either end has closed it.
+	ErrStreamClosed = errors.New("transport: the stream is closed")
 )
 
 // maxReason bounds the text of a peer that goes into an error, in bytes.

@@ -47,7 +47,7 @@ func startFaulty(t *testing.T) (*node, *faultySocket) {
 		t.Fatal(err)
 	}
 	sock := &faultySocket{UDPConn: udp}
-	tr, err := start(cfg, sock)
+	tr, err := start(cfg, sock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func network(a netip.Addr) string {
 
 // addrPort turns an address of the net package into ours: IPv4 unmapped.
 func addrPort(a net.Addr) netip.AddrPort {
-	u, ok := a.(*net.UDPAddr)
+	u, ok := a.(interface{ AddrPort() netip.AddrPort }) // of UDP or TCP
 	if !ok {
 		return netip.AddrPort{}
 	}

@@ -15,17 +15,18 @@ func setOptions(syscall.RawConn, Config) error { return nil }
 
 // A batchReader reads datagrams through x/net, which allocates for each.
 type batchReader struct {
+	rc  syscall.RawConn
 	pc  *ipv4.PacketConn
 	ms  []ipv4.Message
 	out []packet
 }
 
-func newBatchReader(c socket, _ syscall.RawConn) (*batchReader, error) {
+func newBatchReader(c socket, rc syscall.RawConn) (*batchReader, error) {
 	pc, ok := c.(net.PacketConn)
 	if !ok {
 		return nil, errors.New("not a packet conn")
 	}
-	r := &batchReader{pc: ipv4.NewPacketConn(pc), ms: make([]ipv4.Message, readBatch), out: make([]packet, readBatch)}
+	r := &batchReader{rc: rc, pc: ipv4.NewPacketConn(pc), ms: make([]ipv4.Message, readBatch), out: make([]packet, readBatch)}
 	for i := range r.ms {
 		r.ms[i].Buffers = [][]byte{make([]byte, readBuffer)}
 		r.ms[i].OOB = make([]byte, oobSize)

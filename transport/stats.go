@@ -21,6 +21,9 @@ type Stats struct {
 	DirectTooBig   uint64 // sends that ended at a record larger than the local link
 	DirectLost     uint64 // records for which there was no way to the remote
 	ICMPErrors     uint64 // ICMP messages about a remote, other than too big
+	UTCPFull       uint64 // records refused because the queue of their connection was full
+	UTCPOld        uint64 // records that waited longer than 100 ms
+	UTCPRefused    uint64 // connections beyond the limits for strangers
 }
 
 type counters struct {
@@ -28,6 +31,7 @@ type counters struct {
 	quicOverflow, sendErrors, retries                atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
+	utcpFull, utcpOld, utcpRefused                   atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -48,5 +52,8 @@ func (c *counters) snapshot() Stats {
 		DirectTooBig:   c.directTooBig.Load(),
 		DirectLost:     c.directLost.Load(),
 		ICMPErrors:     c.icmpErrors.Load(),
+		UTCPFull:       c.utcpFull.Load(),
+		UTCPOld:        c.utcpOld.Load(),
+		UTCPRefused:    c.utcpRefused.Load(),
 	}
 }

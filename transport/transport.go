@@ -2,9 +2,9 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -17,12 +17,17 @@ import (
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
-// goodbye is how long Close may take to get its last packets out.
-const goodbye = time.Second
+const (
+	// goodbye is how long Close may take to get its last packets out.
+	goodbye = time.Second
+	// maxIncoming is how many connections wait for Accept.
+	maxIncoming = 64
+)
 
 // Config says where and how to listen. It is not changed after Listen.
 type Config struct {
-	// Listen is the UDP address; [::] is dual stack, port 0 lets the system choose.
+	// Listen is the UDP and TCP address; [::] is dual stack, port 0 lets the
+	// system choose.
 	Listen netip.AddrPort
 	// ResetKey and TokenKey make stateless resets and address tokens. They must
 	// survive a restart: that is how a peer notices one at once.
@@ -50,14 +55,18 @@ type Transport struct {
 	initials smallInitials
 	count    counters
 	dialler  dialler
+	utcp     utcpDoor
 	handler  atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection
+	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection, two that accept
+
+	accept   sync.Once      // starts accepting
+	incoming chan link.Conn // for Accept
 
 	mu     sync.Mutex
-	conns  map[*conn]struct{}
+	conns  map[link.Conn]struct{}
 	closed bool
 }
 
@@ -68,42 +77,54 @@ func Listen(c Config) (*Transport, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	sock, err := openSocket(c)
+	sock, tcp, err := openPorts(c)
 	if err != nil {
 		return nil, err
 	}
-	return start(c, sock)
+	return start(c, sock, tcp)
 }
 
-// start runs a Transport on an open socket, which it owns from here on.
-func start(c Config, sock socket) (*Transport, error) {
-	rc, err := sock.SyscallConn()
+// start runs a Transport on open sockets, which it owns from here on. Without a
+// TCP listener there is no μTCP.
+func start(c Config, sock socket, tcp *net.TCPListener) (*Transport, error) {
+	t, reader, err := assemble(c, sock, tcp)
 	if err != nil {
 		sock.Close()
+		if tcp != nil {
+			tcp.Close()
+		}
 		return nil, fmt.Errorf("transport: %w", err)
+	}
+	t.wg.Add(1)
+	go t.readLoop(reader)                                    // ends with the socket; Close waits
+	t.wg.Go(func() { t.hintLoop(newErrorQueue(reader.rc)) }) // ends with ctx
+	return t, nil
+}
+
+func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchReader, error) {
+	rc, err := sock.SyscallConn()
+	if err != nil {
+		return nil, nil, err
 	}
 	reader, err := newBatchReader(sock, rc)
 	if err != nil {
-		sock.Close()
-		return nil, fmt.Errorf("transport: %w", err)
+		return nil, nil, err
 	}
 	t, err := newTransport(c, sock, rc)
 	if err != nil {
 		t.cancel()
 		t.batch.close()
-		sock.Close()
-		return nil, fmt.Errorf("transport: %w", err)
+		return nil, nil, err
 	}
-	t.wg.Add(1)
-	go t.readLoop(reader)                             // ends with the socket; Close waits
-	t.wg.Go(func() { t.hintLoop(newErrorQueue(rc)) }) // ends with ctx
-	return t, nil
+	t.utcp.init(c, tcp, t.LocalAddr().Addr())
+	return t, reader, nil
 }
 
 // newTransport joins the parts around a socket that nobody reads yet. On an
 // error the batcher runs all the same.
 func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
-	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), conns: make(map[*conn]struct{})}
+	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(),
+		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
 	t.pace = newPacer()
@@ -163,92 +184,6 @@ func (t *Transport) LocalAddr() netip.AddrPort { return addrPort(t.sock.LocalAdd
 // Stats returns the counters since Listen.
 func (t *Transport) Stats() Stats { return t.count.snapshot() }
 
-// Dial connects to remote; see dialler. Errors: ErrNoAnswer, ErrPeerClosed (it
-// refused), ErrNoDatagram, ErrNoHandler, ErrClosed, or the context's.
-func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
-	if l != wire.LinkQUIC || t.ln == nil {
-		return nil, link.ErrOff
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)()
-	qc, err := t.dialler.dial(ctx, remote)
-	if err != nil {
-		err = connError(err)
-		if errors.Is(err, ErrIdle) {
-			err = ErrNoAnswer // idle during the handshake
-		}
-		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(err))
-	}
-	return t.adopt(qc)
-}
-
-// Accept waits for a connection whose QUIC handshake is complete. One that ends
-// or proves unfit meanwhile is skipped.
-func (t *Transport) Accept(ctx context.Context) (link.Conn, error) {
-	for {
-		qc, err := t.ln.Accept(ctx)
-		if err != nil {
-			return nil, t.closedOr(connError(err))
-		}
-		c, err := t.adopt(qc)
-		if err == nil {
-			return c, nil
-		}
-		if err := t.closedOr(nil); err != nil {
-			return nil, err
-		}
-		t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
-	}
-}
-
-// closedOr is ErrClosed once the Transport is closed, else err.
-func (t *Transport) closedOr(err error) error {
-	if t.ctx.Err() != nil {
-		return ErrClosed
-	}
-	return err
-}
-
-// adopt makes a QUIC connection ours: its binding, its path, its goroutines.
-func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
-	c, err := newConn(qc, t.pace, &t.count)
-	if err == nil {
-		err = t.run(c)
-	}
-	if err != nil {
-		_ = qc.CloseWithError(closeCode, "not usable")
-		return nil, err
-	}
-	return c, nil
-}
-
-// run starts the connection's goroutines, which take it off the list at its end.
-func (t *Transport) run(c *conn) error {
-	h := t.handlerOrNil()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.closed:
-		return ErrClosed
-	case h == nil:
-		return ErrNoHandler
-	}
-	t.conns[c] = struct{}{}
-	t.wg.Go(c.path.sendLoop)
-	t.wg.Go(func() {
-		c.path.receiveLoop(h)
-		t.forget(c)
-	})
-	return nil
-}
-
-func (t *Transport) forget(c *conn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.conns, c)
-}
-
 // Close ends all connections, telling the peers, and waits until nothing of the
 // Transport runs any more. The order matters: connections need QUIC to say
 // goodbye, QUIC needs its queue to end, and the reader ends with the socket.
@@ -256,7 +191,7 @@ func (t *Transport) Close() error {
 	t.mu.Lock()
 	again := t.closed
 	t.closed = true
-	conns := make([]*conn, 0, len(t.conns))
+	conns := make([]link.Conn, 0, len(t.conns))
 	for c := range t.conns {
 		conns = append(conns, c)
 	}
@@ -266,6 +201,9 @@ func (t *Transport) Close() error {
 		return nil
 	}
 	t.cancel() // dials under way
+	if t.utcp.ln != nil {
+		_ = t.utcp.ln.Close()
+	}
 	_ = t.sock.SetWriteDeadline(time.Now().Add(goodbye))
 	for _, c := range conns {
 		_ = c.Close("shutdown")

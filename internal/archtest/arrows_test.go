@@ -10,25 +10,26 @@ import (
 // arrows says which packages of this module each package may import. Packages
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
-	below := []string{"session", "handshake", "rotation", "did", "transport", "tun", "routing",
+	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
 	return map[string][]string{
-		"internal/wire":     nil,
-		"did":               {"internal/wire"},
-		"handshake":         {"did", "internal/wire"},
-		"rotation":          {"internal/wire"},
-		"internal/record":   {"internal/wire"},
-		"internal/link":     {"internal/record", "internal/wire"},
-		"session":           {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
-		"transport":         {"internal/link", "internal/record", "internal/wire"},
-		"tun":               {"internal/wire"},
-		"routing":           nil,
-		"internal/datapath": {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
-		"internal/config":   {"did", "internal/wire", "routing", "session"},
-		"internal/control":  {"did", "internal/wire"},
-		"internal/node":     below,
-		"internal/demo":     {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun":         {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
+		"internal/wire":       nil,
+		"did":                 {"internal/wire"},
+		"handshake":           {"did", "internal/wire"},
+		"rotation":            {"internal/wire"},
+		"internal/record":     {"internal/wire"},
+		"internal/link":       {"internal/record", "internal/wire"},
+		"session":             {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
+		"transport":           {"internal/link", "internal/record", "internal/wire"},
+		"transport/discovery": {"did", "internal/wire"},
+		"tun":                 {"internal/wire"},
+		"routing":             nil,
+		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
+		"internal/config":     {"did", "internal/wire", "routing", "session"},
+		"internal/control":    {"did", "internal/wire"},
+		"internal/node":       below,
+		"internal/demo":       {"internal/lab", "internal/control", "did", "internal/config"},
+		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
 
 		// What serves tests and scripts.
 		"internal/lab":      nil,

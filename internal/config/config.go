@@ -33,9 +33,18 @@ type Config struct {
 	Listen    netip.AddrPort // UDP and TCP
 	MTU       int            // inner, bytes
 	Carriers  []wire.Carrier // that may be used; empty: all
+	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
 	Session   Settings
 	Peers     []Peer // in the file's order
 }
+
+// A Method is a way to look for peers on the LAN.
+type Method string
+
+const (
+	Multicast Method = "multicast" // IPv6, link-local
+	Broadcast Method = "broadcast" // IPv4
+)
 
 // A Peer is one [[peer]] block.
 type Peer struct {

@@ -90,6 +90,12 @@ listen = %s
 # QUIC), utcp (TCP, for networks without UDP). Without this line all may.
 # carriers = ["direct", "datagram", "utcp"]
 
+# How to look for peers on the LAN, so that they need no endpoints: multicast
+# (IPv6) and broadcast (IPv4). Only a peer can tell who asks, and what is found
+# counts only once the handshake has proven it. Without this line both; with []
+# neither, and no socket is opened for it.
+# discovery = ["multicast", "broadcast"]
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = "2m"    # new keys at least this often

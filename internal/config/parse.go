@@ -14,7 +14,8 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Path: file, Interface: DefaultInterface, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen)}
+	c := &Config{Path: file, Interface: DefaultInterface, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
+		Discovery: []Method{Multicast, Broadcast}}
 	r := &reader{file: file}
 	for _, e := range doc.top.entries {
 		if err := c.setTop(r, e); err != nil {
@@ -62,6 +63,10 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 			err = r.bad("", e, "at least one of direct, datagram and utcp is needed; leave the key out for all")
 		}
 		c.Carriers = values(list)
+	case "discovery":
+		var list []item[Method]
+		list, err = items(r, "", e, parseMethod)
+		c.Discovery = values(list)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

@@ -181,3 +181,14 @@ func TestCarriers(t *testing.T) {
 	equal(t, len(c.Carriers), 2)
 	equal(t, c.Carriers[0].String()+c.Carriers[1].String(), "utcpdirect")
 }
+
+func TestDiscovery(t *testing.T) {
+	for text, want := range map[string][]Method{
+		"":                                       {Multicast, Broadcast},
+		`discovery = []`:                         {},
+		`discovery = ["broadcast"]`:              {Broadcast},
+		`discovery = ["broadcast", "multicast"]`: {Broadcast, Multicast},
+	} {
+		equal(t, mustParse(t, []byte(text)).Discovery, want)
+	}
+}

@@ -74,6 +74,14 @@ func parseListen(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), port), nil
 }
 
+// parseMethod reads one of discovery's.
+func parseMethod(s string) (Method, error) {
+	if m := Method(s); m == Multicast || m == Broadcast {
+		return m, nil
+	}
+	return "", fmt.Errorf("%q is no way to look for peers; there are multicast (IPv6) and broadcast (IPv4)", s)
+}
+
 // parseEndpoint checks "HOST:PORT", HOST an address or a name to look up.
 func parseEndpoint(s string) (string, error) {
 	host, _, err := splitPort(s)

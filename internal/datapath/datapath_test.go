@@ -61,7 +61,7 @@ func TestLargePacketGoesInTwoParts(t *testing.T) {
 
 // SPEC 7.3: halves whose other half never comes are dropped and counted.
 func TestLostHalfIsCounted(t *testing.T) {
-	var r reassembly
+	var r link.Reassembly
 	var tr link.Traffic
 	dst := make([]byte, 4096)
 	half := func(id uint16) []byte {
@@ -70,17 +70,17 @@ func TestLostHalfIsCounted(t *testing.T) {
 		return b.At(0)
 	}
 	now := time.Now()
-	for id := range uint16(partEntries + 3) {
-		if n := r.join(dst, half(id), now, &tr); n != 0 {
+	for id := range uint16(64 + 3) {
+		if n := r.Join(dst, half(id), now, &tr); n != 0 {
 			t.Fatalf("half a packet gave %d bytes", n)
 		}
 	}
 	if got := tr.Drops()["reassembly"]; got != 3 {
 		t.Fatalf("%d dropped over the bound, want 3", got)
 	}
-	r.join(dst, half(999), now.Add(2*time.Second), &tr)
-	if got := tr.Drops()["reassembly"]; got != 3+partEntries {
-		t.Fatalf("%d dropped after a second, want %d", got, 3+partEntries)
+	r.Join(dst, half(999), now.Add(2*time.Second), &tr)
+	if got := tr.Drops()["reassembly"]; got != 3+64 {
+		t.Fatalf("%d dropped after a second, want %d", got, 3+64)
 	}
 }
 

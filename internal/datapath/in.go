@@ -38,7 +38,7 @@ func sameID(a, b []byte) bool {
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
 	in.peer = r.peer
-	opened := false
+	heard := false // a record that cannot be a replay
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
@@ -48,14 +48,15 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if opened = true; !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
+		heard = heard || rec[wire.HeaderSize-1] != byte(wire.SpaceControl)
+		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
 		if plain != nil { // else it has joined the run
 			in.take(d, path, r, plain)
 		}
 	}
-	if opened {
+	if heard {
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
@@ -71,7 +72,7 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) 
 	kind := wire.KindOf(plain)
 	if kind == wire.KindFrame && plain[0] == wire.FramePart {
 		dst := in.space()
-		n := r.peer.halves.join(dst, plain, time.Now(), &r.peer.traffic)
+		n := r.peer.halves.Join(dst, plain, time.Now(), &r.peer.traffic)
 		if n == 0 {
 			return
 		}
@@ -129,21 +130,22 @@ func (in *inbound) write(d *Datapath) {
 	}
 	in.endRun()
 	t := &in.peer.traffic
-	packets := in.packets
-	if written, err := d.dev.Write(in.pkts[:in.n]); err != nil {
+	written, err := d.dev.Write(in.pkts[:in.n])
+	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
-		packets = min(packets, written)
 	}
-	t.RxPackets.Add(uint64(packets))
-	t.RxBytes.Add(uint64(in.bytes))
-	in.n, in.next, in.packets, in.bytes = 0, tun.Headroom, 0, 0
+	for _, c := range in.counts[:written] {
+		t.RxPackets.Add(uint64(c.packets))
+		t.RxBytes.Add(uint64(c.bytes))
+	}
+	in.n, in.next = 0, tun.Headroom
 }
 
 func dropOfVerdict(v record.Verdict) link.Drop {
 	switch v {
 	case record.Replayed:
 		return link.DropReplayed
-	case record.Malformed:
+	case record.Malformed, record.TooBig:
 		return link.DropMalformed
 	}
 	return link.DropForged

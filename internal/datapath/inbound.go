@@ -18,15 +18,17 @@ type inbound struct {
 	slab   []byte
 	stride int // of a device that joins by itself: bytes for each packet; else 0
 	pkts   [inboundSize]tun.Packet
+	counts [inboundSize]count
 	n      int
 	next   int // where the next packet goes, while there is no run
 	run    run
 	saved  [maxRunHead]byte
 
-	peer    *Peer // whose packets these are
-	packets int   // as the peer sent them
-	bytes   int
+	peer *Peer // whose packets these are
 }
+
+// A count is what the peer sent of what is now one packet.
+type count struct{ packets, bytes int }
 
 func newInbound(offload bool) *inbound {
 	in := &inbound{next: tun.Headroom}
@@ -95,8 +97,8 @@ func (in *inbound) openBehind(e *record.Epoch, rec []byte) ([]byte, record.Verdi
 	plain, v := e.OpenTo(in.slab[at:at:len(in.slab)], rec)
 	if v == record.Opened && r.joins(plain) {
 		copy(in.slab[at:], tail)
-		in.packets++
-		in.bytes += len(plain)
+		c := &in.counts[in.n-1]
+		c.packets, c.bytes = c.packets+1, c.bytes+len(plain)
 		if r.ended() {
 			in.endRun()
 		}
@@ -117,9 +119,8 @@ func (in *inbound) add(data []byte, l tun.Layout, partial bool) {
 	if in.stride > 0 {
 		in.pkts[in.n].Buf = in.slab[at-tun.Headroom : at+packetSize : at+packetSize]
 	}
+	in.counts[in.n] = count{1, len(data)}
 	in.n++
-	in.packets++
-	in.bytes += len(data)
 	if in.next = after(at + len(data)); in.stride > 0 {
 		in.next = in.n*in.stride + tun.Headroom
 	}

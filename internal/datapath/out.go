@@ -157,10 +157,13 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		p.traffic.Drop(link.DropLimit, c.records)
 		return
 	}
-	records := out.sealed.Len()
 	n, err := tx.path.Send(&out.sealed)
-	if n < records {
-		p.traffic.Drop(dropOf(err), records-n)
+	if refused := out.sealed.Len() - n; refused > 0 {
+		// Where some packets went in two records, both halves count.
+		sent := max(0, c.records-refused)
+		p.traffic.Drop(dropOf(err), c.records-sent)
+		out.sealed.Truncate(n)
+		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
 	}
 	p.traffic.TxPackets.Add(uint64(c.records))
 	p.traffic.TxBytes.Add(uint64(c.bytes))

@@ -16,7 +16,7 @@ type Peer struct {
 	sink    link.Sink
 	traffic link.Traffic
 	tx      atomic.Pointer[sender] // nil: packets wait
-	halves  reassembly
+	halves  link.Reassembly
 	partID  atomic.Uint32
 
 	mu     sync.Mutex // guards the queue and the flip between waiting and sending

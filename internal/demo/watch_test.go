@@ -13,8 +13,9 @@ import (
 
 // fakeNode answers a control socket with whatever peer it has at the moment.
 type fakeNode struct {
-	mu   sync.Mutex
-	peer *control.Peer
+	control.Handler // what the demo does not ask for
+	mu              sync.Mutex
+	peer            *control.Peer
 }
 
 func (f *fakeNode) Down()                        {}

@@ -8,6 +8,7 @@
 // machine that is busy must not fail a test. Throughput is logged, not held.
 //
 // The tests need root, or a user namespace with its own network and mounts
-// (unshare -Urnm), and skip without. L2TUN_E2E_BINARY in the environment names
+// (unshare -Urnm), and skip without. Some are shorter than what they stand for;
+// L2TUN_FULL=1 in the environment makes them as long. L2TUN_E2E_BINARY in the environment names
 // a program to test in place of a fresh build.
 package e2e

@@ -138,7 +138,7 @@ func (n *node) end() {
 		n.stop()
 	}
 	log, _ := os.ReadFile(n.log)
-	if n.w.Failed() {
+	if n.w.Failed() || os.Getenv("L2TUN_E2E_LOGS") == "1" { // or to see what a test that passes did
 		n.w.Logf("log of %s:\n%s", n.iface, tail(log, 6000))
 	}
 	if text := string(log); strings.Contains(text, "panic:") || strings.Contains(text, "goroutine ") {

@@ -61,8 +61,13 @@ func (c *Conn) Remote() netip.AddrPort { return c.peer.node.Addr() }
 func (c *Conn) Path() link.Path        { return c }
 func (c *Conn) Done() <-chan struct{}  { return c.done }
 func (c *Conn) Err() error             { return c.err }
-func (c *Conn) Room() int              { return room }
-func (c *Conn) RTT() time.Duration     { return 0 }
+func (c *Conn) Room() int {
+	if c.node.Room > 0 {
+		return c.node.Room
+	}
+	return room
+}
+func (c *Conn) RTT() time.Duration { return 0 }
 
 func (c *Conn) Binding() (kind byte, v [32]byte) {
 	if c.link == wire.LinkQUIC {
@@ -107,7 +112,7 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 	}
 	l, _ := c.node.net.line(c.Local(), c.Remote())
 	for i := range recs.Len() {
-		if len(recs.At(i)) > room {
+		if len(recs.At(i)) > c.Room() {
 			return i, link.ErrTooBig
 		}
 		if l.cuts(c.link) || l.Drop != nil && l.Drop(recs.At(i)) {

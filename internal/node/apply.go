@@ -19,9 +19,10 @@ func (n *node) addresses(c *config.Config) []netip.Prefix {
 	return append([]netip.Prefix{own}, c.Addresses...)
 }
 
-// Reload applies the config file as it is now. Peers that did not change keep
-// their sessions. What needs a new device or socket is refused, and nothing is
-// half done.
+// reload applies the config file as it is now. Peers that did not change keep
+// their sessions. A file that is wrong, or needs a new device or socket, changes
+// nothing. A prefix whose route the kernel refuses is left out and named; the
+// rest is applied.
 func (n *node) reload(context.Context) error {
 	c, err := config.Load(n.o.ConfigPath)
 	if err != nil {
@@ -47,6 +48,7 @@ func sameBase(old, c *config.Config) error {
 		{"listen", old.Listen == c.Listen},
 		{"mtu", old.MTU == c.MTU},
 		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
+		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
 		{"session", old.Session == c.Session},
 	} {
 		if !k.same {
@@ -96,11 +98,15 @@ func renewed(old, now config.Peer) bool {
 }
 
 func (n *node) removePeer(p config.Peer) error {
+	n.where.Delete(p.DID) // first: Establish would add again whom it can resolve
 	errs := []error{n.manager.Remove(p.DID)}
+	if errors.Is(errs[0], session.ErrUnknownPeer) {
+		errs = nil // it could not be added before
+	}
+	n.mtus.forget(p.DID)
 	for _, prefix := range p.AllowedIPs {
 		errs = append(errs, n.kernel.Remove(prefix))
 	}
-	n.where.Delete(p.DID)
 	return errors.Join(errs...)
 }
 
@@ -129,11 +135,11 @@ func (n *node) applyPeer(p config.Peer) error {
 	}
 	var errs []error
 	for _, prefix := range p.AllowedIPs {
-		if err := n.data.Routes().Insert(prefix, s.Plane().(*datapath.Peer)); err != nil {
+		if err := n.kernel.Add(prefix, n.mtus.of(p.DID, n.dev.MTU())); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, n.kernel.Add(prefix, n.mtus.of(p.DID, n.dev.MTU())))
+		errs = append(errs, n.data.Routes().Insert(prefix, s.Plane().(*datapath.Peer)))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net/netip"
 	"sync"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -46,7 +47,13 @@ func (r *routeMTUs) of(peer did.DID, device int) int {
 	return 0
 }
 
-// applyMTUs brings the routes up to date.
+func (r *routeMTUs) forget(peer did.DID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.want, peer)
+}
+
+// applyMTUs brings the routes that the kernel has taken up to date.
 func (n *node) applyMTUs() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -54,8 +61,15 @@ func (n *node) applyMTUs() {
 	if c == nil {
 		return
 	}
+	ours := make(map[netip.Prefix]bool)
+	for _, r := range n.kernel.List() {
+		ours[r.Prefix] = true
+	}
 	for _, p := range c.Peers {
 		for _, prefix := range p.AllowedIPs {
+			if !ours[prefix] {
+				continue
+			}
 			if err := n.kernel.Add(prefix, n.mtus.of(p.DID, c.MTU)); err != nil {
 				n.log.Warn("route not changed", "prefix", prefix.String(), "error", err)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
+	"github.com/libertaria-project/l2tun/transport/discovery"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -43,7 +44,9 @@ type node struct {
 	kernel  *routing.Kernel
 	mtus    *routeMTUs
 	manager *session.Manager
-	where   did.Static // endpoints of the peers, read by sessions
+	where   places // endpoints of the peers, read by sessions
+
+	discovery *discovery.Discovery // nil: off
 
 	config atomic.Pointer[config.Config] // what is applied
 	mu     sync.Mutex                    // one apply at a time
@@ -99,6 +102,9 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	}
 	n.startLoop(fail)
 	if err := n.apply(c); err != nil {
+		return err
+	}
+	if err := n.startDiscovery(c); err != nil {
 		return err
 	}
 	if err := n.startOutside(); err != nil {

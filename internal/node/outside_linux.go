@@ -56,6 +56,7 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			n.manager.NetworkChanged()
+			n.discovery.Changed()
 		case <-n.mtus.changed:
 			n.applyMTUs()
 		case <-tick.C:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/session"
@@ -32,12 +31,8 @@ func rotate(ctx context.Context, m *session.Manager, peer string) ([]control.Rot
 }
 
 func rotateOne(ctx context.Context, s *session.Session) control.Rotated {
-	before := s.Status().Epoch
 	err := s.Rotate(ctx)
 	st := s.Status()
-	if err == nil {
-		st = later(s, before)
-	}
 	r := control.Rotated{DID: st.DID.String(), Name: st.Name, Epoch: uint64(st.Epoch)}
 	switch {
 	case err == nil:
@@ -51,17 +46,4 @@ func rotateOne(ctx context.Context, s *session.Session) control.Rotated {
 		r.Error = err.Error()
 	}
 	return r
-}
-
-// shownTime is how long a status may stay behind what Rotate has said.
-const shownTime = 100 * time.Millisecond
-
-// later is the status once it shows an epoch after before: Rotate may return a
-// moment earlier.
-func later(s *session.Session, before uint32) session.Status {
-	for end := time.Now().Add(shownTime); ; time.Sleep(time.Millisecond) {
-		if st := s.Status(); st.Epoch > before || time.Now().After(end) {
-			return st
-		}
-	}
 }

@@ -25,10 +25,10 @@ func TestNoFrameHasTheSizeOfAReset(t *testing.T) {
 	const reset = 42
 	sizes := map[string]int{"heartbeat": len(AppendHeartbeat(nil, FrameHeartbeat, 1)), "close": CloseSize,
 		"probe": len(AppendProbe(nil, 1, 0)), "echo": len(AppendEcho(nil, 1, netip.AddrPort{})),
-		"ack": len(AppendAck(nil, 1, 2)), "message": len(AppendMessage(nil, 1, true, nil)),
+		"ack": len(Ack{}.Append(nil)), "message": len(Piece{}.Append(nil)),
 		"M3r": 1 + M3rSize}
 	for name, n := range sizes {
-		if n+Overhead == reset && name != "message" { // messages travel on streams only
+		if n+Overhead == reset {
 			t.Errorf("the record of a %s is %d bytes", name, reset)
 		}
 	}
@@ -104,35 +104,39 @@ func TestHalves(t *testing.T) {
 }
 
 func TestMessageFrames(t *testing.T) {
-	number, last, data, ok := ParseMessage(AppendMessage(nil, 5, true, []byte("abc")))
-	if !ok || number != 5 || !last || string(data) != "abc" {
-		t.Fatal(number, last, data, ok)
+	want := Piece{Channel: 1 << 63, Number: 5, Offset: 16384, Last: true, Data: []byte("abc")}
+	got, ok := ParsePiece(want.Append(nil))
+	if !ok || got.Channel != want.Channel || got.Number != 5 || got.Offset != 16384 || !got.Last || string(got.Data) != "abc" {
+		t.Fatalf("%+v", got)
 	}
-	if _, last, data, ok := ParseMessage(AppendMessage(nil, 5, false, nil)); !ok || last || len(data) != 0 {
+	if got, ok := ParsePiece(Piece{Number: 5}.Append(nil)); !ok || got.Last || len(got.Data) != 0 {
 		t.Fatal("an empty piece does not survive")
 	}
-	if n, limit, ok := ParseAck(AppendAck(nil, 3, 1<<40)); !ok || n != 3 || limit != 1<<40 {
+	if a, ok := ParseAck(Ack{7, 3, 1 << 40}.Append(nil)); !ok || a != (Ack{7, 3, 1 << 40}) {
 		t.Fatal("an ack does not survive")
 	}
-	for n := range 30 {
+	for n := range 40 {
 		f := make([]byte, n)
 		if n > 0 {
 			f[0] = FrameAck
 		}
-		if _, _, ok := ParseAck(f); ok != (n == ackSize) {
+		if _, ok := ParseAck(f); ok != (n == ackSize) {
 			t.Errorf("ack of %d bytes: %v", n, ok)
 		}
 		if n > 1 {
 			f[0], f[1] = FrameMessage, 2
-			if _, _, _, ok := ParseMessage(f); ok {
+			if _, ok := ParsePiece(f); ok {
 				t.Error("unknown flags are taken")
 			}
 		}
 	}
-	if !IsMessagePreface(MessagePreface()) || IsMessagePreface(make([]byte, HandshakeHeaderSize)) {
+	if id, ok := ParseMessagePreface(MessagePreface(99)); !ok || id != 99 {
+		t.Error("a preface does not survive")
+	}
+	if _, ok := ParseMessagePreface(make([]byte, HandshakeHeaderSize)); ok {
 		t.Error("the preface is not told from a handshake")
 	}
-	if _, err := MessageSize(MessagePreface()); err == nil {
+	if _, err := MessageSize(MessagePreface(1)); err == nil {
 		t.Error("a preface is taken for a handshake message")
 	}
 }

@@ -17,6 +17,10 @@ const (
 	ContextLocal   = "l2tun 2026-11 identity v1 local secrets"
 )
 
+// ContextDiscovery is the BLAKE3 derive-key context of the key by which two nodes
+// know each other on a LAN.
+const ContextDiscovery = "l2tun 2026-11 discovery v1"
+
 // Multicodec codes that give a key its type inside the hashes.
 const (
 	CodeEd25519 = 0xed

@@ -1,0 +1,215 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// A Method is a way to ask everybody on a link.
+type Method string
+
+const (
+	Multicast Method = "multicast" // IPv6, link-local
+	Broadcast Method = "broadcast" // IPv4
+)
+
+const (
+	tick        = time.Second
+	startSpread = 100 * time.Millisecond // nodes that start together do not ask together
+	rescanEvery = 30 * time.Second
+)
+
+// A Peer is one that is configured. Wanted: it has no session.
+type Peer struct {
+	DID    did.DID
+	Wanted bool
+}
+
+// A Config is what Start needs. It is not changed after.
+type Config struct {
+	Self    did.DID
+	Listen  netip.AddrPort // where this node takes handshakes, as told to peers; may be unspecified
+	Methods []Method       // at least one
+	Mark    uint32         // SO_MARK of the sockets
+
+	// Peers are asked for about once a second, in the same order while they are
+	// the same.
+	Peers func() []Peer
+	// Found is told of every question and answer of a peer, from any goroutine.
+	// It must not block.
+	Found func(Found)
+	// Interfaces are asked for every 30 seconds and after Changed.
+	Interfaces func() ([]Interface, error)
+	Logger     *slog.Logger // nil: none
+}
+
+// A Discovery asks for the peers that are wanted and answers those that ask for us.
+type Discovery struct {
+	c        Config
+	log      *slog.Logger
+	gate     *gate
+	book     atomic.Pointer[book]
+	families []*family
+	changed  atomic.Bool
+	asks     asks      // the loop's
+	scanned  time.Time // the loop's
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// Start opens the sockets of the methods and begins. When only some of them can
+// be opened, the others do without, and that is logged. The error, if none can,
+// names all reasons.
+func Start(c Config) (*Discovery, error) {
+	if c.Self.IsZero() || c.Peers == nil || c.Found == nil || c.Interfaces == nil || c.Listen.Port() == 0 {
+		return nil, ErrConfig
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Discovery{c: c, log: c.Logger, gate: newGate()}
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	d.wanted()
+	d.rescan(now)
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel = cancel
+	for _, f := range d.families {
+		d.wg.Go(func() { d.read(ctx, f, f.hear, d.heard) })
+		d.wg.Go(func() { d.read(ctx, f, f.talk, d.told) })
+	}
+	d.wg.Go(func() { d.loop(ctx) })
+	return d, nil
+}
+
+// open opens what can be opened.
+func (d *Discovery) open() error {
+	var errs []error
+	for _, m := range slices.Compact(slices.Sorted(slices.Values(d.c.Methods))) {
+		f, err := newFamily(m, d.c.Mark)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("discovery: %s: %w", m, err))
+			continue
+		}
+		d.families = append(d.families, f)
+	}
+	if len(d.families) == 0 {
+		return errors.Join(append(errs, ErrConfig)...)
+	}
+	for _, err := range errs {
+		d.log.Warn("peers on the LAN are looked for by one method less", "error", err)
+	}
+	return nil
+}
+
+// Changed says that addresses or interfaces of the host have changed: within a
+// second everybody who is wanted is asked for anew. A nil Discovery does nothing.
+func (d *Discovery) Changed() {
+	if d != nil {
+		d.changed.Store(true)
+	}
+}
+
+// Close closes the sockets and waits for every goroutine; Found is not called
+// any more after it. It is idempotent.
+func (d *Discovery) Close() error {
+	d.cancel()
+	var errs []error
+	for _, f := range d.families {
+		errs = append(errs, f.close())
+	}
+	d.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// loop asks. It ends with ctx.
+func (d *Discovery) loop(ctx context.Context) {
+	timer := time.NewTimer(rand.N(startSpread))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			timer.Reset(tick)
+			d.turn(time.Now())
+		}
+	}
+}
+
+// turn is what is done once a second.
+func (d *Discovery) turn(now time.Time) {
+	if changed := d.changed.Swap(false); changed || now.Sub(d.scanned) >= rescanEvery {
+		d.rescan(now)
+		if changed {
+			d.asks.restart()
+		}
+	}
+	if due := d.asks.due(now, d.wanted()); len(due) > 0 {
+		d.ask(due)
+	}
+}
+
+// wanted learns who the peers are now, and returns those without a session.
+func (d *Discovery) wanted() (wanted []did.DID) {
+	var all []did.DID
+	for _, p := range d.c.Peers() {
+		all = append(all, p.DID)
+		if p.Wanted {
+			wanted = append(wanted, p.DID)
+		}
+	}
+	if b := d.book.Load(); b == nil || !slices.Equal(b.peers, all[:min(len(all), maxPeers)]) {
+		d.book.Store(newBook(d.c.Self, all))
+	}
+	return wanted
+}
+
+// rescan looks at the interfaces again.
+func (d *Discovery) rescan(now time.Time) {
+	d.scanned = now
+	all, err := d.c.Interfaces()
+	if err != nil {
+		d.log.Debug("interfaces not listed", "error", err)
+		return
+	}
+	for _, f := range d.families {
+		f.use(all, d.log)
+	}
+}
+
+// ask sends questions for peers on every segment.
+func (d *Discovery) ask(peers []did.DID) {
+	b := d.book.Load()
+	for _, f := range d.families {
+		for _, s := range f.current() {
+			for _, q := range b.questions(s.source, d.portAt(s.source), peers) {
+				if err := f.talk.write(q, s, f.everybody()); err != nil {
+					d.log.Debug("question not sent", "method", f.method, "from", s.source.String(), "error", err)
+				}
+			}
+		}
+	}
+}
+
+// portAt is the port for who reaches us at an address; 0 if we do not listen there.
+func (d *Discovery) portAt(at netip.Addr) uint16 {
+	l := d.c.Listen.Addr()
+	if l == at || l == netip.IPv6Unspecified() || l == netip.IPv4Unspecified() && at.Is4() {
+		return d.c.Listen.Port()
+	}
+	return 0
+}

@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+func TestOptionsOfTCP(t *testing.T) {
+	_, _, ca, cb, _, _ := utcpPair(t)
+	for _, c := range []*utcpConn{ca, cb} {
+		for _, o := range []struct{ level, name, want int }{
+			{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}, {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 128 << 10},
+			{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 10_000}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15}, {unix.SOL_SOCKET, unix.SO_PROTOCOL, unix.IPPROTO_TCP},
+		} {
+			if got := option(c.rc, o.level, o.name); got != o.want {
+				t.Errorf("dialled %v: option %d of level %d is %d, want %d", c.dialled, o.name, o.level, got, o.want)
+			}
+		}
+	}
+}
+
+func TestUTCPAllocatesNothing(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	got := new(silent)
+	b.Handle(got)
+	ca, cb, _, _ := connectUTCP(t, a, b, b.LocalAddr())
+	cb.Proven()
+	recs := batchOfN(45, 1452)
+	for full := 0; full < 3; { // queues and buffers find their size
+		if _, err := ca.Path().Send(recs); err != nil {
+			time.Sleep(10 * time.Millisecond)
+			full++
+		}
+	}
+	n := testing.AllocsPerRun(200, func() {
+		if _, err := ca.Path().Send(recs); err != nil && err != link.ErrQueueFull {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 || got.records.Load() == 0 { // of both ends
+		t.Fatalf("%v allocations, %d records", n, got.records.Load())
+	}
+}
+
+// BenchmarkUTCPRecords moves b.N records over loopback, both ends in this process:
+// of one packet, and of many.
+func BenchmarkUTCPRecords(b *testing.B) {
+	for name, c := range map[string]struct{ size, batch int }{"1452": {1452, 45}, "65536": {65536, 1}} {
+		b.Run(name, func(b *testing.B) {
+			x, y := startNode(b, loopback), startNode(b, loopback)
+			got := new(silent)
+			y.Handle(got)
+			cx, cy, _, _ := connectUTCP(b, x, y, y.LocalAddr())
+			cy.Proven()
+			benchPath(b, cx.Path(), c.size, c.batch, &got.tally)
+		})
+	}
+}

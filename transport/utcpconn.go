@@ -1,0 +1,237 @@
+package transport
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A utcpConn is one TCP connection: streams, and a path for records.
+//
+// One goroutine reads. Writing is done without waiting by whoever has something to
+// write; when the socket is full, one goroutine waits for it and goes on. Both end
+// with the connection, at most a second after Close.
+//
+// It is not known by itself who the peer is. An accepted connection is a stranger's
+// until Proven is called: it buffers little, counts against the limits of its
+// source, and is told nothing before somebody above has written to it.
+type utcpConn struct {
+	nc      *net.TCPConn
+	rc      syscall.RawConn
+	local   netip.AddrPort
+	remote  netip.AddrPort
+	dialled bool
+	count   *counters
+	path    utcpPath
+	wake    chan struct{}         // for the writer: the socket is full
+	write   func(fd uintptr)      // bound once, or each write would allocate it
+	hello   func(*utcpConn) error // takes an accepted connection that has begun well
+	done    chan struct{}
+
+	mu      sync.Mutex
+	out     utcpQueue
+	stalled bool       // the writer waits for the socket
+	changed *sync.Cond // on mu: streams came or went, the connection has been proven or has ended
+	err     error      // why it has ended
+	broken  error      // what writing has failed with
+	proven  bool
+	spoken  bool   // the peer may be told something
+	release func() // gives back the place among strangers; nil: given back
+	streams utcpStreams
+}
+
+var _ link.Conn = (*utcpConn)(nil)
+
+// newUTCPConn makes a connection of ours; release and hello are an accepted one's.
+func newUTCPConn(nc *net.TCPConn, dialled bool, count *counters) (*utcpConn, error) {
+	rc, err := nc.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &utcpConn{nc: nc, rc: rc, local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr()), dialled: dialled, count: count,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), proven: dialled, spoken: dialled}
+	c.changed = sync.NewCond(&c.mu)
+	c.write = func(fd uintptr) { c.writeNow(fd) }
+	c.path.c = c
+	c.streams.init(dialled)
+	if dialled {
+		c.out.control = append(c.out.control, utcpPreface...) // leaves with the first stream
+	}
+	return c, nil
+}
+
+func (c *utcpConn) Link() wire.Link                      { return wire.LinkUTCP }
+func (c *utcpConn) Binding() (kind byte, value [32]byte) { return 0, [32]byte{} }
+func (c *utcpConn) Local() netip.AddrPort                { return c.local }
+func (c *utcpConn) Remote() netip.AddrPort               { return c.remote }
+func (c *utcpConn) Path() link.Path                      { return &c.path }
+func (c *utcpConn) Done() <-chan struct{}                { return c.done }
+
+// Err is nil until Done is closed, then one of ErrClosed, ErrPeerClosed, ErrReset,
+// ErrIdle and ErrProtocol, wrapped with the reason, or another failure of TCP.
+func (c *utcpConn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Proven says that the peer has authenticated itself. Until then an accepted
+// connection is limited.
+func (c *utcpConn) Proven() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.proven, c.spoken = true, true
+	c.leave()
+	c.changed.Broadcast()
+}
+
+// begun ends the time in which the connection must begin.
+func (c *utcpConn) begun() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		_ = c.nc.SetReadDeadline(time.Time{})
+	}
+}
+
+// leave gives back the place among strangers; c.mu is held.
+func (c *utcpConn) leave() {
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
+}
+
+// Close tells the peer the reason, after what streams have written before, for at
+// most a second. Records that wait are dropped.
+func (c *utcpConn) Close(reason string) error {
+	c.end(fmt.Errorf("%w: %s", ErrClosed, reason), reason)
+	return nil
+}
+
+// end ends the connection for a reason, once, and tells the peer the farewell if
+// there is one and the peer may be told something. The deadline ends both
+// goroutines; closing TCP is the reader's task, because it waits for them.
+func (c *utcpConn) end(why error, farewell string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = why
+	c.leave()
+	c.out.dropIf(func(*chunk) bool { return true })
+	deadline := time.Unix(1, 0)
+	if farewell != "" && c.spoken {
+		deadline = time.Now().Add(goodbye)
+		farewell = farewell[:min(len(farewell), maxReason)]
+		c.out.control = append(appendFrameHeader(c.out.control, frameEnd, len(farewell)), farewell...)
+		c.flush()
+	}
+	_ = c.nc.SetDeadline(deadline)
+	c.streams.wake()
+	c.changed.Broadcast()
+	close(c.done)
+}
+
+// flush writes what it can; c.mu is held.
+func (c *utcpConn) flush() {
+	if c.stalled {
+		return
+	}
+	if err := c.rc.Control(c.write); err != nil {
+		return // closed
+	}
+	if c.stalled {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// writeNow writes until nothing is left or the socket is full; c.mu is held.
+func (c *utcpConn) writeNow(fd uintptr) {
+	full := c.out.waiting() > fullControl
+	c.stalled = false
+	for b := c.out.next(); b != nil; b = c.out.next() {
+		n, err := tryWrite(fd, b)
+		if err != nil {
+			c.broken = tcpError(err)
+			c.out = utcpQueue{}
+			_ = c.nc.SetDeadline(time.Unix(1, 0)) // wakes the reader, which ends the connection
+			break
+		}
+		if n == 0 {
+			c.stalled = true
+			break
+		}
+		c.out.wrote(n)
+	}
+	if full && c.out.waiting() <= fullControl {
+		c.streams.wake()
+	}
+}
+
+// writeLoop waits for the socket when it is full. At the end of the connection it
+// writes what streams have left and says to TCP that nothing more comes.
+func (c *utcpConn) writeLoop() {
+	resume := func(fd uintptr) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.count.utcpOld.Add(uint64(c.out.expire(time.Now())))
+		c.writeNow(fd)
+		return !c.stalled
+	}
+	for ended := false; !ended; {
+		select {
+		case <-c.wake:
+		case <-c.done:
+			ended = true
+		}
+		if c.rc.Write(resume) != nil {
+			break // closed, or out of time
+		}
+	}
+	_ = c.nc.CloseWrite()
+}
+
+// control queues a frame about a stream; c.mu is held.
+func (c *utcpConn) control(kind byte, id uint32, rest []byte) {
+	c.out.control = appendStreamFrame(c.out.control, kind, id, rest)
+}
+
+// A utcpPath carries each record in a frame of its connection.
+type utcpPath struct{ c *utcpConn }
+
+var _ link.Path = (*utcpPath)(nil)
+
+func (p *utcpPath) Carrier() wire.Carrier  { return wire.CarrierUTCP }
+func (p *utcpPath) Local() netip.AddrPort  { return p.c.local }
+func (p *utcpPath) Remote() netip.AddrPort { return p.c.remote }
+func (p *utcpPath) Room() int              { return maxUTCPRecord }
+func (p *utcpPath) RTT() time.Duration     { return roundTrip(p.c.rc) }
+
+// Send copies records into the queue and writes what TCP takes at once.
+func (p *utcpPath) Send(recs *wire.Batch) (int, error) {
+	c := p.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, link.ErrClosed
+	}
+	c.spoken = true
+	n, old, err := c.out.push(recs, time.Now())
+	c.count.utcpOld.Add(uint64(old))
+	if err == link.ErrQueueFull {
+		c.count.utcpFull.Add(uint64(recs.Len() - n))
+	}
+	c.flush()
+	return n, err
+}

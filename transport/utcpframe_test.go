@@ -1,0 +1,154 @@
+package transport
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
+	type limits struct{ least, most int }
+	known := map[byte]limits{
+		frameOpen: {4, 4}, frameData: {5, 4 + 16384}, frameClose: {4, 4}, frameWindow: {8, 8}, frameEnd: {0, 128}, frameRecord: {32, 65664},
+	}
+	for kind := range 256 {
+		l, ok := known[byte(kind)]
+		for _, n := range []int{0, 1, 3, 4, 5, 7, 8, 9, 31, 32, 127, 128, 129, 16387, 16388, 16389, 65663, 65664, 65665, 1<<24 - 1} {
+			size, err := frameSize(appendFrameHeader(nil, byte(kind), n))
+			if want := ok && n >= l.least && n <= l.most; want != (err == nil) || want && size != n+4 || !want && !errors.Is(err, ErrProtocol) {
+				t.Fatalf("kind %d of %d bytes: %d, %v", kind, n, size, err)
+			}
+		}
+	}
+	for n := range frameHeader {
+		if size, err := frameSize(make([]byte, n)); size != 0 || err != nil {
+			t.Fatalf("a header of %d bytes: %d, %v", n, size, err)
+		}
+	}
+}
+
+// detached is an accepted connection without TCP, for what the reader does to it.
+func detached() (*utcpConn, *utcpReader) {
+	c := &utcpConn{count: new(counters), proven: true}
+	c.changed = sync.NewCond(&c.mu)
+	c.path.c = c
+	c.streams.init(false)
+	c.stalled = true // nothing is ever written
+	return c, &utcpReader{c: c, h: new(inbox), buf: make([]byte, readLarge), preface: true}
+}
+
+func TestFramesSplitAtEveryOffset(t *testing.T) {
+	rec := record(100, 1)
+	all := []byte(utcpPreface)
+	all = appendStreamFrame(all, frameOpen, 1, nil)
+	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
+	all = appendStreamFrame(all, frameData, 1, []byte("hello"))
+	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
+	all = appendStreamFrame(all, frameClose, 1, nil)
+	for cut := range len(all) + 1 {
+		c, r := detached()
+		for _, piece := range [][]byte{all[:cut], all[cut:]} {
+			r.n += copy(r.buf[r.n:], piece)
+			if err := r.consume(); err != nil {
+				t.Fatalf("cut at %d: %v", cut, err)
+			}
+		}
+		st := c.streams.open[1]
+		if r.n != 0 || r.h.(*inbox).len() != 2 || st == nil || string(st.in) != "hello" || !st.eof {
+			t.Fatalf("cut at %d: %d bytes left, %d records, %+v", cut, r.n, r.h.(*inbox).len(), st)
+		}
+	}
+}
+
+func TestOrderOfStreamFramesIsChecked(t *testing.T) {
+	open := func(id uint32) []byte { return appendStreamFrame(nil, frameOpen, id, nil) }
+	data := func(id uint32, n int) []byte { return appendStreamFrame(nil, frameData, id, make([]byte, n)) }
+	end := func(id uint32) []byte { return appendStreamFrame(nil, frameClose, id, nil) }
+	more := func(id uint32, n byte) []byte { return appendStreamFrame(nil, frameWindow, id, []byte{n, 0, 0, 0}) }
+	var flood, many [][]byte
+	flood = append(flood, open(1))
+	for range streamWindow / maxStreamData {
+		flood = append(flood, data(1, maxStreamData))
+	}
+	for i := range maxStreams {
+		many = append(many, open(uint32(1+2*i)))
+	}
+	for name, c := range map[string]struct {
+		good [][]byte
+		bad  []byte
+	}{
+		"our number":             {nil, open(2)},
+		"number 0":               {nil, open(0)},
+		"opened twice":           {[][]byte{open(1)}, open(1)},
+		"a number gone by":       {[][]byte{open(5)}, open(3)},
+		"too many":               {many, open(99)},
+		"data without a stream":  {nil, data(1, 5)},
+		"data after the end":     {[][]byte{open(1), end(1)}, data(1, 5)},
+		"more than the window":   {flood, data(1, 1)},
+		"closed twice":           {[][]byte{open(1), end(1)}, end(1)},
+		"closed, never opened":   {nil, end(7)},
+		"credit without stream":  {nil, more(1, 1)},
+		"credit beyond a window": {[][]byte{open(1)}, more(1, 1)},
+		"a record that is none":  {nil, append(appendFrameHeader(nil, frameRecord, 40), make([]byte, 40)...)},
+		"unknown kind":           {nil, []byte{6, 0, 0, 0}},
+	} {
+		_, r := detached()
+		r.preface = false
+		feed := func(b []byte) error {
+			r.n += copy(r.buf[r.n:], b)
+			return r.consume()
+		}
+		for i, b := range c.good {
+			if err := feed(b); err != nil {
+				t.Fatalf("%s: frame %d: %v", name, i, err)
+			}
+		}
+		if err := feed(c.bad); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add(appendStreamFrame([]byte(utcpPreface), frameOpen, 1, nil), uint(3))
+	f.Add(appendStreamFrame(appendStreamFrame([]byte(utcpPreface), frameOpen, 1, nil), frameData, 1, []byte("x")), uint(9))
+	f.Add(append(appendFrameHeader([]byte(utcpPreface), frameRecord, 40), record(40, 1)...), uint(20))
+	f.Add(append([]byte(utcpPreface), frameRecord, 255, 255, 255), uint(8))
+	f.Fuzz(func(t *testing.T, b []byte, cut uint) {
+		cut %= uint(len(b) + 1)
+		whole, pieces := fed(b), fed(b[:cut], b[cut:])
+		if whole.recs != pieces.recs || whole.unread != pieces.unread || whole.streams != pieces.streams || (whole.err == nil) != (pieces.err == nil) {
+			t.Fatalf("cut at %d: %+v and %+v", cut, whole, pieces)
+		}
+	})
+}
+
+type outcome struct {
+	recs, unread, streams int
+	err                   error
+}
+
+// fed feeds pieces to a reader and says what came of it.
+func fed(pieces ...[]byte) (o outcome) {
+	c, r := detached()
+	for _, p := range pieces {
+		for len(p) > 0 && o.err == nil {
+			n := copy(r.buf[r.n:], p)
+			r.n, p = r.n+n, p[n:]
+			o.err = r.consume()
+		}
+	}
+	o.recs, o.unread, o.streams = r.h.(*inbox).len(), c.streams.unread, len(c.streams.open)
+	return o
+}
+
+var _ link.Handler = (*inbox)(nil)
+
+func TestRoomOfARecordFrame(t *testing.T) {
+	if maxUTCPRecord < 1<<16-1+wire.Overhead {
+		t.Fatal("a super-packet does not fit")
+	}
+}

@@ -1,0 +1,325 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A rawPeer is a raw TCP connection to a node that accepts.
+type rawPeer struct {
+	*net.TCPConn
+	t *testing.T
+}
+
+func strangerTo(t *testing.T, b *node) rawPeer {
+	t.Helper()
+	c, err := net.Dial("tcp", b.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return rawPeer{c.(*net.TCPConn), t}
+}
+
+// wantEnd reads to the end of the connection, which must tell nothing.
+func (s rawPeer) wantEnd(within time.Duration) {
+	s.t.Helper()
+	s.SetReadDeadline(time.Now().Add(within))
+	if n, err := io.Copy(io.Discard, s); n != 0 || errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		s.t.Fatalf("%d bytes, %v", n, err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// accepting keeps a node accepting and returns what comes.
+func accepting(t *testing.T, b *node) <-chan link.Conn {
+	got := make(chan link.Conn, maxIncoming)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := b.Accept(ctx)
+			if err != nil {
+				return
+			}
+			got <- c
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return got
+}
+
+func begin() []byte { return appendStreamFrame([]byte(utcpPreface), frameOpen, 1, nil) }
+
+func TestStrangersAreToldNothing(t *testing.T) {
+	b := startNode(t, loopback)
+	got := accepting(t, b)
+	for name, first := range map[string][]byte{
+		"another protocol":      []byte("GET / HTTP/1.1\r\n\r\n"),
+		"another version":       []byte("l2utcp\x00\x02"),
+		"hostile length":        append([]byte(utcpPreface), frameRecord, 255, 255, 255),
+		"length 0":              append([]byte(utcpPreface), frameOpen, 0, 0, 0),
+		"a record first":        append(appendFrameHeader([]byte(utcpPreface), frameRecord, 40), record(40, 1)...),
+		"a stream not opened":   appendStreamFrame([]byte(utcpPreface), frameData, 1, []byte("x")),
+		"a goodbye":             appendFrameHeader([]byte(utcpPreface), frameEnd, 0),
+		"a stream, then broken": append(begin(), 99, 0, 0, 0),
+	} {
+		s := strangerTo(t, b)
+		s.Write(first)
+		s.wantEnd(time.Second)
+		if name == "a stream, then broken" {
+			c := <-got
+			waitDone(t, c, time.Second)
+			if !errors.Is(c.Err(), ErrProtocol) {
+				t.Errorf("%s: %v", name, c.Err())
+			}
+		}
+	}
+	if len(got) != 0 || b.in.len() != 0 {
+		t.Fatal("something came through")
+	}
+}
+
+func TestOneByteAtATime(t *testing.T) {
+	b := startNode(t, loopback)
+	got := accepting(t, b)
+	s := strangerTo(t, b)
+	rec := record(60, 1)
+	all := appendStreamFrame(begin(), frameData, 1, []byte("hello"))
+	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
+	all = appendStreamFrame(all, frameClose, 1, nil)
+	for i := range all {
+		s.Write(all[i : i+1])
+		time.Sleep(100 * time.Microsecond)
+	}
+	st, err := (<-got).AcceptStream(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRead(t, st, "hello")
+	if _, err := st.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatal(err)
+	}
+	eventually(t, time.Second, "the record", func() bool { return b.in.len() == 1 && string(b.in.recs[0]) == string(rec) })
+}
+
+func TestEndInsideAFrame(t *testing.T) {
+	b := startNode(t, loopback)
+	got := accepting(t, b)
+	rec := append(appendFrameHeader(nil, frameRecord, 100), record(100, 1)...)
+	for cut := 0; cut <= len(rec); cut += 13 {
+		s := strangerTo(t, b)
+		s.Write(append(begin(), rec[:cut]...))
+		s.CloseWrite()
+		c := <-got
+		waitDone(t, c, time.Second)
+		want := ErrProtocol
+		if cut == 0 || cut == len(rec) {
+			want = ErrPeerClosed
+		}
+		if !errors.Is(c.Err(), want) {
+			t.Errorf("cut at %d: %v", cut, c.Err())
+		}
+		s.wantEnd(time.Second)
+	}
+}
+
+func TestStrangersBufferLittle(t *testing.T) {
+	b := startNode(t, loopback)
+	got := accepting(t, b)
+	s := strangerTo(t, b)
+	flood := begin()
+	for range streamWindow / maxStreamData {
+		flood = appendStreamFrame(flood, frameData, 1, make([]byte, maxStreamData))
+	}
+	s.Write(flood)
+	c := (<-got).(*utcpConn)
+	time.Sleep(100 * time.Millisecond)
+	c.mu.Lock()
+	unread := c.streams.unread
+	c.mu.Unlock()
+	if unread < strangerBytes || unread > strangerBytes+readSmall+maxStreamData {
+		t.Fatalf("%d bytes of a stranger are unread", unread)
+	}
+	c.Proven()
+	eventually(t, time.Second, "the rest once proven", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.streams.unread == streamWindow
+	})
+	// One that is closed instead ends at once.
+	s = strangerTo(t, b)
+	s.Write(flood)
+	c = (<-got).(*utcpConn)
+	time.Sleep(50 * time.Millisecond)
+	c.Close("no session")
+	s.wantEnd(time.Second)
+}
+
+func TestPeerThatMakesUsAnswerButReadsNothing(t *testing.T) {
+	b := startNode(t, loopback)
+	got := accepting(t, b)
+	s := strangerTo(t, b)
+	s.SetReadBuffer(4096)
+	s.Write(begin())
+	c := (<-got).(*utcpConn)
+	c.Proven()
+	go func() {
+		for {
+			st, err := c.AcceptStream(context.Background())
+			if err != nil {
+				return
+			}
+			st.Close()
+		}
+	}()
+	flood := appendStreamFrame(nil, frameClose, 1, nil)
+	s.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	for id := uint32(3); ; id += 2 {
+		flood = appendStreamFrame(appendStreamFrame(flood, frameOpen, id, nil), frameClose, id, nil)
+		if len(flood) < 400 {
+			continue
+		}
+		if _, err := s.Write(flood); err != nil {
+			break
+		}
+		flood = flood[:0]
+		eventually(t, 5*time.Second, "the streams are closed", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.out.waiting() > maxControl+readLarge {
+				t.Fatalf("%d bytes wait", c.out.waiting())
+			}
+			return len(c.streams.open) < 2 || c.err != nil
+		})
+	}
+	waitDone(t, c, 5*time.Second)
+	if !errors.Is(c.Err(), ErrProtocol) {
+		t.Fatal(c.Err())
+	}
+}
+
+func TestIdleStrangersAreBoundedAndSentAway(t *testing.T) {
+	b := startNode(t, netip.MustParseAddrPort("0.0.0.0:0"))
+	got := accepting(t, b)
+	before := runtime.NumGoroutine()
+	var mu sync.Mutex
+	var conns []net.Conn
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for k := range 250 { // 2000 connections of 125 sources
+				from := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i), byte(k/16 + 1)}), 0))
+				c, err := (&net.Dialer{LocalAddr: from}).Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.LocalAddr().Port()).String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				conns = append(conns, c)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	start := time.Now()
+	eventually(t, 3*time.Second, "all beyond the limit are refused", func() bool { return b.Stats().UTCPRefused == 2000-maxStrangers })
+	if n := runtime.NumGoroutine() - before; n > 2*maxStrangers+10 {
+		t.Errorf("%d goroutines", n)
+	}
+	eventually(t, helloTime+2*time.Second, "the idle ones are sent away", func() bool {
+		b.utcp.limits.mu.Lock()
+		defer b.utcp.limits.mu.Unlock()
+		return b.utcp.limits.all == 0 && len(b.utcp.limits.by) == 0
+	})
+	if took := time.Since(start); took < helloTime/2 || len(got) != 0 {
+		t.Fatalf("after %v, %d accepted", took, len(got))
+	}
+	connectUTCPTo(t, startNode(t, loopback), got, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.LocalAddr().Port()))
+}
+
+// connectUTCPTo dials a node whose connections arrive on got.
+func connectUTCPTo(t *testing.T, a *node, got <-chan link.Conn, addr netip.AddrPort) (ca, cb link.Conn) {
+	t.Helper()
+	ca, err := a.Dial(testContext(t), wire.LinkUTCP, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ca.OpenStream(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Write([]byte("?"))
+	select {
+	case cb = <-got:
+		return ca, cb
+	case <-time.After(2 * time.Second):
+		return ca, nil
+	}
+}
+
+func TestOneSourceHasItsLimitUntilProven(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	got := accepting(t, b)
+	for i := range 3 * maxFromOne { // proven ones do not count
+		_, cb := connectUTCPTo(t, a, got, b.LocalAddr())
+		if cb == nil {
+			t.Fatalf("connection %d refused", i)
+		}
+		cb.(interface{ Proven() }).Proven()
+	}
+	var unproven []link.Conn
+	for range maxFromOne {
+		_, cb := connectUTCPTo(t, a, got, b.LocalAddr())
+		if cb == nil {
+			t.Fatal("refused below the limit")
+		}
+		unproven = append(unproven, cb)
+	}
+	strangerTo(t, b).wantEnd(time.Second)
+	unproven[0].Close("no session")
+	if _, cb := connectUTCPTo(t, a, got, b.LocalAddr()); cb == nil {
+		t.Fatal("refused although a place is free")
+	}
+	if n := b.Stats().UTCPRefused; n != 1 {
+		t.Fatalf("%d refused", n)
+	}
+}
+
+func TestSourcesAreWhatOnePartyHas(t *testing.T) {
+	s := strangers{by: make(map[netip.Prefix]int)}
+	for i := range 2 * maxFromOne { // one /56
+		a := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, byte(i), byte(i)})
+		if s.enter(a) != (i < maxFromOne) {
+			t.Fatalf("address %d of a /56", i)
+		}
+	}
+	if !s.enter(netip.MustParseAddr("2001:db8:0:100::1")) || !s.enter(netip.MustParseAddr("192.0.2.1")) || !s.enter(netip.MustParseAddr("fe80::1%eth0")) {
+		t.Fatal("another source was refused")
+	}
+	s.leave(netip.MustParseAddr("fe80::1%eth0"))
+	s.leave(netip.MustParseAddr("192.0.2.1"))
+	if len(s.by) != 2 || s.all != maxFromOne+1 {
+		t.Fatalf("%d left of %v", s.all, s.by)
+	}
+}

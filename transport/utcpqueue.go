@@ -1,0 +1,182 @@
+package transport
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+const (
+	// fullControl is the most bytes of streams that wait before writers wait too.
+	fullControl = 64 << 10
+	// maxControl ends the connection: a peer that reads nothing makes us answer
+	// it all the same.
+	maxControl = 256 << 10
+	// maxSpare is the chunks of a full queue, whose memory a busy connection keeps.
+	maxSpare = maxQueueBytes/chunkBytes + 1
+)
+
+// A utcpQueue holds the frames of a connection that are still to be written, and
+// says which bytes are next. Frames of streams go first, but never into a record
+// whose first byte is out. Records beyond maxQueueBytes are refused, and those that
+// have waited longer than maxQueueAge are dropped, as in sendQueue. Its owner locks.
+type utcpQueue struct {
+	control []byte // frames of streams
+	cut     int    // bytes of control that are written
+
+	chunks []*chunk // frames of records, oldest first
+	at     int      // bytes of the first chunk that are written
+	rec    int      // records of the first chunk that are written
+	bytes  int      // in chunks
+	spare  []*chunk
+
+	fromControl bool // where next took its bytes
+}
+
+// push takes records as sendQueue.push does.
+func (q *utcpQueue) push(recs *wire.Batch, now time.Time) (n, old int, err error) {
+	old = q.expire(now)
+	for ; n < recs.Len(); n++ {
+		r := recs.At(n)
+		size := frameHeader + len(r)
+		switch {
+		case len(r) > maxUTCPRecord:
+			return n, old, link.ErrTooBig
+		case q.bytes+size > maxQueueBytes:
+			return n, old, link.ErrQueueFull
+		}
+		c := q.tail(size, now)
+		c.Buf = append(appendFrameHeader(c.Buf, frameRecord, len(r)), r...)
+		c.Ends = append(c.Ends, len(c.Buf))
+		q.bytes += size
+	}
+	return n, old, nil
+}
+
+// tail is the chunk that takes size more bytes.
+func (q *utcpQueue) tail(size int, now time.Time) *chunk {
+	if n := len(q.chunks); n > 0 {
+		c := q.chunks[n-1]
+		if len(c.Buf)+size <= chunkBytes && now.Sub(c.at) <= chunkSpan {
+			return c
+		}
+	}
+	c := q.fresh()
+	c.at = now
+	q.chunks = append(q.chunks, c)
+	return c
+}
+
+func (q *utcpQueue) fresh() (c *chunk) {
+	n := len(q.spare)
+	if n == 0 {
+		return &chunk{Batch: wire.Batch{Buf: make([]byte, 0, chunkBytes)}}
+	}
+	c, q.spare = q.spare[n-1], q.spare[:n-1]
+	return c
+}
+
+// waiting is how many bytes of streams are to be written.
+func (q *utcpQueue) waiting() int { return len(q.control) - q.cut }
+
+// next is what must be written next; nil: nothing.
+func (q *utcpQueue) next() []byte {
+	begun := q.begun()
+	q.fromControl = q.waiting() > 0 && !begun
+	switch {
+	case q.fromControl:
+		return q.control[q.cut:]
+	case len(q.chunks) == 0:
+		return nil
+	case q.waiting() > 0:
+		return q.chunks[0].Buf[q.at:q.chunks[0].Ends[q.rec]]
+	}
+	return q.chunks[0].Buf[q.at:]
+}
+
+// begun reports whether a part of a record is written.
+func (q *utcpQueue) begun() bool {
+	if len(q.chunks) == 0 {
+		return false
+	}
+	if q.rec == 0 {
+		return q.at > 0
+	}
+	return q.at > q.chunks[0].Ends[q.rec-1]
+}
+
+// wrote notes that n bytes of next have been written.
+func (q *utcpQueue) wrote(n int) {
+	if q.fromControl {
+		if q.cut += n; q.cut == len(q.control) {
+			q.control, q.cut = q.control[:0], 0
+		}
+		return
+	}
+	q.at += n
+	q.bytes -= n
+	c := q.chunks[0]
+	for q.rec < c.Len() && c.Ends[q.rec] <= q.at {
+		q.rec++
+	}
+	if q.at == len(c.Buf) {
+		q.drop()
+	}
+}
+
+// drop takes the first chunk off.
+func (q *utcpQueue) drop() {
+	c := q.chunks[0]
+	q.bytes -= len(c.Buf) - q.at
+	q.at, q.rec = 0, 0
+	copy(q.chunks, q.chunks[1:]) // a few dozen at most
+	q.chunks[len(q.chunks)-1] = nil
+	q.chunks = q.chunks[:len(q.chunks)-1]
+	q.keep(c)
+}
+
+// keep keeps the memory of a chunk.
+func (q *utcpQueue) keep(c *chunk) {
+	if len(q.spare) < maxSpare {
+		c.Reset()
+		q.spare = append(q.spare, c)
+	}
+}
+
+// expire drops records that are too old to be of use and returns how many.
+func (q *utcpQueue) expire(now time.Time) int {
+	return q.dropIf(func(c *chunk) bool { return now.Sub(c.at) > maxQueueAge })
+}
+
+// dropIf drops the records of chunks, oldest first, up to one that may stay. A
+// record whose first byte is out stays: the peer waits for the rest.
+func (q *utcpQueue) dropIf(old func(*chunk) bool) (records int) {
+	if q.begun() && old(q.chunks[0]) {
+		c := q.chunks[0]
+		records = c.Len() - q.rec - 1
+		q.bytes -= len(c.Buf) - c.Ends[q.rec]
+		c.Truncate(q.rec + 1)
+		return records + q.dropFrom(1, old)
+	}
+	return q.dropFrom(0, old)
+}
+
+// dropFrom drops whole chunks from index i on.
+func (q *utcpQueue) dropFrom(i int, old func(*chunk) bool) (records int) {
+	end := i
+	for ; end < len(q.chunks) && old(q.chunks[end]); end++ {
+		c := q.chunks[end]
+		records += c.Len()
+		q.bytes -= len(c.Buf)
+		q.keep(c)
+	}
+	if i == 0 && end > 0 { // of which some may be written
+		records -= q.rec
+		q.bytes += q.at
+		q.at, q.rec = 0, 0
+	}
+	q.chunks = slices.Delete(q.chunks, i, end)
+	return records
+}

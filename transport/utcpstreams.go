@@ -1,0 +1,152 @@
+package transport
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+const (
+	// maxStreams is how many streams of each end may be open at a time.
+	maxStreams = 32
+	// streamWindow is how many bytes of a stream may be unread by its reader.
+	streamWindow = 256 << 10
+)
+
+// utcpStreams are the streams of a connection, under its lock. A stream goes once
+// both ends have closed it.
+type utcpStreams struct {
+	open    map[uint32]*utcpStream
+	arrived []*utcpStream // opened by the peer, not accepted yet
+	ours    int           // open ones that we have opened
+	theirs  int
+	next    uint32 // our next number
+	last    uint32 // the peer's last number
+	odd     uint32 // parity of our numbers
+	unread  int    // bytes in all streams
+}
+
+func (s *utcpStreams) init(dialled bool) {
+	s.open = make(map[uint32]*utcpStream)
+	s.next = 2
+	if dialled {
+		s.next, s.odd = 1, 1
+	}
+}
+
+// wake makes all waiting calls look again.
+func (s *utcpStreams) wake() {
+	for _, st := range s.open {
+		st.changed.Broadcast()
+	}
+}
+
+// OpenStream opens a stream, of which the peer learns with the first bytes. It
+// waits while too many are open.
+func (c *utcpConn) OpenStream(ctx context.Context) (link.Stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.await(ctx, func() bool { return c.streams.ours < maxStreams }); err != nil {
+		return nil, err
+	}
+	id := c.streams.next
+	c.streams.next += 2
+	c.streams.ours++
+	c.control(frameOpen, id, nil)
+	return c.newStream(id), nil
+}
+
+// AcceptStream returns the next stream that the peer has opened.
+func (c *utcpConn) AcceptStream(ctx context.Context) (link.Stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.await(ctx, func() bool { return len(c.streams.arrived) > 0 }); err != nil {
+		return nil, err
+	}
+	st := c.streams.arrived[0]
+	c.streams.arrived = c.streams.arrived[1:]
+	return st, nil
+}
+
+// await waits for ready; c.mu is held.
+func (c *utcpConn) await(ctx context.Context, ready func() bool) error {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.changed.Broadcast()
+	})
+	defer stop()
+	for {
+		switch {
+		case c.err != nil:
+			return c.err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case ready():
+			return nil
+		}
+		c.changed.Wait()
+	}
+}
+
+// streamFrame handles a frame that is not a record. Errors end the connection.
+func (c *utcpConn) streamFrame(kind byte, body []byte) error {
+	if kind == frameEnd {
+		return fmt.Errorf("%w: %s", ErrPeerClosed, clean(string(body)))
+	}
+	id := binary.LittleEndian.Uint32(body)
+	if kind == frameOpen {
+		return c.opened(id)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st := c.streams.open[id]
+	if st == nil {
+		return fmt.Errorf("%w: frame of kind %d for a stream that is not open", ErrProtocol, kind)
+	}
+	switch kind {
+	case frameData:
+		return st.arrived(body[4:])
+	case frameWindow:
+		return st.widened(binary.LittleEndian.Uint32(body[4:]))
+	}
+	return st.ended()
+}
+
+// opened takes a stream that the peer opens. The first one makes an accepted
+// connection known to those above.
+func (c *utcpConn) opened(id uint32) error {
+	if err := c.open(id); err != nil || c.hello == nil {
+		return err
+	}
+	hello := c.hello
+	c.hello = nil
+	return hello(c)
+}
+
+func (c *utcpConn) open(id uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.streams
+	if id == 0 || id&1 == s.odd || id <= s.last || s.theirs == maxStreams {
+		return fmt.Errorf("%w: stream %d cannot be opened", ErrProtocol, id)
+	}
+	s.last = id
+	s.theirs++
+	s.arrived = append(s.arrived, c.newStream(id))
+	c.changed.Broadcast()
+	return nil
+}
+
+// forget removes a stream that both ends have closed; c.mu is held.
+func (s *utcpStreams) forget(st *utcpStream) {
+	delete(s.open, st.id)
+	if st.id&1 == s.odd {
+		s.ours--
+	} else {
+		s.theirs--
+	}
+	st.c.changed.Broadcast()
+}
