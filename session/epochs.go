@@ -303,5 +303,5 @@ func newRecordID(r io.Reader) (wire.RecordID, error) {
 // keysOf are the record keys that a handshake agreed.
 func keysOf(res *handshake.Result) record.Keys {
 	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
-		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID}
+		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID, Partial: res.Remote.AcceptsPartial}
 }

@@ -20,14 +20,17 @@ import (
 // A Config is what a Manager is made of. It is checked once and not changed.
 type Config struct {
 	Identity *did.Identity
-	Network  link.Network   // transport.Transport, or a test's network
-	Resolver did.Resolver   // where peers are; nil: nobody's endpoints are known
-	Settings Settings       // defaults for every session
-	MTU      int            // inner MTU in bytes that we state; 0: 1380
-	AES      bool           // this machine has AES instructions
-	Carriers []wire.Carrier // that may carry packets; empty: all
-	Logger   *slog.Logger   // nil: none
-	Rand     io.Reader      // nil: crypto/rand
+	Network  link.Network // transport.Transport, or a test's network
+	Resolver did.Resolver // where peers are; nil: nobody's endpoints are known
+	Settings Settings     // defaults for every session
+	MTU      int          // inner MTU in bytes that we state; 0: 1380
+	AES      bool         // this machine has AES instructions
+	// AcceptsPartial is stated to peers: Planes take packets whose transport
+	// checksum is partial.
+	AcceptsPartial bool
+	Carriers       []wire.Carrier // that may carry packets; empty: all
+	Logger         *slog.Logger   // nil: none
+	Rand           io.Reader      // nil: crypto/rand
 
 	// OnPath is told when a session's path or its room changes: the carrier and
 	// the largest record in bytes. Called by the session's loop; it must not block.

@@ -19,6 +19,9 @@ const maxName = 15 // IFNAMSIZ without its zero
 type Config struct {
 	Name string // at most 15 of letters, digits, '.', '_' and '-'
 	MTU  int    // bytes, 1280 to 65535
+	// NoOffload has the kernel's super-packets split and checksummed on reading,
+	// and takes plain packets only.
+	NoOffload bool
 }
 
 func (c Config) withDefaults() Config {

@@ -20,22 +20,22 @@ func TestConfigRefusesNamesAndMTUs(t *testing.T) {
 		config Config
 		want   error
 	}{
-		{Config{"abcdefghijklmno", 1420}, nil},
-		{Config{"a.b_c-D9", 1280}, nil},
-		{Config{"a", 65535}, nil},
-		{Config{"abcdefghijklmnop", 1420}, ErrName},
-		{Config{".", 1420}, ErrName},
-		{Config{"..", 1420}, ErrName},
-		{Config{"all", 1420}, ErrName},
-		{Config{"default", 1420}, ErrName},
-		{Config{"l2tun%d", 1420}, ErrName},
-		{Config{"../../x", 1420}, ErrName},
-		{Config{"a b", 1420}, ErrName},
-		{Config{"a\x00", 1420}, ErrName},
-		{Config{"ä", 1420}, ErrName},
-		{Config{"a", 1279}, ErrMTU},
-		{Config{"a", 65536}, ErrMTU},
-		{Config{"a", -1}, ErrMTU},
+		{Config{Name: "abcdefghijklmno", MTU: 1420}, nil},
+		{Config{Name: "a.b_c-D9", MTU: 1280}, nil},
+		{Config{Name: "a", MTU: 65535}, nil},
+		{Config{Name: "abcdefghijklmnop", MTU: 1420}, ErrName},
+		{Config{Name: ".", MTU: 1420}, ErrName},
+		{Config{Name: "..", MTU: 1420}, ErrName},
+		{Config{Name: "all", MTU: 1420}, ErrName},
+		{Config{Name: "default", MTU: 1420}, ErrName},
+		{Config{Name: "l2tun%d", MTU: 1420}, ErrName},
+		{Config{Name: "../../x", MTU: 1420}, ErrName},
+		{Config{Name: "a b", MTU: 1420}, ErrName},
+		{Config{Name: "a\x00", MTU: 1420}, ErrName},
+		{Config{Name: "ä", MTU: 1420}, ErrName},
+		{Config{Name: "a", MTU: 1279}, ErrMTU},
+		{Config{Name: "a", MTU: 65536}, ErrMTU},
+		{Config{Name: "a", MTU: -1}, ErrMTU},
 	} {
 		if err := c.config.check(); !errors.Is(err, c.want) {
 			t.Errorf("%+v: got %v, want %v", c.config, err, c.want)

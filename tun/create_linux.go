@@ -36,7 +36,7 @@ func Create(c Config) (*Device, error) {
 		return nil, fmt.Errorf("tun: set up %s: %w", c.Name, err)
 	}
 	d := &Device{name: c.Name, native: native, link: handle}
-	if err := d.setUp(c.MTU); err != nil {
+	if err := d.setUp(c); err != nil {
 		d.Close()
 		return nil, err
 	}

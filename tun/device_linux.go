@@ -20,7 +20,9 @@ type Device struct {
 	name    string
 	index   int
 	native  wgtun.Device
+	direct  *direct // nil: wireguard/tun's own batches
 	skipped atomic.Uint64
+	refused atomic.Uint64
 
 	write sync.Mutex // guards bufs
 	bufs  [][]byte   // scratch of Write
@@ -44,8 +46,18 @@ func (d *Device) Index() int { return d.index }
 // somebody raised the device's MTU.
 func (d *Device) Skipped() uint64 { return d.skipped.Load() }
 
+// Refused counts super-packets that the kernel would not take whole; they were
+// written segment by segment.
+func (d *Device) Refused() uint64 { return d.refused.Load() }
+
+// Offload reports whether super-packets and partial checksums pass, see Interface.
+func (d *Device) Offload() bool { return d.direct != nil }
+
 // Read implements Interface.
 func (d *Device) Read(b *Batch) (int, error) {
+	if d.direct != nil {
+		return d.readDirect(b)
+	}
 	for i := range b.Packets {
 		buf := b.Packets[i].Buf
 		b.bufs[i] = buf[:len(buf):len(buf)]
@@ -102,6 +114,9 @@ func (d *Device) why(err error) error {
 func (d *Device) Write(pkts []Packet) (int, error) {
 	d.write.Lock()
 	defer d.write.Unlock()
+	if d.direct != nil {
+		return d.writeDirect(pkts)
+	}
 	var n int
 	var errs error
 	for len(pkts) > 0 {

@@ -14,17 +14,38 @@ import (
 const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE
 
 // setUp finishes a new device before anybody uses it.
-func (d *Device) setUp(mtu int) error {
+func (d *Device) setUp(c Config) error {
 	link, err := d.link.LinkByName(d.name)
 	if err != nil {
 		return fmt.Errorf("tun: find %s: %w", d.name, err)
 	}
 	d.index = link.Attrs().Index
-	if err := d.SetMTU(mtu); err != nil {
+	if err := d.SetMTU(c.MTU); err != nil {
 		return err
+	}
+	if !c.NoOffload {
+		if err := d.takeOver(link); err != nil {
+			return err
+		}
 	}
 	return d.quiet(link)
 }
+
+// takeOver moves packets through the descriptor itself from now on. The kernel
+// then hands over super-packets of as many segments as leave in one call.
+func (d *Device) takeOver(link netlink.Link) error {
+	direct, err := newDirect(d.native.File())
+	if err != nil {
+		return fmt.Errorf("tun: set up offload on %s: %w", d.name, err)
+	}
+	d.direct = direct
+	// A kernel that does not know the limit makes larger ones, which is as right.
+	_ = d.link.LinkSetGSOMaxSize(link, gsoSize(d.MTU()))
+	return nil
+}
+
+// gsoSize is 45 segments of the largest payload, design section 7.
+func gsoSize(mtu int) int { return min(maxPacket, maxSegments*(mtu-header4-tcpMin)) }
 
 // quiet keeps the kernel from talking to itself over the tunnel: no link-local
 // address (hence no router solicitation and no duplicate detection), no

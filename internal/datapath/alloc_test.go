@@ -15,6 +15,11 @@ func (d nullDevice) Read(*tun.Batch) (int, error)       { <-d.closed; return 0, 
 func (nullDevice) Write(pkts []tun.Packet) (int, error) { return len(pkts), nil }
 func (d nullDevice) Close() error                       { close(d.closed); return nil }
 
+// nullOffload does that with super-packets.
+type nullOffload struct{ nullDevice }
+
+func (nullOffload) Offload() bool { return true }
+
 type nullPath struct{ *pipe }
 
 func (nullPath) Send(b *wire.Batch) (int, error) { return b.Len(), nil }
@@ -58,3 +63,39 @@ func TestLoopsDoNotAllocate(t *testing.T) {
 		t.Fatalf("only %d packets were written", got)
 	}
 }
+
+// Nor does it with super-packets.
+func TestSuperPacketLoopsDoNotAllocate(t *testing.T) {
+	a, b := newPairOn(t, 1452, nullOffload{nullDevice{make(chan struct{})}}, nullOffload{nullDevice{make(chan struct{})}})
+	b.up(t, false)
+	a.up(t, false)
+	keep := &keepPath{pipe: a.path}
+	a.peer.Use(a.e, keep)
+	super := newFlow(false, 4000, 12, 1368).next(45*1368, 0)
+	batch := tun.NewBatch(4, packetSize, tun.Headroom)
+	var out outbound
+	recs := make([][]byte, 45)
+	if n := testing.AllocsPerRun(50, func() {
+		batch.Reset()
+		copy(batch.Room()[tun.Headroom:], super.Buf)
+		batch.Put(super)
+		a.data.send(batch.Packets[:1], &out)
+		for i := range recs {
+			recs[i] = keep.last.At(i)
+		}
+		b.data.Records(b.path, recs)
+	}); n != 0 {
+		t.Errorf("45 segments allocate %v times", n)
+	}
+	if got := b.peer.Traffic().RxPackets.Load(); got < 45*50 {
+		t.Fatalf("only %d packets were written", got)
+	}
+}
+
+// keepPath shows what was sent last, until the next send.
+type keepPath struct {
+	*pipe
+	last *wire.Batch
+}
+
+func (p *keepPath) Send(b *wire.Batch) (int, error) { p.last = b; return b.Len(), nil }

@@ -3,6 +3,10 @@
 //	out  TUN read -> peer by destination -> seal into one buffer per peer -> one Send
 //	in   one receive -> epoch by record id -> open -> source check -> one TUN write
 //
+// A super-packet is sealed segment by segment, each one's headers written over the
+// tail of the segment before, and put together again by opening each record so
+// that its payload lands behind the one before.
+//
 // It is not asked what to do: sessions tell each Peer which epoch and path to
 // use, and the loops read that through one atomic pointer. No lock is held
 // across a system call, nothing is allocated per packet, and nothing goes to

@@ -10,19 +10,6 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-const (
-	inboundSize  = 64 // packets of one TUN write
-	spareInbound = 4  // receives that usually run at once
-)
-
-// An inbound is the memory of one receive that is under way.
-type inbound struct {
-	batch *tun.Batch
-	n     int
-	bytes int
-	peer  *Peer // whose packets the batch holds
-}
-
 // Records implements link.Handler: it opens a receive's records, run by run of
 // one record id, and writes the packets in them to the device.
 func (d *Datapath) Records(path link.Path, recs [][]byte) {
@@ -53,8 +40,10 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in.peer = r.peer
 	heard := false // a record that cannot be a replay
 	for _, rec := range recs {
-		slot := &in.batch.Packets[in.n]
-		plain, verdict := r.epoch.OpenTo(slot.Buf[slot.Off:slot.Off], rec)
+		if in.full() {
+			in.write(d)
+		}
+		plain, verdict := in.open(r.epoch, rec)
 		if verdict != record.Opened {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
@@ -63,7 +52,9 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
-		in.take(d, path, r, slot, plain)
+		if plain != nil { // else it has joined the run
+			in.take(d, path, r, plain)
+		}
 	}
 	if heard {
 		if r.peer.traffic.Hear(path, time.Now()) {
@@ -75,40 +66,28 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	d.giveBack(in)
 }
 
-func (d *Datapath) borrow() *inbound {
-	select {
-	case in := <-d.scratch:
-		return in
-	default:
-		return &inbound{batch: tun.NewBatch(inboundSize, packetSize, tun.Headroom)}
-	}
-}
-
-func (d *Datapath) giveBack(in *inbound) {
-	select {
-	case d.scratch <- in:
-	default:
-	}
-}
-
-// take sorts one plaintext, which lies in slot, into the batch or to the session.
-func (in *inbound) take(d *Datapath, path link.Path, r *receiver, slot *tun.Packet, plain []byte) {
+// take sorts one plaintext, which lies where the next packet goes, into the
+// batch or to the session.
+func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) {
 	kind := wire.KindOf(plain)
 	if kind == wire.KindFrame && plain[0] == wire.FramePart {
-		n := r.peer.halves.Join(slot.Buf[slot.Off:], plain, time.Now(), &r.peer.traffic)
+		dst := in.space()
+		n := r.peer.halves.Join(dst, plain, time.Now(), &r.peer.traffic)
 		if n == 0 {
 			return
 		}
-		plain = slot.Buf[slot.Off : slot.Off+n]
+		plain = dst[:n]
 		if kind = wire.KindOf(plain); plain[0] == wire.FramePart {
 			kind = wire.KindInvalid
 		}
 	}
-	switch kind {
-	case wire.KindPacket:
-		slot.Len = len(plain)
-		in.accept(d, slot)
-	case wire.KindFrame:
+	switch {
+	case kind == wire.KindPacket:
+		in.accept(d, plain, false)
+	case kind == wire.KindPartial && d.offload:
+		plain[0] &^= wire.PartialBit
+		in.accept(d, plain, true)
+	case kind == wire.KindFrame:
 		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
 		r.peer.traffic.Drop(link.DropMalformed, 1)
@@ -116,13 +95,16 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, slot *tun.Pack
 }
 
 // accept puts a packet that may pass into the batch.
-func (in *inbound) accept(d *Datapath, slot *tun.Packet) {
-	if !in.allowed(d, slot.Data()) {
-		return
+func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
+	l, simple := tun.Layout{}, false
+	if partial {
+		if l, simple = tun.Parse(data); !simple {
+			in.peer.traffic.Drop(link.DropMalformed, 1)
+			return
+		}
 	}
-	in.bytes += slot.Len
-	if in.n++; in.n == len(in.batch.Packets) {
-		in.write(d)
+	if in.allowed(d, data) {
+		in.add(data, l, partial)
 	}
 }
 
@@ -146,17 +128,17 @@ func (in *inbound) write(d *Datapath) {
 	if in.n == 0 {
 		return
 	}
+	in.endRun()
 	t := &in.peer.traffic
-	written, err := d.dev.Write(in.batch.Packets[:in.n])
+	written, err := d.dev.Write(in.pkts[:in.n])
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
-		for _, p := range in.batch.Packets[written:in.n] {
-			in.bytes -= p.Len
-		}
 	}
-	t.RxPackets.Add(uint64(written))
-	t.RxBytes.Add(uint64(in.bytes))
-	in.n, in.bytes = 0, 0
+	for _, c := range in.counts[:written] {
+		t.RxPackets.Add(uint64(c.packets))
+		t.RxBytes.Add(uint64(c.bytes))
+	}
+	in.n, in.next = 0, tun.Headroom
 }
 
 func dropOfVerdict(v record.Verdict) link.Drop {

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -16,24 +17,36 @@ const batchSize = 128
 // packetSize is room for the largest packet or super-packet, bytes.
 const packetSize = 1 << 16
 
+// batchBytes is the memory of one TUN read with offload: two super-packets at
+// least, or a batch of small packets.
+const batchBytes = 256 << 10
+
+// chunkBytes is how much is sealed before it is sent: one super-packet, which is
+// what one system call takes, while it is still in the processor's cache.
+const chunkBytes = 64 << 10
+
 // An outbound is the memory of one sending goroutine.
 type outbound struct {
-	sealed wire.Batch
-	fitted wire.Batch // packets and part frames, when a packet needs two records
-	plains [][]byte   // its elements
-	groups []group
+	sealed   wire.Batch
+	fitted   wire.Batch // packets and part frames, when a packet needs two records
+	segments tun.Segments
+	groups   []group
 }
 
 // A group is what a batch holds for one peer.
 type group struct {
-	peer   *Peer
-	plains [][]byte
+	peer *Peer
+	pkts []*tun.Packet
 }
 
 // Outbound reads packets and sends them until the device is closed. It returns
 // the read error.
 func (d *Datapath) Outbound() error {
-	batch := tun.NewBatch(batchSize, packetSize, tun.Headroom)
+	size := packetSize
+	if d.offload {
+		size = batchBytes / batchSize
+	}
+	batch := tun.NewBatch(batchSize, size, tun.Headroom)
 	var out outbound
 	for {
 		n, err := d.dev.Read(batch)
@@ -58,10 +71,10 @@ func (d *Datapath) send(pkts []tun.Packet, out *outbound) {
 		if last < 0 || groups[last].peer != peer {
 			groups, last = find(groups, peer)
 		}
-		groups[last].plains = append(groups[last].plains, data)
+		groups[last].pkts = append(groups[last].pkts, &pkts[i])
 	}
 	for i := range groups {
-		groups[i].peer.send(groups[i].plains, out)
+		groups[i].peer.send(groups[i].pkts, out)
 		groups[i].peer = nil
 	}
 	out.groups = groups
@@ -78,7 +91,7 @@ func find(groups []group, peer *Peer) ([]group, int) {
 	n := len(groups)
 	if n < cap(groups) {
 		groups = groups[:n+1]
-		groups[n].plains = groups[n].plains[:0]
+		groups[n].pkts = groups[n].pkts[:0]
 	} else {
 		groups = append(groups, group{})
 	}
@@ -95,65 +108,65 @@ func (d *Datapath) route(packet []byte) (*Peer, bool) {
 }
 
 // send sends packets, or lets them wait when there is no path.
-func (p *Peer) send(plains [][]byte, out *outbound) {
-	if tx := p.tx.Load(); tx != nil {
-		p.transmit(tx, plains, out)
-		return
+func (p *Peer) send(pkts []*tun.Packet, out *outbound) {
+	tx := p.tx.Load()
+	if tx == nil {
+		tx = p.wait(pkts, out)
 	}
-	if tx := p.wait(plains); tx != nil {
-		p.transmit(tx, plains, out)
+	if tx != nil {
+		p.transmit(tx, pkts, out)
 	}
 }
 
 // wait queues packets, unless a path has come up meanwhile: then it returns it.
-func (p *Peer) wait(plains [][]byte) *sender {
+func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if tx := p.tx.Load(); tx != nil || p.closed {
 		return tx
 	}
 	now := time.Now()
-	for _, packet := range plains {
-		p.queue.push(packet, now, &p.traffic)
+	out.fitted.Reset()
+	for _, pkt := range pkts {
+		out.plainly(pkt, math.MaxInt, nil)
+	}
+	for i := range out.fitted.Len() {
+		p.queue.push(out.fitted.At(i), now, &p.traffic)
 	}
 	p.sink.Waiting()
 	return nil
 }
 
-// transmit seals packets under tx and sends them on its path.
-func (p *Peer) transmit(tx *sender, plains [][]byte, out *outbound) {
-	bytes := 0
-	for _, packet := range plains {
-		bytes += len(packet)
+// transmit seals packets under tx and sends them on its path, chunk by chunk.
+func (p *Peer) transmit(tx *sender, pkts []*tun.Packet, out *outbound) {
+	room := tx.path.Room() - wire.Overhead
+	for len(pkts) > 0 {
+		c := out.measure(pkts)
+		p.sendChunk(tx, pkts[:c.packets], c, room, out)
+		pkts = pkts[c.packets:]
 	}
-	out.sealed.Reset()
-	records := p.fit(plains, tx.path.Room()-wire.Overhead, out)
-	if err := tx.epoch.Seal(&out.sealed, tx.path.Carrier().Space(), records); err != nil {
-		p.traffic.Drop(link.DropLimit, len(plains))
-		return
-	}
-	n, err := tx.path.Send(&out.sealed)
-	if n < len(records) {
-		plains = p.refused(plains, len(records), n, err)
-		bytes = 0
-		for _, packet := range plains {
-			bytes += len(packet)
-		}
-	}
-	p.traffic.TxPackets.Add(uint64(len(plains)))
-	p.traffic.TxBytes.Add(uint64(bytes))
 	p.traffic.LastSent.Store(link.Stamp(time.Now()))
 	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
 		p.sink.Sent()
 	}
 }
 
-// refused counts the packets of which the path did not take every record, and
-// returns the others. Where some went in two records, both halves count.
-func (p *Peer) refused(plains [][]byte, records, taken int, err error) [][]byte {
-	sent := max(0, len(plains)-(records-taken))
-	p.traffic.Drop(dropOf(err), len(plains)-sent)
-	return plains[:sent]
+func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out *outbound) {
+	out.sealed.Reset()
+	if err := p.seal(tx, pkts, c, room, out); err != nil {
+		p.traffic.Drop(link.DropLimit, c.records)
+		return
+	}
+	n, err := tx.path.Send(&out.sealed)
+	if refused := out.sealed.Len() - n; refused > 0 {
+		// Where some packets went in two records, both halves count.
+		sent := max(0, c.records-refused)
+		p.traffic.Drop(dropOf(err), c.records-sent)
+		out.sealed.Truncate(n)
+		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
+	}
+	p.traffic.TxPackets.Add(uint64(c.records))
+	p.traffic.TxBytes.Add(uint64(c.bytes))
 }
 
 func dropOf(err error) link.Drop {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/tun"
 )
 
 // A Peer is the packet side of one session.
@@ -84,11 +85,12 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 // lock is held while sending: nothing else may pass until the queue is empty.
 func (p *Peer) flush(tx *sender) {
 	var out outbound
-	plains := p.queue.takeAll(time.Now(), &p.traffic)
-	for len(plains) > 0 {
-		n := min(len(plains), batchSize)
-		p.transmit(tx, plains[:n], &out)
-		plains = plains[n:]
+	var pkts []*tun.Packet
+	for _, packet := range p.queue.takeAll(time.Now(), &p.traffic) {
+		pkts = append(pkts, &tun.Packet{Buf: packet, Len: len(packet)})
+	}
+	if len(pkts) > 0 {
+		p.transmit(tx, pkts, &out)
 	}
 }
 

@@ -90,11 +90,13 @@ func newPair(t testing.TB, room int) (a, b *side) {
 	return a, b
 }
 
+// newPairOn states to each side whether the other's device takes partial
+// checksums, as the handshake does.
 func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 	t.Helper()
 	ida, idb := wire.MakeRecordID([7]byte{1}), wire.MakeRecordID([7]byte{2})
-	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida}),
-		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb})
+	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida, Partial: tun.Offload(db)}),
+		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da)})
 	a.path, b.path = &pipe{room: room, to: b.data.Records}, &pipe{room: room, to: a.data.Records}
 	return a, b
 }

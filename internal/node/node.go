@@ -181,6 +181,9 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Settings: settings(c.Session),
 		MTU:      c.MTU,
 		AES:      hasAES(),
+
+		AcceptsPartial: n.dev.Offload(),
+
 		Carriers: c.Carriers,
 		Logger:   n.log,
 		OnPath:   n.mtus.set,

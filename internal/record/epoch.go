@@ -13,6 +13,7 @@ import (
 type Epoch struct {
 	number         uint32
 	cipher         wire.Cipher
+	partial        bool
 	sendID, recvID wire.RecordID
 	limits         limits
 	keys           atomic.Pointer[aeads] // nil once erased
@@ -54,7 +55,7 @@ func New(k Keys) (*Epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Epoch{number: k.Number, cipher: k.Cipher, sendID: k.SendID, recvID: k.RecvID, limits: limitsOf(k.Cipher)}
+	e := &Epoch{number: k.Number, cipher: k.Cipher, partial: k.Partial, sendID: k.SendID, recvID: k.RecvID, limits: limitsOf(k.Cipher)}
 	e.keys.Store(&aeads{send: s, recv: r})
 	return e, nil
 }
@@ -67,6 +68,9 @@ func (e *Epoch) RecvID() wire.RecordID { return e.recvID }
 
 // Cipher is the AEAD of both directions.
 func (e *Epoch) Cipher() wire.Cipher { return e.cipher }
+
+// Partial reports whether the peer accepts packets with partial checksums.
+func (e *Epoch) Partial() bool { return e.partial }
 
 // String names the epoch, without its keys.
 func (e *Epoch) String() string { return fmt.Sprintf("epoch %d", e.number) }

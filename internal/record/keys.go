@@ -21,6 +21,7 @@ type Keys struct {
 	Send, Recv [32]byte
 	SendID     wire.RecordID // the peer's receive id: goes into the headers we write
 	RecvID     wire.RecordID // ours
+	Partial    bool          // the peer accepts partial checksums
 }
 
 // valid also refuses equal keys for both directions: they would use every nonce

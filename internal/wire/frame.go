@@ -34,6 +34,10 @@ const (
 	FramePartIDs  = 0x8000
 )
 
+// PartialBit in a packet's first byte makes nibble 4 or 6 into 0xC or 0xE: its
+// transport checksum is partial, and what its field holds means nothing.
+const PartialBit = 0x80
+
 // Kind is what the first byte of a plaintext says about it.
 type Kind uint8
 

@@ -1,0 +1,23 @@
+package session
+
+import (
+	"testing"
+	"time"
+)
+
+// SPEC section 7: packets with partial checksums go only to a peer that has stated
+// that it takes them, under every epoch.
+func TestPartialIsThePeersWord(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.b.m.c.AcceptsPartial = true
+		sa, sb := w.pair(Settings{})
+		for range 2 {
+			if a, b := sa.sealing.Load().Partial(), sb.sealing.Load().Partial(); !a || b {
+				t.Fatalf("a may send partial: %v, b: %v; only b accepts it", a, b)
+			}
+			w.rotate(sa)
+			w.want(sa, Established, time.Second)
+			w.want(sb, Established, time.Second)
+		}
+	})
+}
