@@ -64,8 +64,10 @@ type Discovery struct {
 	asks     asks      // the loop's
 	scanned  time.Time // the loop's
 
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	once    sync.Once
+	closing error // of the sockets
 }
 
 // Start opens the sockets of the methods and begins. When only some of them can
@@ -126,13 +128,14 @@ func (d *Discovery) Changed() {
 // Close closes the sockets and waits for every goroutine; Found is not called
 // any more after it. It is idempotent.
 func (d *Discovery) Close() error {
-	d.cancel()
-	var errs []error
-	for _, f := range d.families {
-		errs = append(errs, f.close())
-	}
+	d.once.Do(func() {
+		d.cancel()
+		for _, f := range d.families {
+			d.closing = errors.Join(d.closing, f.close())
+		}
+	})
 	d.wg.Wait()
-	return errors.Join(errs...)
+	return d.closing
 }
 
 // loop asks. It ends with ctx.

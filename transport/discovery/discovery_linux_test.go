@@ -51,7 +51,9 @@ func seek(t *testing.T, h *lab.Host, i int, peers []did.DID, methods ...Method) 
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		s.Close() // once more is nothing
+		if err := s.Close(); err != nil { // once more is nothing
+			t.Error(err)
+		}
 	})
 	return s
 }
