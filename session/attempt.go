@@ -47,7 +47,16 @@ type attempt struct {
 	peer   *did.KeySet // for a resumption
 }
 
-var allLinks = []wire.Link{wire.LinkQUIC, wire.LinkUTCP}
+// links are what can be dialled: those with a carrier that is allowed.
+func (s *Session) links() (links []wire.Link) {
+	if s.allowed(wire.CarrierDirect) || s.allowed(wire.CarrierDatagram) {
+		links = append(links, wire.LinkQUIC)
+	}
+	if s.allowed(wire.CarrierUTCP) {
+		links = append(links, wire.LinkUTCP)
+	}
+	return links
+}
 
 // begin starts an attempt, with the event that says why: a full handshake inside
 // an established session, else whatever brings the session back.
@@ -55,7 +64,7 @@ func (s *Session) begin(e Event, now time.Time) {
 	if s.attempt != nil || s.leaving || !s.event(e, now) {
 		return
 	}
-	a := &attempt{links: allLinks}
+	a := &attempt{links: s.links()}
 	if s.state == Established || s.state == Rotating {
 		a.over = s.streamConn()
 	} else if s.resumable(now) {
@@ -71,11 +80,10 @@ func (s *Session) spare(now time.Time) {
 		return
 	}
 	a := &attempt{spare: true}
-	if !s.hasLink(wire.LinkQUIC) {
-		a.links = append(a.links, wire.LinkQUIC)
-	}
-	if s.doubtful() && !s.hasLink(wire.LinkUTCP) {
-		a.links = append(a.links, wire.LinkUTCP)
+	for _, l := range s.links() {
+		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful()) {
+			a.links = append(a.links, l)
+		}
 	}
 	if len(a.links) == 0 {
 		return

@@ -75,11 +75,11 @@ func TestResumeFromStoredBytes(t *testing.T) {
 			w.a.crash()
 			w.a.up()
 			w.a.dir.Set(w.b.id.DID(), w.b.addr.String())
-			s, err := w.a.m.Add(Peer{DID: w.b.id.DID()})
-			if err != nil {
+			if _, err := w.a.m.Add(Peer{DID: w.b.id.DID()}); err != nil {
 				t.Fatal(err)
 			}
-			if s, err = w.a.m.Resume(t.Context(), w.b.id.DID(), stored); err != nil {
+			s, err := w.a.m.Resume(t.Context(), w.b.id.DID(), stored)
+			if err != nil {
 				t.Fatal(err)
 			}
 			w.want(sb, Established, time.Second)

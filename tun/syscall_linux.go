@@ -9,8 +9,7 @@ import (
 
 // readFD and writeFD are read(2) and write(2) on a descriptor that never blocks.
 // They do not tell the Go scheduler: a call for a super-packet takes long enough
-// for it to give the processor to another thread, which costs a tenth of the
-// whole packet path.
+// for it to give the processor to another thread and take it back.
 
 func readFD(fd uintptr, b []byte) (int, syscall.Errno) { return rawFD(unix.SYS_READ, fd, b) }
 
