@@ -21,6 +21,7 @@ type tape struct {
 	in, up *net.UDPConn
 	mu     sync.Mutex
 	client netip.AddrPort
+	stop   bool // nothing passes towards the target
 	sent   [][]byte
 	at     []time.Time
 }
@@ -39,8 +40,11 @@ func newTape(t *testing.T, target netip.AddrPort) *tape {
 	go r.run(in, func(b []byte, from netip.AddrPort) {
 		r.mu.Lock()
 		r.client, r.sent, r.at = from, append(r.sent, b), append(r.at, time.Now())
+		stop := r.stop
 		r.mu.Unlock()
-		time.AfterFunc(20*time.Millisecond, func() { up.Write(b) })
+		if !stop {
+			time.AfterFunc(20*time.Millisecond, func() { up.Write(b) })
+		}
 	})
 	go r.run(up, func(b []byte, _ netip.AddrPort) {
 		time.AfterFunc(20*time.Millisecond, func() {
@@ -214,4 +218,57 @@ func TestReplayedFlightChangesNothing(t *testing.T) {
 func resumeOf(s *Session) (r resumable) {
 	s.call(func(time.Time) error { r = s.resume; return nil })
 	return r
+}
+
+// A first flight that is kept from the server and sent from elsewhere, twice, is
+// answered, but proves nothing: one entry, no state, and it goes away.
+func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
+	sa, sb, r, addr := realPair(t, true)
+	time.Sleep(150 * time.Millisecond)
+	deaf(sb)
+	r.clear()
+	r.mu.Lock()
+	r.stop = true
+	r.mu.Unlock()
+	before, resume := sb.Status(), resumeOf(sb)
+	sa.call(func(time.Time) error { sa.streamConn().Close("lost"); return nil })
+	waitFor(t, sa, Degraded)
+	time.Sleep(100 * time.Millisecond)
+	flight := r.flight()
+	if len(flight) < 2 {
+		t.Fatalf("%d packets in the first flight", len(flight))
+	}
+	for range 3 {
+		thief, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer thief.Close()
+		for _, b := range flight {
+			thief.Write(b)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	sb.call(func(time.Time) error {
+		if len(sb.halfOpen) != 0 || sb.early == nil || len(sb.epochs.byID) != 2 {
+			t.Errorf("%d half-open, early %v, %d epochs", len(sb.halfOpen), sb.early != nil, len(sb.epochs.byID))
+		}
+		return nil
+	})
+	after := sb.Status()
+	if after.State != before.State || after.Epoch != before.Epoch || after.Handshakes != before.Handshakes || resumeOf(sb) != resume {
+		t.Fatalf("before %+v, after %+v", before, after)
+	}
+	r.mu.Lock()
+	r.stop = false
+	r.mu.Unlock()
+	time.Sleep(helloTimeout + time.Second)
+	sb.call(func(time.Time) error {
+		if sb.early != nil || len(sb.halfOpen) != 0 {
+			t.Error("the entry stays")
+		}
+		return nil
+	})
+	waitFor(t, sa, Established)
+	waitFor(t, sb, Established)
 }

@@ -72,11 +72,11 @@ func tlsConfig() (*tls.Config, error) {
 		return nil, err
 	}
 	c := &tls.Config{
-		Certificates:           []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		InsecureSkipVerify:     true, // see above
-		NextProtos:             []string{alpn},
-		MinVersion:             tls.VersionTLS13,
-		CurvePreferences:       []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
+		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		InsecureSkipVerify: true, // see above
+		NextProtos:         []string{alpn},
+		MinVersion:         tls.VersionTLS13,
+		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
 	}
 	return c, giveTickets(c)
 }
