@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,7 +20,13 @@ const acceptPause = time.Second
 const helloTimeout = 5 * time.Second
 
 // A halfOpen is a handshake that we answer and that is not proven yet.
-type halfOpen struct{ params wire.Params }
+type halfOpen struct {
+	params wire.Params
+	// Of an answer before QUIC's handshake is complete, else nil. Until complete
+	// returns, the initiator may be a replay and no state of the session changes.
+	entry    *earlyEntry
+	complete func() error
+}
 
 // accept serves every connection that comes in, until Close.
 func (m *Manager) accept() {
@@ -122,7 +127,7 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	if err := a.m.prekeys.refresh(time.Now()); err != nil {
 		a.m.log.Warn("prekey not renewed", "error", err)
 	}
-	msg, err := readMessage(io.MultiReader(bytes.NewReader(head), a.st))
+	msg, err := a.first(ctx, head)
 	if err != nil {
 		return err
 	}
@@ -135,17 +140,20 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	kind, value := a.conn.Binding()
 	conf := a.m.handshakeConfig(kind, value)
 	if typ, _, err := handshake.ParseShort(msg); err == nil && typ == wire.MsgM1r {
-		return a.short(conf, msg)
+		return a.short(ctx, conf, msg)
 	}
 	return a.full(conf, msg)
 }
 
 // short answers a resumption, and the full handshake that follows when its
 // secret is unknown.
-func (a *answering) short(conf handshake.Config, m1r []byte) error {
+func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte) error {
 	r := handshake.NewShortResponder(conf, a.m.secretFor)
 	out, claim, err := r.Read(nil, m1r)
 	if errors.Is(err, handshake.ErrUnknownSecret) {
+		if err := completed(ctx, a.conn); err != nil {
+			return err
+		}
 		if _, err := a.st.Write(out); err != nil {
 			return err
 		}
@@ -164,7 +172,10 @@ func (a *answering) short(conf handshake.Config, m1r []byte) error {
 	if a.s.quarantined() {
 		return &handshake.RefusedError{Reason: handshake.RefusedPolicy}
 	}
-	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Resumed)
+	if incomplete(a.conn) != nil {
+		return a.early(ctx, r, claim, m1r)
+	}
+	return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Resumed)
 }
 
 func (a *answering) full(conf handshake.Config, msg []byte) error {
@@ -179,7 +190,7 @@ func (a *answering) full(conf handshake.Config, msg []byte) error {
 	if a.s.quarantined() {
 		return refuse(a.st, r, handshake.RefusedPolicy)
 	}
-	return a.s.answerHandshake(a.conn, a.st, r, claim, rotation.Full)
+	return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Full)
 }
 
 // find is the session of a claim. A connection is one peer's for good.
@@ -242,8 +253,7 @@ type responder interface {
 }
 
 // answerHandshake finishes, for a configured peer, what run has begun.
-func (s *Session) answerHandshake(conn link.Conn, st link.Stream, r responder, claim *handshake.Claim, kind rotation.Kind) error {
-	h := new(halfOpen)
+func (s *Session) answerHandshake(h *halfOpen, conn link.Conn, st link.Stream, r responder, claim *handshake.Claim, kind rotation.Kind) error {
 	if err := s.call(func(now time.Time) error { return s.offered(h, claim, now) }); err != nil {
 		return err
 	}
@@ -271,8 +281,10 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 	if h.params, err = s.params(number); err != nil {
 		return err
 	}
-	s.halfOpen[h] = struct{}{}
-	s.event(ReceiveHandshake, now)
+	if h.entry == nil {
+		s.halfOpen[h] = struct{}{}
+		s.event(ReceiveHandshake, now)
+	}
 	return nil
 }
 
@@ -284,6 +296,7 @@ func (s *Session) quarantined() (yes bool) {
 
 // settled removes a half-open handshake; a failed one takes its epoch with it.
 func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
+	known := h.entry == nil || s.open(h)
 	delete(s.halfOpen, h)
 	if err == nil {
 		return
@@ -298,7 +311,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 		s.shunned = now.Add(s.peer.Settings.Quarantine)
 		s.log.Warn("peer quarantined", "until", s.shunned)
 	}
-	if s.state == HandshakeReceived || s.state == HandshakeInitiated {
+	if known && (s.state == HandshakeReceived || s.state == HandshakeInitiated) {
 		s.failed(eventOf(err), now)
 	}
 }
@@ -312,6 +325,9 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r respond
 	}
 	p := &proof{kind: kind, res: pending, conn: conn}
 	err = s.call(func(time.Time) error {
+		if h.entry != nil {
+			h.entry.m2r = m2
+		}
 		p.id = s.epochs.machine.NewID()
 		return s.epochs.install(p.id, p.res, true)
 	})
@@ -320,6 +336,11 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r respond
 	}
 	if _, err := st.Write(m2); err != nil {
 		return p, err
+	}
+	if h.entry != nil {
+		if err := s.completeEarly(h); err != nil {
+			return p, err
+		}
 	}
 	s.box.post(func(now time.Time) { s.event(SendResponse, now) })
 	m3, err := readMessage(st)

@@ -165,7 +165,7 @@ func (s *Session) failed(e Event, now time.Time) {
 // complete. It returns the most telling error.
 func (a *attempt) run(ctx context.Context) error {
 	if a.over != nil {
-		err := a.shake(ctx, a.over)
+		err := a.shake(ctx, dialed{conn: a.over})
 		if err == nil || ctx.Err() != nil || decided(err) {
 			return err
 		}
@@ -206,8 +206,9 @@ func (a *attempt) candidates(ctx context.Context) ([]netip.AddrPort, error) {
 
 // dialed is what a dial came to.
 type dialed struct {
-	conn link.Conn
-	err  error
+	conn  link.Conn
+	err   error
+	hello *hello // sent on conn already, or nil
 }
 
 // race dials all remotes over all links, each a little later than the one
@@ -234,7 +235,7 @@ func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error
 	for range ways {
 		d := <-results
 		if d.err == nil {
-			if d.err = a.shakeInTime(ctx, d.conn, ways > 1); d.err == nil {
+			if d.err = a.shakeInTime(ctx, d, ways > 1); d.err == nil {
 				return nil
 			}
 			d.close("handshake failed")
@@ -253,13 +254,13 @@ func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error
 }
 
 // shakeInTime does not let one dead connection use up the time of the others.
-func (a *attempt) shakeInTime(ctx context.Context, conn link.Conn, others bool) error {
+func (a *attempt) shakeInTime(ctx context.Context, d dialed, others bool) error {
 	if others {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, shakeTime)
 		defer cancel()
 	}
-	return a.shake(ctx, conn)
+	return a.shake(ctx, d)
 }
 
 // dial waits for its turn and dials.
@@ -277,20 +278,37 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, 
 	case <-ctx.Done():
 		return dialed{err: ctx.Err()}
 	}
+	if l == wire.LinkQUIC {
+		if d, ok := a.dialEarly(ctx, remote); ok {
+			return d
+		}
+	}
 	conn, err := a.s.m.c.Network.Dial(ctx, l, remote)
-	return dialed{conn, err}
+	return dialed{conn: conn, err: err}
 }
 
 func (d dialed) close(why string) {
+	if d.hello != nil {
+		d.hello.i.Close()
+	}
 	if d.conn != nil {
 		d.conn.Close(why)
 	}
 }
 
+// stream is where the handshake goes on, or begins.
+func (d dialed) stream(ctx context.Context) (link.Stream, error) {
+	if d.hello != nil {
+		return d.hello.st, nil
+	}
+	return d.conn.OpenStream(ctx)
+}
+
 // shake runs a handshake on conn as its initiator. When the peer does not know
 // the resumption secret, the full handshake follows on the same stream.
-func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
-	st, err := conn.OpenStream(ctx)
+func (a *attempt) shake(ctx context.Context, d dialed) error {
+	conn := d.conn
+	st, err := d.stream(ctx)
 	if err != nil {
 		return err
 	}
@@ -308,7 +326,11 @@ func (a *attempt) shake(ctx context.Context, conn link.Conn) error {
 	conf := a.s.m.handshakeConfig(kind, value)
 	p := &proof{kind: rotation.Resumed, conn: conn, stream: st}
 	if err = handshake.ErrUnknownSecret; !a.resume.Secret.IsZero() {
-		p.m3, p.res, err = a.resumption(st, conf, params)
+		if d.hello != nil {
+			p.m3, p.res, err = d.hello.read(conf.Binding)
+		} else {
+			p.m3, p.res, err = a.resumption(st, conf, params)
+		}
 		if spent(err) {
 			a.s.call(func(time.Time) error { a.s.spend(a.resume); return nil })
 		}

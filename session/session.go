@@ -47,6 +47,7 @@ type Session struct {
 	attempt  *attempt
 	leaving  bool // the goodbye is sent: nothing is dialled any more
 	halfOpen map[*halfOpen]struct{}
+	early    *earlyEntry         // being answered before QUIC's handshake is complete
 	known    *handshake.PeerKeys // the peer's keys, to save a round trip
 	retry    retry
 	epochs   epochs

@@ -45,7 +45,7 @@ func (t *Transport) dialQUIC(ctx context.Context, remote netip.AddrPort) (link.C
 	return nil, err
 }
 
-// Accept waits for a connection: of QUIC, whose handshake is complete, or of TCP,
+// Accept waits for a connection: of QUIC, whose handshake is complete (or see link.Incomplete), or of TCP,
 // on which the peer has opened a stream. Connections come in from the first call
 // on. One of TCP is limited until its method Proven is called, which says that the
 // peer has authenticated itself.
@@ -86,16 +86,7 @@ func (t *Transport) acceptQUIC() {
 		if err != nil {
 			return
 		}
-		c, err := t.adopt(qc)
-		if err != nil {
-			t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
-			continue
-		}
-		select {
-		case t.incoming <- c:
-		case <-t.ctx.Done():
-			return
-		}
+		t.wg.Go(func() { t.settle(qc) }) // ends with QUIC's handshake, or its timeout
 	}
 }
 

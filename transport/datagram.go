@@ -100,6 +100,11 @@ func (p *datagramPath) sendChunk(c *chunk) {
 // receiveLoop hands over what has arrived, as many at once as there are. It ends
 // with the connection.
 func (p *datagramPath) receiveLoop(h link.Handler) {
+	select {
+	case <-p.qc.HandshakeComplete():
+	case <-p.qc.Context().Done():
+		return
+	}
 	recs := make([][]byte, 0, receiveBatch)
 	poll := newPollContext()
 	f := p.pace.join(p.Remote())

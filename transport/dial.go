@@ -19,8 +19,9 @@ const smallDialAfter = 1500 * time.Millisecond
 // answer at all: then a dial with small ones runs beside, and who finishes first
 // wins.
 type dialler struct {
-	qt  *quic.Transport
-	tls *tls.Config
+	qt      *quic.Transport
+	tls     *tls.Config
+	tickets tickets
 }
 
 type dialResult struct {
@@ -35,7 +36,7 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 	start := func(size uint16) {
 		running++
 		go func() { // received by race or drain, whatever happens
-			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.tls, quicConfig(size))
+			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.withTickets(remote, size, nil), quicConfig(size))
 			results <- dialResult{qc, err}
 		}()
 	}

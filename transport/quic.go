@@ -48,11 +48,12 @@ func quicConfig(size uint16) *quic.Config {
 		KeepAlivePeriod:         25 * time.Second,
 		MaxIncomingStreams:      16,
 		MaxIncomingUniStreams:   -1,
+		Allow0RTT:               true, // of an accepted connection: M1r alone is read
 	}
 }
 
 // tlsConfig makes the TLS side of this process: one fresh key and certificate,
-// no name, no tickets. Certificates are not verified, because TLS has no task
+// no name. Certificates are not verified, because TLS has no task
 // here but encryption: who the peer is, is proven by the handshake between DIDs,
 // which includes this connection's exporter, so a man in the middle of TLS is
 // found there (SPEC section 5).
@@ -70,14 +71,14 @@ func tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{
-		Certificates:           []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		InsecureSkipVerify:     true, // see above
-		NextProtos:             []string{alpn},
-		MinVersion:             tls.VersionTLS13,
-		CurvePreferences:       []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
-		SessionTicketsDisabled: true,
-	}, nil
+	c := &tls.Config{
+		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		InsecureSkipVerify: true, // see above
+		NextProtos:         []string{alpn},
+		MinVersion:         tls.VersionTLS13,
+		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
+	}
+	return c, giveTickets(c)
 }
 
 // An idGenerator draws connection ids with the top bit of byte 0 clear: set is

@@ -51,7 +51,7 @@ type Transport struct {
 	pace     *pacer
 	door     *doorkeeper
 	qt       *quic.Transport
-	ln       *quic.Listener // nil: QUIC is switched off
+	ln       *quic.EarlyListener // nil: QUIC is switched off
 	initials smallInitials
 	count    counters
 	dialler  dialler
@@ -152,10 +152,10 @@ func (t *Transport) listenQUIC() error {
 	if err != nil {
 		return err
 	}
-	t.dialler = dialler{qt: t.qt, tls: tlsConf}
+	t.dialler.qt, t.dialler.tls = t.qt, tlsConf
 	conf := quicConfig(fullPacket)
 	conf.GetConfigForClient = t.initials.configFor
-	t.ln, err = t.qt.Listen(tlsConf, conf)
+	t.ln, err = t.qt.ListenEarly(tlsConf, conf)
 	return err
 }
 

@@ -1,0 +1,274 @@
+package session
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+// A tape is a relay of one client with 20 ms each way that keeps what the client
+// sends.
+type tape struct {
+	in, up *net.UDPConn
+	mu     sync.Mutex
+	client netip.AddrPort
+	stop   bool // nothing passes towards the target
+	sent   [][]byte
+	at     []time.Time
+}
+
+func newTape(t *testing.T, target netip.AddrPort) *tape {
+	in, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(anyLocal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &tape{in: in, up: up}
+	t.Cleanup(func() { in.Close(); up.Close(); time.Sleep(50 * time.Millisecond) })
+	go r.run(in, func(b []byte, from netip.AddrPort) {
+		r.mu.Lock()
+		r.client, r.sent, r.at = from, append(r.sent, b), append(r.at, time.Now())
+		stop := r.stop
+		r.mu.Unlock()
+		if !stop {
+			time.AfterFunc(20*time.Millisecond, func() { up.Write(b) })
+		}
+	})
+	go r.run(up, func(b []byte, _ netip.AddrPort) {
+		time.AfterFunc(20*time.Millisecond, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			in.WriteToUDPAddrPort(b, r.client)
+		})
+	})
+	return r
+}
+
+func (r *tape) run(c *net.UDPConn, f func([]byte, netip.AddrPort)) {
+	for b := make([]byte, 2000); ; {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return
+		}
+		f(bytes.Clone(b[:n]), from)
+	}
+}
+
+func (r *tape) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent, r.at = nil, nil
+}
+
+// flight is what left within 15 ms of the first long header, before any answer.
+func (r *tape) flight() (first [][]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var begin time.Time
+	for i, b := range r.sent {
+		if b[0]&0x80 == 0 {
+			continue
+		}
+		if begin.IsZero() {
+			begin = r.at[i]
+		}
+		if r.at[i].Sub(begin) < 15*time.Millisecond {
+			first = append(first, b)
+		}
+	}
+	return first
+}
+
+var anyLocal = netip.MustParseAddrPort("127.0.0.1:0")
+
+// plainNetwork has no early dial.
+type plainNetwork struct{ link.Network }
+
+// realPair is two sessions over QUIC on loopback, with a tape between them.
+func realPair(t *testing.T, early bool) (sa, sb *Session, r *tape, addr netip.AddrPort) {
+	managers := [2]*Manager{}
+	ids := [2]*did.Identity{}
+	dirs := [2]*did.Static{new(did.Static), new(did.Static)}
+	for i := range managers {
+		id, err := did.NewIdentity(bytes.Repeat([]byte{byte(i + 1)}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := transport.Listen(transport.Config{Listen: anyLocal, Carriers: transport.CarriersOf(wire.CarrierDatagram)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tr.Close() })
+		var n link.Network = tr
+		if !early {
+			n = plainNetwork{tr}
+		}
+		m, err := New(Config{Identity: id, Network: n, Resolver: dirs[i]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		managers[i], ids[i], addr = m, id, tr.LocalAddr()
+	}
+	r = newTape(t, addr)
+	dirs[0].Set(ids[1].DID(), r.in.LocalAddr().String())
+	var err error
+	if sb, err = managers[1].Add(Peer{DID: ids[0].DID()}); err != nil {
+		t.Fatal(err)
+	}
+	if sa, err = managers[0].Add(Peer{DID: ids[1].DID(), Keep: true}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, sa, Established)
+	waitFor(t, sb, Established)
+	return sa, sb, r, addr
+}
+
+func waitFor(t *testing.T, s *Session, state State) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); s.State() != state; time.Sleep(200 * time.Microsecond) {
+		if time.Now().After(end) {
+			t.Fatalf("state %v, want %v", s.State(), state)
+		}
+	}
+}
+
+// redial loses the connection and returns how long sa took to come back.
+func redial(t *testing.T, sa, sb *Session) time.Duration {
+	t.Helper()
+	time.Sleep(150 * time.Millisecond) // the ticket is there, the acknowledgements are out
+	deaf(sb)
+	start := time.Now()
+	sa.call(func(time.Time) error { sa.streamConn().Close("lost"); return nil })
+	waitFor(t, sa, Degraded)
+	waitFor(t, sa, Established)
+	took := time.Since(start)
+	waitFor(t, sb, Established)
+	return took
+}
+
+// A dial with M1r in the first flight takes one round trip less.
+func TestEarlyDialSavesARoundTrip(t *testing.T) {
+	median := func(early bool) time.Duration {
+		sa, sb, _, _ := realPair(t, early)
+		took := make([]time.Duration, 5)
+		for i := range took {
+			took[i] = redial(t, sa, sb)
+		}
+		if sa.Status().Handshakes != 1 || sb.Status().Handshakes != 1 {
+			t.Fatal("not resumed")
+		}
+		t.Log("early", early, took)
+		slices.Sort(took)
+		return took[2]
+	}
+	with, without := median(true), median(false)
+	t.Logf("medians: %v with, %v without", with, without)
+	if without-with < 25*time.Millisecond {
+		t.Fatalf("%v with, %v without: no round trip of 40 ms was saved", with, without)
+	}
+}
+
+// A replayed first flight changes nothing, neither while it is answered nor later.
+func TestReplayedFlightChangesNothing(t *testing.T) {
+	sa, sb, r, addr := realPair(t, true)
+	r.clear()
+	redial(t, sa, sb)
+	flight := r.flight()
+	if len(flight) < 2 || len(flight) > 12 {
+		t.Fatalf("%d packets in the first flight", len(flight))
+	}
+	thief, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thief.Close()
+	before, resume := sb.Status(), resumeOf(sb)
+	for range 5 {
+		for _, b := range flight {
+			thief.Write(b)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	after := sb.Status()
+	if after.State != before.State || after.Epoch != before.Epoch || after.Handshakes != before.Handshakes || resumeOf(sb) != resume {
+		t.Fatalf("before %+v, after %+v", before, after)
+	}
+	sb.call(func(time.Time) error {
+		if len(sb.halfOpen) != 0 || sb.early != nil || len(sb.conns) > 2 {
+			t.Errorf("%d half-open, early %v, %d connections", len(sb.halfOpen), sb.early, len(sb.conns))
+		}
+		return nil
+	})
+	redial(t, sa, sb) // and the peer is as welcome as before
+}
+
+func resumeOf(s *Session) (r resumable) {
+	s.call(func(time.Time) error { r = s.resume; return nil })
+	return r
+}
+
+// A first flight that is kept from the server and sent from elsewhere, twice, is
+// answered, but proves nothing: one entry, no state, and it goes away.
+func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
+	sa, sb, r, addr := realPair(t, true)
+	time.Sleep(150 * time.Millisecond)
+	deaf(sb)
+	r.clear()
+	r.mu.Lock()
+	r.stop = true
+	r.mu.Unlock()
+	before, resume := sb.Status(), resumeOf(sb)
+	sa.call(func(time.Time) error { sa.streamConn().Close("lost"); return nil })
+	waitFor(t, sa, Degraded)
+	time.Sleep(100 * time.Millisecond)
+	flight := r.flight()
+	if len(flight) < 2 {
+		t.Fatalf("%d packets in the first flight", len(flight))
+	}
+	for range 3 {
+		thief, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer thief.Close()
+		for _, b := range flight {
+			thief.Write(b)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	sb.call(func(time.Time) error {
+		if len(sb.halfOpen) != 0 || sb.early == nil || len(sb.epochs.byID) != 2 {
+			t.Errorf("%d half-open, early %v, %d epochs", len(sb.halfOpen), sb.early != nil, len(sb.epochs.byID))
+		}
+		return nil
+	})
+	after := sb.Status()
+	if after.State != before.State || after.Epoch != before.Epoch || after.Handshakes != before.Handshakes || resumeOf(sb) != resume {
+		t.Fatalf("before %+v, after %+v", before, after)
+	}
+	r.mu.Lock()
+	r.stop = false
+	r.mu.Unlock()
+	time.Sleep(helloTimeout + time.Second)
+	sb.call(func(time.Time) error {
+		if sb.early != nil || len(sb.halfOpen) != 0 {
+			t.Error("the entry stays")
+		}
+		return nil
+	})
+	waitFor(t, sa, Established)
+	waitFor(t, sb, Established)
+}
