@@ -11,9 +11,12 @@ import (
 )
 
 const (
-	// socketBuffer is what we ask of the kernel in each direction, in bytes: more
-	// is bufferbloat on a slow uplink (design section 7).
-	socketBuffer = 1 << 20
+	// sendBuffer is what we ask of the kernel, in bytes: more is bufferbloat on a
+	// slow uplink (design section 7).
+	sendBuffer = 1 << 20
+	// receiveBuffer fills only while this process does not get the processor: 4 MiB
+	// are 6 ms at 5 Gbit/s, and with 1 MiB every loss that was traced lay here.
+	receiveBuffer = 4 << 20
 	// readBatch is the most messages of one receive call.
 	readBatch = 32
 	// readBuffer holds one message: any datagram, or a run of them that the

@@ -18,8 +18,8 @@ func setOptions(rc syscall.RawConn, c Config) error {
 	return rc.Control(func(fd uintptr) {
 		s := int(fd)
 		setMark(s, c)
-		setBuffer(s, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
-		setBuffer(s, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+		setBuffer(s, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer)
+		setBuffer(s, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
 		// The other family's options fail on a socket of one family; that is no error.
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)
@@ -45,11 +45,11 @@ func setMark(s int, c Config) {
 	}
 }
 
-// setBuffer asks for socketBuffer beyond the system's limit where we may, else
-// up to it.
-func setBuffer(s, force, plain int) {
-	if unix.SetsockoptInt(s, unix.SOL_SOCKET, force, socketBuffer) != nil {
-		_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, plain, socketBuffer)
+// setBuffer asks for a size beyond the system's limit where we may, else up to
+// it.
+func setBuffer(s, force, plain, bytes int) {
+	if unix.SetsockoptInt(s, unix.SOL_SOCKET, force, bytes) != nil {
+		_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, plain, bytes)
 	}
 }
 

@@ -40,9 +40,9 @@ func TestSocketBuffersStayOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	rc.Control(func(fd uintptr) {
-		for _, opt := range []int{syscall.SO_RCVBUF, syscall.SO_SNDBUF} {
+		for opt, asked := range map[int]int{syscall.SO_RCVBUF: receiveBuffer, syscall.SO_SNDBUF: sendBuffer} {
 			// The kernel doubles what is asked for, and caps it without privilege.
-			if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, opt); err != nil || n > 2*socketBuffer || n < 200_000 {
+			if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, opt); err != nil || n > 2*asked || n < 200_000 {
 				t.Errorf("buffer %d, %v", n, err)
 			}
 		}

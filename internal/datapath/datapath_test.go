@@ -22,7 +22,11 @@ func TestPacketCrosses(t *testing.T) {
 	if got := b.next(t); !bytes.Equal(got, want) {
 		t.Fatal("another packet came out")
 	}
-	if tr := b.peer.Traffic(); tr.RxPackets.Load() != 1 || tr.RxBytes.Load() != 1380 || tr.LastHeard.Load() == 0 {
+	tr := b.peer.Traffic()
+	for end := time.Now().Add(5 * time.Second); tr.RxPackets.Load() == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // counted once the device has taken it
+	}
+	if tr.RxPackets.Load() != 1 || tr.RxBytes.Load() != 1380 || tr.LastHeard.Load() == 0 {
 		t.Fatalf("counters: %d packets, %d bytes", tr.RxPackets.Load(), tr.RxBytes.Load())
 	}
 	if _, opened := b.sink.told(); opened != 1 {
