@@ -50,6 +50,9 @@ func (k sink) Sent() {
 	k.s.box.post(k.s.trafficSent)
 }
 
+// wanted reports whether something waits to be sent.
+func (s *Session) wanted() bool { return s.plane.Traffic().Queued.Load() > 0 || s.msgs.pending() }
+
 // demandGap is the least time between two attempts that local traffic causes.
 const demandGap = 5 * time.Second
 

@@ -165,3 +165,34 @@ func TestNetworkChangeProbes(t *testing.T) {
 		w.want(sa, Established, time.Second)
 	})
 }
+
+// After an outage of ten minutes the session is back within 5 s of healing when
+// something waits, and of the first message otherwise.
+func TestBackAfterTenMinutes(t *testing.T) {
+	for _, waiting := range []bool{true, false} {
+		inWorld(t, func(t *testing.T, w *world) {
+			sa, sb := w.pair(Settings{Heartbeat: 2 * time.Second})
+			drain(sb)
+			time.Sleep(time.Second)
+			w.cut(true)
+			sent := make(chan error, 1)
+			if waiting {
+				time.Sleep(30 * time.Second)
+				go func() { sent <- sa.Send(t.Context(), []byte("waiting")) }()
+			}
+			time.Sleep(10*time.Minute + 37*time.Second)
+			w.cut(false)
+			start := time.Now()
+			if !waiting {
+				time.Sleep(100 * time.Millisecond)
+				go func() { sent <- sa.Send(t.Context(), []byte("first")) }()
+			}
+			if err := <-sent; err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("waiting %v: back after %v", waiting, took)
+			}
+		})
+	}
+}

@@ -240,6 +240,9 @@ func (s *Session) entered(from State, now time.Time) {
 		}
 		if s.canDial() {
 			s.retry.backoff(now)
+			if s.wanted() {
+				s.demand(now)
+			}
 		}
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
