@@ -80,14 +80,13 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	switch f[0] {
 	case wire.FrameProbe:
 		if nonce, ok := wire.ParseProbe(f); ok {
-			s.sendOn(p, wire.AppendEcho(nil, nonce, p.Remote()))
+			s.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: s.widest(p, f)}))
 			s.probedBy(p, now)
 			return
 		}
 	case wire.FrameEcho:
-		if nonce, seen, ok := wire.ParseEcho(f); ok {
-			s.seen = seen
-			s.probed(p, nonce, now)
+		if e, ok := wire.ParseEcho(f); ok {
+			s.probed(p, e, now)
 			return
 		}
 	case wire.FrameHeartbeat:

@@ -30,10 +30,12 @@ type path struct {
 	rtt    time.Duration
 
 	prober
-	lost  bool      // it carried the session and stopped answering
-	fails int       // returns that ended so
-	since time.Time // first answer of an unbroken run
-	quiet time.Time // when records began to come by another path
+	sizing
+	seen  netip.AddrPort // where the peer sees us on it
+	lost  bool           // it carried the session and stopped answering
+	fails int            // returns that ended so
+	since time.Time      // first answer of an unbroken run
+	quiet time.Time      // when records began to come by another path
 }
 
 // rank orders carriers: direct before datagram before utcp.
@@ -80,7 +82,7 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 	if x.since.IsZero() {
 		x.since = now
 	}
-	if x.next.IsZero() {
+	if x.next.IsZero() && x != s.using {
 		x.next = now.Add(standbyGap)
 	}
 	return x
@@ -142,6 +144,7 @@ func (s *Session) use(x *path, now time.Time) {
 	}
 	s.live.idle()
 	s.live.remote = x.Remote()
+	s.beginSizing(x, now)
 	s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
 	s.log.Info("path in use", "carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room())
 	s.send()

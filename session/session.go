@@ -56,7 +56,6 @@ type Session struct {
 	from     *path          // by which records came last
 	using    *path          // carries what we send; nil: none
 	udp      netip.AddrPort // where the peer's UDP socket was last
-	seen     netip.AddrPort // where the peer sees us
 	nonce    uint64
 	trouble  time.Time // when the path that was lost last ceased to answer
 	spreadAt time.Time // when to look for a better path again

@@ -38,7 +38,7 @@ func sameID(a, b []byte) bool {
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
 	in.peer = r.peer
-	heard := false // a record that cannot be a replay
+	heard := 0 // largest record that cannot be a replay
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
@@ -48,7 +48,9 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		heard = heard || rec[wire.HeaderSize-1] != byte(wire.SpaceControl)
+		if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) {
+			heard = max(heard, len(rec))
+		}
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
@@ -56,7 +58,8 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			in.take(d, path, r, plain)
 		}
 	}
-	if heard {
+	if heard > 0 {
+		r.peer.traffic.Heard(path.Carrier()).Note(heard)
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
