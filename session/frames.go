@@ -53,6 +53,14 @@ func (k sink) Sent() {
 // wanted reports whether something waits to be sent.
 func (s *Session) wanted() bool { return s.plane.Traffic().Queued.Load() > 0 || s.msgs.pending() }
 
+// tickQueue lets packets that have waited too long go, so that nobody looks for a
+// path for them any more.
+func (s *Session) tickQueue(now time.Time) {
+	if s.stale = (time.Time{}); s.plane.Traffic().Queued.Load() > 0 {
+		s.stale = s.plane.Expire(now)
+	}
+}
+
 // demandGap is the least time between two attempts that local traffic causes.
 const demandGap = 5 * time.Second
 

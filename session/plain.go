@@ -134,5 +134,8 @@ func (p *plainPlane) Use(*record.Epoch, link.Path) {}
 // Traffic implements link.Plane.
 func (p *plainPlane) Traffic() *link.Traffic { return &p.traffic }
 
+// Expire implements link.Plane.
+func (p *plainPlane) Expire(time.Time) (next time.Time) { return next }
+
 // Close implements link.Plane.
 func (p *plainPlane) Close() {}
