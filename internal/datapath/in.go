@@ -39,6 +39,7 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
 	in.peer = r.peer
 	heard := 0 // largest record that cannot be a replay
+	widest := r.peer.traffic.Heard(path.Carrier())
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
@@ -48,8 +49,9 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) {
-			heard = max(heard, len(rec))
+		if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) && len(rec) > heard {
+			heard = len(rec)
+			widest.Note(heard) // before a probe behind it is answered
 		}
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
@@ -59,7 +61,6 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		}
 	}
 	if heard > 0 {
-		r.peer.traffic.Heard(path.Carrier()).Note(heard)
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
