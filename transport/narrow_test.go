@@ -35,12 +35,16 @@ func TestNarrowWaysAreDialledEarlyWithSmallPackets(t *testing.T) {
 	a, b, _, _ := pair(t)
 	a.Narrow(b.LocalAddr())
 	early := earlyConnOf(t, a, b)
-	if _, err := early.OpenStream(testContext(t)); err != nil {
-		t.Fatal(err)
+	st, err := early.OpenStream(testContext(t))
+	if err == nil {
+		_, err = st.Write([]byte("hello"))
 	}
-	ca, _, err := early.Complete(testContext(t))
 	if err != nil {
 		t.Fatal(err)
+	}
+	ca, taken, err := early.Complete(testContext(t))
+	if err != nil || !taken {
+		t.Fatal(taken, err)
 	}
 	if got := ca.Path().Room(); got != 1163 {
 		t.Errorf("room %d, want 1163", got)

@@ -14,11 +14,12 @@ import (
 // (SPEC 6.10).
 func TestWayBecomesNarrow(t *testing.T) {
 	for _, c := range []struct {
-		limit   int // of IP packets
-		carrier string
+		limit     int // of IP packets
+		carrier   string
+		room, mtu int
 	}{
-		{1430, "direct"},   // between the sizes of direct
-		{1278, "datagram"}, // UDP of 1250 bytes: below them
+		{1430, "direct", 1372, 1340},   // between the sizes of direct
+		{1278, "datagram", 1163, 1420}, // UDP of 1250 bytes: below them
 	} {
 		t.Run(fmt.Sprint(c.limit), func(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, "")
@@ -43,10 +44,13 @@ func TestWayBecomesNarrow(t *testing.T) {
 			t.Logf("large pings are answered %v after it", time.Since(at).Round(time.Millisecond))
 			p.stop()
 			f.done(time.Minute)
-			a.waitCarrier(b, c.carrier, 5*time.Second)
+			a.waitCarrier(b, c.carrier, 25*time.Second) // by way of utcp where the machine is slow
 			w.pings(w.B, a.v6, 10, "-s", "1380")
 			w.transfer(w.B, w.A, a.v6, 5_000_000)
 			w.must(w.A, "send", "--socket", a.socket, "--timeout", "20s", b.did, strings.Repeat("hello", 10_000)) // on a stream
+			if got := a.peer(b); got.Room != c.room || got.MTU != c.mtu || got.SeenAs != a.endpoint4() {
+				t.Errorf("status shows %s", brief(got))
+			}
 			w.sameSession(a, b, before)
 		})
 	}
