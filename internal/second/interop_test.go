@@ -92,6 +92,7 @@ func (p pair) agree(t *testing.T, r *handshake.Result, s secrets) {
 // ok fails the test on the first error.
 func ok(t *testing.T, errs ...error) {
 	t.Helper()
+	t.Helper()
 	for _, err := range errs {
 		if err != nil {
 			t.Fatal(err)
