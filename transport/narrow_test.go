@@ -35,11 +35,7 @@ func TestNarrowWaysAreDialledEarlyWithSmallPackets(t *testing.T) {
 	a, b, _, _ := pair(t)
 	a.Narrow(b.LocalAddr())
 	early := earlyConnOf(t, a, b)
-	st, err := early.OpenStream(testContext(t))
-	if err == nil {
-		_, err = st.Write([]byte("hello"))
-	}
-	if err != nil {
+	if _, err := early.Stream().Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
 	ca, taken, err := early.Complete(testContext(t))

@@ -33,10 +33,13 @@ func arrows() map[string][]string {
 
 		// What serves tests and scripts.
 		"internal/lab":      nil,
+		"internal/bubble":   nil,
 		"internal/memnet":   {"internal/link", "internal/wire"},
 		"tun/tuntest":       {"tun"},
 		"internal/archtest": nil,
 		"internal/e2e":      nil,
+		"internal/second":   nil, // a second handshake, tests only: nobody imports it
+		"internal/symbolic": nil, // a model of the handshake, tests only
 		"scripts/testsum":   nil,
 	}
 }
