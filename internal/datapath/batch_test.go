@@ -314,6 +314,80 @@ func TestForeignSourceInABatch(t *testing.T) {
 	}
 }
 
+// A run of single records ends where a batch begins, and nothing joins a batch.
+func TestBatchBetweenRuns(t *testing.T) {
+	a, b := batchPair(t, true, true)
+	f := newFlow(false, 4000, 12, 1000)
+	var plains, want [][]byte
+	for i := range 6 {
+		p := f.next(1000, 0).Buf
+		want = append(want, bytes.Clone(p))
+		p[0] |= wire.PartialBit
+		if i == 2 || i == 3 {
+			p = batchOf(0, p)
+		}
+		plains = append(plains, p)
+	}
+	var sealed wire.Batch
+	for i, p := range plains {
+		space := wire.SpaceDirect
+		if i == 2 || i == 3 {
+			space = wire.SpaceUTCP
+		}
+		if err := a.e.Seal(&sealed, space, [][]byte{p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range want {
+		tuntest.Checksummed(want[i])
+	}
+	b.data.Records(b.path, sealed.Slices())
+	if err := same(b.written(), want); err != nil || b.dev.Joined() != 2 {
+		t.Fatalf("%d joined: %v", b.dev.Joined(), err)
+	}
+}
+
+// A node whose device takes no partial checksums has not said that it does.
+func TestPartialInABatchWithoutOffload(t *testing.T) {
+	a, b := batchPair(t, true, false)
+	one := newFlow(false, 4000, 0, 10).next(10, 0).Buf
+	one[0] |= wire.PartialBit
+	got := a.sendsIn(t, wire.SpaceUTCP, b, slices.Concat(batchOf(0, one), batchOf(1000, partialSuper(false, 3000, 1000, 0))))
+	if d := b.peer.Traffic().Drops(); len(got) != 0 || d["malformed"] != 2 {
+		t.Fatalf("%d came out, drops %v", len(got), d)
+	}
+}
+
+// SPEC section 7.6: the header checksum of a super-packet is computed anew, as for
+// one that is put together here.
+func TestHeaderOfASuperPacketIsMadeAnew(t *testing.T) {
+	dev := &keepDevice{nullOffload: nullOffload{nullDevice{make(chan struct{})}}}
+	a, b := newPairOn(t, wire.MaxBatch+wire.Overhead, nullOffload{nullDevice{make(chan struct{})}}, dev)
+	b.up(t, false)
+	super := partialSuper(false, 3000, 1000, 8)
+	super[10] ^= 0xff
+	var sealed wire.Batch
+	if err := a.e.Seal(&sealed, wire.SpaceUTCP, [][]byte{batchOf(1000, super)}); err != nil {
+		t.Fatal(err)
+	}
+	b.data.Records(b.path, sealed.Slices())
+	if p := dev.last; p.Segment != 1000 || !p.Partial || len(p.Buf) != len(super) || !tun.HeaderHolds(p.Buf) {
+		t.Fatalf("written: %d bytes, segment %d, partial %v, header holds %v", len(p.Buf), p.Segment, p.Partial, tun.HeaderHolds(p.Buf))
+	}
+}
+
+// keepDevice keeps a copy of the last packet that was written.
+type keepDevice struct {
+	nullOffload
+	last tun.Packet
+}
+
+func (d *keepDevice) Write(pkts []tun.Packet) (int, error) {
+	d.last = pkts[len(pkts)-1]
+	d.last.Buf = bytes.Clone(d.last.Data())
+	return len(pkts), nil
+}
+
 // A batch that is cut off gives what came before the cut, and is counted.
 func TestTruncatedBatch(t *testing.T) {
 	one, two := packet(addrA, addrB, 60, 1), packet(addrA, addrB, 70, 2)
@@ -422,6 +496,9 @@ func TestHostileBatchesChangeNothing(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
+	if d := b.peer.Traffic(); b.dev.Joined() == 0 || d.RxPackets.Load() == 0 || d.Drops()["malformed"] == 0 {
+		t.Fatalf("%d came whole, %d at all, drops %v", b.dev.Joined(), d.RxPackets.Load(), d.Drops())
+	}
 }
 
 // FuzzBatch gives a plaintext to receivers with and without offload.

@@ -44,7 +44,7 @@ func (in *inbound) takeBatch(d *Datapath, plain []byte) {
 			in.peer.traffic.Drop(link.DropMalformed, 1)
 			break
 		}
-		if in.n == len(in.pkts) || in.stride > 0 && in.full() {
+		if in.n == len(in.pkts) {
 			in.write(d)
 		}
 		if in.stride > 0 {

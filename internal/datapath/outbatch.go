@@ -54,7 +54,7 @@ func (p *Peer) pack(tx *sender, pkt *tun.Packet, out *outbound) {
 			}
 			p.gather(tx, seg, 0, count{1, len(seg)}, out)
 		}
-	case pkt.Len <= gatherBytes || pkt.Off < wire.BatchHeaderSize:
+	case pkt.Len <= gatherBytes:
 		p.gather(tx, single(pkt, false), pkt.Segment, c, out)
 	default:
 		p.sealGathered(tx, out)
