@@ -285,6 +285,7 @@ func TestBatchWhereNoneMayBe(t *testing.T) {
 		"size with RST":              {wire.SpaceUTCP, [][]byte{batchOf(1000, partialSuper(false, 3000, 1000, 4))}},
 		"size with URG":              {wire.SpaceUTCP, [][]byte{batchOf(1000, partialSuper(true, 3000, 1000, 0x20))}},
 		"size with CWR":              {wire.SpaceUTCP, [][]byte{batchOf(1000, partialSuper(true, 3000, 1000, 0x80))}},
+		"not a batch, and too large": {wire.SpaceUTCP, [][]byte{append([]byte{wire.FrameHandshake}, make([]byte, packetSize)...)}},
 		"partial that is not simple": {wire.SpaceUTCP, [][]byte{batchOf(0, []byte{0xC5})}},
 	} {
 		a, b := batchPair(t, true, true)
