@@ -52,7 +52,7 @@ func drawMix(t *rapid.T) []tun.Packet {
 	return pkts
 }
 
-// SPEC section 7.4: batches and super-packets on utcp deliver byte for byte what
+// SPEC section 7.12: batches and super-packets on utcp deliver byte for byte what
 // the plain way delivers, in its order, between nodes with and without offload;
 // both ends count the same. A record that is lost or comes twice takes its own
 // packets with it and no other.
@@ -209,7 +209,7 @@ func partialSuper(v6 bool, payload, mss int, flags byte) []byte {
 	return p.Buf
 }
 
-// SPEC section 7.6: a segment size of a peer is input. Below 512 nothing is
+// SPEC section 7.12: a segment size of a peer is input. Below 512 nothing is
 // written; above what the device's MTU holds, segments are, one by one.
 func TestHostileSegmentSizes(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
@@ -359,7 +359,7 @@ func TestPartialInABatchWithoutOffload(t *testing.T) {
 	}
 }
 
-// SPEC section 7.6: the header checksum of a super-packet is computed anew, as for
+// SPEC section 7.12: the header checksum of a super-packet is computed anew, as for
 // one that is put together here.
 func TestHeaderOfASuperPacketIsMadeAnew(t *testing.T) {
 	dev := &keepDevice{nullOffload: nullOffload{nullDevice{make(chan struct{})}}}

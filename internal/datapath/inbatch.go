@@ -86,7 +86,7 @@ func (in *inbound) acceptOfBatch(d *Datapath, at int, data []byte, segment uint1
 }
 
 // formOf reports whether a packet is of a form that may travel in a batch, and
-// clears its mark. What the peer says about it is input: SPEC section 7.6.
+// clears its mark. What the peer says about it is input: SPEC section 7.12.
 func (in *inbound) formOf(d *Datapath, data []byte, segment uint16) (l tun.Layout, partial, ok bool) {
 	switch wire.KindOf(data) {
 	case wire.KindPacket:

@@ -11,7 +11,7 @@ import (
 const gatherBytes = 16 << 10
 
 // A packer puts packets into batch frames: small ones together, a large
-// super-packet as it is, one seal and one record each (SPEC section 7.4). It
+// super-packet as it is, one seal and one record each (SPEC section 7.12). It
 // belongs to one goroutine and keeps its memory.
 type packer struct {
 	frame  []byte // gathered so far

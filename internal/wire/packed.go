@@ -3,7 +3,7 @@ package wire
 import "encoding/binary"
 
 // A batch frame carries packets on utcp, in number space 2 only: one element
-// after another, each with a header of its own (SPEC section 7.4).
+// after another, each with a header of its own (SPEC section 7.12).
 //
 //	byte 0      FrameBatch
 //	byte 1      zero, checked

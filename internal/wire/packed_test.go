@@ -14,7 +14,7 @@ func element(packet []byte, segment uint16) []byte {
 	return append(b, packet...)
 }
 
-// SPEC section 7.4: what is put into a batch comes out of it.
+// SPEC section 7.12: what is put into a batch comes out of it.
 func TestBatchRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var all []byte
