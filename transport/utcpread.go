@@ -34,13 +34,38 @@ type utcpReader struct {
 	i, n    int // buf[i:n] is what has come and is not handled
 	preface bool
 	recs    [][]byte // of this read
+
+	take   func(fd uintptr) bool // bound once, or each read would allocate it
+	got    int                   // what it has read
+	failed error
+}
+
+func newUTCPReader(c *utcpConn, h link.Handler) *utcpReader {
+	r := &utcpReader{c: c, h: h, buf: make([]byte, readSmall), preface: !c.dialled}
+	r.take = r.takeNow
+	return r
+}
+
+// takeNow is one read into the room there is; false makes the poller wait.
+func (r *utcpReader) takeNow(fd uintptr) bool {
+	r.got, r.failed = tryRead(fd, r.buf[r.n:])
+	return r.got > 0 || r.failed != nil
+}
+
+// read waits for bytes, and is net.Conn's Read without telling the scheduler of a
+// call that never blocks but copies much.
+func (r *utcpReader) read() (int, error) {
+	if err := r.c.rc.Read(r.take); err != nil {
+		return 0, err
+	}
+	return r.got, r.failed
 }
 
 // readLoop reads until the connection has ended, and then until the peer has seen
 // that, or a second has passed: closing TCP with bytes unread would make it forget
 // what it has still to send.
 func (c *utcpConn) readLoop(h link.Handler) {
-	r := &utcpReader{c: c, h: h, buf: make([]byte, readSmall), preface: !c.dialled}
+	r := newUTCPReader(c, h)
 	err := r.run()
 	if broken := c.writeError(); broken != nil {
 		err = broken
@@ -62,7 +87,7 @@ func farewellOf(err error) string {
 
 func (r *utcpReader) run() error {
 	for {
-		n, err := r.c.nc.Read(r.buf[r.n:])
+		n, err := r.read()
 		r.n += n
 		full := r.n == len(r.buf)
 		if err := r.c.Err(); err != nil {
