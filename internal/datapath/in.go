@@ -56,7 +56,11 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
-		if plain != nil { // else it has joined the run
+		switch {
+		case plain == nil: // it has joined the run
+		case isBatch(plain) && inBatchSpace(rec):
+			in.takeBatch(d, plain)
+		default:
 			in.take(d, path, r, plain)
 		}
 	}
@@ -91,7 +95,7 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) 
 	case kind == wire.KindPartial && d.offload:
 		plain[0] &^= wire.PartialBit
 		in.accept(d, plain, true)
-	case kind == wire.KindFrame:
+	case kind == wire.KindFrame && !isBatch(plain):
 		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
 		r.peer.traffic.Drop(link.DropMalformed, 1)

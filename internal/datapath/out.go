@@ -30,6 +30,7 @@ type outbound struct {
 	sealed   wire.Batch
 	fitted   wire.Batch // packets and part frames, when a packet needs two records
 	segments tun.Segments
+	packer   packer
 	groups   []group
 }
 
@@ -137,17 +138,26 @@ func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
 	return nil
 }
 
-// transmit seals packets under tx and sends them on its path, chunk by chunk.
+// transmit seals packets under tx and sends them on its path.
 func (p *Peer) transmit(tx *sender, pkts []*tun.Packet, out *outbound) {
+	if tx.batches() {
+		p.transmitBatches(tx, pkts, out)
+	} else {
+		p.transmitChunks(tx, pkts, out)
+	}
+	p.traffic.LastSent.Store(link.Stamp(time.Now()))
+	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
+		p.sink.Sent()
+	}
+}
+
+// transmitChunks sends a record for each packet or segment, chunk by chunk.
+func (p *Peer) transmitChunks(tx *sender, pkts []*tun.Packet, out *outbound) {
 	room := tx.path.Room() - wire.Overhead
 	for len(pkts) > 0 {
 		c := out.measure(pkts)
 		p.sendChunk(tx, pkts[:c.packets], c, room, out)
 		pkts = pkts[c.packets:]
-	}
-	p.traffic.LastSent.Store(link.Stamp(time.Now()))
-	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
-		p.sink.Sent()
 	}
 }
 

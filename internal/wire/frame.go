@@ -14,6 +14,7 @@ const (
 	FrameClose        = 0x04 // reason 1: the sender has closed the session
 	FrameProbe        = 0x05 // nonce 8, zeros: is this path good for records of this size?
 	FrameEcho         = 0x06 // nonce 8, address 16, port 2, widest 2: the answer, see Echo
+	FrameBatch        = 0x07 // packets, on utcp only: see BatchHeaderSize
 	FrameHandshake    = 0x10 // a message of short mode: rotation
 )
 
