@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
@@ -44,6 +45,7 @@ type fakeNode struct {
 	refuse  error
 	mu      sync.Mutex
 	reloads int
+	within  time.Duration // of the last reload that is to be confirmed
 	down    func()
 
 	rotated  []control.Rotated
@@ -61,6 +63,15 @@ func (f *fakeNode) Reload(context.Context) error {
 	f.reloads++
 	return f.refuse
 }
+
+func (f *fakeNode) ReloadUnlessUnconfirmed(_ context.Context, d time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.within = d
+	return f.refuse
+}
+
+func (f *fakeNode) Confirm(context.Context) error { return f.refuse }
 
 func (f *fakeNode) ask(peer string) {
 	f.mu.Lock()

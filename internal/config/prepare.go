@@ -156,7 +156,7 @@ func (c *Config) withAddress(data []byte, a netip.Prefix) ([]byte, error) {
 		case have == a:
 			return data, nil
 		case have.Masked().Overlaps(a.Masked()):
-			return nil, &Error{File: c.Path, Key: "addresses", Msg: fmt.Sprintf("this node is %s already and the invitation gives it %s; ask for one without an address, for %s/%d",
+			return nil, &Error{File: c.Path, Key: "addresses", Msg: fmt.Sprintf("this node is %s already and the invitation gives it %s; ask for one made with --no-address --allowed-ip %s/%d",
 				have, a, have.Addr(), have.Addr().BitLen())}
 		}
 	}

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +24,11 @@ type joins struct {
 
 var _ session.Joins = (*joins)(nil)
 
-// Open implements session.Joins.
+// Open implements session.Joins. A node that is still starting has none open.
 func (j *joins) Open() bool {
+	if j.n.config.Load() == nil {
+		return false
+	}
 	open, err := j.store.Open(time.Now())
 	if err != nil {
 		j.n.log.Error("invitations cannot be read", "error", err)
@@ -43,9 +48,12 @@ func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte 
 	}
 	log = log.With("invitation", r.ID)
 	refused, err := j.admit(asker, r)
-	if refused != "" {
+	switch {
+	case refused != "":
 		log.Warn("a node did not join", "reason", string(refused), "error", err)
-	} else {
+	case err != nil:
+		log.Error("a node joined, and that its invitation is used could not be noted", "error", err)
+	default:
 		log.Info("a node joined by an invitation")
 	}
 	return invite.NewAnswer(refused)
@@ -62,22 +70,37 @@ func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
 	if err != nil {
 		return reason, err
 	}
-	there := find(c.Peers, asker) != nil
+	there := find(c.Peers, asker)
 	i, err := j.store.Claim(r.ID, [32]byte(r.Proof), asker, time.Now())
 	switch {
 	case err != nil:
 		return invite.ReasonOf(err), err
-	case there && i.Joined: // the answer was lost
+	case there != nil && i.Joined: // the answer was lost
 		return "", nil
-	case i.Joined:
-		return invite.Used, nil // and removed since
-	case there && j.n.known(asker, c): // by hand, or interrupted before Joined
-		return "", j.store.Joined(i.ID)
+	case i.Joined: // and removed since
+		return invite.Used, nil
+	case there != nil && !owns(there, i.AllowedIPs): // not by this invitation
+		return invite.Already, j.store.Release(i.ID)
 	}
-	if reason, err := j.add(asker, r, i); err != nil {
+	if there == nil {
+		reason, err = j.add(asker, r, i)
+	} else { // written down, and then interrupted
+		reason, err = invite.Failed, j.n.reload(context.Background())
+	}
+	if err != nil {
 		return reason, errors.Join(err, j.store.Release(i.ID))
 	}
 	return "", j.store.Joined(i.ID)
+}
+
+// owns reports whether a peer has all that an invitation grants.
+func owns(p *config.Peer, granted []string) bool {
+	for _, g := range granted {
+		if prefix, err := netip.ParsePrefix(g); err != nil || !slices.Contains(p.AllowedIPs, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 // current is the config file, if applying it would change nothing that an
@@ -86,6 +109,9 @@ func (j *joins) current() (*config.Config, invite.Reason, error) {
 	c, err := config.Load(j.n.o.ConfigPath)
 	if err != nil {
 		return nil, invite.Failed, err
+	}
+	if j.n.confirm.pending() {
+		return nil, invite.Busy, errPending()
 	}
 	if err := sameBase(j.n.config.Load(), c); err != nil {
 		return nil, invite.Failed, errors.Join(errBeforeRestart, err)
