@@ -121,7 +121,7 @@ func TestRunningNodeJoinsAnotherNetwork(t *testing.T) {
 	w.ok(err)
 	w.ok(os.WriteFile(c.config, []byte(strings.Replace(string(text), "10.9.0.3/24", "10.8.0.1/24", 1)), 0o600))
 	c.up()
-	check := a.undisturbed(b)
+	check := a.keeps(b)
 	old, err := os.ReadFile(a.config)
 	w.ok(err)
 	var doc struct{ Address, Peer string }
