@@ -234,6 +234,57 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	}
 }
 
+// What was promised and does not fit any more is not given, and the link stays good.
+// A link that is led through a change that waits to be confirmed does, too.
+func TestPromiseThatDoesNotFitAnyMore(t *testing.T) {
+	w := newWorld(t, lab.Shape{Routed: true})
+	a, b := w.node(w.A), w.guest(w.B)
+	a.up()
+	link := a.invites("bob")
+	text, err := os.ReadFile(a.config)
+	w.ok(err)
+	fails := func(sentence string) {
+		t.Helper()
+		before, err := os.ReadFile(a.config)
+		w.ok(err)
+		w.refused(b.joins(link), 1, sentence)
+		if now, _ := os.ReadFile(a.config); string(now) != string(before) {
+			t.Errorf("%s: the config has changed", sentence)
+		}
+		if state := decode[[]struct{ State string }](w, w.must(w.A, "invite", "list", "--json", "--config", a.config))[0].State; state != "open" {
+			t.Errorf("%s: the invitation is %s", sentence, state)
+		}
+	}
+	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", w.other())
+	fails("does not fit the other node's config any more")
+	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, "bob")
+
+	// A route that the kernel does not take is found when the peer is there already.
+	w.run(w.A, "ip", "route", "add", "unreachable", "10.9.0.2/32")
+	fails("does not fit the other node's config any more")
+	if n := len(a.status().Peers); n != 0 {
+		t.Errorf("%d peers are left of it", n)
+	}
+	w.run(w.A, "ip", "route", "del", "unreachable", "10.9.0.2/32")
+
+	w.ok(os.WriteFile(a.config, []byte(strings.Replace(string(text), "[::]:4242", "[::]:4343", 1)), 0o600))
+	fails("the other node could not take this one as a peer; its log says why")
+	w.ok(os.WriteFile(a.config, text, 0o600))
+
+	w.must(w.A, "reload", "--confirm", "1m", "--socket", a.socket)
+	fails("a change there waits to be confirmed")
+	w.must(w.A, "confirm", "--socket", a.socket)
+
+	time.Sleep(6 * time.Second) // from one address one join each 5 s
+	if r := b.joins(link); r.code != 0 {
+		t.Fatal(r.errs)
+	}
+	b.known()
+	b.up()
+	w.established(a, b)
+	w.answers(w.B, a.v4)
+}
+
 // firstInvitation is the id of the node's oldest invitation.
 func firstInvitation(w *world, n *node) string {
 	w.Helper()
