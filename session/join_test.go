@@ -119,7 +119,7 @@ func TestClosedDeskSaysSo(t *testing.T) {
 	})
 }
 
-// The request leaves only for the node that the asker means.
+// The request leaves only for the node that the asker means (SPEC 6.11).
 func TestAnotherNodeAtTheEndpointHearsNothing(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -205,7 +205,7 @@ func (c tamperedConn) OpenStream(ctx context.Context) (link.Stream, error) {
 }
 
 // No byte of preface, KEYS_REQ, M1, M3, length and request can be changed, and
-// none of it is heard.
+// none of it is heard before the asker is proven (SPEC 6.11).
 func TestNoByteOfAJoinCanBeChanged(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		all := len(wire.JoinPreface()) + wire.KeysReqSize + wire.M1Size + wire.M3Size + 4 + wire.Overhead + 1 + 7
@@ -226,7 +226,7 @@ func TestNoByteOfAJoinCanBeChanged(t *testing.T) {
 }
 
 // A handshake for a session is no join, and the other way round: with the
-// preface taken off or put on, the same messages do not open.
+// preface taken off, the same messages do not open (SPEC 6.11).
 func TestAJoinIsNoSessionsHandshake(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		sb := w.b.peer(c, false, Settings{})

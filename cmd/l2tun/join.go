@@ -41,8 +41,10 @@ type joined struct {
 	Peer    string `json:"peer"`    // DID of the other one
 	Name    string `json:"name"`    // what it is called here
 	Address string `json:"address"` // given to this node; empty: none
-	Config  string `json:"config"`
-	Running bool   `json:"running"` // a node runs here and uses it
+
+	AllowedIPs []string `json:"allowed_ips"` // what goes to the other one from here, besides its DID's address
+	Config     string   `json:"config"`
+	Running    bool     `json:"running"` // a node runs here and uses it
 }
 
 func newJoinCmd(o *JoinOptions, runF func(context.Context, *JoinOptions) error) *cobra.Command {
@@ -93,7 +95,7 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 		return err
 	}
 	return o.say(joined{Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
-		Address: addressOf(link), Config: path, Running: running})
+		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running})
 }
 
 func addressOf(l invite.Link) string {
@@ -111,8 +113,11 @@ func (o *JoinOptions) say(j joined) error {
 	if j.Name != "" {
 		what = fmt.Sprintf("joined %s (%s)", j.Name, j.Peer)
 	}
+	if len(j.AllowedIPs) > 0 { // whoever made the link chose them
+		what += ", which has " + strings.Join(j.AllowedIPs, ", ")
+	}
 	if j.Address != "" {
-		what += " as " + j.Address
+		what += "; this node is " + j.Address
 	}
 	if !j.Running {
 		what += "; " + upCommand(o.target, j.Config) + " starts this node"

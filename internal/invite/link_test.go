@@ -1,9 +1,12 @@
 package invite
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -149,5 +152,28 @@ func TestMessagesAreTakenInTheirOneForm(t *testing.T) {
 		if _, err := ParseAnswer([]byte(text)); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// The vector was made with another program (Python's hashlib), after SPEC 8.3.
+func TestLinkVector(t *testing.T) {
+	text, err := os.ReadFile("testdata/link.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct{ Link, Proof, Kept string }
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Parse(v.Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof := l.Proof()
+	if l.Text() != v.Link || hex.EncodeToString(proof[:]) != v.Proof || kept(proof) != v.Kept {
+		t.Errorf("%s\n%x\n%s", l.Text(), proof, kept(proof))
+	}
+	if l.Name != "the office" || l.Token != (Token{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}) {
+		t.Errorf("%+v", l)
 	}
 }
