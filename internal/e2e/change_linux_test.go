@@ -290,6 +290,11 @@ func TestJournalSurvivesKill(t *testing.T) {
 	w.run(w.A, "ip", "link", "set", "other", "up", "addrgenmode", "none")
 	w.run(w.A, "ip", "link", "set", a.iface, "up", "addrgenmode", "none")
 	w.run(w.A, "ip", "addr", "add", "10.5.0.1/24", "dev", a.iface)
+	for _, dev := range []string{a.iface, "other"} { // the kernel notices later
+		w.eventually(10*time.Second, dev+" to be up", func() bool {
+			return strings.Contains(w.run(w.A, "ip", "-o", "link", "show", "dev", dev), "state UP")
+		})
+	}
 	bare := w.snapshot(w.A)
 	w.run(w.A, "ip", "addr", "add", a.v4.String()+"/24", "dev", a.iface)
 	w.run(w.A, "ip", "-6", "addr", "add", a.v6.String()+"/128", "dev", a.iface, "nodad")
