@@ -4,10 +4,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/bubble"
 )
 
 func TestUnconfirmedIsUndoneOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := newConfirmation()
 		defer c.stop()
 		var undone []time.Duration
@@ -31,7 +33,7 @@ func TestUnconfirmedIsUndoneOnce(t *testing.T) {
 }
 
 func TestConfirmedStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := newConfirmation()
 		defer c.stop()
 		undone := 0
@@ -55,7 +57,7 @@ func TestConfirmedStays(t *testing.T) {
 
 // A node that stops undoes everything itself.
 func TestStoppingDoesNotUndoTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := newConfirmation()
 		if err := c.begin(time.Minute, func() { t.Error("undone after the end") }); err != nil {
 			t.Fatal(err)
