@@ -52,6 +52,7 @@ type fakeNode struct {
 	send     func(ctx context.Context, peer string, msg []byte) error
 	messages []control.Message // not taken yet
 	events   []control.Event
+	follows  func() // called once all events are shown and more are awaited
 	asked    string // the peer of the last call
 }
 
@@ -110,6 +111,9 @@ func (f *fakeNode) Events(ctx context.Context, follow bool, show func(control.Ev
 		}
 	}
 	if follow {
+		if f.follows != nil {
+			f.follows()
+		}
 		<-ctx.Done()
 	}
 	return f.refuse
