@@ -18,6 +18,7 @@ type door struct {
 func doors() []door {
 	return []door{
 		{library: "github.com/spf13/cobra", pkgs: []string{"cmd/l2tun"}},
+		{library: "github.com/mdp/qrterminal", pkgs: []string{"cmd/l2tun"}}, // what people see
 		{library: "golang.zx2c4.com/wireguard", pkgs: []string{"tun"}},
 		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},

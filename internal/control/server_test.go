@@ -22,6 +22,7 @@ type fakeNode struct {
 	status *Status
 	err    error
 	downs  chan struct{}
+	within time.Duration // of the last reload that is to be confirmed
 
 	rotate  func(ctx context.Context, peer string) ([]Rotated, error)
 	send    func(ctx context.Context, peer string, msg []byte) error
@@ -32,6 +33,11 @@ type fakeNode struct {
 func (f *fakeNode) Status(context.Context) (*Status, error) { return f.status, f.err }
 func (f *fakeNode) Down()                                   { f.downs <- struct{}{} }
 func (f *fakeNode) Reload(context.Context) error            { return f.err }
+func (f *fakeNode) Confirm(context.Context) error           { return f.err }
+func (f *fakeNode) ReloadUnlessUnconfirmed(_ context.Context, d time.Duration) error {
+	f.within = d
+	return f.err
+}
 func (f *fakeNode) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
 	return f.rotate(ctx, peer)
 }
