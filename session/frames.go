@@ -87,7 +87,9 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	case wire.FrameEcho:
 		if nonce, seen, ok := wire.ParseEcho(f); ok {
 			s.seen = seen
-			s.probed(p, nonce, now)
+			if !s.ponged(p, nonce, now) {
+				s.probed(p, nonce, now)
+			}
 			return
 		}
 	case wire.FrameHeartbeat:
