@@ -11,7 +11,8 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
+		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
+		"internal/capture", "internal/health", "internal/metrics"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"did":                 {"internal/wire"},
@@ -28,8 +29,15 @@ func arrows() map[string][]string {
 		"internal/config":     {"did", "internal/wire", "routing", "session"},
 		"internal/control":    {"did", "internal/wire"},
 		"internal/node":       below,
-		"internal/demo":       {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
+
+		// What shows a node: metrics read what sessions count, capture formats what
+		// it is given, health reads a status.
+		"internal/metrics": {"internal/link", "session", "transport"},
+		"internal/capture": nil,
+		"internal/health":  {"internal/control"},
+		"internal/logs":    nil,
+		"internal/demo":    {"internal/lab", "internal/control", "did", "internal/config"},
+		"cmd/l2tun":        {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/logs", "did"},
 
 		// What serves tests and scripts.
 		"internal/lab":      nil,

@@ -24,6 +24,8 @@ func doors() []door {
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
+		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
+		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/capture"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
 	}
 }

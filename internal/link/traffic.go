@@ -50,6 +50,7 @@ type Traffic struct {
 	Watch                atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
 	from                 atomic.Pointer[heardOn]
 	drops                [numDrops]atomic.Uint64
+	carried              [len(carriers)]moved
 }
 
 type heardOn struct{ path Path }

@@ -50,6 +50,7 @@ type node struct {
 
 	config atomic.Pointer[config.Config] // what is applied
 	mu     sync.Mutex                    // one apply at a time
+	rates  rates
 
 	undo  []func() // what Run has to undo, last first
 	down  func()   // asks Run to end
@@ -108,6 +109,9 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	if err := n.startOutside(); err != nil {
+		return err
+	}
+	if err := n.startMetrics(c); err != nil {
 		return err
 	}
 	return n.startControl(fail)
