@@ -44,7 +44,7 @@ peer: did:c
   state: failed (timeout)
   endpoint: c.example:1
 `
-	if d := cmp.Diff(want, must(t, "status", "--socket", socket)); d != "" {
+	if d := cmp.Diff(want, must(t, "status", "--long", "--socket", socket)); d != "" {
 		t.Error(d)
 	}
 }

@@ -32,12 +32,19 @@ func arrows() map[string][]string {
 
 		// What shows a node: metrics read what sessions count, capture formats what
 		// it is given, health reads a status.
-		"internal/metrics": {"internal/link", "session", "transport"},
-		"internal/capture": nil,
-		"internal/health":  {"internal/control"},
-		"internal/logs":    nil,
-		"internal/demo":    {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun":        {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/logs", "did"},
+		"internal/metrics":   {"internal/link", "session", "transport"},
+		"internal/capture":   nil,
+		"internal/health":    {"internal/control"},
+		"internal/logs":      nil,
+		"internal/bugreport": nil,
+		"internal/screen":    {"internal/control", "internal/health"},
+		"internal/top":       {"internal/control", "internal/health", "internal/screen"},
+		// The doctor reads the config as the node does, asks a node, and tries the
+		// way to peers with the node's own sockets.
+		"internal/doctor": {"did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
+		"internal/demo":   {"internal/lab", "internal/control", "did", "internal/config"},
+		"cmd/l2tun": {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/logs", "did",
+			"internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
 
 		// What serves tests and scripts.
 		"internal/lab":      nil,

@@ -26,6 +26,8 @@ func doors() []door {
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
 		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
 		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/capture"}},
+		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/top"}},
+		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
 	}
 }

@@ -114,7 +114,7 @@ func (w *world) checkPeerLists(a, b *node) {
 			w.Errorf("id says %q, init said %q", id, n.made)
 		}
 	}
-	if plain := w.must(w.A, "status", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
+	if plain := w.must(w.A, "status", "--long", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
 		w.Errorf("status for people: %s", plain)
 	}
 }
