@@ -27,7 +27,7 @@ func TestNodeShowsItself(t *testing.T) {
 	w.pings(w.A, b.v4, 5)
 	pong := w.must(w.A, "ping", b.did, "--socket", a.socket, "-c", "3", "--interval", "50ms")
 	w.Log(pong)
-	if !regexp.MustCompile(`(?m)^pong from did:\S+ by quic, (direct|datagram), \S+ -> ` + regexp.QuoteMeta(b.endpoint4()) + `, in [0-9.]+ ms$`).MatchString(pong) ||
+	if !regexp.MustCompile(`(?m)^pong from did:\S+ by quic, (direct|datagram), \S+ -> `+regexp.QuoteMeta(b.endpoint4())+`, in [0-9.]+ ms$`).MatchString(pong) ||
 		!strings.Contains(pong, "3 sent, 3 answered") {
 		t.Errorf("ping: %s", pong)
 	}
