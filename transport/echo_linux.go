@@ -23,7 +23,7 @@ type Echo struct {
 }
 
 const (
-	echoRounds = 3
+	echoRounds = 6
 	echoGap    = 250 * time.Millisecond
 	minEcho    = 64 // bytes; smaller ones get no answer
 )
@@ -33,7 +33,7 @@ const (
 func EchoSizes() []int { return []int{minEcho, smallPacket, 1252, 1312, 1372, 1412, fullPacket} }
 
 // ProbeUDP sends datagrams of each size to a node, unfragmented, and tells which
-// are answered within about a second. Every size has a socket of its own, because
+// are answered within a second and a half. Every size has a socket of its own, because
 // the answers do not say to what.
 func ProbeUDP(ctx context.Context, remote netip.AddrPort, sizes []int) Echo {
 	var mu sync.Mutex
