@@ -14,6 +14,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/logs"
 )
 
 // UpOptions are the flags of l2tun up.
@@ -120,19 +121,17 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
+// newLogger is the node's logger. What goes to the journal is in its form.
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
+	f, _ := w.(*os.File)
+	l, err := logs.New(w, logs.Options{Level: level, Format: format, Journal: logs.ToJournal(f, os.Getenv)})
+	switch {
+	case errors.Is(err, logs.ErrLevel):
 		return nil, usagef("--log-level %s: choose debug, info, warn or error", level)
+	case errors.Is(err, logs.ErrFormat):
+		return nil, usagef("--log-format %s: choose text or json", format)
 	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	}
-	return nil, usagef("--log-format %s: choose text or json", format)
+	return l, err
 }
 
 // hangups makes the node reload on SIGHUP, through its own control socket like

@@ -27,6 +27,10 @@ func doors() []door {
 		// The BLAKE3 that the product does not use, for what must not share with it.
 		{library: "github.com/zeebo/blake3", pkgs: []string{"internal/second", "internal/symbolic"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
+		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
+		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/capture"}},
+		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/top"}},
+		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
 	}
 }

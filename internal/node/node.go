@@ -55,6 +55,7 @@ type node struct {
 
 	config atomic.Pointer[config.Config] // what is applied
 	mu     sync.Mutex                    // one apply at a time
+	rates  rates
 
 	reloads sync.Mutex // one reload at a time
 
@@ -118,6 +119,9 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	if err := n.confirmStart(fail); err != nil {
+		return err
+	}
+	if err := n.startMetrics(c); err != nil {
 		return err
 	}
 	return n.startControl(fail)

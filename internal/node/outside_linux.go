@@ -59,10 +59,11 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
 			n.discovery.Changed()
 		case <-n.mtus.changed:
 			n.applyMTUs()
-		case <-tick.C:
-			if now := bootAhead(); now-asleep > clockSlack {
-				n.manager.Jumped(now - asleep)
-				asleep = now
+		case now := <-tick.C:
+			n.rates.take(n.manager.Sessions(), now)
+			if ahead := bootAhead(); ahead-asleep > clockSlack {
+				n.manager.Jumped(ahead - asleep)
+				asleep = ahead
 			}
 		}
 	}
