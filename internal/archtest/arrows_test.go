@@ -11,7 +11,8 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
+		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
+		"internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"did":                 {"internal/wire"},
@@ -27,6 +28,7 @@ func arrows() map[string][]string {
 		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/wire", "routing", "session"},
 		"internal/control":    {"did", "internal/wire"},
+		"internal/confine":    nil,
 		"internal/node":       below,
 		"internal/demo":       {"internal/lab", "internal/control", "did", "internal/config"},
 		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},

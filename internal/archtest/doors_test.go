@@ -25,6 +25,8 @@ func doors() []door {
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
+		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},
+		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
 	}
 }
 

@@ -110,7 +110,10 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startOutside(); err != nil {
 		return err
 	}
-	return n.startControl(fail)
+	if err := n.startControl(fail); err != nil {
+		return err
+	}
+	return n.confine(c)
 }
 
 // stop undoes what start did, the last first.
