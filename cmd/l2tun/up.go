@@ -102,9 +102,10 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	hangups := onHangup(o.Socket, log)
+	service := &service{o.Socket, log}
+	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
-	err := o.Node(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
+	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -133,13 +134,13 @@ type hangups struct {
 	done    chan struct{}
 }
 
-func onHangup(socket string, log *slog.Logger) *hangups {
+func onHangup(reload func(context.Context) error, log *slog.Logger) *hangups {
 	h := &hangups{make(chan os.Signal, 1), make(chan struct{})}
 	signal.Notify(h.signals, syscall.SIGHUP)
 	go func() {
 		defer close(h.done)
 		for range h.signals {
-			if err := control.New(socket).Reload(context.Background()); err != nil {
+			if err := reload(context.Background()); err != nil {
 				log.Error("the config was not taken up", "error", err)
 				continue
 			}
