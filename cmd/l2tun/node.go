@@ -13,6 +13,7 @@ type nodeOptions struct {
 	ConfigPath string
 	Socket     string
 	Logger     *slog.Logger
+	TunFD      int    // a device that was passed to us; 0: none
 	Ready      func() // the interface is up
 }
 
@@ -21,5 +22,5 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
-		Program: control.Program(), Ready: o.Ready})
+		Program: control.Program(), TunFD: o.TunFD, Ready: o.Ready})
 }

@@ -26,6 +26,7 @@ type UpOptions struct {
 	LogFormat string
 	LogFile   string // of a detached node; empty: beside the socket
 	ReadyFD   int    // where a detached node tells how its start went; 0: nowhere
+	TunFD     int    // a TUN device that was passed to us; 0: none
 }
 
 func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra.Command {
@@ -45,6 +46,7 @@ the interface is up, or says why it is not.`,
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.LogFile, "log-file", "", "where a detached node logs (default beside the socket in /run/l2tun)")
+	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device that descriptor `N` (3 or more) is of, in place of a new one")
 	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
 	f.MarkHidden("ready-fd")
 	return c
@@ -70,6 +72,9 @@ func runUp(ctx context.Context, o *UpOptions) error {
 func (o *UpOptions) start(ctx context.Context) error {
 	log, err := newLogger(o.Err, o.LogLevel, o.LogFormat)
 	if err != nil {
+		return err
+	}
+	if err := checkTunFD(o.TunFD); err != nil {
 		return err
 	}
 	c, err := o.check()
@@ -105,7 +110,7 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	service := &service{o.Socket, log}
 	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
-	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
+	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, TunFD: o.TunFD, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}

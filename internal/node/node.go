@@ -30,6 +30,7 @@ type Options struct {
 	Socket     string       // control socket; empty: the interface's own
 	Logger     *slog.Logger // nil: none
 	Program    string       // version of the program, for status
+	TunFD      int          // descriptor of a device that was passed to us; 0: make one
 	Ready      func()       // called once the interface is up and commands are answered
 }
 
@@ -139,7 +140,7 @@ func (n *node) startLock(c *config.Config) error {
 }
 
 func (n *node) startDevice(c *config.Config) (err error) {
-	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU}); err != nil {
+	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU, FD: n.o.TunFD}); err != nil {
 		return err
 	}
 	n.defers(func() { n.dev.Close() })
@@ -213,6 +214,9 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 	}()
 	n.defers(func() {
 		n.manager.Close() // first: peers are told while packets still flow
+		if n.o.TunFD != 0 {
+			n.kernel.Undo() // the device stays, so its routes would
+		}
 		n.dev.Close()
 		<-n.ended
 	})
