@@ -13,7 +13,7 @@ import (
 // it: it may outlive us.
 type adopted struct {
 	mtu   int
-	up    bool
+	flags uint32         // IFF_UP and IFF_MULTICAST as they were
 	added []netip.Prefix // addresses of ours
 }
 
@@ -44,7 +44,7 @@ func adopt(handle *netlink.Handle, c *Config) (int, *adopted, error) {
 	}
 	unix.CloseOnExec(c.FD)
 	c.NoOffload = c.NoOffload || !headers
-	return c.FD, &adopted{mtu: link.Attrs().MTU, up: link.Attrs().RawFlags&unix.IFF_UP != 0}, nil
+	return c.FD, &adopted{mtu: link.Attrs().MTU, flags: link.Attrs().RawFlags}, nil
 }
 
 // deviceOf is the name of the device that a descriptor is attached to. The flags
@@ -115,7 +115,10 @@ func (d *Device) giveBack() {
 	if d.adopted.mtu != 0 {
 		_ = d.link.LinkSetMTU(dev, d.adopted.mtu)
 	}
-	if !d.adopted.up {
+	if d.adopted.flags&unix.IFF_MULTICAST != 0 {
+		_ = d.link.LinkSetMulticastOn(dev)
+	}
+	if d.adopted.flags&unix.IFF_UP == 0 {
 		_ = d.link.LinkSetDown(dev)
 	}
 }
