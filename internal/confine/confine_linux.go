@@ -14,22 +14,32 @@ func (p Privilege) value() cap.Value {
 	return cap.NET_ADMIN
 }
 
-// Keep gives up every capability but those of keep that the process has, in the
-// permitted, effective, inheritable, ambient and bounding sets of all threads,
-// and sets no-new-privs. After an error the process may have lost some of them.
-func Keep(keep ...Privilege) error {
+// Bar shuts the ways to more privileges than the process has: no-new-privs is
+// set, the ambient set emptied, and from the bounding set goes what keep does not
+// name, each on all threads. It asks every thread some 40 times, so it is for a
+// moment with few of them and nothing to hold up. After an error some of it may
+// be done.
+func Bar(keep ...Privilege) error {
 	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("confine: no-new-privs: %w", err)
+	}
+	if err := cap.ResetAmbient(); err != nil {
+		return fmt.Errorf("confine: ambient capabilities: %w", err)
 	}
 	have := cap.GetProc()
 	kept, err := intersect(have, keep)
 	if err != nil {
 		return err
 	}
-	if err := cap.ResetAmbient(); err != nil {
-		return fmt.Errorf("confine: ambient capabilities: %w", err)
-	}
-	if err := bound(have, kept); err != nil { // first: it takes CAP_SETPCAP
+	return bound(have, kept)
+}
+
+// Keep gives up every capability but those of keep that the process has, in the
+// permitted, effective and inheritable sets of all threads. Bar comes before it:
+// its bounding set takes a capability.
+func Keep(keep ...Privilege) error {
+	kept, err := intersect(cap.GetProc(), keep)
+	if err != nil {
 		return err
 	}
 	if err := kept.SetProc(); err != nil {

@@ -13,15 +13,23 @@ import (
 // firstFreePort is the lowest that needs no privilege.
 const firstFreePort = 1024
 
-// confine is the last step of the start: from now on the node has what routes,
-// addresses and socket marks need, and what a low port needs, and nothing else.
-// SPEC section 8.3.
-func (n *node) confine(c *config.Config) error {
-	keep := []confine.Privilege{confine.NetAdmin}
+// kept is what routes, addresses and socket marks need, and a low port. SPEC
+// section 8.3.
+func kept(c *config.Config) []confine.Privilege {
 	if c.Listen.Port() < firstFreePort {
-		keep = append(keep, confine.NetBindService)
+		return []confine.Privilege{confine.NetAdmin, confine.NetBindService}
 	}
-	if err := confine.Keep(keep...); err != nil {
+	return []confine.Privilege{confine.NetAdmin}
+}
+
+// bar is the first step of the start, while there is nothing that it could hold
+// up: the process gets no more privileges than it has.
+func (n *node) bar(c *config.Config) error { return confine.Bar(kept(c)...) }
+
+// confine is the last step before commands are answered: from now on the node
+// has what is kept and nothing else.
+func (n *node) confine(c *config.Config) error {
+	if err := confine.Keep(kept(c)...); err != nil {
 		return err
 	}
 	n.warnClosed()

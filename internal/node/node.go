@@ -95,7 +95,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
-	steps := []func(*config.Config) error{n.startLock, n.startDevice, n.startNetwork, n.startSessions}
+	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startNetwork, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -111,10 +111,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startOutside(); err != nil {
 		return err
 	}
-	if err := n.startControl(fail); err != nil {
-		return err
-	}
-	return n.confine(c)
+	return n.startControl(c, fail)
 }
 
 // stop undoes what start did, the last first.
@@ -222,11 +219,15 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 	})
 }
 
-// startControl answers commands from now on.
-func (n *node) startControl(fail context.CancelCauseFunc) error {
+// startControl makes the socket, gives up the privileges that nothing needs after it,
+// and answers commands from then on.
+func (n *node) startControl(c *config.Config, fail context.CancelCauseFunc) error {
 	srv, err := control.NewServer(n.o.Socket, handler{n}, n.log)
 	if err != nil {
 		return err
+	}
+	if err := n.confine(c); err != nil {
+		return errors.Join(err, srv.Close())
 	}
 	served := make(chan struct{})
 	go func() {
