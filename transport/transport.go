@@ -155,7 +155,7 @@ func (t *Transport) listenQUIC() error {
 	}
 	t.dialler.qt, t.dialler.tls = t.qt, tlsConf
 	conf := quicConfig(fullPacket)
-	conf.GetConfigForClient = t.initials.configFor
+	conf.GetConfigForClient = t.configFor
 	t.ln, err = t.qt.ListenEarly(tlsConf, conf)
 	return err
 }

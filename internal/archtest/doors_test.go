@@ -23,6 +23,8 @@ func doors() []door {
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake"}},
+		// The BLAKE3 that the product does not use, for what must not share with it.
+		{library: "github.com/zeebo/blake3", pkgs: []string{"internal/second", "internal/symbolic"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
 		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},

@@ -109,7 +109,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range strings.Fields(`did name state reason link carrier endpoint suite epoch handshakes handshake_age_ms
+	for _, key := range strings.Fields(`did name state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)

@@ -157,6 +157,7 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		p.traffic.Drop(link.DropLimit, c.records)
 		return
 	}
+	p.traffic.WideSent.Note(largest(&out.sealed))
 	n, err := tx.path.Send(&out.sealed)
 	if refused := out.sealed.Len() - n; refused > 0 {
 		// Where some packets went in two records, both halves count.
@@ -167,6 +168,15 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 	}
 	p.traffic.TxPackets.Add(uint64(c.records))
 	p.traffic.TxBytes.Add(uint64(c.bytes))
+}
+
+// largest is the largest record of a batch, bytes.
+func largest(b *wire.Batch) (most int) {
+	from := 0
+	for _, end := range b.Ends {
+		most, from = max(most, end-from), end
+	}
+	return most
 }
 
 func dropOf(err error) link.Drop {
