@@ -12,7 +12,7 @@ import (
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
-		"internal/invite", "internal/capture", "internal/health", "internal/metrics"}
+		"internal/invite", "internal/capture", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"did":                 {"internal/wire"},
@@ -29,6 +29,7 @@ func arrows() map[string][]string {
 		"internal/config":     {"did", "internal/wire", "routing", "session"},
 		"internal/control":    {"did", "internal/wire"},
 		"internal/invite":     {"did", "internal/config", "internal/wire"}, // links and promises are checked against the config
+		"internal/confine":    nil,
 		"internal/node":       below,
 
 		// What shows a node: metrics read what sessions count, capture formats what
@@ -57,6 +58,8 @@ func arrows() map[string][]string {
 		"internal/second":   nil, // a second handshake, tests only: nobody imports it
 		"internal/symbolic": nil, // a model of the handshake, tests only
 		"scripts/testsum":   nil,
+		"scripts/licenses":  nil,
+		"packaging/deb":     nil, // a module of its own: what builds packages is not in ours
 	}
 }
 

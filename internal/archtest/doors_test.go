@@ -32,6 +32,8 @@ func doors() []door {
 		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/top"}},
 		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
+		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},
+		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
 	}
 }
 

@@ -15,6 +15,9 @@
 //	GET  /metrics     200 Prometheus' text
 //	anything else     404 or 405; every error is {"error": "one sentence"}
 //
+// The socket has mode 0600, and a caller who is neither root nor the node's own
+// user, as the kernel names him, gets 403 whatever the mode is by then.
+//
 // A Server belongs to the node; Close waits for the calls under way. The node
 // frees its lock last, and Client.Down waits for that. A Client is for one
 // command and safe for concurrent use. Each group of calls has a file of its own.
