@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// A Machine is where and what was measured. It names no host and no folder.
+type Machine struct {
+	Date       string `json:"date"`
+	Kernel     string `json:"kernel"`
+	CPU        string `json:"cpu"`
+	CPUs       int    `json:"cpus"`
+	Congestion string `json:"congestion_control"` // of the kernel's TCP
+	Go         string `json:"go"`
+	Commit     string `json:"commit"`
+	WireGuard  string `json:"wireguard_go"`
+}
+
+// describe reads what the kernel and the two programs say of themselves.
+func describe(programs string) Machine {
+	m := Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
+		Kernel: sysctl("kernel/osrelease"), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
+		Commit: "unknown", WireGuard: "unknown", Go: runtime.Version()}
+	if b, err := buildinfo.ReadFile(filepath.Join(programs, "l2tun")); err == nil {
+		m.Go, m.Commit = b.GoVersion, commit(b)
+	}
+	if b, err := buildinfo.ReadFile(filepath.Join(programs, "wireguard")); err == nil {
+		m.WireGuard = b.Main.Version
+		for _, d := range b.Deps { // built as a part of our module
+			if d.Path == b.Path {
+				m.WireGuard = d.Version
+			}
+		}
+	}
+	return m
+}
+
+func sysctl(key string) string {
+	text, err := os.ReadFile("/proc/sys/" + key)
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// commit is the revision that was built, and whether it was the whole truth.
+func commit(b *buildinfo.BuildInfo) string {
+	revision, changed := "unknown", ""
+	for _, s := range b.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = " with changes"
+		}
+	}
+	return revision + changed
+}
+
+func model() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return fmt.Sprintf("unknown %s", runtime.GOARCH)
+}
