@@ -34,6 +34,7 @@ func (n *node) reload(context.Context) error {
 	if err := sameBase(n.config.Load(), c); err != nil {
 		return err
 	}
+	defer n.discovery.Look() // for peers that are new
 	return n.apply(c)
 }
 

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// clockEvery is how often the boot clock is looked at: a sleep is noticed at
-	// the first tick after it.
-	clockEvery = time.Second
+	// clockEvery is how often the boot clock is looked at, beside each time that
+	// the kernel says that its clocks have jumped.
+	clockEvery = time.Minute
 	// clockSlack is how far the clocks may drift apart without a sleep.
 	clockSlack = 500 * time.Millisecond
 )
@@ -27,24 +27,32 @@ func (n *node) startOutside() error {
 		cancel()
 		return fmt.Errorf("watch the host's addresses: %w", err)
 	}
+	clock := newJumps(n.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.watch(ctx, changes)
+		n.watch(ctx, changes, clock)
 	}()
 	n.defers(func() {
 		cancel()
 		<-done
+		clock.close()
 		for range changes { // the watcher closes it when it has ended
 		}
 	})
 	return nil
 }
 
-func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
+func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps) {
 	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
 	asleep := bootAhead()
+	look := func() {
+		if now := bootAhead(); now-asleep > clockSlack {
+			n.manager.Jumped(now - asleep)
+			asleep = now
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,11 +67,10 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
 			n.discovery.Changed()
 		case <-n.mtus.changed:
 			n.applyMTUs()
+		case <-clock.happened:
+			look()
 		case <-tick.C:
-			if now := bootAhead(); now-asleep > clockSlack {
-				n.manager.Jumped(now - asleep)
-				asleep = now
-			}
+			look()
 		}
 	}
 }
