@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,12 +22,12 @@ type jumps struct {
 	wg       sync.WaitGroup
 }
 
-// newJumps starts to listen. Without such a timer it says so once and is silent.
+// newJumps starts to listen.
 func newJumps(log *slog.Logger) *jumps {
 	j := &jumps{happened: make(chan struct{}, 1)}
 	timer, err := newCancelledTimer()
 	if err != nil {
-		log.Info("sleeps of this machine are noticed late", "error", err)
+		log.Info("sleeps of this machine are looked for every second", "error", err)
 		return j
 	}
 	j.timer = timer
@@ -60,6 +61,16 @@ func (j *jumps) listen() {
 		default:
 		}
 	}
+}
+
+// otherwise is a ticker for who has to look by himself; it is stopped if the
+// kernel tells.
+func (j *jumps) otherwise(every time.Duration) *time.Ticker {
+	t := time.NewTicker(every)
+	if j.timer != nil {
+		t.Stop()
+	}
+	return t
 }
 
 // close waits until nothing listens any more.

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// clockEvery is how often the boot clock is looked at, beside each time that
-	// the kernel says that its clocks have jumped.
-	clockEvery = time.Minute
+	// clockEvery is how often the boot clock is looked at where the kernel does
+	// not say when its clocks have jumped.
+	clockEvery = time.Second
 	// clockSlack is how far the clocks may drift apart without a sleep.
 	clockSlack = 500 * time.Millisecond
 )
@@ -44,7 +44,7 @@ func (n *node) startOutside() error {
 }
 
 func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps) {
-	tick := time.NewTicker(clockEvery)
+	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
 	asleep := bootAhead()
 	look := func() {

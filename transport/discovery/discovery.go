@@ -26,7 +26,7 @@ const (
 const (
 	tick        = time.Second            // least time between two turns
 	startSpread = 100 * time.Millisecond // nodes that start together do not ask together
-	rescanEvery = 30 * time.Second
+	rescanEvery = 2 * time.Minute        // the node says Changed when it knows of one
 )
 
 // A Peer is one that is configured. Wanted: it has no session.
@@ -42,14 +42,14 @@ type Config struct {
 	Methods []Method       // at least one
 	Mark    uint32         // SO_MARK of the sockets
 
-	// Peers is called at each turn: when somebody is to be asked for, every 30
-	// seconds, and within a second after Changed and Look. The order is the same
+	// Peers is called at each turn: when somebody is to be asked for, every two
+	// minutes, and within a second after Changed and Look. The order is the same
 	// while they are the same.
 	Peers func() []Peer
 	// Found is told of every question and answer of a peer, from any goroutine.
 	// It must not block.
 	Found func(Found)
-	// Interfaces are asked for every 30 seconds and after Changed.
+	// Interfaces are asked for every two minutes and after Changed.
 	Interfaces func() ([]Interface, error)
 	Logger     *slog.Logger // nil: none
 }
