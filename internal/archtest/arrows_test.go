@@ -32,12 +32,14 @@ func arrows() map[string][]string {
 		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
 
 		// What serves tests and scripts.
-		"internal/lab":      nil,
-		"internal/memnet":   {"internal/link", "internal/wire"},
-		"tun/tuntest":       {"tun"},
-		"internal/archtest": nil,
-		"internal/e2e":      nil,
-		"scripts/testsum":   nil,
+		"internal/lab":       nil,
+		"internal/memnet":    {"internal/link", "internal/wire"},
+		"tun/tuntest":        {"tun"},
+		"internal/bench":     {"internal/control", "internal/lab"},
+		"internal/bench/cmd": {"internal/bench"},
+		"internal/archtest":  nil,
+		"internal/e2e":       nil,
+		"scripts/testsum":    nil,
 	}
 }
 

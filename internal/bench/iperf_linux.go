@@ -64,6 +64,19 @@ func listen(ctx context.Context, h *lab.Host) (*lab.Cmd, error) {
 	return nil, errors.Join(errors.New("the iperf3 server does not listen"), c.Stop(0))
 }
 
+// socketBuffer is what UDP sockets get: more than the default, so that a receiver
+// that has to wait for a CPU does not lose what the tunnel has delivered, but no
+// more than the machine allows.
+func socketBuffer() int {
+	size := 1 << 20
+	for _, key := range []string{"net/core/rmem_max", "net/core/wmem_max"} {
+		if n, err := strconv.Atoi(sysctl(key)); err == nil {
+			size = min(size, n)
+		}
+	}
+	return size
+}
+
 type iperfReport struct {
 	Error string `json:"error"`
 	End   struct {

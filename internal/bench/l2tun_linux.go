@@ -15,8 +15,8 @@ import (
 
 const l2tunPort = 4242
 
-// startL2tun makes two nodes that know each other and may use one carrier, and
-// returns when both do. All else is as l2tun init writes it.
+// startL2tun makes two nodes that know each other and may use one carrier, or all,
+// and returns when both do. All else is as l2tun init writes it.
 func (b *bench) startL2tun(ctx context.Context, t *tunnel, c contender, w way) error {
 	dir, err := os.MkdirTemp(b.net.Dir(), c.kind+"-")
 	if err != nil {
@@ -73,7 +73,10 @@ func (n *l2tunNode) settings(c contender, w way) error {
 	if err != nil {
 		return err
 	}
-	top := fmt.Sprintf("carriers = [%q]\n", c.kind)
+	top := ""
+	if c.kind != whole {
+		top += fmt.Sprintf("carriers = [%q]\n", c.kind)
+	}
 	if w.slow {
 		top += "discovery = []\n"
 	}
@@ -96,8 +99,12 @@ func (n *l2tunNode) l2tun(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// ready waits until the session is established and uses the carrier.
+// ready waits until the session is established and uses the carrier: the best one
+// where all are allowed.
 func (n *l2tunNode) ready(ctx context.Context, carrier string) error {
+	if carrier == whole {
+		carrier = direct
+	}
 	client, last := control.New(n.socket), "the node does not answer"
 	for {
 		if s, err := client.Status(ctx); err == nil && len(s.Peers) == 1 {

@@ -22,21 +22,13 @@ type Machine struct {
 	WireGuard  string `json:"wireguard_go"`
 }
 
-// describe reads what the kernel and the two programs say of themselves.
-func describe(programs string) Machine {
+// describe says what the kernel and the two programs say of themselves.
+func describe(o Options) Machine {
 	m := Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
 		Kernel: sysctl("kernel/osrelease"), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
-		Commit: "unknown", WireGuard: "unknown", Go: runtime.Version()}
-	if b, err := buildinfo.ReadFile(filepath.Join(programs, "l2tun")); err == nil {
-		m.Go, m.Commit = b.GoVersion, commit(b)
-	}
-	if b, err := buildinfo.ReadFile(filepath.Join(programs, "wireguard")); err == nil {
+		Commit: o.Commit, WireGuard: "unknown", Go: runtime.Version()}
+	if b, err := buildinfo.ReadFile(filepath.Join(o.Programs, "wireguard")); err == nil {
 		m.WireGuard = b.Main.Version
-		for _, d := range b.Deps { // built as a part of our module
-			if d.Path == b.Path {
-				m.WireGuard = d.Version
-			}
-		}
 	}
 	return m
 }
@@ -47,20 +39,6 @@ func sysctl(key string) string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(text))
-}
-
-// commit is the revision that was built, and whether it was the whole truth.
-func commit(b *buildinfo.BuildInfo) string {
-	revision, changed := "unknown", ""
-	for _, s := range b.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = " with changes"
-		}
-	}
-	return revision + changed
 }
 
 func model() string {

@@ -16,6 +16,7 @@ const (
 	direct    = "direct"
 	datagram  = "datagram"
 	utcp      = "utcp"
+	whole     = "default" // l2tun as l2tun init makes it, with all carriers
 )
 
 // Options say what to measure. Check fills in and refuses.
@@ -26,13 +27,14 @@ type Options struct {
 	Rows       []string      // of rowNames; empty: all
 	Contenders []string      // NAME or NAME@GOMAXPROCS; empty: the usual ones
 	Programs   string        // folder with the programs l2tun and wireguard
-	Out        string        // folder for bench.md and bench.svg
+	Commit     string        // what is measured
+	Out        string        // folder for the reports
 	JSON       string        // file for the raw samples; empty: none
 }
 
 // usual are the contenders of a run that names none.
 func usual() []string {
-	return []string{bare, wireguard, direct, datagram, utcp, wireguard + "@1", direct + "@1"}
+	return []string{bare, wireguard, direct, datagram, utcp, whole, wireguard + "@1", direct + "@1"}
 }
 
 // Check refuses what cannot be measured, in a sentence.
@@ -74,8 +76,8 @@ type contender struct {
 func parseContender(name string) (contender, error) {
 	kind, procs, varied := strings.Cut(name, "@")
 	c := contender{name: name, kind: kind}
-	if !slices.Contains([]string{bare, wireguard, direct, datagram, utcp}, kind) {
-		return c, fmt.Errorf("bench: there is no contender %q; choose of %s, with @N behind for GOMAXPROCS=N", name, strings.Join(usual()[:5], ", "))
+	if !slices.Contains(usual()[:6], kind) {
+		return c, fmt.Errorf("bench: there is no contender %q; choose of %s, with @N behind for GOMAXPROCS=N", name, strings.Join(usual()[:6], ", "))
 	}
 	if !varied {
 		return c, nil
@@ -87,11 +89,14 @@ func parseContender(name string) (contender, error) {
 	return c, nil
 }
 
-// measures reports whether a row is measured for the contender.
-func (c contender) measures(row string) bool {
+// measures reports whether a row is measured for the contender in a round. A node
+// is idle in the first round only: that takes long and varies little.
+func (c contender) measures(row string, round int) bool {
 	switch {
-	case c.kind == bare:
-		return row != "idle"
+	case row == "idle":
+		return round == 0 && c.procs == 0 && (c.kind == whole || c.kind == wireguard)
+	case c.kind == whole:
+		return false
 	case c.procs != 0:
 		return slices.Contains(variantRows(), row)
 	}

@@ -13,8 +13,12 @@ import (
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
-// settle is how long a fresh tunnel is left alone: paths get their full size.
-const settle = 2 * time.Second
+const (
+	// settle is how long a fresh tunnel is left alone: paths get their full size.
+	settle = 2 * time.Second
+	// restful is how long until a node is idle.
+	restful = 20 * time.Second
+)
 
 // The lossy line, each way.
 const (
@@ -46,7 +50,7 @@ func Run(ctx context.Context, o Options, said io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
 	b := &bench{o: o, net: net, said: said, begun: time.Now(),
-		r: Result{Machine: describe(o.Programs), Rounds: o.Rounds, Seconds: o.Time.Seconds()}}
+		r: Result{Machine: describe(o), Rounds: o.Rounds, Seconds: o.Time.Seconds()}}
 	if err := b.rounds(ctx); err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (b *bench) report() error {
 func (v *visit) rows() (fast, slow []string) {
 	for _, name := range rowNames() {
 		switch {
-		case !slices.Contains(v.o.Rows, name) || !v.contender.measures(name):
+		case !slices.Contains(v.o.Rows, name) || !v.contender.measures(name, v.round):
 		case name == "loss":
 			slow = append(slow, name)
 		default:

@@ -27,7 +27,7 @@ func (v *visit) on(ctx context.Context, w way, rows []string) {
 		v.showLogs()
 		return
 	}
-	time.Sleep(settle)
+	_ = pause(ctx, settle)
 	for _, row := range rows {
 		if ctx.Err() != nil {
 			break
@@ -86,7 +86,7 @@ func (v *visit) tcp(ctx context.Context, t *tunnel, w way, row string, options .
 // udp notes packets received a second, the share of those lost, and CPU
 // microseconds of both daemons for each that was received.
 func (v *visit) udp(ctx context.Context, t *tunnel, w way, row string, size int) error {
-	x, cpu, err := v.costed(ctx, t, w, "-u", "-b", "0", "-l", fmt.Sprint(size))
+	x, cpu, err := v.costed(ctx, t, w, "-u", "-b", "0", "-l", fmt.Sprint(size), "-w", fmt.Sprint(socketBuffer()))
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,9 @@ func (v *visit) lossy(ctx context.Context, t *tunnel, w way, row string) error {
 
 // idle notes how often the busier daemon wakes up when nothing happens.
 func (v *visit) idle(ctx context.Context, t *tunnel) error {
+	if err := pause(ctx, restful); err != nil {
+		return err
+	}
 	before := make(map[int]float64)
 	if _, err := t.most(func(pid int) (n float64, err error) {
 		n, err = wakeUps(pid)
@@ -160,10 +163,8 @@ func (v *visit) idle(ctx context.Context, t *tunnel) error {
 		return err
 	}
 	began := time.Now()
-	select {
-	case <-time.After(v.o.Idle):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, v.o.Idle); err != nil {
+		return err
 	}
 	seconds := time.Since(began).Seconds()
 	n, err := t.most(func(pid int) (float64, error) {
@@ -174,6 +175,15 @@ func (v *visit) idle(ctx context.Context, t *tunnel) error {
 		v.note("idle", n)
 	}
 	return err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // note keeps a figure and shows it.
