@@ -3,6 +3,8 @@ package did
 import (
 	"math/big"
 	"slices"
+
+	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 )
 
 // Two encodings of one point would be two DIDs of one key, and points of low
@@ -84,6 +86,20 @@ func lowOrderU() [5][32]byte {
 		{0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
 			0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
 	}
+}
+
+// usableMLKEM is the check of FIPS 203 section 7.2: each coefficient, of 12 bits,
+// is reduced. The 32 bytes behind them may be anything. Unpacking the key would
+// say the same and expand its matrix, once more than Encapsulate does.
+func usableMLKEM(b *[mlkem768.PublicKeySize]byte) bool {
+	const q = 3329
+	for c := b[:len(b)-32]; len(c) > 0; c = c[3:] {
+		first, second := uint16(c[0])|uint16(c[1]&15)<<8, uint16(c[1])>>4|uint16(c[2])<<4
+		if first >= q || second >= q {
+			return false
+		}
+	}
+	return true
 }
 
 // fieldPrime is 2^255 - 19.

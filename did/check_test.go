@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 )
 
 // zeroSecret is what the table stands for: whether the scalar of least weight
@@ -76,6 +78,31 @@ func TestTableOfLowOrderIsComplete(t *testing.T) {
 	}
 	if len(roots) != 0 {
 		t.Errorf("the table lacks %v", roots)
+	}
+}
+
+// SPEC 2.2: the check of coefficients against the library's, on every coefficient
+// at the bound and beside it.
+func TestCheckOfCoefficientsIsTheLibrarys(t *testing.T) {
+	id, err := NewIdentity(make([]byte, SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := id.KeySet().K
+	for i := range 768 {
+		for _, v := range []uint16{0, 3328, 3329, 3330, 4095} {
+			b := good
+			at := i / 2 * 3
+			if i%2 == 0 {
+				b[at], b[at+1] = byte(v), b[at+1]&0xf0|byte(v>>8)
+			} else {
+				b[at+1], b[at+2] = b[at+1]&0x0f|byte(v<<4), byte(v>>4)
+			}
+			want := new(mlkem768.PublicKey).Unpack(b[:]) == nil
+			if got := usableMLKEM(&b); got != want || want != (v < 3329) {
+				t.Fatalf("coefficient %d = %d: usable %v, the library says %v", i, v, got, want)
+			}
+		}
 	}
 }
 
