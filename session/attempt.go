@@ -380,6 +380,11 @@ func (a *attempt) converse(st link.Stream, c handshake.Config, p wire.Params) (m
 	if err != nil {
 		return nil, nil, err
 	}
+	return exchange(st, machine)
+}
+
+// exchange passes messages until M2 has been read. It returns M3, unsent.
+func exchange(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *handshake.Result, err error) {
 	out, err := machine.Start(nil)
 	for err == nil && res == nil {
 		if _, err = st.Write(out); err != nil {

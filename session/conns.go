@@ -14,6 +14,7 @@ const linger = 5 * time.Second
 // An attached connection carries the session, or did until a moment ago.
 type attached struct {
 	conn    link.Conn
+	dialled bool      // by us
 	closeAt time.Time // zero: in use
 }
 
@@ -24,7 +25,7 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 		a.closeAt = time.Time{}
 		return
 	}
-	s.conns[conn] = &attached{conn: conn}
+	s.conns[conn] = &attached{conn: conn, dialled: dialled}
 	if c, ok := conn.(interface{ Proven() }); ok {
 		c.Proven() // its transport may count strangers' connections
 	}

@@ -39,7 +39,7 @@ func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d diale
 	if err != nil {
 		return d, false
 	}
-	h, err := a.hello(ctx, early)
+	h, err := a.hello(early)
 	if err != nil {
 		early.Close("no hello")
 		return d, false
@@ -58,11 +58,8 @@ func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d diale
 }
 
 // hello sends an M1r on a stream of its own.
-func (a *attempt) hello(ctx context.Context, early link.EarlyConn) (*hello, error) {
-	st, err := early.OpenStream(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (a *attempt) hello(early link.EarlyConn) (*hello, error) {
+	st := early.Stream()
 	params, err := a.s.params(a.number)
 	if err != nil {
 		return nil, err
@@ -130,14 +127,10 @@ func completed(ctx context.Context, conn link.Conn) error {
 	}
 }
 
-// first reads the first message. Anything but an M1r waits for a handshake that
-// is complete.
+// first reads the first message, which begins with head. Anything but an M1r
+// waits for a handshake that is complete.
 func (a *answering) first(ctx context.Context, head []byte) ([]byte, error) {
-	if incomplete(a.conn) != nil && len(head) == 0 {
-		head = make([]byte, wire.HandshakeHeaderSize)
-		if _, err := io.ReadFull(a.st, head); err != nil {
-			return nil, err
-		}
+	if incomplete(a.conn) != nil {
 		h, err := wire.ParseHandshakeHeader(head)
 		if err != nil || h.Type != wire.MsgM1r || h.Mode != wire.ModeResume {
 			if err := completed(ctx, a.conn); err != nil {

@@ -56,13 +56,13 @@ type Session struct {
 	from     *path          // by which records came last
 	using    *path          // carries what we send; nil: none
 	udp      netip.AddrPort // where the peer's UDP socket was last
-	seen     netip.AddrPort // where the peer sees us
 	nonce    uint64
 	trouble  time.Time // when the path that was lost last ceased to answer
 	spreadAt time.Time // when to look for a better path again
 	spareAt  time.Time // no second way is dialled before
 	live     liveness
-	partID   uint16 // of the last frame that went in two records
+	stale    time.Time // when the oldest waiting packet will have waited too long
+	partID   uint16    // of the last frame that went in two records
 	resume   resumable
 
 	incarnation     uint64    // ours, as the peer knows this session
@@ -157,11 +157,12 @@ func (s *Session) tick(now time.Time) {
 	s.tickConns(now)
 	s.tickState(now)
 	s.tickRetry(now)
+	s.tickQueue(now)
 }
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.recarry, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.recarry, s.stale, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.

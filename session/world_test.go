@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -30,6 +30,9 @@ type host struct {
 	node *memnet.Node
 	m    *Manager
 	dir  *did.Static
+
+	joins  Joins // who answers joins
+	guests int   // networks that joins were asked over
 }
 
 // inWorld runs f in a synctest bubble with both hosts up and nobody dialling.
@@ -39,7 +42,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, false,
 func withAllCarriers(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, true, f) }
 
 func inWorldOf(t *testing.T, all bool, f func(t *testing.T, w *world)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: memnet.New(1), all: all}
 		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond})
 		w.a, w.b = w.host(1), w.host(2)
@@ -68,7 +71,7 @@ func (h *host) up() {
 	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP} {
 		h.node.Off[c] = !h.w.all
 	}
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
+	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)
 	}

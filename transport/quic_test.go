@@ -4,10 +4,11 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/bubble"
 )
 
 func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
@@ -27,8 +28,9 @@ func initialPacket(size int, src netip.AddrPort) packet {
 }
 
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s smallInitials
+	bubble.Test(t, func(t *testing.T) {
+		var tr Transport
+		s := &tr.initials
 		small, full := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
 		s.note(initialPacket(1200, small))
 		s.note(initialPacket(1452, full))
@@ -40,7 +42,7 @@ func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 		s.note(short)
 		s.note(cut)
 		size := func(a netip.AddrPort) uint16 {
-			c, err := s.configFor(&quic.ClientInfo{RemoteAddr: net.UDPAddrFromAddrPort(a)})
+			c, err := tr.configFor(&quic.ClientInfo{RemoteAddr: net.UDPAddrFromAddrPort(a)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -128,6 +128,20 @@ func (d *Device) AddAddress(p netip.Prefix) error {
 	})
 }
 
+// RemoveAddress takes an address away; one that is not there is fine. Routes whose
+// preferred source it was go with it.
+func (d *Device) RemoveAddress(p netip.Prefix) error {
+	return d.manage("remove address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
+		a := address(p)
+		a.Flags, a.Broadcast = 0, nil
+		err := h.AddrDel(l, a)
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return nil
+		}
+		return err
+	})
+}
+
 // address is what netlink takes: no duplicate detection, no broadcast address.
 func address(p netip.Prefix) *netlink.Addr {
 	a := &netlink.Addr{IPNet: &net.IPNet{

@@ -62,6 +62,13 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newRotateCmd(&RotateOptions{IO: io}, runRotate),
 		newSendCmd(&SendOptions{IO: io}, runSend),
 		newReceiveCmd(&ReceiveOptions{IO: io}, runReceive),
+		newInviteCmd(&InviteOptions{IO: io}, runInvite),
+		newJoinCmd(&JoinOptions{IO: io}, runJoin),
+		newReloadCmd(&ReloadOptions{IO: io}, runReload),
+		newConfirmCmd(&ConfirmOptions{IO: io}, runConfirm),
+		newWaitCmd(&WaitOptions{IO: io}, runWait),
+		newExitCodesTopic(),
+		newGenManCmd(io),
 		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	return root

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/node"
@@ -13,7 +14,8 @@ type nodeOptions struct {
 	ConfigPath string
 	Socket     string
 	Logger     *slog.Logger
-	Ready      func() // the interface is up
+	Confirm    time.Duration // 0: it need not be confirmed
+	Ready      func()        // the interface is up
 }
 
 // A nodeRunner runs a node until ctx ends.
@@ -21,5 +23,5 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
-		Program: control.Program(), Ready: o.Ready})
+		Program: control.Program(), Confirm: o.Confirm, Ready: o.Ready})
 }

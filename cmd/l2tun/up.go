@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type UpOptions struct {
 	Config    string
 	Socket    string // empty: the interface's own
 	Detach    bool
+	Confirm   time.Duration // 0: it need not be confirmed
 	LogLevel  string
 	LogFormat string
 	LogFile   string // of a detached node; empty: beside the socket
@@ -34,7 +36,10 @@ func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra
 		Short: "Run a node until it is stopped",
 		Long: `Run a node until SIGTERM, SIGINT or l2tun down. SIGHUP makes it read its config
 again. With --detach the node runs in the background: the command returns once
-the interface is up, or says why it is not.`,
+the interface is up, or says why it is not.
+
+With --confirm the node stops, and all that it has set up is undone, unless
+"l2tun confirm" comes within that time after the start.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return runF(c.Context(), o) },
 	}
@@ -42,6 +47,7 @@ the interface is up, or says why it is not.`,
 	f.StringVar(&o.Config, "config", config.DefaultPath, "config `FILE`")
 	f.StringVar(&o.Socket, "socket", "", "control socket `PATH` (default the interface's in /run/l2tun)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "run in the background")
+	f.DurationVar(&o.Confirm, "confirm", 0, "undo everything unless l2tun confirm comes within this time, 1s to 1h")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.LogFile, "log-file", "", "where a detached node logs (default beside the socket in /run/l2tun)")
@@ -68,6 +74,9 @@ func runUp(ctx context.Context, o *UpOptions) error {
 // start checks what can be checked first, so that a mistake is told in the
 // foreground and before anything exists.
 func (o *UpOptions) start(ctx context.Context) error {
+	if err := checkConfirm(o.Confirm); err != nil {
+		return err
+	}
 	log, err := newLogger(o.Err, o.LogLevel, o.LogFormat)
 	if err != nil {
 		return err
@@ -104,7 +113,7 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	context.AfterFunc(ctx, stop)
 	hangups := onHangup(o.Socket, log)
 	defer hangups.stop()
-	err := o.Node(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
+	err := o.Node(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Confirm: o.Confirm, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
+		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control", "internal/invite"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"did":                 {"internal/wire"},
@@ -27,18 +27,22 @@ func arrows() map[string][]string {
 		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/wire", "routing", "session"},
 		"internal/control":    {"did", "internal/wire"},
+		"internal/invite":     {"did", "internal/config", "internal/wire"}, // links and promises are checked against the config
 		"internal/node":       below,
 		"internal/demo":       {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
+		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "did"},
 
 		// What serves tests and scripts.
 		"internal/lab":       nil,
+		"internal/bubble":    nil,
 		"internal/memnet":    {"internal/link", "internal/wire"},
 		"tun/tuntest":        {"tun"},
 		"internal/bench":     {"internal/control", "internal/lab"},
 		"internal/bench/cmd": {"internal/bench"},
 		"internal/archtest":  nil,
 		"internal/e2e":       nil,
+		"internal/second":    nil, // a second handshake, tests only: nobody imports it
+		"internal/symbolic":  nil, // a model of the handshake, tests only
 		"scripts/testsum":    nil,
 	}
 }

@@ -22,6 +22,7 @@ type fakeNode struct {
 	status *Status
 	err    error
 	downs  chan struct{}
+	within time.Duration // of the last reload that is to be confirmed
 
 	rotate  func(ctx context.Context, peer string) ([]Rotated, error)
 	send    func(ctx context.Context, peer string, msg []byte) error
@@ -32,6 +33,11 @@ type fakeNode struct {
 func (f *fakeNode) Status(context.Context) (*Status, error) { return f.status, f.err }
 func (f *fakeNode) Down()                                   { f.downs <- struct{}{} }
 func (f *fakeNode) Reload(context.Context) error            { return f.err }
+func (f *fakeNode) Confirm(context.Context) error           { return f.err }
+func (f *fakeNode) ReloadUnlessUnconfirmed(_ context.Context, d time.Duration) error {
+	f.within = d
+	return f.err
+}
 func (f *fakeNode) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
 	return f.rotate(ctx, peer)
 }
@@ -109,7 +115,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range strings.Fields(`did name state reason link carrier endpoint suite epoch handshakes handshake_age_ms
+	for _, key := range strings.Fields(`did name state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)

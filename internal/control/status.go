@@ -26,6 +26,10 @@ type Peer struct {
 	Link           string            `json:"link"`             // "quic" or "utcp"
 	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"
 	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
+	Inbound        bool              `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
+	SeenAs         string            `json:"seen_as"`          // where the peer sees this node, on the path in use
+	Room           int               `json:"room"`             // largest record on the path in use, bytes
+	MTU            int               `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
 	Suite          string            `json:"suite"`            // "hybrid key agreement, record cipher"
 	Epoch          uint64            `json:"epoch"`            // 0 before the first
 	Handshakes     uint64            `json:"handshakes"`       // full ones since start

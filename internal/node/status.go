@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 
@@ -35,13 +36,16 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	}
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
-			st.Peers = append(st.Peers, peerStatus(p, s.Status()))
+			ps := s.Status()
+			st.Peers = append(st.Peers, peerStatus(p, ps, n.mtus.of(p.DID, ps.MTU)))
 		}
 	}
 	return st, nil
 }
 
-func peerStatus(p config.Peer, s session.Status) control.Peer {
+// peerStatus shows a session. Route is the MTU of the peer's routes, 0 if it is
+// not less than the session's.
+func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 	return control.Peer{
 		DID:            s.DID.String(),
 		Name:           s.Name,
@@ -50,6 +54,10 @@ func peerStatus(p config.Peer, s session.Status) control.Peer {
 		Link:           s.Link,
 		Carrier:        s.Carrier,
 		Endpoint:       endpoint(p, s.Endpoint),
+		Inbound:        s.Inbound,
+		SeenAs:         addrPort(s.Seen),
+		Room:           s.Room,
+		MTU:            cmp.Or(route, s.MTU),
 		Suite:          s.Suite,
 		Epoch:          uint64(s.Epoch),
 		Handshakes:     s.Handshakes,
@@ -62,6 +70,14 @@ func peerStatus(p config.Peer, s session.Status) control.Peer {
 		Queued:         uint64(s.Queued),
 		Dropped:        s.Dropped,
 	}
+}
+
+// addrPort is an address as text, nothing for none.
+func addrPort(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // endpoint is the one in use, or the first that the config names.
