@@ -45,7 +45,6 @@ func (n *node) load(context.Context) error {
 	if err := sameBase(n.config.Load(), c); err != nil {
 		return err
 	}
-	defer n.discovery.Look() // for peers that are new
 	return n.apply(c)
 }
 
@@ -91,6 +90,7 @@ func (n *node) apply(c *config.Config) error {
 		errs = append(errs, n.applyPeer(p))
 	}
 	n.config.Store(c)
+	n.discovery.Look() // for peers that are new
 	return errors.Join(errs...)
 }
 

@@ -29,7 +29,7 @@ func BenchmarkFrames(b *testing.B) {
 		{"heartbeat", AppendHeartbeat(nil, FrameHeartbeat, 1), func(p []byte) bool { _, ok := ParseHeartbeat(p); return ok }},
 		{"part", halves.At(0), func(p []byte) bool { _, _, _, ok := ParsePart(p); return ok }},
 		{"probe", AppendProbe(nil, 1, 1420), func(p []byte) bool { _, ok := ParseProbe(p); return ok }},
-		{"echo", AppendEcho(nil, 1, netip.MustParseAddrPort("192.0.2.1:4242")), func(p []byte) bool { _, _, ok := ParseEcho(p); return ok }},
+		{"echo", AppendEcho(nil, Echo{Nonce: 1, Seen: netip.MustParseAddrPort("192.0.2.1:4242"), Widest: 1452}), func(p []byte) bool { _, ok := ParseEcho(p); return ok }},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			b.ReportAllocs()
