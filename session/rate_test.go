@@ -104,31 +104,42 @@ func (m *meeting) close() {
 	m.ends[0]()
 }
 
-// BenchmarkHandshakes prints full handshakes a second, both ends on one core:
-// connection, handshake and session, from nothing to established.
-func BenchmarkHandshakes(b *testing.B) {
+// overBoth runs a benchmark over QUIC and over μTCP, both ends on one core. One
+// run does n handshakes; what is printed is how many are done a second and what
+// one costs both ends together.
+func overBoth(b *testing.B, n int, prepare func(b *testing.B, carrier wire.Carrier) (run, end func())) {
 	for _, c := range []struct {
 		name    string
 		carrier wire.Carrier
 	}{{"QUIC", wire.CarrierDirect}, {"UTCP", wire.CarrierUTCP}} {
 		b.Run(c.name, func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-			const n = 200
 			var took, cpu time.Duration
 			done := 0
 			for b.Loop() {
-				m := newMeeting(b, n, c.carrier, session.Settings{})
+				run, end := prepare(b, c.carrier)
 				time.Sleep(200 * time.Millisecond) // the nodes' goroutines find their places
 				runtime.GC()                       // what making the nodes has left
 				began, before := time.Now(), cpuTime()
-				m.establish(8)
+				run()
 				took, cpu, done = took+time.Since(began), cpu+cpuTime()-before, done+n
-				m.close()
+				end()
 			}
 			b.ReportMetric(float64(done)/took.Seconds(), "handshakes/s")
 			b.ReportMetric(cpu.Seconds()*1e3/float64(done), "cpu-ms/handshake")
 		})
 	}
+}
+
+// BenchmarkEstablish is a session from nothing to established at both ends, with
+// a stranger's first contact: proof of the address (Retry), connection, fetching
+// of the keys, full handshake, and on QUIC the proof of the direct path.
+func BenchmarkEstablish(b *testing.B) {
+	const n = 200
+	overBoth(b, n, func(b *testing.B, carrier wire.Carrier) (run, end func()) {
+		m := newMeeting(b, n, carrier, session.Settings{})
+		return func() { m.establish(8) }, m.close
+	})
 }
 
 // BenchmarkRotate prints how long a rotation of an established session takes on
