@@ -26,8 +26,7 @@ func usableEd25519(b *[32]byte) bool {
 // so both signs of x are canonical.
 func onCurve(y, p *big.Int) bool {
 	one := big.NewInt(1)
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665))
+	d := edwardsD()
 	yy := new(big.Int).Mul(y, y)
 	u := new(big.Int).Sub(yy, one)
 	v := d.Mul(d, yy)
@@ -43,14 +42,19 @@ func lowOrderY(y, p *big.Int) bool {
 	if y.Sign() == 0 || y.Cmp(one) == 0 || new(big.Int).Add(y, one).Cmp(p) == 0 {
 		return true
 	}
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665))
+	d := edwardsD()
 	yy := new(big.Int).Mul(y, y)
 	sum := d.Mul(d, yy)
 	sum.Add(sum, big.NewInt(2))
 	sum.Mul(sum, yy)
 	sum.Sub(sum, one)
 	return sum.Mod(sum, p).Sign() == 0
+}
+
+// edwardsD is the curve's d = -121665/121666 modulo p.
+func edwardsD() *big.Int {
+	d, _ := new(big.Int).SetString("52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3", 16)
+	return d
 }
 
 // usableX25519 reports whether b is a reduced coordinate that does not force an

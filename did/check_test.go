@@ -106,6 +106,13 @@ func TestCheckOfCoefficientsIsTheLibrarys(t *testing.T) {
 	}
 }
 
+func TestTheCurvesD(t *testing.T) {
+	d := new(big.Int).Mul(edwardsD(), big.NewInt(121666))
+	if d.Add(d, big.NewInt(121665)).Mod(d, fieldPrime()).Sign() != 0 {
+		t.Error("d is not -121665/121666")
+	}
+}
+
 // halves are the u with x(2P) = v, for v = 0, 1 or -1, found as square roots:
 // x(2P) = (u^2-1)^2 / (4u(u^2+au+1)).
 func halves(p, a, v *big.Int) (us []*big.Int) {
