@@ -91,6 +91,7 @@ func (n *node) apply(c *config.Config) error {
 		errs = append(errs, n.applyPeer(p))
 	}
 	n.config.Store(c)
+	n.discovery.Look() // for peers that are new
 	return errors.Join(errs...)
 }
 

@@ -53,15 +53,19 @@ func TestRates(t *testing.T) {
 			s.Plane().Traffic().RxBytes.Add(1000)
 			s.Plane().Traffic().TxBytes.Add(uint64(i * 10))
 		}
-		if rx, tx := r.rate(d); rx != 1000 || tx != (15+16+17+18)*10/4 || len(r.of[d]) != rateSamples {
+		if rx, tx := r.rate(d); rx != 1000 || tx != (14+15+16+17+18)*10/5 || len(r.of[d]) != 6 {
 			w.Error(rx, tx, r.of)
+		}
+		r.take(all, now.Add(19*time.Second+rateStep/2))
+		if len(r.of[d]) != 6 || r.of[d][5].at != now.Add(19*time.Second) {
+			w.Error("a sample too soon", r.of)
 		}
 		s.Plane().Traffic().RxBytes.Store(5)
 		r.take(all, now.Add(20*time.Second))
 		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
 			w.Error("after a new session", rx, tx)
 		}
-		r.take(nil, now)
+		r.take(nil, now.Add(22*time.Second))
 		if rx, _ := r.rate(did.DID{}); rx != 0 || len(r.of) != 0 {
 			w.Error(r.of)
 		}

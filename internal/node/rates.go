@@ -14,25 +14,35 @@ type sample struct {
 	rx, tx uint64
 }
 
-// rateSamples is how many are kept, one a second.
-const rateSamples = 5
+const (
+	// rateWindow is over how long rates are meant, and how often a sample is
+	// taken when nobody asks: an idle node is to sleep.
+	rateWindow = 5 * time.Second
+	// rateStep is the least time between samples of who asks often.
+	rateStep = 500 * time.Millisecond
+)
 
 // rates say how fast peers send and receive, over the last few seconds. The
-// watcher of the clock takes samples, status reads.
+// watcher of the host takes samples, and so does status, which reads them.
 type rates struct {
-	mu sync.Mutex
-	of map[did.DID][]sample
+	mu   sync.Mutex
+	last time.Time
+	of   map[did.DID][]sample // oldest first, at most one older than rateWindow
 }
 
 // take notes what the sessions have moved by now.
 func (r *rates) take(all []*session.Session, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now.Sub(r.last) < rateStep {
+		return
+	}
+	r.last = now
 	next := make(map[did.DID][]sample)
 	for _, s := range all {
 		t := s.Plane().Traffic()
 		old := r.of[s.DID()]
-		if len(old) == rateSamples {
+		for len(old) > 1 && now.Sub(old[1].at) >= rateWindow {
 			old = old[1:]
 		}
 		next[s.DID()] = append(old, sample{now, t.RxBytes.Load(), t.TxBytes.Load()})

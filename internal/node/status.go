@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
@@ -35,6 +36,7 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	for _, p := range n.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
+	n.rates.take(n.manager.Sessions(), time.Now())
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
 			s := s.Status()
