@@ -92,9 +92,9 @@ func TestBatchesHoldEachTestOnce(t *testing.T) {
 	got := batches([]Case{{By: by("a T1, b T2")}, {By: by("a T1, a T3")}, {By: by("a T1"), Race: true}, {Cut: "x"}})
 	var out []string
 	for _, b := range got {
-		out = append(out, fmt.Sprint(b.pkg, b.race, len(b.tests)))
+		out = append(out, fmt.Sprint(b.pkg, b.race, " ", len(b.tests)))
 	}
-	if s := strings.Join(out, " "); s != "afalse2 bfalse1 atrue1" {
+	if s := strings.Join(out, " "); s != "afalse 2 bfalse 1 atrue 1" {
 		t.Error(s)
 	}
 }
