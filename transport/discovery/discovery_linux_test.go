@@ -233,6 +233,7 @@ func TestManyNodesStartTogether(t *testing.T) {
 	if limit := nodes * 12 * 2; len(frames) > limit {
 		t.Errorf("more than %d", limit)
 	}
+	faults.Report(t, "D5", true, "%d packets for %d nodes, all found", len(frames), nodes)
 }
 
 // udpAt is where a packet begins behind Ethernet, IPv6 and UDP.
