@@ -39,7 +39,7 @@ func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d diale
 	if err != nil {
 		return d, false
 	}
-	h, err := a.hello(ctx, early)
+	h, err := a.hello(early)
 	if err != nil {
 		early.Close("no hello")
 		return d, false
@@ -58,11 +58,8 @@ func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d diale
 }
 
 // hello sends an M1r on a stream of its own.
-func (a *attempt) hello(ctx context.Context, early link.EarlyConn) (*hello, error) {
-	st, err := early.OpenStream(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (a *attempt) hello(early link.EarlyConn) (*hello, error) {
+	st := early.Stream()
 	params, err := a.s.params(a.number)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/bubble"
 )
 
 // watched is a manager of which only the history lives.
@@ -30,7 +31,7 @@ func wantNext(t *testing.T, w *Watch, epoch uint32, missed uint64) {
 }
 
 func TestWatchGoesOnWhereHistoryEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m, add := watched(t)
 		add(0, 3)
 		w := m.Watch()

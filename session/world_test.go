@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -39,7 +39,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, false,
 func withAllCarriers(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, true, f) }
 
 func inWorldOf(t *testing.T, all bool, f func(t *testing.T, w *world)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: memnet.New(1), all: all}
 		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond})
 		w.a, w.b = w.host(1), w.host(2)

@@ -2,11 +2,11 @@ package transport
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -123,7 +123,7 @@ func TestFullSocketRefusesTheRest(t *testing.T) {
 
 func TestSegmentationThatIsRefusedPausesOnThatPath(t *testing.T) {
 	for _, e := range []unix.Errno{unix.EIO, unix.EINVAL, unix.EMSGSIZE} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			k, p := scripted(func(_, records, _ int, _ bool) unix.Errno {
 				if records > 1 {
 					return e

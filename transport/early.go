@@ -119,11 +119,30 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
 	conf := t.dialler.withTickets(remote, k.size, k.state)
+	defer t.hold(remote)()
 	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(k.size))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s early: %w", remote, t.closedOr(connError(err)))
 	}
-	return &earlyConn{t, qc}, nil
+	st, err := newStream(qc.OpenStream())
+	if err != nil {
+		qc.CloseWithError(closeCode, "no stream")
+		return nil, err
+	}
+	return &earlyConn{t, qc, st}, nil
+}
+
+// hold keeps handshakes to a remote from leaving until the function it returns is
+// called. quic-go 0.65 replaces the remembered transport parameters by the peer's
+// while OpenStream reads them, without a lock: no answer may come in before.
+func (t *Transport) hold(remote netip.AddrPort) (release func()) {
+	open := make(chan struct{})
+	t.held.Store(remote, open)
+	return func() {
+		t.held.CompareAndDelete(remote, open)
+		t.queue.pass()
+		close(open)
+	}
 }
 
 // An earlyConn is a connection that we dial and whose handshake is under way. It
@@ -131,11 +150,10 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 type earlyConn struct {
 	t  *Transport
 	qc *quic.Conn
+	st link.Stream
 }
 
-func (c *earlyConn) OpenStream(context.Context) (link.Stream, error) {
-	return newStream(c.qc.OpenStream())
-}
+func (c *earlyConn) Stream() link.Stream { return c.st }
 
 func (c *earlyConn) Close(reason string) error {
 	return connError(c.qc.CloseWithError(closeCode, reason))

@@ -6,13 +6,19 @@ import (
 	"time"
 )
 
-func earlyConnOf(t *testing.T, a, b *node) *earlyConn {
+// wantTicket waits until a has one: the server sends it after the handshake.
+func wantTicket(t *testing.T, a *node) {
 	t.Helper()
-	eventually(t, 2*time.Second, "a ticket", func() bool {
+	eventually(t, 10*time.Second, "a ticket", func() bool {
 		a.dialler.tickets.mu.Lock()
 		defer a.dialler.tickets.mu.Unlock()
 		return len(a.dialler.tickets.of) == 1
 	})
+}
+
+func earlyConnOf(t *testing.T, a, b *node) *earlyConn {
+	t.Helper()
+	wantTicket(t, a)
 	c, err := a.DialEarly(testContext(t), b.LocalAddr())
 	if err != nil {
 		t.Fatal(err)
@@ -26,11 +32,7 @@ func TestEarlyDial(t *testing.T) {
 	a, b, _, _ := pair(t)
 	ctx := testContext(t)
 	early := earlyConnOf(t, a, b)
-	st, err := early.OpenStream(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := st.Write([]byte("hello")); err != nil {
+	if _, err := early.Stream().Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
 	cb, err := b.Accept(ctx)
@@ -51,14 +53,13 @@ func TestEarlyDial(t *testing.T) {
 // A server that came up anew does not take tickets; the connection is good.
 func TestForeignTicketIsNotTaken(t *testing.T) {
 	a, b, _, _ := pair(t)
+	wantTicket(t, a)
 	at := b.LocalAddr()
 	b.Close()
 	b = startNode(t, at)
 	ctx := testContext(t)
 	early := earlyConnOf(t, a, b)
-	if st, err := early.OpenStream(ctx); err == nil {
-		st.Write([]byte("lost"))
-	}
+	early.Stream().Write([]byte("lost"))
 	accepted := make(chan error, 1)
 	go func() {
 		cb, err := b.Accept(ctx)

@@ -4,9 +4,9 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -74,7 +74,7 @@ func TestQUICsOwnPacketsBringHints(t *testing.T) {
 }
 
 func TestHintsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newHints()
 		for i := range 5000 {
 			h.note(remoteN(i), time.Now())

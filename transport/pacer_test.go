@@ -4,10 +4,11 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/libertaria-project/l2tun/internal/bubble"
 )
 
 var paced, stranger = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
@@ -37,7 +38,7 @@ func wantPause(t *testing.T, p *pacer, want time.Duration, when string) {
 }
 
 func TestReaderWaitsForTheReceiver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPacer()
 		f := p.join(paced)
 		give(p, paced, paceAhead-1, 1400)
@@ -73,7 +74,7 @@ func TestReaderWaitsForTheReceiver(t *testing.T) {
 }
 
 func TestOnlyConnectionsArePaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPacer()
 		f := p.join(paced)
 		if p.join(paced) != f {

@@ -4,11 +4,11 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
@@ -29,7 +29,7 @@ func initialPacket(size int, src netip.AddrPort) packet {
 }
 
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var s smallInitials
 		small, full := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
 		s.note(initialPacket(1200, small))

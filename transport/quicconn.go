@@ -3,12 +3,19 @@ package transport
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
 )
+
+// maxHold bounds how long handshake packets wait for an early dial, which takes a
+// fraction of a millisecond; a dial that quic-go makes wait for an answer, because
+// the ticket is of no use, would otherwise wait for ever.
+const maxHold = 50 * time.Millisecond
 
 // A quicConn is the packet conn under quic-go: it reads from our queue and
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
@@ -19,6 +26,7 @@ type quicConn struct {
 	batch *batcher
 	pace  *pacer
 	count *counters
+	held  *sync.Map // of Transport
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
 }
@@ -70,6 +78,9 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 // handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := addrPort(addr)
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		c.awaitRelease(to)
+	}
 	if len(b) > 0 && b[0]&0x80 == 0 && c.batch.write(b, oob, to) {
 		return len(b), len(oob), nil
 	}
@@ -82,6 +93,17 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 		return 0, 0, err
 	}
 	return len(b), len(oob), nil
+}
+
+// awaitRelease blocks the one connection that sends a handshake packet while an
+// early dial to the same remote sets itself up: see Transport.hold.
+func (c *quicConn) awaitRelease(remote netip.AddrPort) {
+	if open, ok := c.held.Load(remote); ok {
+		select {
+		case <-open.(chan struct{}):
+		case <-time.After(maxHold):
+		}
+	}
 }
 
 // SyscallConn is refused until quic-go has sized the buffers: with it quic-go

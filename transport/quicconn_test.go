@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
@@ -160,7 +161,7 @@ func TestQueueOfQUIC(t *testing.T) {
 		}
 	})
 	t.Run("wakes for a packet, a deadline and the end", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			q := newQUICQueue(new(counters))
 			results := make(chan error)
 			pop := func() { _, err := q.pop(msgs(1)); results <- err }

@@ -76,6 +76,12 @@ func (q *quicQueue) put(p *packet) {
 	q.n++
 }
 
+// pass orders what its caller did before everything that is pushed later.
+func (q *quicQueue) pass() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+}
+
 // pop blocks until it can fill at least one message, the deadline passes, or
 // the queue is closed. An error comes without messages.
 func (q *quicQueue) pop(ms []ipv4.Message) (int, error) {

@@ -55,6 +55,7 @@ type Transport struct {
 	initials smallInitials
 	count    counters
 	dialler  dialler
+	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
 	utcp     utcpDoor
 	handler  atomic.Pointer[link.Handler]
 
@@ -135,7 +136,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.batch = newBatcher(patient, segment, &t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,

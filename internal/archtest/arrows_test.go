@@ -33,6 +33,7 @@ func arrows() map[string][]string {
 
 		// What serves tests and scripts.
 		"internal/lab":      nil,
+		"internal/bubble":   nil,
 		"internal/memnet":   {"internal/link", "internal/wire"},
 		"tun/tuntest":       {"tun"},
 		"internal/archtest": nil,

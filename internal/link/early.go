@@ -15,9 +15,10 @@ type EarlyDialer interface {
 // An EarlyConn is a connection whose handshake is under way. End it with
 // Complete or Close.
 type EarlyConn interface {
-	OpenStream(ctx context.Context) (Stream, error)
+	// Stream is the one stream that may be used before Complete.
+	Stream() Stream
 	// Complete waits for the handshake and returns the connection. Unless the
-	// peer has taken what was sent, the early streams are dead.
+	// peer has taken what was sent, the early stream is dead.
 	Complete(ctx context.Context) (conn Conn, taken bool, err error)
 	Close(reason string) error
 }

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport/discovery"
@@ -21,7 +21,7 @@ func found(d did.DID, at string) discovery.Found {
 }
 
 func TestWhatIsFoundComesAfterWhatIsConfigured(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var p places
 		bob, eve := did.FromDigest([32]byte{1}), did.FromDigest([32]byte{2})
 		p.Set(bob, "bob.example:4242", "192.0.2.1:4242")

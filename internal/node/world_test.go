@@ -6,10 +6,10 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/session"
@@ -33,7 +33,7 @@ type host struct {
 }
 
 func inWorld(t *testing.T, hosts int, f func(w *world)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := &world{T: t, net: memnet.New(1)}
 		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond})
 		for i := range hosts {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/tun"
 	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
@@ -27,7 +28,7 @@ func TestChannelReadsWhatIsQueuedInOneBatch(t *testing.T) {
 }
 
 func TestChannelReadBlocksDurablyUntilClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := tuntest.NewChannel(1)
 		var got error
 		done := false
