@@ -120,10 +120,13 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	defer context.AfterFunc(t.ctx, cancel)()
 	conf := t.dialler.withTickets(remote, k.size, k.state)
 	defer t.hold(remote)()
+	done := t.ledger.befriend(remote)
 	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(k.size))
 	if err != nil {
+		done()
 		return nil, fmt.Errorf("dial %s early: %w", remote, t.closedOr(connError(err)))
 	}
+	context.AfterFunc(qc.Context(), done)
 	st, err := newStream(qc.OpenStream())
 	if err != nil {
 		qc.CloseWithError(closeCode, "no stream")
@@ -189,6 +192,7 @@ func (t *Transport) settle(qc *quic.Conn) {
 			return
 		}
 	}
+	t.wg.Go(func() { t.befriend(qc) })
 	c, err := t.adopt(qc)
 	if err != nil {
 		t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
@@ -198,6 +202,15 @@ func (t *Transport) settle(qc *quic.Conn) {
 	case t.incoming <- c:
 	case <-qc.Context().Done():
 	case <-t.ctx.Done():
+	}
+}
+
+// befriend lifts the limit of the ledger once the handshake is complete.
+func (t *Transport) befriend(qc *quic.Conn) {
+	select {
+	case <-qc.HandshakeComplete():
+		context.AfterFunc(qc.Context(), t.ledger.befriend(addrPort(qc.RemoteAddr())))
+	case <-qc.Context().Done():
 	}
 }
 

@@ -73,6 +73,7 @@ func (s *sorter) take(p *packet) {
 		return
 	}
 	s.t.initials.note(*p)
+	s.t.ledger.heard(p.src, p.data)
 	s.quic = append(s.quic, *p)
 }
 
