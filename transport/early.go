@@ -185,14 +185,11 @@ func (c *earlyConn) Complete(ctx context.Context) (conn link.Conn, taken bool, e
 // once if 0-RTT was used: then the TLS server has written its whole flight, and
 // the exporter is final.
 func (t *Transport) settle(qc *quic.Conn) {
-	if !qc.ConnectionState().Used0RTT {
-		select {
-		case <-qc.HandshakeComplete():
-		case <-qc.Context().Done():
-			return
-		}
+	if qc.ConnectionState().Used0RTT {
+		t.wg.Go(func() { t.befriend(qc) })
+	} else if !t.befriend(qc) {
+		return
 	}
-	t.wg.Go(func() { t.befriend(qc) })
 	c, err := t.adopt(qc)
 	if err != nil {
 		t.log.Debug("connection not accepted", "remote", qc.RemoteAddr(), "err", err)
@@ -205,12 +202,14 @@ func (t *Transport) settle(qc *quic.Conn) {
 	}
 }
 
-// befriend lifts the limit of the ledger once the handshake is complete.
-func (t *Transport) befriend(qc *quic.Conn) {
+// befriend waits until the handshake is complete, and lifts the ledger's limit.
+func (t *Transport) befriend(qc *quic.Conn) (complete bool) {
 	select {
 	case <-qc.HandshakeComplete():
 		context.AfterFunc(qc.Context(), t.ledger.befriend(addrPort(qc.RemoteAddr())))
+		return true
 	case <-qc.Context().Done():
+		return false
 	}
 }
 

@@ -93,6 +93,27 @@ func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 	}
 }
 
+func TestFirstPacketsAreBounded(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var count counters
+		door := newDoorkeeper(&count)
+		first, other := initialPacket(1200, netip.AddrPort{}).data, []byte{0x40, 1, 2}
+		taken := 0
+		for range 50_000 { // in one second
+			time.Sleep(20 * time.Microsecond)
+			if door.admits(first) {
+				taken++
+			}
+			if !door.admits(other) {
+				t.Fatal("a packet of a connection was turned away")
+			}
+		}
+		if taken < firstPackets || taken > firstPackets+firstPacketsBurst+10 || count.turnedAway.Load() != uint64(50_000-taken) {
+			t.Fatalf("%d taken, %d counted", taken, count.turnedAway.Load())
+		}
+	})
+}
+
 func TestRetryStillConnects(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	b.door.free.SetLimit(0)

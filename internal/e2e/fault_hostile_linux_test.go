@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,14 +80,11 @@ func TestFaultRandomDatagrams(t *testing.T) {
 
 // H2: the same behind headers that B knows.
 func TestFaultRandomRecords(t *testing.T) {
-	w, a, b, to := attacked(t)
+	w, a, b := twoNodes(t, lab.Shape{MTU: 1600}, "")
+	to := netip.AddrPortFrom(w.B.IP4, port)
 	seen, err := w.R.Capture("eth0", 20_000, nil)
 	w.ok(err)
-	b.kill()
-	b.up()
-	w.eventually(20*time.Second, "A has another session with B", func() bool { return a.peer(b).Handshakes > 1 })
-	w.established(a, b) // QUIC packets too
-	w.pings(w.A, b.v4, 50)
+	w.bothUp(a, b) // with QUIC packets
 	w.direct(a, b)
 	w.pings(w.A, b.v4, 50)
 	mine := netip.AddrPortFrom(w.A.IP4, port)
@@ -142,7 +140,18 @@ func TestFaultManySources(t *testing.T) {
 
 // H6: what looks like the first packet of a QUIC dial and is none.
 func TestFaultWrongHellos(t *testing.T) {
-	w, a, b, to := attacked(t)
+	w := newWorld(t, lab.Shape{Routed: true, C: true})
+	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
+	to := netip.AddrPortFrom(w.B.IP4, port)
+	a.knows(b, b.endpoint4())
+	b.knows(a, "")
+	b.knows(c, "")
+	c.knows(b, b.endpoint4())
+	w.bothUp(a, b)
+	w.direct(a, b)
+	var took time.Duration
+	var honest sync.WaitGroup
+	honest.Go(func() { time.Sleep(6 * time.Second); took = w.honest(c, b) })
 	count := w.answers(w.B)
 	rng := rand.NewChaCha8([32]byte{6})
 	in := w.attack(a, b, under{id: "H6", rate: 50_000, count: 500_000, grown: 16, delivered: 50, make: func(i int) []byte {
@@ -152,7 +161,8 @@ func TestFaultWrongHellos(t *testing.T) {
 		return udp(foreign(i), to, p)
 	}})
 	packets, out := count()
-	faults.Report(t, "H6", out <= in, "%d bytes in, %d bytes out in %d packets", in, out, packets)
+	honest.Wait()
+	faults.Report(t, "H6", out <= in, "%d bytes in, %d bytes out in %d packets; C got its session in %v meanwhile", in, out, packets, ms(took))
 }
 
 // H8: ten times each record that R saw, in B's name and in a stranger's.
