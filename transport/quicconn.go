@@ -21,12 +21,13 @@ const maxHold = 50 * time.Millisecond
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
 // because without both quic-go would read the socket itself.
 type quicConn struct {
-	sock  socket
-	queue *quicQueue
-	batch *batcher
-	pace  *pacer
-	count *counters
-	held  *sync.Map // of Transport
+	sock   socket
+	queue  *quicQueue
+	batch  *batcher
+	pace   *pacer
+	count  *counters
+	ledger *ledger
+	held   *sync.Map // of Transport
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
 }
@@ -78,6 +79,10 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 // handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := addrPort(addr)
+	if !c.ledger.allows(to, b) {
+		c.count.unproven.Add(1)
+		return len(b), len(oob), nil
+	}
 	if len(b) > 0 && b[0]&0x80 != 0 {
 		c.awaitRelease(to)
 	}
