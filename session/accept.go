@@ -318,6 +318,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 	if err == nil {
 		return
 	}
+	s.tally.failed(err)
 	if p != nil {
 		s.epochs.retire(p.id)
 		p.res.Erase()

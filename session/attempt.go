@@ -81,7 +81,7 @@ func (s *Session) spare(now time.Time) {
 	}
 	a := &attempt{spare: true}
 	for _, l := range s.links() {
-		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful()) {
+		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful() || s.lacks(l)) {
 			a.links = append(a.links, l)
 		}
 	}
@@ -139,6 +139,7 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 	if err == nil {
 		return
 	}
+	s.tally.failed(err)
 	level := slog.LevelInfo
 	if a.spare {
 		level = slog.LevelDebug

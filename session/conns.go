@@ -75,7 +75,7 @@ func (s *Session) retireConns(now time.Time) {
 		case !a.closeAt.IsZero():
 		case x == nil || !x.main:
 			a.closeAt = now.Add(linger)
-		case s.using != nil && x.rank() > s.using.rank() && conn.Link() == wire.LinkUTCP:
+		case s.using != nil && s.rank(x) > s.rank(s.using) && conn.Link() == wire.LinkUTCP:
 			a.closeAt = now.Add(standbyLife)
 		}
 	}
@@ -92,7 +92,7 @@ func (s *Session) streamConn() link.Conn {
 	}
 	var best *path
 	for _, x := range s.paths {
-		if x.conn != nil && x.proven && (best == nil || x.rank() < best.rank() || x.rank() == best.rank() && x.main) {
+		if x.conn != nil && x.proven && (best == nil || s.rank(x) < s.rank(best) || s.rank(x) == s.rank(best) && x.main) {
 			best = x
 		}
 	}

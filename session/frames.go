@@ -94,7 +94,9 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 		}
 	case wire.FrameEcho:
 		if e, ok := wire.ParseEcho(f); ok {
-			s.probed(p, e, now)
+			if !s.ponged(p, e.Nonce, now) {
+				s.probed(p, e, now)
+			}
 			return
 		}
 	case wire.FrameHeartbeat:

@@ -39,9 +39,6 @@ type path struct {
 	quiet time.Time      // when records began to come by another path
 }
 
-// rank orders carriers: direct before datagram before utcp.
-func (p *path) rank() int { return int(p.Carrier()) }
-
 // hold is how long the path must answer before it is used.
 func (p *path) hold() time.Duration {
 	if !p.lost {
@@ -165,7 +162,7 @@ func (s *Session) use(x *path, now time.Time) {
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || x.rank() < best.rank()) {
+		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || s.rank(x) < s.rank(best)) {
 			best = x
 		}
 	}
@@ -191,7 +188,7 @@ func (s *Session) lose(now time.Time) {
 	}
 	var next *path
 	for _, y := range s.paths {
-		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || y.rank() < next.rank()) {
+		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || s.rank(y) < s.rank(next)) {
 			next = y
 		}
 	}
@@ -252,7 +249,7 @@ func (s *Session) spread(now time.Time) {
 			s.addDirect(d, true, now)
 		}
 	}
-	if !s.hasLink(wire.LinkQUIC) {
+	if !s.hasLink(wire.LinkQUIC) || s.lacks(wire.LinkUTCP) {
 		s.spare(now)
 		s.spreadAt = now.Add(standbyGap)
 	}

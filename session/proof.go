@@ -48,6 +48,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 		return p.err
 	}
 	s.takePath(p, won, now)
+	s.tally.proven(p.kind)
 	if p.kind == rotation.Full {
 		s.full++
 	}

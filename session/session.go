@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -30,7 +31,8 @@ type Session struct {
 	wg     sync.WaitGroup // the loop, attempts, watchers of connections
 	done   chan struct{}  // closed when the loop has ended
 
-	status      atomic.Pointer[snapshot]     // what the loop last published
+	status      atomic.Pointer[snapshot] // what the loop last published
+	tally       tally
 	sealing     atomic.Pointer[record.Epoch] // the epoch in use, for the message channel
 	receivable  record.Table[*record.Epoch]  // whose peer is proven
 	channelSent atomic.Uint64                // records on the message channel
@@ -73,7 +75,9 @@ type Session struct {
 	recarry         time.Time // when to open it again
 	full            uint64    // full handshakes since start
 	fullAt          time.Time
-	refused         uint64    // events that the table has no transition for
+	refused         uint64        // events that the table has no transition for
+	preferred       *wire.Carrier // nil: the best
+	pings           []*ping
 	shunned         time.Time // full handshakes of the peer are refused until then
 	waiters         []chan error
 	replies         []func() // to be given after the next publish
@@ -194,6 +198,7 @@ func (s *Session) event(e Event, now time.Time) bool {
 	from := s.state
 	s.state, s.since = to, now
 	s.noteReason(to, e)
+	s.tally.enter(to)
 	s.record(from, e, now)
 	s.entered(from, now)
 	return true

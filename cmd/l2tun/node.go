@@ -15,6 +15,7 @@ type nodeOptions struct {
 	Socket     string
 	Logger     *slog.Logger
 	Confirm    time.Duration // 0: it need not be confirmed
+	TunFD      int           // a device that was passed to us; 0: none
 	Ready      func()        // the interface is up
 }
 
@@ -23,5 +24,5 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
-		Program: control.Program(), Confirm: o.Confirm, Ready: o.Ready})
+		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Ready: o.Ready})
 }

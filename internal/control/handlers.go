@@ -19,6 +19,9 @@ func routes(h Handler, long *longCalls) http.Handler {
 	mux.HandleFunc("POST /v1/send", long.lasting(sendHandler(h)))
 	mux.HandleFunc("POST /v1/receive", long.lasting(receiveHandler(h)))
 	mux.HandleFunc("GET /v1/events", long.lasting(eventsHandler(h)))
+	if o, ok := h.(Observer); ok {
+		observe(mux, o, long)
+	}
 	short("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
 	return mux
 }

@@ -79,8 +79,9 @@ func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("the control socket is gone: %w", err), ln.Close())
 	}
 	ending, end := context.WithCancel(context.Background())
-	s := &Server{path: path, file: info, ln: netutil.LimitListener(ln, maxConns), end: end, http: &http.Server{
-		Handler:           named(routes(h, newLongCalls(ending))),
+	s := &Server{path: path, file: info, ln: netutil.LimitListener(callerListener{ln}, maxConns), end: end, http: &http.Server{
+		Handler:           named(onlyFor(os.Geteuid(), routes(h, newLongCalls(ending)))),
+		ConnContext:       noteCaller,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       callTime,
 		WriteTimeout:      callTime,

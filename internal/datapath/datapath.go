@@ -21,6 +21,7 @@ type Datapath struct {
 	epochs  record.Table[*receiver]
 	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
+	taps    taps
 	hint    atomic.Pointer[func(netip.AddrPort)]
 }
 

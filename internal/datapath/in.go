@@ -37,7 +37,7 @@ func sameID(a, b []byte) bool {
 // receive opens the records of one epoch.
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
-	in.peer = r.peer
+	in.peer, in.carrier = r.peer, path.Carrier()
 	heard := 0 // largest record that cannot be a replay
 	widest := r.peer.traffic.Heard(path.Carrier())
 	for _, rec := range recs {
@@ -137,15 +137,19 @@ func (in *inbound) write(d *Datapath) {
 		return
 	}
 	in.endRun()
+	if t := d.taps.all.Load(); t != nil {
+		tapIn(*t, in.peer, in.pkts[:in.n])
+	}
 	t := &in.peer.traffic
 	written, err := d.dev.Write(in.pkts[:in.n])
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
 	}
+	var sum count
 	for _, c := range in.counts[:written] {
-		t.RxPackets.Add(uint64(c.packets))
-		t.RxBytes.Add(uint64(c.bytes))
+		sum.packets, sum.bytes = sum.packets+c.packets, sum.bytes+c.bytes
 	}
+	t.Received(in.carrier, sum.packets, sum.bytes)
 	in.n, in.next = 0, tun.Headroom
 }
 

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -27,7 +28,8 @@ type inbound struct {
 	apart    []byte // with stride: a batch before its packets are laid out
 	segments tun.Segments
 
-	peer *Peer // whose packets these are
+	peer    *Peer // whose packets these are
+	carrier wire.Carrier
 }
 
 // A count is what the peer sent of what is now one packet.

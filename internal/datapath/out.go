@@ -74,6 +74,9 @@ func (d *Datapath) send(pkts []tun.Packet, out *outbound) {
 		}
 		groups[last].pkts = append(groups[last].pkts, &pkts[i])
 	}
+	if t := d.taps.all.Load(); t != nil {
+		tapOut(*t, groups)
+	}
 	for i := range groups {
 		groups[i].peer.send(groups[i].pkts, out)
 		groups[i].peer = nil
@@ -176,8 +179,7 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		out.sealed.Truncate(n)
 		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
 	}
-	p.traffic.TxPackets.Add(uint64(c.records))
-	p.traffic.TxBytes.Add(uint64(c.bytes))
+	p.traffic.Sent(tx.path.Carrier(), c.records, c.bytes)
 }
 
 // largest is the largest record of a batch, bytes.

@@ -54,6 +54,7 @@ type Traffic struct {
 	from                 atomic.Pointer[heardOn]
 	widest               [wire.CarrierUTCP + 1]Widest // see Heard
 	drops                [numDrops]atomic.Uint64
+	carried              [len(carriers)]moved
 }
 
 type heardOn struct{ path Path }

@@ -58,6 +58,7 @@ func sameBase(old, c *config.Config) error {
 		{"listen", old.Listen == c.Listen},
 		{"mtu", old.MTU == c.MTU},
 		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
+		{"metrics", old.Metrics == c.Metrics},
 		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
 		{"session", old.Session == c.Session},
 	} {

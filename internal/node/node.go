@@ -33,6 +33,7 @@ type Options struct {
 	Logger     *slog.Logger  // nil: none
 	Program    string        // version of the program, for status
 	Confirm    time.Duration // the node stops unless it is confirmed within this time; 0: it need not be
+	TunFD      int           // descriptor of a device that was passed to us; 0: make one
 	Ready      func()        // called once the interface is up and commands are answered
 }
 
@@ -55,6 +56,7 @@ type node struct {
 
 	config atomic.Pointer[config.Config] // what is applied
 	mu     sync.Mutex                    // one apply at a time
+	rates  rates
 
 	reloads sync.Mutex // one reload at a time
 
@@ -72,7 +74,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{})}
+	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{}),
+		rates: rates{wake: make(chan struct{}, 1)}}
 	n.down = func() { cancel(context.Canceled) }
 	defer n.stop()
 	if err := n.start(cancel); err != nil {
@@ -101,7 +104,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
-	steps := []func(*config.Config) error{n.startLock, n.startDevice, n.startNetwork, n.startSessions}
+	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startNetwork, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -120,7 +123,10 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.confirmStart(fail); err != nil {
 		return err
 	}
-	return n.startControl(fail)
+	if err := n.startMetrics(c); err != nil {
+		return err
+	}
+	return n.startControl(c, fail)
 }
 
 // stop undoes what start did, the last first.
@@ -146,7 +152,7 @@ func (n *node) startLock(c *config.Config) error {
 }
 
 func (n *node) startDevice(c *config.Config) (err error) {
-	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU}); err != nil {
+	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU, FD: n.o.TunFD}); err != nil {
 		return err
 	}
 	n.defers(func() { n.dev.Close() })
@@ -225,16 +231,23 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 	}()
 	n.defers(func() {
 		n.manager.Close() // first: peers are told while packets still flow
+		if n.o.TunFD != 0 {
+			n.kernel.Undo() // the device stays, so its routes would
+		}
 		n.dev.Close()
 		<-n.ended
 	})
 }
 
-// startControl answers commands from now on.
-func (n *node) startControl(fail context.CancelCauseFunc) error {
+// startControl makes the socket, gives up the privileges that nothing needs after it,
+// and answers commands from then on.
+func (n *node) startControl(c *config.Config, fail context.CancelCauseFunc) error {
 	srv, err := control.NewServer(n.o.Socket, handler{n}, n.log)
 	if err != nil {
 		return err
+	}
+	if err := n.confine(c); err != nil {
+		return errors.Join(err, srv.Close())
 	}
 	served := make(chan struct{})
 	go func() {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/health"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -36,10 +38,14 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	}
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
-			ps := s.Status()
-			st.Peers = append(st.Peers, peerStatus(p, ps, n.mtus.of(p.DID, ps.MTU)))
+			s := s.Status()
+			ps := peerStatus(p, s, n.mtus.of(p.DID, s.MTU))
+			ps.RxRate, ps.TxRate = n.rates.rate(p.DID, ps.RxBytes, ps.TxBytes, time.Now())
+			st.Peers = append(st.Peers, ps)
 		}
 	}
+	st.Config, st.ConfigDigest = c.Path, c.Digest()
+	st.Health = health.Of(st)
 	return st, nil
 }
 
@@ -67,6 +73,8 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		TxBytes:        s.TxBytes,
 		RxPackets:      s.RxPackets,
 		TxPackets:      s.TxPackets,
+		EpochAgeMS:     s.EpochAge.Milliseconds(),
+		Prefer:         s.Preferred,
 		Queued:         uint64(s.Queued),
 		Dropped:        s.Dropped,
 	}
