@@ -16,6 +16,7 @@ const (
 	silentRounds = 8                // after which an address that never answered is dropped
 	candidateGap = 5 * time.Second  // between rounds of one that does not answer
 	standbyGap   = 15 * time.Second // of a proven path that is not in use
+	restingGap   = time.Minute      // the same while no packets are sent: nobody needs it soon
 	returnGap    = time.Second      // of a lost one that answers again
 	settleTime   = 50 * time.Millisecond
 )
@@ -66,6 +67,8 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return returnGap
 	case !x.proven && !x.lost:
 		return candidateGap
+	case now.Sub(link.Time(s.plane.Traffic().LastSent.Load())) > standbyGap:
+		return restingGap
 	}
 	return standbyGap
 }

@@ -20,7 +20,7 @@ func BenchmarkThousandPeers(b *testing.B) {
 		time.Sleep(time.Second)
 		before := used()
 		m.establish(8)
-		time.Sleep(15 * time.Second) // direct is proven, handshakes are over
+		time.Sleep(30 * time.Second) // direct is proven, handshakes are over
 		b.ReportMetric(float64(used()-before)/n/2, "B/session")
 		began, cpu := time.Now(), cpuTime()
 		time.Sleep(watch)
