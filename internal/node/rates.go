@@ -14,7 +14,7 @@ const (
 	sampleEvery = time.Second
 	// sampleIdle is their distance while nothing moves and nobody asks: an idle
 	// node wakes up for little.
-	sampleIdle = 30 * time.Second
+	sampleIdle = 2 * time.Minute
 	// askedLately is how long somebody who asked is expected to ask again.
 	askedLately = 10 * time.Second
 )
