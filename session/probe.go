@@ -17,6 +17,7 @@ const (
 	candidateGap = 5 * time.Second  // between rounds of one that does not answer
 	standbyGap   = 15 * time.Second // of a proven path that is not in use
 	restingGap   = time.Minute      // the same while no packets are sent: nobody needs it soon
+	aliveGap     = 5 * time.Minute  // the same of a connection's, which has keepalives of its own
 	returnGap    = time.Second      // of a lost one that answers again
 	settleTime   = 50 * time.Millisecond
 )
@@ -67,10 +68,12 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return returnGap
 	case !x.proven && !x.lost:
 		return candidateGap
-	case now.Sub(link.Time(s.plane.Traffic().LastSent.Load())) > standbyGap:
-		return restingGap
+	case now.Sub(link.Time(s.plane.Traffic().LastSent.Load())) <= standbyGap:
+		return standbyGap
+	case x.conn != nil:
+		return aliveGap
 	}
-	return standbyGap
+	return restingGap
 }
 
 // probe sends one round on a path: where direct answers, or is likely to, one
