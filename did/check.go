@@ -1,9 +1,10 @@
 package did
 
 import (
-	"crypto/ecdh"
 	"math/big"
 	"slices"
+
+	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 )
 
 // Two encodings of one point would be two DIDs of one key, and points of low
@@ -25,8 +26,7 @@ func usableEd25519(b *[32]byte) bool {
 // so both signs of x are canonical.
 func onCurve(y, p *big.Int) bool {
 	one := big.NewInt(1)
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665))
+	d := edwardsD()
 	yy := new(big.Int).Mul(y, y)
 	u := new(big.Int).Sub(yy, one)
 	v := d.Mul(d, yy)
@@ -42,8 +42,7 @@ func lowOrderY(y, p *big.Int) bool {
 	if y.Sign() == 0 || y.Cmp(one) == 0 || new(big.Int).Add(y, one).Cmp(p) == 0 {
 		return true
 	}
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665))
+	d := edwardsD()
 	yy := new(big.Int).Mul(y, y)
 	sum := d.Mul(d, yy)
 	sum.Add(sum, big.NewInt(2))
@@ -52,22 +51,59 @@ func lowOrderY(y, p *big.Int) bool {
 	return sum.Mod(sum, p).Sign() == 0
 }
 
-// usableX25519 reports whether b is a reduced coordinate that does not force
-// an all-zero shared secret (RFC 7748 section 6.1).
+// edwardsD is the curve's d = -121665/121666 modulo p.
+func edwardsD() *big.Int {
+	d, _ := new(big.Int).SetString("52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3", 16)
+	return d
+}
+
+// usableX25519 reports whether b is a reduced coordinate that does not force an
+// all-zero shared secret (RFC 7748 section 6.1). Those that do belong to the
+// points whose order divides 8, on the curve and on its twist; reduced, there
+// are five: a scalar multiplication would find the same and cost a hundred times
+// as much in each handshake.
 func usableX25519(b *[32]byte) bool {
-	if littleEndian(b[:]).Cmp(fieldPrime()) >= 0 {
+	if b[31]&0x80 != 0 || littleEndian(b[:]).Cmp(fieldPrime()) >= 0 {
 		return false
 	}
-	public, err := ecdh.X25519().NewPublicKey(b[:])
-	if err != nil {
-		return false
+	for _, low := range lowOrderU() {
+		if *b == low {
+			return false
+		}
 	}
-	probe, err := ecdh.X25519().NewPrivateKey(append(make([]byte, 31), 1))
-	if err != nil {
-		return false
+	return true
+}
+
+// lowOrderU are the coordinates of the points of order 4 (on the curve 1, on the
+// twist -1), 2 (0) and 8, little-endian.
+func lowOrderU() [5][32]byte {
+	minusOne := [32]byte{0xec, 31: 0x7f}
+	for i := 1; i < 31; i++ {
+		minusOne[i] = 0xff
 	}
-	_, err = probe.ECDH(public)
-	return err == nil
+	return [5][32]byte{
+		{},
+		{1},
+		minusOne,
+		{0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+			0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+		{0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+			0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+	}
+}
+
+// usableMLKEM is the check of FIPS 203 section 7.2: each coefficient, of 12 bits,
+// is reduced. The 32 bytes behind them may be anything. Unpacking the key would
+// say the same and expand its matrix, once more than Encapsulate does.
+func usableMLKEM(b *[mlkem768.PublicKeySize]byte) bool {
+	const q = 3329
+	for c := b[:len(b)-32]; len(c) > 0; c = c[3:] {
+		first, second := uint16(c[0])|uint16(c[1]&15)<<8, uint16(c[1])>>4|uint16(c[2])<<4
+		if first >= q || second >= q {
+			return false
+		}
+	}
+	return true
 }
 
 // fieldPrime is 2^255 - 19.

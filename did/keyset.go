@@ -52,7 +52,7 @@ func (k *KeySet) check() error {
 	case !usableX25519(&k.D):
 		return fmt.Errorf("%w: bad X25519 key", ErrKeySet)
 	}
-	if err := new(mlkem768.PublicKey).Unpack(k.K[:]); err != nil {
+	if !usableMLKEM(&k.K) {
 		return fmt.Errorf("%w: bad ML-KEM-768 key", ErrKeySet)
 	}
 	return nil

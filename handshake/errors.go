@@ -41,6 +41,7 @@ const (
 	RefusedBusy          Refusal = 2 // no room for another session now
 	RefusedPolicy        Refusal = 3 // configured, but not allowed at present
 	RefusedDuplicate     Refusal = 4 // both ends started, and the responder's own handshake goes on
+	RefusedNoInvitation  Refusal = 5 // a join, and no invitation is open
 )
 
 func (r Refusal) String() string {
@@ -53,6 +54,8 @@ func (r Refusal) String() string {
 		return "not allowed"
 	case RefusedDuplicate:
 		return "the other handshake goes on"
+	case RefusedNoInvitation:
+		return "no invitation is open"
 	}
 	return fmt.Sprintf("reason %d", byte(r))
 }

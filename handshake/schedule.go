@@ -16,21 +16,34 @@ import (
 // what keys are expanded from: ck is used as a salt only and root as a PRK only.
 // Every key is taken under its own label and the h of that moment, and seals
 // once, so the nonce is zero.
-type schedule struct{ ck, root, h Key }
+type schedule struct {
+	ck, root, h Key
+	hash        *blake3.Hasher // what is hashed is public; kept because it is 3 KiB, and used 40 times
+}
 
 // newSchedule: h = ck = root = BLAKE3(name).
 func newSchedule(name string) schedule {
 	h := Key(blake3.Sum256([]byte(name)))
-	return schedule{h, h, h}
+	return schedule{ck: h, root: h, h: h, hash: blake3.New(len(h), nil)}
 }
 
 // mixHash: h = BLAKE3(h || le32(len x) || x).
 func (s *schedule) mixHash(x []byte) {
-	hash := blake3.New(32, nil)
-	hash.Write(s.h[:])
-	hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(x))))
-	hash.Write(x)
-	hash.Sum(s.h[:0])
+	s.hash.Reset()
+	s.hash.Write(s.h[:])
+	s.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(x))))
+	s.write(x)
+	s.hash.Sum(s.h[:0])
+}
+
+// write hashes x in pieces: for more than a chunk of BLAKE3 at once the library
+// starts goroutines, which cost more than they save here.
+func (s *schedule) write(x []byte) {
+	const chunk = 1024
+	for ; len(x) > chunk; x = x[chunk:] {
+		s.hash.Write(x[:chunk])
+	}
+	s.hash.Write(x)
 }
 
 // mixKey puts a secret into the chain together with the public values it came
@@ -42,13 +55,13 @@ func (s *schedule) mixHash(x []byte) {
 //
 // It erases the secret.
 func (s *schedule) mixKey(label string, secret []byte, pub ...[]byte) {
-	hash := blake3.New(32, nil)
+	s.hash.Reset()
 	for _, p := range pub {
-		hash.Write(p)
+		s.write(p)
 	}
 	ikm := append(le16(len(label)), label...)
 	ikm = append(append(ikm, le16(len(secret))...), secret...)
-	ikm = hash.Sum(ikm)
+	ikm = s.hash.Sum(ikm)
 	prk, err := hkdf.Extract(sha256.New, ikm, s.ck[:])
 	must(err)
 	s.ck = expand(prk, []byte(wire.LabelChain))

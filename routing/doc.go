@@ -6,6 +6,9 @@
 // Kernel puts routes of one interface into the main routing table and takes
 // them out again. Watch tells of changes of the host's addresses and routes.
 //
+// Journal is the file of what Kernel has put, for the case that a device outlives
+// the process: UndoJournal takes out what is left.
+//
 // Limits: nothing here lives longer than the process. Routes belong to an
 // interface and vanish with it, after kill -9 too; they carry route protocol
 // 108 so that `ip route show proto 108` shows them. Kernel and Watch are Linux.

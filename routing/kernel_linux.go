@@ -44,6 +44,8 @@ type Kernel struct {
 	mu     sync.Mutex
 	handle *netlink.Handle // in the namespace of NewKernel's thread; nil once closed
 	put    map[netip.Prefix]placed
+
+	journal *Journal // nil: none is kept
 }
 
 // placed is a route of ours and the route of the same interface that it stands
@@ -102,6 +104,9 @@ func (k *Kernel) add(r Route, there []netlink.Route) error {
 	if before != nil { // one route with one metric, or ours would never be used
 		nr.Priority, nr.Src = before.Priority, before.Src
 	}
+	if err := k.note(r.Prefix, nr, before); err != nil {
+		return err
+	}
 	if err := k.handle.RouteReplace(nr); err != nil {
 		return fmt.Errorf("routing: add route to %s: %w", r.Prefix, explain(err))
 	}
@@ -134,6 +139,7 @@ func (k *Kernel) remove(prefix netip.Prefix) error {
 		return fmt.Errorf("routing: remove route to %s: %w", prefix, err)
 	}
 	delete(k.put, prefix)
+	k.journal.gone(journalKey{Prefix: prefix})
 	return nil
 }
 

@@ -127,6 +127,13 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	if err := a.m.prekeys.refresh(time.Now()); err != nil {
 		a.m.log.Warn("prekey not renewed", "error", err)
 	}
+	head, err := a.begun(head)
+	if err != nil {
+		return err
+	}
+	if a.s == nil && wire.IsJoinPreface(head) {
+		return a.join(ctx)
+	}
 	msg, err := a.first(ctx, head)
 	if err != nil {
 		return err
@@ -143,6 +150,16 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 		return a.short(ctx, conf, msg)
 	}
 	return a.full(conf, msg)
+}
+
+// begun reads the first bytes of a stream, unless that has been done.
+func (a *answering) begun(head []byte) ([]byte, error) {
+	if len(head) > 0 {
+		return head, nil
+	}
+	head = make([]byte, wire.HandshakeHeaderSize)
+	_, err := io.ReadFull(a.st, head)
+	return head, err
 }
 
 // short answers a resumption, and the full handshake that follows when its
@@ -301,6 +318,7 @@ func (s *Session) settled(h *halfOpen, p *proof, err error, now time.Time) {
 	if err == nil {
 		return
 	}
+	s.tally.failed(err)
 	if p != nil {
 		s.epochs.retire(p.id)
 		p.res.Erase()

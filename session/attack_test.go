@@ -104,7 +104,7 @@ func TestScenario1_4_NobodyLocksOutAPeer(t *testing.T) {
 
 // A prefix that asks too often is slowed down, and nobody else.
 func TestRateLimitIsPerPrefix(t *testing.T) {
-	l := newLimiters()
+	l := newLimiters(perPrefixRate, perPrefixBurst)
 	now := time.Now()
 	bad, good := w4(10, 0, 0, 66), w4(10, 0, 0, 2)
 	taken := 0
@@ -128,7 +128,7 @@ func TestRateLimitIsPerPrefix(t *testing.T) {
 // Places are taken by whoever has sent a whole first message, and one prefix
 // never has more than 8 of the 64.
 func TestPlacesArePerPrefix(t *testing.T) {
-	l := newLimiters()
+	l := newLimiters(perPrefixRate, perPrefixBurst)
 	taken := 0
 	for l.begin(w4(10, 0, 0, 66)) {
 		taken++

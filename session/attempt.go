@@ -81,7 +81,7 @@ func (s *Session) spare(now time.Time) {
 	}
 	a := &attempt{spare: true}
 	for _, l := range s.links() {
-		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful()) {
+		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful() || s.lacks(l)) {
 			a.links = append(a.links, l)
 		}
 	}
@@ -139,6 +139,7 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 	if err == nil {
 		return
 	}
+	s.tally.failed(err)
 	level := slog.LevelInfo
 	if a.spare {
 		level = slog.LevelDebug
@@ -380,6 +381,11 @@ func (a *attempt) converse(st link.Stream, c handshake.Config, p wire.Params) (m
 	if err != nil {
 		return nil, nil, err
 	}
+	return exchange(st, machine)
+}
+
+// exchange passes messages until M2 has been read. It returns M3, unsent.
+func exchange(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *handshake.Result, err error) {
 	out, err := machine.Start(nil)
 	for err == nil && res == nil {
 		if _, err = st.Write(out); err != nil {

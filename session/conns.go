@@ -14,6 +14,7 @@ const linger = 5 * time.Second
 // An attached connection carries the session, or did until a moment ago.
 type attached struct {
 	conn    link.Conn
+	dialled bool      // by us
 	closeAt time.Time // zero: in use
 }
 
@@ -24,7 +25,7 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 		a.closeAt = time.Time{}
 		return
 	}
-	s.conns[conn] = &attached{conn: conn}
+	s.conns[conn] = &attached{conn: conn, dialled: dialled}
 	if c, ok := conn.(interface{ Proven() }); ok {
 		c.Proven() // its transport may count strangers' connections
 	}
@@ -74,7 +75,7 @@ func (s *Session) retireConns(now time.Time) {
 		case !a.closeAt.IsZero():
 		case x == nil || !x.main:
 			a.closeAt = now.Add(linger)
-		case s.using != nil && x.rank() > s.using.rank() && conn.Link() == wire.LinkUTCP:
+		case s.using != nil && s.rank(x) > s.rank(s.using) && conn.Link() == wire.LinkUTCP:
 			a.closeAt = now.Add(standbyLife)
 		}
 	}
@@ -91,7 +92,7 @@ func (s *Session) streamConn() link.Conn {
 	}
 	var best *path
 	for _, x := range s.paths {
-		if x.conn != nil && x.proven && (best == nil || x.rank() < best.rank() || x.rank() == best.rank() && x.main) {
+		if x.conn != nil && x.proven && (best == nil || s.rank(x) < s.rank(best) || s.rank(x) == s.rank(best) && x.main) {
 			best = x
 		}
 	}

@@ -127,14 +127,10 @@ func completed(ctx context.Context, conn link.Conn) error {
 	}
 }
 
-// first reads the first message. Anything but an M1r waits for a handshake that
-// is complete.
+// first reads the first message, which begins with head. Anything but an M1r
+// waits for a handshake that is complete.
 func (a *answering) first(ctx context.Context, head []byte) ([]byte, error) {
-	if incomplete(a.conn) != nil && len(head) == 0 {
-		head = make([]byte, wire.HandshakeHeaderSize)
-		if _, err := io.ReadFull(a.st, head); err != nil {
-			return nil, err
-		}
+	if incomplete(a.conn) != nil {
 		h, err := wire.ParseHandshakeHeader(head)
 		if err != nil || h.Type != wire.MsgM1r || h.Mode != wire.ModeResume {
 			if err := completed(ctx, a.conn); err != nil {

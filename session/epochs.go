@@ -31,6 +31,7 @@ type epochs struct {
 	peer    *did.KeySet       // nil before the first proof
 	asked   []byte            // the M1r that rotation is asked about
 	cur     *epoch            // sent under; nil: none
+	curAt   time.Time         // when it came into use
 	sent    uint64            // packets sent when rotation was last told
 	waiters []waiter
 }
@@ -128,12 +129,18 @@ func (x *epochs) endShort(id uint64) {
 }
 
 // use sends everything under an epoch from now on.
-func (x *epochs) use(id uint64) {
+func (x *epochs) use(id uint64, now time.Time) {
 	e := x.byID[id]
 	if e == nil {
 		return
 	}
 	x.confirm(id)
+	if x.cur != nil && x.cur != e {
+		x.s.tally.rotations.Add(1)
+	}
+	if x.cur != e {
+		x.curAt = now
+	}
 	x.cur = e
 	x.sent = x.s.packetsSent()
 	x.s.sealing.Store(e.rec)
@@ -184,7 +191,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 				x.s.plane.Release(e.rec)
 			}
 		case rotation.Use:
-			x.use(a.ID)
+			x.use(a.ID, now)
 		case rotation.Confirm:
 			x.s.heartbeat(now)
 		case rotation.Finish:

@@ -53,6 +53,14 @@ func (k sink) Sent() {
 // wanted reports whether something waits to be sent.
 func (s *Session) wanted() bool { return s.plane.Traffic().Queued.Load() > 0 || s.msgs.pending() }
 
+// tickQueue lets packets that have waited too long go, so that nobody looks for a
+// path for them any more.
+func (s *Session) tickQueue(now time.Time) {
+	if s.stale = (time.Time{}); s.plane.Traffic().Queued.Load() > 0 {
+		s.stale = s.plane.Expire(now)
+	}
+}
+
 // demandGap is the least time between two attempts that local traffic causes.
 const demandGap = 5 * time.Second
 
@@ -80,14 +88,15 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	switch f[0] {
 	case wire.FrameProbe:
 		if nonce, ok := wire.ParseProbe(f); ok {
-			s.sendOn(p, wire.AppendEcho(nil, nonce, p.Remote()))
+			s.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: s.widest(p, f)}))
 			s.probedBy(p, now)
 			return
 		}
 	case wire.FrameEcho:
-		if nonce, seen, ok := wire.ParseEcho(f); ok {
-			s.seen = seen
-			s.probed(p, nonce, now)
+		if e, ok := wire.ParseEcho(f); ok {
+			if !s.ponged(p, e.Nonce, now) {
+				s.probed(p, e, now)
+			}
 			return
 		}
 	case wire.FrameHeartbeat:

@@ -15,6 +15,9 @@ const (
 	maxPrefixes    = 4096 // source prefixes remembered
 	perPrefixRate  = 20   // handshakes a second and source prefix
 	perPrefixBurst = 40
+
+	joinRate  = 0.2 // joins a second and source prefix
+	joinBurst = 5
 )
 
 // limiters are a token bucket per source prefix, asked before any KEM work.
@@ -22,15 +25,16 @@ type limiters struct {
 	mu       sync.Mutex
 	byPrefix map[netip.Prefix]*rate.Limiter
 	rest     *rate.Limiter // shared by all prefixes that found the table full
+	rate     rate.Limit    // of each bucket
+	burst    int
 	open     map[netip.Prefix]int
 	halfOpen int
 }
 
-func newLimiters() *limiters {
-	return &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), rest: newBucket(), open: make(map[netip.Prefix]int)}
+func newLimiters(r rate.Limit, burst int) *limiters {
+	return &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), rest: rate.NewLimiter(r, burst), rate: r, burst: burst,
+		open: make(map[netip.Prefix]int)}
 }
-
-func newBucket() *rate.Limiter { return rate.NewLimiter(perPrefixRate, perPrefixBurst) }
 
 // prefixOf is the unit that a stranger can be expected to own: an IPv4 address,
 // or a /56 of IPv6.
@@ -83,7 +87,7 @@ func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
 	}
 	if len(l.byPrefix) >= maxPrefixes {
 		for q, b := range l.byPrefix {
-			if b.TokensAt(now) >= perPrefixBurst {
+			if b.TokensAt(now) >= float64(l.burst) {
 				delete(l.byPrefix, q)
 			}
 		}
@@ -91,7 +95,7 @@ func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
 	if len(l.byPrefix) >= maxPrefixes {
 		return l.rest
 	}
-	b := newBucket()
+	b := rate.NewLimiter(l.rate, l.burst)
 	l.byPrefix[p] = b
 	return b
 }

@@ -52,21 +52,33 @@ func (s *Session) tickLiveness(now time.Time) {
 			}
 		} else if s.heard().After(s.live.sentAt) {
 			s.answered(now)
-		} else if due(s.live.due, now) {
+		} else if due(s.answerDue(), now) {
 			s.missed(now)
 		}
 	}
 }
 
 func (s *Session) livenessDeadline() time.Time {
+	if s.using == nil {
+		return time.Time{} // see stateDeadline
+	}
 	switch s.state {
 	case Established, Rotating:
 		if s.live.sentAt.IsZero() {
 			return s.nextHeartbeat()
 		}
-		return s.live.due
+		return s.answerDue()
 	}
 	return time.Time{}
+}
+
+// answerDue is when the heartbeat that is out counts as missed. Traffic without
+// an answer has no patience, also with one that left before it.
+func (s *Session) answerDue() time.Time {
+	if s.live.unanswered.IsZero() {
+		return s.live.due
+	}
+	return earliest(s.live.due, latest(s.live.unanswered.Add(silence), s.live.sentAt.Add(fastProbe)))
 }
 
 // heard is when the path in use was heard last.

@@ -36,6 +36,9 @@ type Config struct {
 	// the largest record in bytes. Called by the session's loop; it must not block.
 	OnPath func(peer did.DID, c wire.Carrier, room int)
 
+	// Joins answers nodes that ask to become peers, SPEC 6.11. Nil: all are refused.
+	Joins Joins
+
 	// Planes makes the packet side of a peer. Nil: packets are not carried, and
 	// the manager takes records from Network itself. A caller with planes of its
 	// own gives Network their handler.
@@ -48,6 +51,7 @@ type Manager struct {
 	log     *slog.Logger
 	prekeys *prekeys
 	limits  *limiters
+	joins   *limiters
 	history history
 
 	ctx    context.Context // ends with Close
@@ -73,7 +77,8 @@ func New(c Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
-	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(), sessions: make(map[did.DID]*Session),
+	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(perPrefixRate, perPrefixBurst),
+		joins: newLimiters(joinRate, joinBurst), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session)}
 	if c.Planes == nil {
 		plain := newPlainPlanes()

@@ -13,7 +13,7 @@ func (w *world) pair(set Settings) (sa, sb *Session) {
 	sb = w.b.peer(w.a, false, set)
 	sa = w.a.peer(w.b, true, set)
 	w.want(sa, Established, 2*time.Second)
-	w.want(sb, Established, 2*time.Second)
+	w.want(sb, Established, 1600*time.Millisecond)
 	return sa, sb
 }
 
@@ -119,4 +119,28 @@ func TestPeerCloses(t *testing.T) {
 		w.b.peer(w.a, false, Settings{})
 		w.want(sa, Established, 10*time.Second)
 	})
+}
+
+// A peer that dies soon after the handshake, while a heartbeat is out: traffic
+// without an answer does not wait as long as that may.
+func TestCrashSoonAfterTheHandshake(t *testing.T) {
+	for after := range 10 {
+		withAllCarriers(t, func(t *testing.T, w *world) {
+			w.b.peer(w.a, false, Settings{})
+			sa := w.a.peer(w.b, true, Settings{})
+			defer talk(sa)()
+			w.want(sa, Established, time.Second)
+			time.Sleep(time.Duration(after) * 10 * time.Millisecond)
+			w.cut(true)
+			w.b.crash()
+			time.Sleep(300 * time.Millisecond)
+			w.cut(false)
+			w.b.up()
+			back := time.Now()
+			sb := w.b.peer(w.a, false, Settings{})
+			w.want(sb, Established, 1600*time.Millisecond)
+			w.want(sa, Established, 100*time.Millisecond)
+			t.Logf("dead %v after the handshake: up again %v after the peer", time.Duration(after)*10*time.Millisecond, time.Since(back))
+		})
+	}
 }

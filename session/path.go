@@ -24,20 +24,20 @@ const (
 // SPEC 6.10.
 type path struct {
 	link.Path
-	conn   link.Conn // that it belongs to; nil for direct
-	proven bool
-	main   bool // its handshake won over those of other connections of the link
-	rtt    time.Duration
+	conn    link.Conn // that it belongs to; nil for direct
+	inbound bool      // the peer dialled it by TCP, from a port where nobody listens
+	proven  bool
+	main    bool // its handshake won over those of other connections of the link
+	rtt     time.Duration
 
 	prober
-	lost  bool      // it carried the session and stopped answering
-	fails int       // returns that ended so
-	since time.Time // first answer of an unbroken run
-	quiet time.Time // when records began to come by another path
+	sizing
+	seen  netip.AddrPort // where the peer sees us on it
+	lost  bool           // it carried the session and stopped answering
+	fails int            // returns that ended so
+	since time.Time      // first answer of an unbroken run
+	quiet time.Time      // when records began to come by another path
 }
-
-// rank orders carriers: direct before datagram before utcp.
-func (p *path) rank() int { return int(p.Carrier()) }
 
 // hold is how long the path must answer before it is used.
 func (p *path) hold() time.Duration {
@@ -74,13 +74,15 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 	x := s.pathOf(c.Path())
 	if x == nil {
 		x = &path{Path: c.Path(), conn: c}
+		a := s.conns[c]
+		x.inbound = c.Link() == wire.LinkUTCP && a != nil && !a.dialled
 		s.paths = append(s.paths, x)
 	}
 	x.proven, x.heard = true, now
 	if x.since.IsZero() {
 		x.since = now
 	}
-	if x.next.IsZero() {
+	if x.next.IsZero() && x != s.using {
 		x.next = now.Add(standbyGap)
 	}
 	return x
@@ -141,7 +143,10 @@ func (s *Session) use(x *path, now time.Time) {
 		return
 	}
 	s.live.idle()
-	s.live.remote = x.Remote()
+	if !x.inbound {
+		s.live.remote = x.Remote()
+	}
+	s.beginSizing(x, now)
 	s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
 	s.log.Info("path in use", "carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room())
 	s.send()
@@ -157,7 +162,7 @@ func (s *Session) use(x *path, now time.Time) {
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || x.rank() < best.rank()) {
+		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || s.rank(x) < s.rank(best)) {
 			best = x
 		}
 	}
@@ -183,7 +188,7 @@ func (s *Session) lose(now time.Time) {
 	}
 	var next *path
 	for _, y := range s.paths {
-		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || y.rank() < next.rank()) {
+		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || s.rank(y) < s.rank(next)) {
 			next = y
 		}
 	}
@@ -244,9 +249,20 @@ func (s *Session) spread(now time.Time) {
 			s.addDirect(d, true, now)
 		}
 	}
-	if !s.hasLink(wire.LinkQUIC) {
+	if !s.hasLink(wire.LinkQUIC) || s.lacks(wire.LinkUTCP) {
 		s.spare(now)
 		s.spreadAt = now.Add(standbyGap)
+	}
+}
+
+// undamp holds nothing against a path that it stopped answering: the peer has
+// restarted, and that was why.
+func (s *Session) undamp(now time.Time) {
+	for _, x := range s.paths {
+		if x.lost {
+			x.lost, x.fails = false, 0
+			x.begin(now)
+		}
 	}
 }
 

@@ -282,3 +282,25 @@ func TestWithoutDatagram(t *testing.T) {
 		}
 	})
 }
+
+// A peer that restarts is met anew: that its old paths went silent is not held
+// against them.
+func TestRestartIsNoFlapping(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		defer talk(sa)()
+		for range 3 {
+			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			w.cut(true) // or the direct path carries the goodbye
+			w.b.crash()
+			w.want(sa, Degraded, 10*time.Second)
+			w.cut(false)
+			w.b.up()
+			sb := w.b.peer(w.a, false, Settings{})
+			w.want(sa, Established, 10*time.Second)
+			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+			time.Sleep(time.Second)
+		}
+	})
+}

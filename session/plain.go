@@ -72,8 +72,11 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		t.Drop(link.DropForged, 1)
 		return
 	}
-	if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) && t.Hear(p, time.Now()) { // space 3 has no window: it may be a replay
-		e.plane.sink.Moved(p)
+	if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) { // space 3 has no window: it may be a replay
+		t.Heard(p.Carrier()).Note(len(rec))
+		if t.Hear(p, time.Now()) {
+			e.plane.sink.Moved(p)
+		}
 	}
 	if e.heard.CompareAndSwap(false, true) {
 		e.plane.sink.Opened(p, e.epoch)
@@ -130,6 +133,9 @@ func (p *plainPlane) Use(*record.Epoch, link.Path) {}
 
 // Traffic implements link.Plane.
 func (p *plainPlane) Traffic() *link.Traffic { return &p.traffic }
+
+// Expire implements link.Plane.
+func (p *plainPlane) Expire(time.Time) (next time.Time) { return next }
 
 // Close implements link.Plane.
 func (p *plainPlane) Close() {}

@@ -9,7 +9,7 @@ import (
 
 // The sizes of direct records that are tried, largest first: 1500, 1460, 1420
 // and 1360 bytes of IPv6 packet.
-var probeSizes = [...]int{1452, 1412, 1372, 1312}
+var probeSizes = [...]int{1452, 1412, 1372, leastWide}
 
 const (
 	firstRounds  = 4                // rounds of a new candidate, fastProbe apart
@@ -17,8 +17,6 @@ const (
 	candidateGap = 5 * time.Second  // between rounds of one that does not answer
 	standbyGap   = 15 * time.Second // of a proven path that is not in use
 	returnGap    = time.Second      // of a lost one that answers again
-	recheckGap   = 10 * time.Minute // full size on the direct path in use
-	recheckFails = 3                // rounds without a full-size echo that shrink it
 	settleTime   = 50 * time.Millisecond
 )
 
@@ -30,7 +28,6 @@ type prober struct {
 	heard  time.Time // last echo
 	size   int       // largest record echoed in this round of proof
 	settle time.Time // when that size is taken; zero: nothing new
-	misses int       // rechecks without a full-size echo
 	known  bool      // a connection showed the address
 	alive  bool      // something came back since begin
 }
@@ -39,28 +36,30 @@ type probe struct {
 	nonce uint64
 	size  int // of the record
 	at    time.Time
+	alone bool // on the path in use: asks whether what has left has come
+	wide  int  // then: the largest of that
+	judge bool // on the path in use: asks for the size with others
 }
+
+// smallProbe and leastWide are the records of the smallest probe and of the
+// smallest that qualifies the direct path, bytes.
+const (
+	smallProbe = wire.MinProbe + wire.Overhead
+	leastWide  = 1312
+)
 
 // begin starts a proof from the beginning.
 func (b *prober) begin(now time.Time) {
-	b.next, b.rounds, b.size, b.settle, b.misses, b.alive = now, 0, 0, time.Time{}, 0, false
+	b.next, b.rounds, b.size, b.settle, b.alive = now, 0, 0, time.Time{}, false
 }
 
-// gap is the time to the next round.
+// gap is the time to the next round on a path that is not in use.
 func (s *Session) gap(x *path, now time.Time) time.Duration {
 	switch {
 	case s.state == Degraded && s.plane.Traffic().Queued.Load() > 0:
 		return s.peer.Settings.ProbeInterval
 	case s.state == Degraded || s.state == Suspended:
 		return s.peer.Settings.IdleProbeInterval
-	case x == s.using:
-		if x.misses > 0 {
-			return returnGap
-		}
-		if x.rounds < firstRounds {
-			return candidateGap // a large probe may have been lost
-		}
-		return recheckGap
 	case s.doubtful(), !x.proven && x.rounds <= firstRounds:
 		return fastProbe
 	case x.lost && !x.since.IsZero():
@@ -76,23 +75,31 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 // An address that only records came from never gets more than a small one a
 // round before it has answered, and no more after some rounds of silence.
 func (s *Session) probe(x *path, now time.Time) {
+	if x == s.using {
+		s.ask(x, now)
+		return
+	}
 	x.rounds++
 	x.expire(now)
 	sizes := probeSizes[:]
 	if x.conn != nil || !x.alive && (!x.known || x.rounds > firstRounds) {
-		sizes = []int{wire.MinProbe + wire.Overhead}
+		sizes = []int{smallProbe}
 	}
 	if x.conn == nil && !x.known && !x.alive && !x.lost && x.rounds > silentRounds {
 		s.removePath(x)
 		return
 	}
 	for _, size := range sizes {
-		s.nonce++
-		x.out = append(x.out, probe{s.nonce, size, now})
-		frame := wire.AppendProbe(nil, s.nonce, size-wire.Overhead)
-		s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), frame)
+		s.sendProbe(x, probe{size: size, at: now})
 	}
 	x.next = now.Add(s.gap(x, now))
+}
+
+func (s *Session) sendProbe(x *path, p probe) {
+	s.nonce++
+	p.nonce = s.nonce
+	x.out = append(x.out, p)
+	s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), wire.AppendProbe(nil, p.nonce, p.size-wire.Overhead))
 }
 
 // probeLife is how long an echo counts.
@@ -127,17 +134,21 @@ func (b *prober) take(nonce uint64) (probe, bool) {
 
 // probed takes an echo on the path that its probe was sent on: any other proves
 // nothing.
-func (s *Session) probed(p link.Path, nonce uint64, now time.Time) {
+func (s *Session) probed(p link.Path, e wire.Echo, now time.Time) {
 	x := s.pathOf(p)
 	if x == nil {
 		return
 	}
-	pr, ok := x.take(nonce)
+	pr, ok := x.take(e.Nonce)
 	if !ok {
 		return
 	}
-	x.rtt, x.heard = now.Sub(pr.at), now
-	if x.since.IsZero() {
+	x.rtt, x.heard, x.seen = now.Sub(pr.at), now, e.Seen
+	if x == s.using {
+		s.measured(x, pr, e.Widest, now)
+		return
+	}
+	if x.since.IsZero() && (x.conn != nil || pr.size >= leastWide) {
 		x.since = now
 	}
 	if x.conn != nil {
@@ -147,11 +158,11 @@ func (s *Session) probed(p link.Path, nonce uint64, now time.Time) {
 	}
 	if first := !x.alive; first {
 		x.alive = true
-		if pr.size < probeSizes[len(probeSizes)-1] {
+		if pr.size < leastWide {
 			x.next = now // it answers: now the sizes
 		}
 	}
-	if pr.size < probeSizes[len(probeSizes)-1] {
+	if pr.size < leastWide {
 		return
 	}
 	x.size = max(x.size, pr.size)
@@ -160,22 +171,18 @@ func (s *Session) probed(p link.Path, nonce uint64, now time.Time) {
 	}
 }
 
-// settled takes the largest size that came back as the direct path's room.
+// settledSize takes the largest size that came back as the direct path's room.
 func (s *Session) settledSize(x *path, now time.Time) {
 	x.settle = time.Time{}
-	d := x.Path.(link.Direct)
-	if x == s.using && x.size < d.Room() && x.misses < recheckFails {
-		x.misses++ // a lost probe shrinks nothing
-		x.next = now.Add(returnGap)
+	if x == s.using {
+		s.settledInUse(x, now)
 		return
 	}
-	changed := d.Room() != x.size
-	d.SetRoom(x.size)
-	x.proven, x.misses, x.size = true, 0, 0
-	if x == s.using && changed {
-		s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
-		s.send()
+	if x.size < leastWide {
+		return // it was in use when this was asked
 	}
+	x.Path.(link.Direct).SetRoom(x.size)
+	x.proven, x.size = true, 0
 	s.answers(x, now)
 }
 
@@ -202,11 +209,12 @@ func (s *Session) tickPaths(now time.Time) {
 	if s.epochs.cur == nil {
 		return
 	}
+	s.watchSize(now)
 	for _, x := range append([]*path(nil), s.paths...) {
 		if due(x.settle, now) {
 			s.settledSize(x, now)
 		}
-		if s.probing(x) && due(x.next, now) {
+		if due(x.next, now) {
 			s.overdue(x, now)
 			s.probe(x, now)
 		}
@@ -231,22 +239,13 @@ func (s *Session) overdue(x *path, now time.Time) {
 	}
 }
 
-// probing reports whether a path is probed at all: the connection's own in use
-// has heartbeats, and only the direct one is asked for its size.
-func (s *Session) probing(x *path) bool {
-	return x != s.using || x.conn == nil || s.state != Established && s.state != Rotating
-}
-
 func (s *Session) pathsDeadline() (first time.Time) {
 	if s.epochs.cur == nil {
 		return first
 	}
 	first = s.spreadAt
 	for _, x := range s.paths {
-		first = earliest(first, x.settle)
-		if s.probing(x) {
-			first = earliest(first, x.next)
-		}
+		first = earliest(first, x.settle, x.next)
 	}
 	return first
 }

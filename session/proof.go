@@ -48,6 +48,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 		return p.err
 	}
 	s.takePath(p, won, now)
+	s.tally.proven(p.kind)
 	if p.kind == rotation.Full {
 		s.full++
 	}
@@ -102,7 +103,7 @@ func (s *Session) winner(p *proof, now time.Time) {
 	if p.res.PeerKeys.Prekey != nil {
 		s.known = p.res.PeerKeys
 	}
-	s.meet(p.res.Remote.Incarnation)
+	s.meet(p.res.Remote.Incarnation, now)
 	s.epochs.peer = p.res.PeerKeys.KeySet
 	s.epochs.keep(p.id, p.res)
 }
@@ -118,9 +119,10 @@ func wins(actions []rotation.Action, id uint64) bool {
 }
 
 // meet notes which incarnation of the peer we talk to.
-func (s *Session) meet(incarnation uint64) {
+func (s *Session) meet(incarnation uint64, now time.Time) {
 	if s.peerIncarnation != 0 && s.peerIncarnation != incarnation {
 		s.log.Info("peer restarted")
+		s.undamp(now)
 		s.epochs.onlyNew()
 		s.msgs.restart()
 	}

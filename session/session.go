@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -30,7 +31,8 @@ type Session struct {
 	wg     sync.WaitGroup // the loop, attempts, watchers of connections
 	done   chan struct{}  // closed when the loop has ended
 
-	status      atomic.Pointer[snapshot]     // what the loop last published
+	status      atomic.Pointer[snapshot] // what the loop last published
+	tally       tally
 	sealing     atomic.Pointer[record.Epoch] // the epoch in use, for the message channel
 	receivable  record.Table[*record.Epoch]  // whose peer is proven
 	channelSent atomic.Uint64                // records on the message channel
@@ -56,13 +58,13 @@ type Session struct {
 	from     *path          // by which records came last
 	using    *path          // carries what we send; nil: none
 	udp      netip.AddrPort // where the peer's UDP socket was last
-	seen     netip.AddrPort // where the peer sees us
 	nonce    uint64
 	trouble  time.Time // when the path that was lost last ceased to answer
 	spreadAt time.Time // when to look for a better path again
 	spareAt  time.Time // no second way is dialled before
 	live     liveness
-	partID   uint16 // of the last frame that went in two records
+	stale    time.Time // when the oldest waiting packet will have waited too long
+	partID   uint16    // of the last frame that went in two records
 	resume   resumable
 
 	incarnation     uint64    // ours, as the peer knows this session
@@ -73,7 +75,9 @@ type Session struct {
 	recarry         time.Time // when to open it again
 	full            uint64    // full handshakes since start
 	fullAt          time.Time
-	refused         uint64    // events that the table has no transition for
+	refused         uint64        // events that the table has no transition for
+	preferred       *wire.Carrier // nil: the best
+	pings           []*ping
 	shunned         time.Time // full handshakes of the peer are refused until then
 	waiters         []chan error
 	replies         []func() // to be given after the next publish
@@ -157,11 +161,12 @@ func (s *Session) tick(now time.Time) {
 	s.tickConns(now)
 	s.tickState(now)
 	s.tickRetry(now)
+	s.tickQueue(now)
 }
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.recarry, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.recarry, s.stale, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -193,6 +198,7 @@ func (s *Session) event(e Event, now time.Time) bool {
 	from := s.state
 	s.state, s.since = to, now
 	s.noteReason(to, e)
+	s.tally.enter(to)
 	s.record(from, e, now)
 	s.entered(from, now)
 	return true

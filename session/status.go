@@ -25,8 +25,12 @@ type snapshot struct {
 	fullAt     time.Time
 	RTT        time.Duration
 	Refused    uint64
+	epochAt    time.Time
+	Preferred  string
 	MTU        int
 	Room       int
+	Inbound    bool
+	Seen       netip.AddrPort
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -43,8 +47,12 @@ type Status struct {
 	Handshakes   uint64         // full ones since start
 	HandshakeAge time.Duration  // since the last full handshake
 	RTT          time.Duration
-	MTU          int // inner MTU that both ends can use, bytes; 0 without keys
-	Room         int // largest record on the path in use, bytes; 0 without a path
+	EpochAge     time.Duration  // since the epoch came into use
+	Preferred    string         // carrier that Prefer was given; empty: the best
+	MTU          int            // inner MTU that both ends can use, bytes; 0 without keys
+	Room         int            // largest record on the path in use, bytes; 0 without a path
+	Inbound      bool           // Endpoint is the peer's end of a μTCP connection that it dialled: nobody listens there
+	Seen         netip.AddrPort // where the peer sees us on the path in use; invalid until it told
 	Refused      uint64
 	RxBytes      uint64
 	TxBytes      uint64
@@ -59,7 +67,7 @@ func (s *Session) Status() Status {
 	p, t := s.status.Load(), s.plane.Traffic()
 	st := Status{DID: s.peer.DID, Name: s.peer.Name, State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
-		RTT: p.RTT, MTU: p.MTU, Room: p.Room, Refused: p.Refused,
+		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused,
 		RxBytes: t.RxBytes.Load(), TxBytes: t.TxBytes.Load(), RxPackets: t.RxPackets.Load(),
 		TxPackets: t.TxPackets.Load(), Queued: t.Queued.Load(), Dropped: t.Drops()}
 	if !p.fullAt.IsZero() {
@@ -71,15 +79,16 @@ func (s *Session) Status() Status {
 // publish makes the loop's state visible.
 func (s *Session) publish(now time.Time) {
 	p := &snapshot{State: s.state, Reason: s.reason, Handshakes: s.full, fullAt: s.fullAt, RTT: s.live.rtt,
-		Refused: s.refused, Endpoint: s.live.remote}
+		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote}
 	if e := s.epochs.cur; e != nil {
 		p.Suite = Suite + " " + e.rec.Cipher().String()
 		p.Epoch = e.rec.Number()
+		p.epochAt = s.epochs.curAt
 		p.MTU = e.mtu
 	}
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
-		p.Room = path.Room()
+		p.Room, p.Inbound, p.Seen = path.Room(), s.using.inbound, s.using.seen
 		if p.RTT == 0 {
 			p.RTT = path.RTT()
 		}

@@ -30,6 +30,9 @@ type host struct {
 	node *memnet.Node
 	m    *Manager
 	dir  *did.Static
+
+	joins  Joins // who answers joins
+	guests int   // networks that joins were asked over
 }
 
 // inWorld runs f in a synctest bubble with both hosts up and nobody dialling.
@@ -68,7 +71,7 @@ func (h *host) up() {
 	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP} {
 		h.node.Off[c] = !h.w.all
 	}
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
+	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type dialler struct {
 	qt      *quic.Transport
 	tls     *tls.Config
 	tickets tickets
+	narrow  narrowWays
 	ledger  *ledger
 }
 
@@ -42,9 +43,13 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 			results <- dialResult{qc, err}
 		}()
 	}
-	start(fullPacket)
+	first := d.narrow.size(remote)
+	start(first)
 	small := time.NewTimer(smallDialAfter)
 	defer small.Stop()
+	if first == smallPacket {
+		small.Stop()
+	}
 	qc, err := race(results, small, &running, start)
 	cancel()
 	for ; running > 0; running-- {

@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// freshRoom is the room of a path about which nothing is proven: what every
-	// path of IPv6 takes, 1280 bytes less 40 for IP and 8 for UDP.
-	freshRoom = 1280 - 48
+	// freshRoom is the room of a path about which nothing is proven.
+	freshRoom = wire.SafeRecord
 	// plainFor is how long a path is sent on without segmentation offload after
 	// the kernel has refused it there.
 	plainFor = time.Minute

@@ -118,10 +118,11 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
-	conf := t.dialler.withTickets(remote, k.size, k.state)
+	size := min(k.size, t.dialler.narrow.size(remote))
+	conf := t.dialler.withTickets(remote, size, k.state)
 	defer t.hold(remote)()
 	done := t.ledger.befriend(remote)
-	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(k.size))
+	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(size))
 	if err != nil {
 		done()
 		return nil, fmt.Errorf("dial %s early: %w", remote, t.closedOr(connError(err)))

@@ -189,10 +189,12 @@ func (s *smallInitials) has(a netip.AddrPort) bool {
 	return ok && time.Now().Before(until)
 }
 
-// configFor answers a dialler with packets of its own size.
-func (s *smallInitials) configFor(info *quic.ClientInfo) (*quic.Config, error) {
-	if s.has(addrPort(info.RemoteAddr)) {
+// configFor answers a dialler with packets of its own size, or with small ones
+// where we know the way to it to be narrow.
+func (t *Transport) configFor(info *quic.ClientInfo) (*quic.Config, error) {
+	from := addrPort(info.RemoteAddr)
+	if t.initials.has(from) {
 		return quicConfig(smallPacket), nil
 	}
-	return quicConfig(fullPacket), nil
+	return quicConfig(t.dialler.narrow.size(from)), nil
 }

@@ -30,7 +30,8 @@ func initialPacket(size int, src netip.AddrPort) packet {
 
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		var s smallInitials
+		var tr Transport
+		s := &tr.initials
 		small, full := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
 		s.note(initialPacket(1200, small))
 		s.note(initialPacket(1452, full))
@@ -42,7 +43,7 @@ func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 		s.note(short)
 		s.note(cut)
 		size := func(a netip.AddrPort) uint16 {
-			c, err := s.configFor(&quic.ClientInfo{RemoteAddr: net.UDPAddrFromAddrPort(a)})
+			c, err := tr.configFor(&quic.ClientInfo{RemoteAddr: net.UDPAddrFromAddrPort(a)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -157,7 +157,7 @@ func (t *Transport) listenQUIC() error {
 	}
 	t.dialler.qt, t.dialler.tls, t.dialler.ledger = t.qt, tlsConf, t.ledger
 	conf := quicConfig(fullPacket)
-	conf.GetConfigForClient = t.initials.configFor
+	conf.GetConfigForClient = t.configFor
 	t.ln, err = t.qt.ListenEarly(tlsConf, conf)
 	return err
 }

@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 func TestOptionsOfTCP(t *testing.T) {
@@ -44,6 +47,53 @@ func TestUTCPAllocatesNothing(t *testing.T) {
 	})
 	if n != 0 || got.records.Load() == 0 { // of both ends
 		t.Fatalf("%v allocations, %d records", n, got.records.Load())
+	}
+}
+
+// Large records through a socket that takes little: every write is a short one.
+func TestShortWritesOfLargeRecords(t *testing.T) {
+	_, b, ca, cb, sa, sb := utcpPair(t)
+	cb.Proven()
+	if err := errors.Join(ca.nc.SetWriteBuffer(8<<10), cb.nc.SetReadBuffer(8<<10)); err != nil {
+		t.Fatal(err)
+	}
+	var want [][]byte
+	deadline := time.Now().Add(30 * time.Second)
+	for i := range 60 {
+		recs := batchOf(record(wire.Overhead+i*1093, uint64(2*i)), record(maxUTCPRecord-i*977, uint64(2*i+1)))
+		for recs.Len() > 0 { // what was refused goes again
+			n, _ := ca.Path().Send(recs)
+			left := new(wire.Batch)
+			for k := range recs.Len() {
+				if k < n {
+					want = append(want, bytes.Clone(recs.At(k)))
+				} else {
+					left.Append(recs.At(k))
+				}
+			}
+			if recs = left; recs.Len() > 0 && time.Now().After(deadline) {
+				t.Fatal("the records do not leave")
+			} else if recs.Len() > 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		if i%10 == 0 {
+			sa.Write([]byte{byte(i)})
+			wantRead(t, sb, string([]byte{byte(i)}))
+		}
+	}
+	dropped := func() int { return int(ca.count.utcpOld.Load()) } // on a slow machine
+	eventually(t, 30*time.Second, "all records", func() bool { return b.in.len() >= len(want)-dropped() })
+	b.in.mu.Lock()
+	defer b.in.mu.Unlock()
+	i := 0
+	for _, got := range b.in.recs {
+		for i < len(want) && !bytes.Equal(want[i], got) {
+			i++
+		}
+	}
+	if i == len(want) || len(want) != 120 {
+		t.Fatalf("%d records of %d; one came changed or out of order", len(b.in.recs), len(want))
 	}
 }
 

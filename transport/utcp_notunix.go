@@ -8,3 +8,5 @@ import "errors"
 const utcpWorks = false
 
 func tryWrite(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func tryRead(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }

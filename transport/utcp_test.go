@@ -340,7 +340,7 @@ func TestPeerThatNeverReadsBlocksNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.mu.Lock()
-		if c.out.bytes > maxQueueBytes {
+		if c.out.bytes > utcpQueueBytes {
 			t.Fatalf("%d bytes queued", c.out.bytes)
 		}
 		c.mu.Unlock()

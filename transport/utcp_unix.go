@@ -2,7 +2,11 @@
 
 package transport
 
-import "golang.org/x/sys/unix"
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+)
 
 // utcpWorks says whether writing without waiting is implemented here.
 const utcpWorks = true
@@ -20,5 +24,24 @@ func tryWrite(fd uintptr, b []byte) (int, error) {
 			return 0, nil
 		}
 		return 0, err
+	}
+}
+
+// tryRead reads without waiting; 0 bytes mean that nothing is there, io.EOF that
+// nothing more will be.
+func tryRead(fd uintptr, b []byte) (int, error) {
+	for {
+		n, err := readFD(fd, b)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, nil
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
 	}
 }

@@ -30,6 +30,7 @@ type utcpConn struct {
 	count   *counters
 	path    utcpPath
 	wake    chan struct{}         // for the writer: the socket is full
+	vector  *vector               // of Send; under mu
 	write   func(fd uintptr)      // bound once, or each write would allocate it
 	hello   func(*utcpConn) error // takes an accepted connection that has begun well
 	done    chan struct{}
@@ -55,7 +56,7 @@ func newUTCPConn(nc *net.TCPConn, dialled bool, count *counters) (*utcpConn, err
 		return nil, err
 	}
 	c := &utcpConn{nc: nc, rc: rc, local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr()), dialled: dialled, count: count,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), proven: dialled, spoken: dialled}
+		wake: make(chan struct{}, 1), done: make(chan struct{}), vector: newVector(), proven: dialled, spoken: dialled}
 	c.changed = sync.NewCond(&c.mu)
 	c.write = func(fd uintptr) { c.writeNow(fd) }
 	c.path.c = c
@@ -149,10 +150,16 @@ func (c *utcpConn) flush() {
 		return // closed
 	}
 	if c.stalled {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
+		c.stall()
+	}
+}
+
+// stall lets the writer wait for the socket; c.mu is held.
+func (c *utcpConn) stall() {
+	c.stalled = true
+	select {
+	case c.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -163,9 +170,7 @@ func (c *utcpConn) writeNow(fd uintptr) {
 	for b := c.out.next(); b != nil; b = c.out.next() {
 		n, err := tryWrite(fd, b)
 		if err != nil {
-			c.broken = tcpError(err)
-			c.out = utcpQueue{}
-			_ = c.nc.SetDeadline(time.Unix(1, 0)) // wakes the reader, which ends the connection
+			c.fails(err)
 			break
 		}
 		if n == 0 {
@@ -177,6 +182,13 @@ func (c *utcpConn) writeNow(fd uintptr) {
 	if full && c.out.waiting() <= fullControl {
 		c.streams.wake()
 	}
+}
+
+// fails notes that writing has failed; c.mu is held.
+func (c *utcpConn) fails(err error) {
+	c.broken = tcpError(err)
+	c.out = utcpQueue{}
+	_ = c.nc.SetDeadline(time.Unix(1, 0)) // wakes the reader, which ends the connection
 }
 
 // writeLoop waits for the socket when it is full. At the end of the connection it
@@ -218,7 +230,8 @@ func (p *utcpPath) Remote() netip.AddrPort { return p.c.remote }
 func (p *utcpPath) Room() int              { return maxUTCPRecord }
 func (p *utcpPath) RTT() time.Duration     { return roundTrip(p.c.rc) }
 
-// Send copies records into the queue and writes what TCP takes at once.
+// Send writes what TCP takes at once, from where the records lie if nothing waits,
+// and copies the rest into the queue.
 func (p *utcpPath) Send(recs *wire.Batch) (int, error) {
 	c := p.c
 	c.mu.Lock()
@@ -227,11 +240,31 @@ func (p *utcpPath) Send(recs *wire.Batch) (int, error) {
 		return 0, link.ErrClosed
 	}
 	c.spoken = true
-	n, old, err := c.out.push(recs, time.Now())
+	now := time.Now()
+	n := 0
+	if c.out.empty() && !c.stalled && c.broken == nil {
+		n = c.writePast(recs, now)
+	}
+	n, old, err := c.out.push(recs, n, now)
 	c.count.utcpOld.Add(uint64(old))
 	if err == link.ErrQueueFull {
 		c.count.utcpFull.Add(uint64(recs.Len() - n))
 	}
 	c.flush()
 	return n, err
+}
+
+// writePast writes records past the empty queue. What the socket did not take of
+// one is queued; it returns how many need no care any more. c.mu is held.
+func (c *utcpConn) writePast(recs *wire.Batch, now time.Time) int {
+	tried, bytes, err := c.vector.write(c, recs)
+	if err != nil {
+		c.fails(err)
+		return recs.Len()
+	}
+	n := c.out.wroteOf(recs, bytes, now)
+	if n < tried || !c.out.empty() {
+		c.stall()
+	}
+	return n
 }

@@ -43,18 +43,21 @@ func detached() (*utcpConn, *utcpReader) {
 }
 
 func TestFramesSplitAtEveryOffset(t *testing.T) {
-	rec := record(100, 1)
+	rec := record(readSmall-100, 1)
 	all := []byte(utcpPreface)
 	all = appendStreamFrame(all, frameOpen, 1, nil)
 	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
 	all = appendStreamFrame(all, frameData, 1, []byte("hello"))
 	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
 	all = appendStreamFrame(all, frameClose, 1, nil)
-	for cut := range len(all) + 1 {
+	for cut := 0; cut <= len(all); cut++ {
+		if cut == 200 || cut == readSmall+200 { // inside the records every offset is like the others
+			cut += readSmall - 400
+		}
 		c, r := detached()
+		r.buf = make([]byte, readSmall) // of which frames reach the end
 		for _, piece := range [][]byte{all[:cut], all[cut:]} {
-			r.n += copy(r.buf[r.n:], piece)
-			if err := r.consume(); err != nil {
+			if err := r.feed(piece); err != nil {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
 		}
@@ -64,6 +67,20 @@ func TestFramesSplitAtEveryOffset(t *testing.T) {
 		}
 	}
 	faults.Report(t, "T1", true, "a split at each of %d offsets: same frames", len(all)+1)
+}
+
+// feed hands bytes to a reader as TCP would.
+func (r *utcpReader) feed(b []byte) error {
+	for len(b) > 0 {
+		n := copy(r.buf[r.n:], b)
+		r.n, b = r.n+n, b[n:]
+		full := r.n == len(r.buf)
+		if err := r.consume(); err != nil {
+			return err
+		}
+		r.makeRoom(full)
+	}
+	return nil
 }
 
 func TestOrderOfStreamFramesIsChecked(t *testing.T) {
@@ -100,16 +117,12 @@ func TestOrderOfStreamFramesIsChecked(t *testing.T) {
 	} {
 		_, r := detached()
 		r.preface = false
-		feed := func(b []byte) error {
-			r.n += copy(r.buf[r.n:], b)
-			return r.consume()
-		}
 		for i, b := range c.good {
-			if err := feed(b); err != nil {
+			if err := r.feed(b); err != nil {
 				t.Fatalf("%s: frame %d: %v", name, i, err)
 			}
 		}
-		if err := feed(c.bad); !errors.Is(err, ErrProtocol) {
+		if err := r.feed(c.bad); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -138,10 +151,8 @@ type outcome struct {
 func fed(pieces ...[]byte) (o outcome) {
 	c, r := detached()
 	for _, p := range pieces {
-		for len(p) > 0 && o.err == nil {
-			n := copy(r.buf[r.n:], p)
-			r.n, p = r.n+n, p[n:]
-			o.err = r.consume()
+		if o.err == nil {
+			o.err = r.feed(p)
 		}
 	}
 	o.recs, o.unread, o.streams = r.h.(*inbox).len(), c.streams.unread, len(c.streams.open)

@@ -14,14 +14,21 @@ const (
 	// maxControl ends the connection: a peer that reads nothing makes us answer
 	// it all the same.
 	maxControl = 256 << 10
+	// utcpQueueBytes is what may wait: some milliseconds of a fast line, where a
+	// flow's window would else overflow it again and again.
+	utcpQueueBytes = 4 << 20
+	// utcpWait is how long the oldest record may have waited while new ones are
+	// taken. It bounds the wait on a slow line, where the bytes would be too many.
+	utcpWait = 40 * time.Millisecond
 	// maxSpare is the chunks of a full queue, whose memory a busy connection keeps.
-	maxSpare = maxQueueBytes/chunkBytes + 1
+	maxSpare = utcpQueueBytes/chunkBytes + 1
 )
 
 // A utcpQueue holds the frames of a connection that are still to be written, and
 // says which bytes are next. Frames of streams go first, but never into a record
-// whose first byte is out. Records beyond maxQueueBytes are refused, and those that
-// have waited longer than maxQueueAge are dropped, as in sendQueue. Its owner locks.
+// whose first byte is out. Records beyond utcpQueueBytes or behind one that has
+// waited for utcpWait are refused, and those that have waited longer than maxQueueAge
+// are dropped. Its owner locks.
 type utcpQueue struct {
 	control []byte // frames of streams
 	cut     int    // bytes of control that are written
@@ -35,8 +42,9 @@ type utcpQueue struct {
 	fromControl bool // where next took its bytes
 }
 
-// push takes records as sendQueue.push does.
-func (q *utcpQueue) push(recs *wire.Batch, now time.Time) (n, old int, err error) {
+// push takes records from index n on, as sendQueue.push does; taken counts those
+// before n too.
+func (q *utcpQueue) push(recs *wire.Batch, n int, now time.Time) (taken, old int, err error) {
 	old = q.expire(now)
 	for ; n < recs.Len(); n++ {
 		r := recs.At(n)
@@ -44,16 +52,51 @@ func (q *utcpQueue) push(recs *wire.Batch, now time.Time) (n, old int, err error
 		switch {
 		case len(r) > maxUTCPRecord:
 			return n, old, link.ErrTooBig
-		case q.bytes+size > maxQueueBytes:
+		case q.bytes+size > utcpQueueBytes || q.waited(now) > utcpWait:
 			return n, old, link.ErrQueueFull
 		}
-		c := q.tail(size, now)
-		c.Buf = append(appendFrameHeader(c.Buf, frameRecord, len(r)), r...)
-		c.Ends = append(c.Ends, len(c.Buf))
+		q.tail(size, now).addFrame(r)
 		q.bytes += size
 	}
 	return n, old, nil
 }
+
+// waited is how long the oldest record has waited that has not begun.
+func (q *utcpQueue) waited(now time.Time) time.Duration {
+	i := 0
+	if q.begun() && q.rec == q.chunks[0].Len()-1 {
+		i = 1
+	}
+	if i >= len(q.chunks) {
+		return 0
+	}
+	return now.Sub(q.chunks[i].at)
+}
+
+// addFrame appends the frame of a record.
+func (c *chunk) addFrame(r []byte) {
+	c.Buf = append(appendFrameHeader(c.Buf, frameRecord, len(r)), r...)
+	c.Ends = append(c.Ends, len(c.Buf))
+}
+
+// wroteOf notes that so many bytes of the frames of recs have been written past
+// the empty queue, and returns how many records were. The next, if it has begun,
+// is queued: n counts it.
+func (q *utcpQueue) wroteOf(recs *wire.Batch, bytes int, now time.Time) (n int) {
+	for ; n < recs.Len() && bytes >= frameHeader+len(recs.At(n)); n++ {
+		bytes -= frameHeader + len(recs.At(n))
+	}
+	if bytes == 0 {
+		return n
+	}
+	r := recs.At(n)
+	q.tail(frameHeader+len(r), now).addFrame(r)
+	q.at, q.bytes = bytes, frameHeader+len(r)-bytes
+	return n + 1
+}
+
+// empty reports whether nothing waits.
+func (q *utcpQueue) empty() bool { return q.waiting() == 0 && len(q.chunks) == 0 }
 
 // tail is the chunk that takes size more bytes.
 func (q *utcpQueue) tail(size int, now time.Time) *chunk {

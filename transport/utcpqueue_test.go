@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func drained(q *utcpQueue, n int) (out []byte) {
 func TestFramesOfStreamsPassAtRecordBoundaries(t *testing.T) {
 	for cut := 1; cut < 3*104; cut++ {
 		q := new(utcpQueue)
-		q.push(batchOf(record(100, 0), record(100, 1), record(100, 2)), time.Now())
+		q.push(batchOf(record(100, 0), record(100, 1), record(100, 2)), 0, time.Now())
 		first := bytes.Clone(q.next()[:cut])
 		q.wrote(cut)
 		q.control = appendStreamFrame(q.control, frameClose, 1, nil)
@@ -56,27 +57,27 @@ func TestQueueOfRecordsIsBounded(t *testing.T) {
 	recs := batchOfN(64, 1452)
 	total := 0
 	for {
-		n, old, err := q.push(recs, now)
+		n, old, err := q.push(recs, 0, now)
 		if total += n; old != 0 {
 			t.Fatal("dropped too early")
 		}
 		if err == link.ErrQueueFull {
 			break
 		}
-		if err != nil || total > 1000 {
+		if err != nil || total > 4000 {
 			t.Fatal(total, err)
 		}
 	}
-	if want := maxQueueBytes / 1456; total != want || q.bytes != want*1456 {
+	if want := utcpQueueBytes / 1456; total != want || q.bytes != want*1456 {
 		t.Fatalf("%d records, want %d, %d bytes", total, want, q.bytes)
 	}
-	if out := drained(q, 1<<20); len(out) != total*1456 || q.bytes != 0 || len(q.chunks) != 0 || len(q.spare) > maxSpare {
+	if out := drained(q, 1<<22); len(out) != total*1456 || q.bytes != 0 || len(q.chunks) != 0 || len(q.spare) > maxSpare {
 		t.Fatalf("%d bytes written, %d left in %d chunks", len(out), q.bytes, len(q.chunks))
 	}
-	if n, _, err := q.push(batchOf(record(40, 0), record(maxUTCPRecord+1, 1)), now); n != 1 || err != link.ErrTooBig {
+	if n, _, err := q.push(batchOf(record(40, 0), record(maxUTCPRecord+1, 1)), 0, now); n != 1 || err != link.ErrTooBig {
 		t.Fatal(n, err)
 	}
-	if n, _, err := q.push(batchOf(record(maxUTCPRecord, 1)), now); n != 1 || err != nil {
+	if n, _, err := q.push(batchOf(record(maxUTCPRecord, 1)), 0, now); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	faults.Report(t, "T4", true, "the queue of records is bounded")
@@ -102,7 +103,7 @@ func blank(n, size int) *wire.Batch {
 func TestOldRecordsAreDroppedButNotOneThatHasBegun(t *testing.T) {
 	for _, written := range []int{0, 1, 1456, 1457, 3 * 1456, 3*1456 - 1} {
 		q, now := new(utcpQueue), time.Now()
-		q.push(batchOfN(60, 1452), now) // two chunks
+		q.push(batchOfN(60, 1452), 0, now) // two chunks
 		var first []byte
 		if written > 0 {
 			first = bytes.Clone(q.next()[:written])
@@ -110,7 +111,7 @@ func TestOldRecordsAreDroppedButNotOneThatHasBegun(t *testing.T) {
 		}
 		begun := (written + 1455) / 1456
 		later := now.Add(maxQueueAge + time.Millisecond)
-		_, old, _ := q.push(batchOf(record(100, 7)), later)
+		_, old, _ := q.push(batchOf(record(100, 7)), 0, later)
 		if old != 60-begun {
 			t.Errorf("%d bytes written: %d dropped, want %d", written, old, 60-begun)
 		}
@@ -131,7 +132,7 @@ func TestQueueAgainstASlowOracle(t *testing.T) {
 			now = now.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
 			switch rng.IntN(4) {
 			case 0:
-				n, old, _ := q.push(blank(1+rng.IntN(30), 32+rng.IntN(9000)), now)
+				n, old, _ := q.push(blank(1+rng.IntN(30), 32+rng.IntN(9000)), 0, now)
 				taken, dropped = taken+n, dropped+old
 			case 1:
 				q.control = appendStreamFrame(q.control, frameClose, 1, nil)
@@ -145,7 +146,7 @@ func TestQueueAgainstASlowOracle(t *testing.T) {
 					}
 				}
 			}
-			if q.bytes > maxQueueBytes || q.bytes < 0 {
+			if q.bytes > utcpQueueBytes || q.bytes < 0 {
 				t.Fatalf("%d bytes", q.bytes)
 			}
 		}
@@ -156,10 +157,66 @@ func TestQueueAgainstASlowOracle(t *testing.T) {
 	}
 }
 
+// A slow line: what would wait long is refused before the bytes are too many.
+func TestQueueThatMovesSlowlyTakesNothing(t *testing.T) {
+	q, now := new(utcpQueue), time.Now()
+	q.push(batchOfN(90, 1452), 0, now) // two chunks and more
+	if n, _, err := q.push(batchOfN(2, 1452), 0, now.Add(utcpWait)); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	late := now.Add(utcpWait + time.Millisecond)
+	if n, old, err := q.push(batchOfN(2, 1452), 0, late); n != 0 || old != 0 || err != link.ErrQueueFull {
+		t.Fatal(n, old, err)
+	}
+	drained(q, 1<<20)
+	if n, _, err := q.push(batchOfN(2, 1452), 0, late); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+}
+
+// What is written past the queue may end at any byte: the rest comes next, and
+// frames of streams pass between records only.
+func TestWritePastTheQueueEndsAnywhere(t *testing.T) {
+	recs := batchOf(record(100, 0), record(70, 1), record(50, 2))
+	var all []byte
+	for i := range recs.Len() {
+		all = append(appendFrameHeader(all, frameRecord, len(recs.At(i))), recs.At(i)...)
+	}
+	control := appendStreamFrame(nil, frameClose, 1, nil)
+	for cut := range len(all) + 1 {
+		q, now := new(utcpQueue), time.Now()
+		n, _, err := q.push(recs, q.wroteOf(recs, cut, now), now)
+		if n != 3 || err != nil || q.bytes != len(all)-cut || q.empty() != (cut == len(all)) {
+			t.Fatalf("cut at %d: %d taken, %v, %d bytes wait", cut, n, err, q.bytes)
+		}
+		q.control = append(q.control, control...)
+		out := append(bytes.Clone(all[:cut]), drained(q, 9)...)
+		kinds, bodies := framesOf(t, out)
+		place := bytes.IndexByte(kinds, frameClose)
+		for i, body := range slices.Delete(bodies, place, place+1) {
+			if !bytes.Equal(body, recs.At(i)) {
+				t.Fatalf("cut at %d: record %d differs", cut, i)
+			}
+		}
+		begun := 0 // records of which a byte was out
+		for _, end := range []int{0, 104, 178} {
+			if cut > end {
+				begun++
+			}
+		}
+		if place != begun {
+			t.Fatalf("cut at %d: the stream's frame is at %d, want %d", cut, place, begun)
+		}
+		if q.bytes != 0 || !q.empty() {
+			t.Fatalf("cut at %d: %d bytes left", cut, q.bytes)
+		}
+	}
+}
+
 func TestQueueOfRecordsAllocatesNothing(t *testing.T) {
 	q, recs, now := new(utcpQueue), batchOfN(45, 1452), time.Now()
 	if n := testing.AllocsPerRun(100, func() {
-		q.push(recs, now)
+		q.push(recs, 0, now)
 		for b := q.next(); b != nil; b = q.next() {
 			q.wrote(len(b))
 		}

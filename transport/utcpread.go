@@ -15,8 +15,10 @@ import (
 const (
 	// readSmall holds what strangers send; a larger frame makes it grow.
 	readSmall = 16 << 10
-	// readLarge is what a proven peer's records are read into.
+	// readLarge is what a proven peer's records are read into, once they are many.
 	readLarge = 256 << 10
+	// readLeast is room below which reading is not worth a call.
+	readLeast = 4 << 10
 	// strangerBytes is how much a stranger may leave unread in streams before
 	// reading from it stops.
 	strangerBytes = 64 << 10
@@ -29,16 +31,41 @@ type utcpReader struct {
 	c       *utcpConn
 	h       link.Handler
 	buf     []byte
-	n       int // bytes in buf
+	i, n    int // buf[i:n] is what has come and is not handled
 	preface bool
 	recs    [][]byte // of this read
+
+	take   func(fd uintptr) bool // bound once, or each read would allocate it
+	got    int                   // what it has read
+	failed error
+}
+
+func newUTCPReader(c *utcpConn, h link.Handler) *utcpReader {
+	r := &utcpReader{c: c, h: h, buf: make([]byte, readSmall), preface: !c.dialled}
+	r.take = r.takeNow
+	return r
+}
+
+// takeNow is one read into the room there is; false makes the poller wait.
+func (r *utcpReader) takeNow(fd uintptr) bool {
+	r.got, r.failed = tryRead(fd, r.buf[r.n:])
+	return r.got > 0 || r.failed != nil
+}
+
+// read waits for bytes, and is net.Conn's Read without telling the scheduler of a
+// call that never blocks but copies much.
+func (r *utcpReader) read() (int, error) {
+	if err := r.c.rc.Read(r.take); err != nil {
+		return 0, err
+	}
+	return r.got, r.failed
 }
 
 // readLoop reads until the connection has ended, and then until the peer has seen
 // that, or a second has passed: closing TCP with bytes unread would make it forget
 // what it has still to send.
 func (c *utcpConn) readLoop(h link.Handler) {
-	r := &utcpReader{c: c, h: h, buf: make([]byte, readSmall), preface: !c.dialled}
+	r := newUTCPReader(c, h)
 	err := r.run()
 	if broken := c.writeError(); broken != nil {
 		err = broken
@@ -60,8 +87,9 @@ func farewellOf(err error) string {
 
 func (r *utcpReader) run() error {
 	for {
-		n, err := r.c.nc.Read(r.buf[r.n:])
+		n, err := r.read()
 		r.n += n
+		full := r.n == len(r.buf)
 		if err := r.c.Err(); err != nil {
 			return err
 		}
@@ -72,13 +100,13 @@ func (r *utcpReader) run() error {
 			return r.ended(err)
 		}
 		r.c.awaitProof()
-		r.grow()
+		r.makeRoom(full)
 	}
 }
 
 // ended says what the end of the bytes means.
 func (r *utcpReader) ended(err error) error {
-	if err == io.EOF && r.n > 0 {
+	if err == io.EOF && r.n > r.i {
 		return fmt.Errorf("%w: it ended inside a frame", ErrProtocol)
 	}
 	return tcpError(err)
@@ -86,12 +114,14 @@ func (r *utcpReader) ended(err error) error {
 
 // consume handles all complete frames and keeps the rest.
 func (r *utcpReader) consume() error {
-	used, err := r.split(r.buf[:r.n])
+	used, err := r.split(r.buf[r.i:r.n])
 	if len(r.recs) > 0 {
 		r.h.Records(&r.c.path, r.recs)
 		r.recs = r.recs[:0]
 	}
-	r.n = copy(r.buf, r.buf[used:r.n])
+	if r.i += used; r.i == r.n {
+		r.i, r.n = 0, 0
+	}
 	return err
 }
 
@@ -145,15 +175,21 @@ func (r *utcpReader) record(rec []byte) error {
 	return nil
 }
 
-// grow makes room for the frame that has begun, and for many once the peer is
-// proven.
-func (r *utcpReader) grow() {
-	want, _ := frameSize(r.buf[:r.n])
-	if r.c.isProven() {
-		want = readLarge
+// makeRoom makes room for the frame that has begun, and for many when full says
+// that there were more. What has come of a frame moves only if the rest does not fit
+// behind it.
+func (r *utcpReader) makeRoom(full bool) {
+	want, _ := frameSize(r.buf[r.i:r.n])
+	size := max(want, len(r.buf))
+	if full && r.c.isProven() {
+		size = max(size, readLarge)
 	}
-	if want > len(r.buf) {
-		r.buf = append(make([]byte, 0, want), r.buf[:r.n]...)[:want]
+	switch rest := r.buf[r.i:r.n]; {
+	case size > len(r.buf):
+		r.buf = append(make([]byte, 0, size), rest...)[:size]
+		r.i, r.n = 0, len(rest)
+	case r.i+max(want, readLeast) > len(r.buf):
+		r.i, r.n = 0, copy(r.buf, rest)
 	}
 }
 

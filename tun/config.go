@@ -22,6 +22,10 @@ type Config struct {
 	// NoOffload has the kernel's super-packets split and checksummed on reading,
 	// and takes plain packets only.
 	NoOffload bool
+	// FD is the descriptor of a device that somebody else has made (IFF_TUN and
+	// IFF_NO_PI; with IFF_VNET_HDR it is as fast as our own) and that has this
+	// Name; 0: make one. Once Create has succeeded it is the Device's.
+	FD int
 }
 
 func (c Config) withDefaults() Config {

@@ -12,8 +12,9 @@ import (
 const clonePath = "/dev/net/tun"
 
 // Create makes a new device, down and without addresses, in the network
-// namespace of the calling thread. It never attaches to a device that exists.
-// Errors: ErrName, ErrMTU, ErrUnavailable, ErrPermission, ErrTaken.
+// namespace of the calling thread. It never attaches to a device that exists,
+// unless Config.FD is one's descriptor.
+// Errors: ErrName, ErrMTU, ErrUnavailable, ErrPermission, ErrTaken, ErrDescriptor.
 func Create(c Config) (*Device, error) {
 	c = c.withDefaults()
 	if err := c.check(); err != nil {
@@ -23,7 +24,13 @@ func Create(c Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tun: open netlink: %w", err)
 	}
-	fd, err := open(handle, c.Name)
+	var theirs *adopted
+	var fd int
+	if c.FD != 0 {
+		fd, theirs, err = adopt(handle, &c)
+	} else {
+		fd, err = open(handle, c.Name)
+	}
 	if err != nil {
 		handle.Close()
 		return nil, err
@@ -35,7 +42,7 @@ func Create(c Config) (*Device, error) {
 		handle.Close()
 		return nil, fmt.Errorf("tun: set up %s: %w", c.Name, err)
 	}
-	d := &Device{name: c.Name, native: native, link: handle}
+	d := &Device{name: c.Name, native: native, link: handle, adopted: theirs}
 	if err := d.setUp(c); err != nil {
 		d.Close()
 		return nil, err

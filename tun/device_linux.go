@@ -30,6 +30,8 @@ type Device struct {
 	admin sync.Mutex      // guards link
 	link  *netlink.Handle // a socket in the device's namespace; nil once closed
 
+	adopted *adopted // nil: ours alone; guarded by admin
+
 	closed    atomic.Bool
 	closeOnce sync.Once
 	closeErr  error
@@ -172,11 +174,13 @@ func failures(err error) int {
 	return n
 }
 
-// Close removes the device and returns when the kernel no longer has it. It is
-// idempotent and ends Read.
+// Close removes the device and returns when the kernel no longer has it; one that
+// was passed to us it gives back, without our addresses. It is idempotent and
+// ends Read.
 func (d *Device) Close() error {
 	d.closeOnce.Do(func() {
 		d.closed.Store(true) // before the descriptor closes: why asks it
+		d.giveBack()
 		d.closeErr = d.native.Close()
 		d.admin.Lock()
 		defer d.admin.Unlock()

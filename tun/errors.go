@@ -10,6 +10,7 @@ var (
 	ErrTaken       = errors.New("tun: interface name is taken")
 	ErrName        = errors.New("tun: not usable as an interface name")
 	ErrMTU         = errors.New("tun: MTU out of range")
+	ErrDescriptor  = errors.New("tun: cannot use the TUN device that was passed")
 	ErrGone        = errors.New("tun: the device was removed by somebody else")
 	ErrPacket      = errors.New("tun: not an IP packet with headroom inside its buffer")
 	ErrOffload     = errors.New("tun: device takes no super-packets and no partial checksums")

@@ -77,7 +77,11 @@ func (d *Device) manage(what string, f func(*netlink.Handle, netlink.Link) error
 		return fmt.Errorf("tun: %s: %w", what, os.ErrClosed)
 	}
 	dev := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: d.name, Index: d.index}}
-	if err := f(d.link, dev); err != nil {
+	err := f(d.link, dev)
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w, and so does using one (%s on %s)", ErrPermission, what, d.name)
+	}
+	if err != nil {
 		return fmt.Errorf("tun: %s on %s: %w", what, d.name, err)
 	}
 	return nil
@@ -119,10 +123,27 @@ func (d *Device) AddAddress(p netip.Prefix) error {
 	return d.manage("add address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
 		err := h.AddrAdd(l, address(p))
 		switch {
+		case err == nil && d.adopted != nil:
+			d.adopted.added = append(d.adopted.added, p)
+			return nil
 		case errors.Is(err, unix.EEXIST):
 			return nil
 		case p.Addr().Is6() && errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
 			return fmt.Errorf("%w (IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6)", err)
+		}
+		return err
+	})
+}
+
+// RemoveAddress takes an address away; one that is not there is fine. Routes whose
+// preferred source it was go with it.
+func (d *Device) RemoveAddress(p netip.Prefix) error {
+	return d.manage("remove address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
+		a := address(p)
+		a.Flags, a.Broadcast = 0, nil
+		err := h.AddrDel(l, a)
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return nil
 		}
 		return err
 	})

@@ -134,6 +134,14 @@ func Offload(dev Interface) bool {
 	return ok && d.Offload()
 }
 
+// MTU is a device's MTU in bytes, the largest there is for one that has none.
+func MTU(dev Interface) int {
+	if d, ok := dev.(interface{ MTU() int }); ok {
+		return d.MTU()
+	}
+	return maxPacket
+}
+
 // Interface is what the packet loops need of a device; Device and the memory
 // device of package tuntest implement it.
 type Interface interface {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/config"
 )
 
 const completeTime = time.Second
@@ -29,6 +31,26 @@ func (t *target) peerNames(c *cobra.Command, args []string, _ string) ([]string,
 	for _, p := range s.Peers {
 		if p.Name == "" {
 			p.Name = p.DID
+		}
+		names = append(names, p.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// configPeers completes the first argument with the peers in the config, whether
+// a node runs or not.
+func (t *target) configPeers(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 || t.note(c) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	conf, err := config.Load(t.configPath())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, p := range conf.Peers {
+		if p.Name == "" {
+			p.Name = p.DID.String()
 		}
 		names = append(names, p.Name)
 	}

@@ -44,6 +44,9 @@ func (o *UpOptions) detach(ctx context.Context, iface string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(o.Out, "%s is up (process %d, log in %s)\n", iface, child.Process.Pid, log.Name())
+	if err == nil && o.Confirm > 0 {
+		_, err = fmt.Fprintf(o.Out, "it stops again in %s unless l2tun confirm comes\n", o.Confirm)
+	}
 	return err
 }
 
@@ -78,10 +81,11 @@ func (o *UpOptions) command(log, report *os.File) (*exec.Cmd, error) {
 		return nil, err
 	}
 	c := exec.Command(self, "up", "--config", file, "--socket", socket,
-		"--log-level", o.LogLevel, "--log-format", o.LogFormat, "--ready-fd", "3")
+		"--log-level", o.LogLevel, "--log-format", o.LogFormat, "--confirm", o.Confirm.String(), "--ready-fd", "3")
 	c.Dir = "/"
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{report}
+	passTunFD(c, o.TunFD)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return c, nil
 }

@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/node"
 )
 
 // DownOptions are the flags of l2tun down.
@@ -38,5 +44,27 @@ func runDown(ctx context.Context, o *DownOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	return o.explain(client.Down(ctx))
+	err = client.Down(ctx)
+	if errors.Is(err, control.ErrNotRunning) {
+		return o.undoLeft(err)
+	}
+	return err
+}
+
+// undoLeft takes out what a node has left that was killed; gone is the error if
+// there is nothing.
+func (o *DownOptions) undoLeft(gone error) error {
+	socket, err := o.socketPath()
+	if err != nil {
+		return err
+	}
+	undone, err := node.UndoLeft(socket)
+	switch {
+	case err != nil:
+		return err
+	case len(undone) == 0:
+		return o.explain(gone)
+	}
+	_, err = fmt.Fprintf(o.Out, "no node ran; taken out what an earlier one had left: %s\n", strings.Join(undone, ", "))
+	return err
 }

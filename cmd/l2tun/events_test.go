@@ -50,8 +50,8 @@ func TestEventsInJSONAreOneObjectALine(t *testing.T) {
 // A node that stops ends what follows it, with a sentence.
 func TestFollowingEndsWithTheNode(t *testing.T) {
 	node := twoEvents()
+	node.follows = func() { node.down() } // not before: a command may take its time to begin
 	socket := node.start(t)
-	time.AfterFunc(50*time.Millisecond, func() { node.down() })
 	out, errs, code := l2tun(t, "events", "--follow", "--socket", socket)
 	if code != 1 || strings.Count(out, "\n") != 3 || errs != "l2tun: the node at "+socket+" stopped\n" {
 		t.Error(code, out, errs)

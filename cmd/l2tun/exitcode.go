@@ -41,6 +41,9 @@ func exitCode(err error) int {
 	if r, ok := errors.AsType[*reportedError](err); ok {
 		return r.code
 	}
+	if s, ok := errors.AsType[*stateError](err); ok {
+		return s.code()
+	}
 	if isFileOrUsage(err) {
 		return exitUsage
 	}
@@ -62,7 +65,7 @@ func isFileOrUsage(err error) bool {
 // in front.
 func sentence(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, pkg := range []string{"did", "session", "transport", "routing", "tun", "node", "config", "control"} {
+	for _, pkg := range []string{"did", "session", "transport", "routing", "tun", "node", "config", "control", "invite"} {
 		if rest, ok := strings.CutPrefix(msg, pkg+": "); ok {
 			return rest
 		}

@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, io IO, node nodeRunner) int {
 	root := newRootCmd(io, node)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && err.Error() != "" { // else the command has said all
 		fmt.Fprintln(io.Err, "l2tun: "+sentence(err))
 	}
 	return exitCode(err)
@@ -58,10 +58,23 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newUpCmd(&UpOptions{IO: io, Node: node}, runUp),
 		newDownCmd(&DownOptions{IO: io}, runDown),
 		newStatusCmd(&StatusOptions{IO: io}, runStatus),
+		newTopCmd(&TopOptions{IO: io}, runTop),
+		newPingCmd(&PingOptions{IO: io}, runPing),
+		newDoctorCmd(&DoctorOptions{IO: io}, runDoctor),
+		newBugreportCmd(&BugreportOptions{IO: io}, runBugreport),
+		newMetricsCmd(&MetricsOptions{IO: io}, runMetrics),
+		newCaptureCmd(&CaptureOptions{IO: io}, runCapture),
 		newEventsCmd(&EventsOptions{IO: io}, runEvents),
 		newRotateCmd(&RotateOptions{IO: io}, runRotate),
 		newSendCmd(&SendOptions{IO: io}, runSend),
 		newReceiveCmd(&ReceiveOptions{IO: io}, runReceive),
+		newInviteCmd(&InviteOptions{IO: io}, runInvite),
+		newJoinCmd(&JoinOptions{IO: io}, runJoin),
+		newReloadCmd(&ReloadOptions{IO: io}, runReload),
+		newConfirmCmd(&ConfirmOptions{IO: io}, runConfirm),
+		newWaitCmd(&WaitOptions{IO: io}, runWait),
+		newExitCodesTopic(),
+		newGenManCmd(io),
 		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	return root

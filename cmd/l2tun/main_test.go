@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
@@ -44,12 +45,14 @@ type fakeNode struct {
 	refuse  error
 	mu      sync.Mutex
 	reloads int
+	within  time.Duration // of the last reload that is to be confirmed
 	down    func()
 
 	rotated  []control.Rotated
 	send     func(ctx context.Context, peer string, msg []byte) error
 	messages []control.Message // not taken yet
 	events   []control.Event
+	follows  func() // called once all events are shown and more are awaited
 	asked    string // the peer of the last call
 }
 
@@ -61,6 +64,15 @@ func (f *fakeNode) Reload(context.Context) error {
 	f.reloads++
 	return f.refuse
 }
+
+func (f *fakeNode) ReloadUnlessUnconfirmed(_ context.Context, d time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.within = d
+	return f.refuse
+}
+
+func (f *fakeNode) Confirm(context.Context) error { return f.refuse }
 
 func (f *fakeNode) ask(peer string) {
 	f.mu.Lock()
@@ -99,6 +111,9 @@ func (f *fakeNode) Events(ctx context.Context, follow bool, show func(control.Ev
 		}
 	}
 	if follow {
+		if f.follows != nil {
+			f.follows()
+		}
 		<-ctx.Done()
 	}
 	return f.refuse

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/node"
@@ -13,7 +14,9 @@ type nodeOptions struct {
 	ConfigPath string
 	Socket     string
 	Logger     *slog.Logger
-	Ready      func() // the interface is up
+	Confirm    time.Duration // 0: it need not be confirmed
+	TunFD      int           // a device that was passed to us; 0: none
+	Ready      func()        // the interface is up
 }
 
 // A nodeRunner runs a node until ctx ends.
@@ -22,5 +25,5 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 func runNode(ctx context.Context, o nodeOptions) error {
 	collectEarly()
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
-		Program: control.Program(), Ready: o.Ready})
+		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Ready: o.Ready})
 }

@@ -28,6 +28,7 @@ func newPeerRemoveCmd(o *PeerRemoveOptions, runF func(context.Context, *PeerRemo
 			o.Who = args[0]
 			return runF(c.Context(), o)
 		},
+		ValidArgsFunction: o.configPeers,
 	}
 }
 

@@ -59,8 +59,10 @@ func printPeer(p *printer, s *control.Peer) {
 	p.head("peer", p.yellow, s.DID)
 	p.field("name", s.Name)
 	p.field("state", p.state(s))
-	p.field("endpoint", s.Endpoint)
+	p.field("endpoint", s.Endpoint+inbound(s))
+	p.field("seen as", s.SeenAs)
 	p.field("link", join(s.Link, ", ", s.Carrier, s.RTTMS > 0, fmt.Sprintf("%.1f ms round trip", s.RTTMS)))
+	p.field("mtu", mtu(s))
 	if s.Handshakes > 0 {
 		p.field("latest handshake", ago(time.Duration(s.HandshakeAgeMS)*time.Millisecond))
 		p.field("keys", fmt.Sprintf("%s, epoch %d", cmp.Or(s.Suite, "unknown suite"), s.Epoch))
@@ -87,6 +89,22 @@ func (p *printer) state(s *control.Peer) string {
 		text += " (" + s.Reason + ")"
 	}
 	return text
+}
+
+// inbound tells that nobody listens where the peer's connection comes from.
+func inbound(s *control.Peer) string {
+	if s.Inbound {
+		return " (inbound)"
+	}
+	return ""
+}
+
+// mtu is "1420, records of up to 1452 bytes" of what there is.
+func mtu(s *control.Peer) string {
+	if s.MTU == 0 || s.Room == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d, records of up to %d bytes", s.MTU, s.Room)
 }
 
 // join is "quic, direct, 1.2 ms round trip" of what there is.

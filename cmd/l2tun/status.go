@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/screen"
 )
 
 const statusTime = 10 * time.Second
@@ -18,13 +20,17 @@ type StatusOptions struct {
 	IO
 	target
 	JSON bool
+	Long bool
 }
 
 func newStatusCmd(o *StatusOptions, runF func(context.Context, *StatusOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show a running node and its peers",
-		Args:  exactly(0, "no arguments"),
+		Long: `Show a running node on one screen: its peers with state, path, round trip, rates
+and what was lost, then what is wrong and what to do about it. --long has a line
+for each fact.`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
 				return err
@@ -33,6 +39,7 @@ func newStatusCmd(o *StatusOptions, runF func(context.Context, *StatusOptions) e
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVarP(&o.Long, "long", "l", false, "print all there is, a line for each fact")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON, SPEC \"Control\"")
 	return c
 }
@@ -56,6 +63,10 @@ func runStatus(ctx context.Context, o *StatusOptions) error {
 		e.SetIndent("", "  ")
 		return e.Encode(s)
 	}
-	printStatus(newPrinter(o.IO), s)
-	return nil
+	if o.Long {
+		printStatus(newPrinter(o.IO), s)
+		return nil
+	}
+	_, err = io.WriteString(o.Out, screen.Status(s, o.width(), screen.Paint{Color: o.Color}))
+	return err
 }

@@ -14,8 +14,9 @@ import (
 
 func twoPeers() control.Status {
 	return control.Status{Version: 1, Program: control.Program(), Interface: "l2tun0", DID: "did:a", Addresses: []string{"fd00::1/128", "10.9.0.1/24"},
-		Listen: "[::]:4242", Peers: []control.Peer{
-			{DID: "did:b", Name: "bob", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Suite: "AES-256-GCM", Epoch: 3,
+		Listen: "[::]:4242", Health: []control.Finding{}, Peers: []control.Peer{
+			{DID: "did:b", Name: "bob", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", SeenAs: "198.51.100.7:4242",
+				Room: 1452, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
 				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6, Queued: 1,
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}},
 			{DID: "did:c", State: "failed", Reason: "timeout", Endpoint: "c.example:1", Dropped: map[string]uint64{}},
@@ -33,7 +34,9 @@ peer: did:b
   name: bob
   state: established
   endpoint: 192.0.2.1:4242
+  seen as: 198.51.100.7:4242
   link: quic, direct, 1.2 ms round trip
+  mtu: 1420, records of up to 1452 bytes
   latest handshake: 1 hour, 1 minute, 12 seconds ago
   keys: AES-256-GCM, epoch 3
   transfer: 1.2 MiB received, 844 KiB sent
@@ -44,8 +47,26 @@ peer: did:c
   state: failed (timeout)
   endpoint: c.example:1
 `
-	if d := cmp.Diff(want, must(t, "status", "--socket", socket)); d != "" {
+	if d := cmp.Diff(want, must(t, "status", "--long", "--socket", socket)); d != "" {
 		t.Error(d)
+	}
+}
+
+// The peer dialled by TCP: nobody listens on that port, and it says so.
+func TestInboundEndpointIsMarked(t *testing.T) {
+	s := control.Status{Peers: []control.Peer{{DID: "did:d", State: "established", Link: "utcp", Carrier: "utcp",
+		Endpoint: "192.0.2.2:51234", Inbound: true, Room: 65664, MTU: 1420}}}
+	var b bytes.Buffer
+	printStatus(newPrinter(IO{Out: &b}), &s)
+	want := `
+peer: did:d
+  state: established
+  endpoint: 192.0.2.2:51234 (inbound)
+  link: utcp
+  mtu: 1420, records of up to 65664 bytes
+`
+	if !strings.HasSuffix(b.String(), want) {
+		t.Error(b.String())
 	}
 }
 

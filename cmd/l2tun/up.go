@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/logs"
 )
 
 // UpOptions are the flags of l2tun up.
@@ -22,10 +24,12 @@ type UpOptions struct {
 	Config    string
 	Socket    string // empty: the interface's own
 	Detach    bool
+	Confirm   time.Duration // 0: it need not be confirmed
 	LogLevel  string
 	LogFormat string
 	LogFile   string // of a detached node; empty: beside the socket
 	ReadyFD   int    // where a detached node tells how its start went; 0: nowhere
+	TunFD     int    // a TUN device that was passed to us; 0: none
 }
 
 func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra.Command {
@@ -34,7 +38,10 @@ func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra
 		Short: "Run a node until it is stopped",
 		Long: `Run a node until SIGTERM, SIGINT or l2tun down. SIGHUP makes it read its config
 again. With --detach the node runs in the background: the command returns once
-the interface is up, or says why it is not.`,
+the interface is up, or says why it is not.
+
+With --confirm the node stops, and all that it has set up is undone, unless
+"l2tun confirm" comes within that time after the start.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return runF(c.Context(), o) },
 	}
@@ -42,9 +49,11 @@ the interface is up, or says why it is not.`,
 	f.StringVar(&o.Config, "config", config.DefaultPath, "config `FILE`")
 	f.StringVar(&o.Socket, "socket", "", "control socket `PATH` (default the interface's in /run/l2tun)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "run in the background")
+	f.DurationVar(&o.Confirm, "confirm", 0, "undo everything unless l2tun confirm comes within this time, 1s to 1h")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.LogFile, "log-file", "", "where a detached node logs (default beside the socket in /run/l2tun)")
+	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device that descriptor `N` (3 or more) is of, in place of a new one")
 	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
 	f.MarkHidden("ready-fd")
 	return c
@@ -68,8 +77,14 @@ func runUp(ctx context.Context, o *UpOptions) error {
 // start checks what can be checked first, so that a mistake is told in the
 // foreground and before anything exists.
 func (o *UpOptions) start(ctx context.Context) error {
+	if err := checkConfirm(o.Confirm); err != nil {
+		return err
+	}
 	log, err := newLogger(o.Err, o.LogLevel, o.LogFormat)
 	if err != nil {
+		return err
+	}
+	if err := checkTunFD(o.TunFD); err != nil {
 		return err
 	}
 	c, err := o.check()
@@ -102,28 +117,27 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	hangups := onHangup(o.Socket, log)
+	service := &service{o.Socket, log}
+	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
-	err := o.Node(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Ready: func() {}})
+	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
 }
 
+// newLogger is the node's logger. What goes to the journal is in its form.
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
+	f, _ := w.(*os.File)
+	l, err := logs.New(w, logs.Options{Level: level, Format: format, Journal: logs.ToJournal(f, os.Getenv)})
+	switch {
+	case errors.Is(err, logs.ErrLevel):
 		return nil, usagef("--log-level %s: choose debug, info, warn or error", level)
+	case errors.Is(err, logs.ErrFormat):
+		return nil, usagef("--log-format %s: choose text or json", format)
 	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	}
-	return nil, usagef("--log-format %s: choose text or json", format)
+	return l, err
 }
 
 // hangups makes the node reload on SIGHUP, through its own control socket like
@@ -133,13 +147,13 @@ type hangups struct {
 	done    chan struct{}
 }
 
-func onHangup(socket string, log *slog.Logger) *hangups {
+func onHangup(reload func(context.Context) error, log *slog.Logger) *hangups {
 	h := &hangups{make(chan os.Signal, 1), make(chan struct{})}
 	signal.Notify(h.signals, syscall.SIGHUP)
 	go func() {
 		defer close(h.done)
 		for range h.signals {
-			if err := control.New(socket).Reload(context.Background()); err != nil {
+			if err := reload(context.Background()); err != nil {
 				log.Error("the config was not taken up", "error", err)
 				continue
 			}

@@ -11,7 +11,8 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control"}
+		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
+		"internal/invite", "internal/capture", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"did":                 {"internal/wire"},
@@ -27,20 +28,42 @@ func arrows() map[string][]string {
 		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/wire", "routing", "session"},
 		"internal/control":    {"did", "internal/wire"},
+		"internal/invite":     {"did", "internal/config", "internal/wire"}, // links and promises are checked against the config
+		"internal/confine":    nil,
 		"internal/node":       below,
-		"internal/demo":       {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun":           {"internal/node", "internal/config", "internal/control", "internal/demo", "did"},
+
+		// What shows a node: metrics read what sessions count, capture formats what
+		// it is given, health reads a status.
+		"internal/metrics":   {"internal/link", "session", "transport"},
+		"internal/capture":   nil,
+		"internal/health":    {"internal/control"},
+		"internal/logs":      nil,
+		"internal/bugreport": nil,
+		"internal/screen":    {"internal/control", "internal/health"},
+		"internal/top":       {"internal/control", "internal/health", "internal/screen"},
+		// The doctor reads the config as the node does, asks a node, and tries the
+		// way to peers with the node's own sockets.
+		"internal/doctor": {"did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
+		"internal/demo":   {"internal/lab", "internal/control", "did", "internal/config"},
+		"cmd/l2tun": {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "internal/logs", "did",
+			"internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
 
 		// What serves tests and scripts.
-		"internal/lab":      nil,
-		"internal/bubble":   nil,
-		"internal/memnet":   {"internal/link", "internal/wire"},
-		"tun/tuntest":       {"tun"},
-		"internal/archtest": nil,
-		"internal/e2e":      nil,
-		"scripts/testsum":   nil,
-		"internal/faults":   nil, // cases are data: they name tests and import nothing
-		"scripts/faultrun":  {"internal/faults"},
+		"internal/lab":       nil,
+		"internal/bubble":    nil,
+		"internal/memnet":    {"internal/link", "internal/wire"},
+		"tun/tuntest":        {"tun"},
+		"internal/bench":     {"internal/control", "internal/lab"},
+		"internal/bench/cmd": {"internal/bench"},
+		"internal/archtest":  nil,
+		"internal/e2e":       nil,
+		"internal/second":    nil, // a second handshake, tests only: nobody imports it
+		"internal/symbolic":  nil, // a model of the handshake, tests only
+		"scripts/testsum":    nil,
+		"scripts/licenses":   nil,
+		"packaging/deb":      nil, // a module of its own: what builds packages is not in ours
+		"internal/faults":    nil, // cases are data: they name tests and import nothing
+		"scripts/faultrun":   {"internal/faults"},
 	}
 }
 

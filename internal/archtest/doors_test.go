@@ -18,13 +18,23 @@ type door struct {
 func doors() []door {
 	return []door{
 		{library: "github.com/spf13/cobra", pkgs: []string{"cmd/l2tun"}},
+		{library: "github.com/mdp/qrterminal", pkgs: []string{"cmd/l2tun"}}, // what people see
 		{library: "golang.zx2c4.com/wireguard", pkgs: []string{"tun"}},
 		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake"}},
+		// The BLAKE3 that the product does not use, for what must not share with it.
+		{library: "github.com/zeebo/blake3", pkgs: []string{"internal/second", "internal/symbolic"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
+		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
+		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/capture"}},
+		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/top"}},
+		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
+		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},
+		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
+		{library: "gonum.org/v1/plot", pkgs: []string{"internal/bench"}}, // draws docs/bench.svg; nothing that is shipped
 	}
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	MTU       int            // inner, bytes
 	Carriers  []wire.Carrier // that may be used; empty: all
 	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
+	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
 	Session   Settings
 	Peers     []Peer // in the file's order
 }

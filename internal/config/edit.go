@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -29,6 +30,19 @@ func AddPeer(path string, s PeerSpec) error {
 		out := appendBlock(data, s.lines())
 		return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
 	})
+}
+
+// CheckPeer reports why AddPeer would refuse a peer, without adding it.
+func CheckPeer(path string, s PeerSpec) error {
+	data, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := Parse(path, data); err != nil {
+		return err
+	}
+	out := appendBlock(data, s.lines())
+	return withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
 }
 
 // RemovePeer takes the block of a peer, named by its DID or its name, out of
@@ -158,4 +172,14 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
+}
+
+// CheckLink reports what another node's config would refuse of a peer and its
+// prefixes, whatever else is in it.
+func CheckLink(s PeerSpec, allowed []netip.Prefix) error {
+	for _, p := range allowed {
+		s.AllowedIPs = append(s.AllowedIPs, p.String())
+	}
+	_, err := Parse("the invitation", appendBlock(nil, s.lines()))
+	return withoutPlace(err)
 }

@@ -96,6 +96,10 @@ listen = %s
 # neither, and no socket is opened for it.
 # discovery = ["multicast", "broadcast"]
 
+# Where Prometheus may ask for metrics, on a loopback address: /metrics. Without
+# this line only the control socket answers ("l2tun metrics").
+# metrics = "127.0.0.1:9586"
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = "2m"    # new keys at least this often

@@ -67,6 +67,12 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		var list []item[Method]
 		list, err = items(r, "", e, parseMethod)
 		c.Discovery = values(list)
+	case "metrics":
+		var s string
+		if s, err = r.str("", e); err == nil {
+			c.Metrics, err = parseMetrics(s)
+			err = r.wrap("", e, err)
+		}
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

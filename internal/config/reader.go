@@ -28,7 +28,7 @@ func (r *reader) bad(table string, e entry, format string, args ...any) error {
 }
 
 func (r *reader) unknown(table string, e entry) error {
-	known := "interface, addresses, listen, mtu, carriers and discovery"
+	known := "interface, addresses, listen, mtu, carriers, discovery and metrics"
 	switch table {
 	case "session":
 		var keys []string

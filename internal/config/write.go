@@ -19,17 +19,11 @@ const lockWait = 10 * time.Second
 // readers see the old text or the new one. Mode and owner stay, a symbolic link
 // stays a link, and two rewrites take turns by a lock on the directory.
 func rewrite(path string, edit func(data []byte) ([]byte, error)) error {
-	real, err := filepath.EvalSymlinks(path)
+	real, unlock, err := lockFor(path)
 	if err != nil {
-		return fileError(path, err)
+		return err
 	}
-	lock := flock.New(filepath.Dir(real), flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, lockWait/500); err != nil {
-		return lockError(path, err)
-	}
-	defer lock.Close()
+	defer unlock()
 	data, err := readFile(path)
 	if err != nil {
 		return err
@@ -44,6 +38,22 @@ func rewrite(path string, edit func(data []byte) ([]byte, error)) error {
 	return nil
 }
 
+// lockFor takes the lock under which the file at path is changed; real is where
+// it is.
+func lockFor(path string) (real string, unlock func(), err error) {
+	real, err = filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", nil, fileError(path, err)
+	}
+	lock := flock.New(filepath.Dir(real), flock.SetFlag(os.O_RDONLY))
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	if _, err := lock.TryLockContext(ctx, lockWait/500); err != nil {
+		return "", nil, lockError(path, err)
+	}
+	return real, func() { lock.Close() }, nil
+}
+
 func lockError(path string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{File: path, Msg: "something else is changing files in this directory; try again", cause: err}
@@ -52,23 +62,38 @@ func lockError(path string, err error) error {
 }
 
 func replace(path string, data []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
-		renameio.WithStaticPermissions(info.Mode().Perm()))
+	f, err := stage(path, data)
 	if err != nil {
 		return err
 	}
 	defer f.Cleanup()
-	if err := keepOwner(f.File, info); err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
 	return f.CloseAtomicallyReplace()
+}
+
+// stage does all of a replacement but the rename: the new text is on the disk,
+// under another name. The caller calls Cleanup or CloseAtomicallyReplace.
+func stage(path string, data []byte) (*renameio.PendingFile, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
+		renameio.WithStaticPermissions(info.Mode().Perm()))
+	if err != nil {
+		return nil, err
+	}
+	err = keepOwner(f.File, info)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Cleanup()
+		return nil, err
+	}
+	return f, nil
 }
 
 func keepOwner(f *os.File, old fs.FileInfo) error {

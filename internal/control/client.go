@@ -40,6 +40,9 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	if err := c.call(ctx, http.MethodGet, "/v1/status", &s); err != nil {
 		return nil, err
 	}
+	if s.Version > StatusVersion {
+		return nil, fmt.Errorf("the node is %s, whose status this %s does not understand; use programs of one version", s.Program, Program())
+	}
 	s.fill()
 	return &s, nil
 }
@@ -124,10 +127,10 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	return nil, refusal(resp.StatusCode, said)
+	return nil, refusal(resp.StatusCode, said).from(resp.Header.Get(programHeader))
 }
 
-func refusal(code int, body []byte) error {
+func refusal(code int, body []byte) *APIError {
 	var e errorBody
 	if json.Unmarshal(body, &e) != nil || e.Error == "" {
 		e.Error = fmt.Sprintf("the node answered %d %s", code, http.StatusText(code))

@@ -9,7 +9,14 @@
 //	POST /v1/send     200 {} once the peer has acknowledged the message
 //	POST /v1/receive  200 a stream of messages, each acknowledged in the request
 //	GET  /v1/events   200 a stream of state changes
+//	POST /v1/ping     200 one round trip to a peer
+//	POST /v1/prefer   200 {}; a carrier is preferred
+//	POST /v1/capture  200 a stream of pcapng, until the caller's body ends
+//	GET  /metrics     200 Prometheus' text
 //	anything else     404 or 405; every error is {"error": "one sentence"}
+//
+// The socket has mode 0600, and a caller who is neither root nor the node's own
+// user, as the kernel names him, gets 403 whatever the mode is by then.
 //
 // A Server belongs to the node; Close waits for the calls under way. The node
 // frees its lock last, and Client.Down waits for that. A Client is for one

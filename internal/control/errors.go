@@ -34,3 +34,12 @@ type APIError struct {
 }
 
 func (e *APIError) Error() string { return e.Msg }
+
+// from adds to a refusal that the node is another program than this one, which
+// may be why.
+func (e *APIError) from(program string) *APIError {
+	if program != "" && program != Program() {
+		e.Msg += fmt.Sprintf(" (the node is %s and this is %s; restart the node)", program, Program())
+	}
+	return e
+}

@@ -14,10 +14,14 @@ func routes(h Handler, long *longCalls) http.Handler {
 	short("GET /v1/status", statusHandler(h))
 	short("POST /v1/down", downHandler(h))
 	short("POST /v1/reload", reloadHandler(h))
+	short("POST /v1/confirm", confirmHandler(h))
 	short("POST /v1/rotate", rotateHandler(h))
 	mux.HandleFunc("POST /v1/send", long.lasting(sendHandler(h)))
 	mux.HandleFunc("POST /v1/receive", long.lasting(receiveHandler(h)))
 	mux.HandleFunc("GET /v1/events", long.lasting(eventsHandler(h)))
+	if o, ok := h.(Observer); ok {
+		observe(mux, o, long)
+	}
 	short("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
 	return mux
 }
@@ -43,16 +47,6 @@ func downHandler(h Handler) http.HandlerFunc {
 		reply(w, http.StatusAccepted, struct{}{})
 		http.NewResponseController(w).Flush()
 		h.Down()
-	}
-}
-
-func reloadHandler(h Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := h.Reload(r.Context()); err != nil {
-			fail(w, http.StatusUnprocessableEntity, err)
-			return
-		}
-		reply(w, http.StatusOK, struct{}{})
 	}
 }
 

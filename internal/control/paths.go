@@ -30,6 +30,10 @@ func LockPath(name string) string { return lockOf(SocketPath(name)) }
 // lockOf is the file beside a socket that its node keeps locked.
 func lockOf(socket string) string { return strings.TrimSuffix(socket, ".sock") + ".lock" }
 
+// JournalPath is the file beside a socket in which its node notes what it puts
+// into the kernel.
+func JournalPath(socket string) string { return strings.TrimSuffix(socket, ".sock") + ".undo" }
+
 // LogPath is where a node that runs detached writes its log.
 func LogPath(name string) string { return filepath.Join(runtimeDir(), name+".log") }
 

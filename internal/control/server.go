@@ -34,6 +34,7 @@ type Handler interface {
 	// Reload reads the config again and returns when it is in use. An error
 	// means that the old one still is; its text goes to the caller.
 	Reload(ctx context.Context) error
+	Changer
 
 	// In the calls below peer is a DID or a name; "" means all peers where that
 	// is said. An error that is an *APIError has its own HTTP status.
@@ -78,8 +79,9 @@ func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("the control socket is gone: %w", err), ln.Close())
 	}
 	ending, end := context.WithCancel(context.Background())
-	s := &Server{path: path, file: info, ln: netutil.LimitListener(ln, maxConns), end: end, http: &http.Server{
-		Handler:           routes(h, newLongCalls(ending)),
+	s := &Server{path: path, file: info, ln: netutil.LimitListener(callerListener{ln}, maxConns), end: end, http: &http.Server{
+		Handler:           named(onlyFor(os.Geteuid(), routes(h, newLongCalls(ending)))),
+		ConnContext:       noteCaller,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       callTime,
 		WriteTimeout:      callTime,
@@ -88,6 +90,14 @@ func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 	return s, nil
+}
+
+// named says in every answer which program gave it.
+func named(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(programHeader, Program())
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Path is where the socket is.

@@ -24,6 +24,7 @@ type fakeNode struct {
 	status *Status
 	err    error
 	downs  chan struct{}
+	within time.Duration // of the last reload that is to be confirmed
 
 	rotate  func(ctx context.Context, peer string) ([]Rotated, error)
 	send    func(ctx context.Context, peer string, msg []byte) error
@@ -34,6 +35,11 @@ type fakeNode struct {
 func (f *fakeNode) Status(context.Context) (*Status, error) { return f.status, f.err }
 func (f *fakeNode) Down()                                   { f.downs <- struct{}{} }
 func (f *fakeNode) Reload(context.Context) error            { return f.err }
+func (f *fakeNode) Confirm(context.Context) error           { return f.err }
+func (f *fakeNode) ReloadUnlessUnconfirmed(_ context.Context, d time.Duration) error {
+	f.within = d
+	return f.err
+}
 func (f *fakeNode) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
 	return f.rotate(ctx, peer)
 }
@@ -47,14 +53,14 @@ func (f *fakeNode) Events(ctx context.Context, follow bool, show func(Event) err
 	return f.events(ctx, follow, show)
 }
 
-func start(t *testing.T, f *fakeNode) (*Server, *Client) {
+func start(t *testing.T, f Handler) (*Server, *Client) {
 	t.Helper()
 	s, c := prepare(t, f)
 	serve(t, s)
 	return s, c
 }
 
-func prepare(t *testing.T, f *fakeNode) (*Server, *Client) {
+func prepare(t *testing.T, f Handler) (*Server, *Client) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "n.sock")
 	s, err := NewServer(path, f, slog.New(slog.DiscardHandler))
@@ -81,8 +87,10 @@ func serve(t *testing.T, s *Server) {
 
 func TestStatusTravelsWhole(t *testing.T) {
 	want := &Status{Version: 1, Program: "l2tun x", Interface: "a", DID: "did:b", Addresses: []string{"fd00::1/128"}, Listen: "[::]:1",
+		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do"}},
 		Peers: []Peer{{DID: "did:c", Name: "n", State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
 			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
+			RxRate: 1.5, TxRate: 2.5, EpochAgeMS: 13, Prefer: "utcp",
 			Dropped: map[string]uint64{"replayed": 12}}}}
 	_, c := start(t, &fakeNode{status: want})
 	got, err := c.Status(t.Context())
@@ -111,8 +119,9 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range strings.Fields(`did name state reason link carrier endpoint suite epoch handshakes handshake_age_ms
-		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped`) {
+	for _, key := range strings.Fields(`did name state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
+		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped
+		rx_rate tx_rate epoch_age_ms prefer`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)
 		}

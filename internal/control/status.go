@@ -14,6 +14,10 @@ type Status struct {
 	Addresses []string `json:"addresses"` // of the interface, CIDR, the DID's own first
 	Listen    string   `json:"listen"`    // HOST:PORT
 	Peers     []Peer   `json:"peers"`     // in the config's order
+
+	Config       string    `json:"config"`        // path of the config that is applied
+	ConfigDigest string    `json:"config_digest"` // of its meaning
+	Health       []Finding `json:"health"`        // what is wrong, with what to do
 }
 
 // Peer is one peer's session at one moment. Bytes and packets are those of IP
@@ -26,6 +30,10 @@ type Peer struct {
 	Link           string            `json:"link"`             // "quic" or "utcp"
 	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"
 	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
+	Inbound        bool              `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
+	SeenAs         string            `json:"seen_as"`          // where the peer sees this node, on the path in use
+	Room           int               `json:"room"`             // largest record on the path in use, bytes
+	MTU            int               `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
 	Suite          string            `json:"suite"`            // "hybrid key agreement, record cipher"
 	Epoch          uint64            `json:"epoch"`            // 0 before the first
 	Handshakes     uint64            `json:"handshakes"`       // full ones since start
@@ -35,8 +43,12 @@ type Peer struct {
 	TxBytes        uint64            `json:"tx_bytes"`
 	RxPackets      uint64            `json:"rx_packets"`
 	TxPackets      uint64            `json:"tx_packets"`
-	Queued         uint64            `json:"queued"`  // packets that wait for a path
-	Dropped        map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
+	RxRate         float64           `json:"rx_rate"` // bytes a second, over the last few
+	TxRate         float64           `json:"tx_rate"`
+	EpochAgeMS     int64             `json:"epoch_age_ms"` // since the keys in use came into use
+	Prefer         string            `json:"prefer"`       // carrier that is preferred; "" for the best
+	Queued         uint64            `json:"queued"`       // packets that wait for a path
+	Dropped        map[string]uint64 `json:"dropped"`      // packets by reason; zeros left out
 }
 
 // fill makes what is empty [] and {} in JSON, never null.
@@ -46,6 +58,9 @@ func (s *Status) fill() {
 	}
 	if s.Peers == nil {
 		s.Peers = []Peer{}
+	}
+	if s.Health == nil {
+		s.Health = []Finding{}
 	}
 	for i := range s.Peers {
 		if s.Peers[i].Dropped == nil {

@@ -7,6 +7,9 @@ const Version = "0.1.0"
 // Program is what Status.Program holds for a node of this build.
 func Program() string { return "l2tun " + Version }
 
+// programHeader names the program in every answer of the socket.
+const programHeader = "L2tun-Program"
+
 // JSONVersion is the version of every JSON document but status, which has its
 // own. It changes as StatusVersion does.
 const JSONVersion = 1

@@ -92,10 +92,60 @@ func TestSuperPacketLoopsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// Nor on utcp, with batches of small packets and with super-packets, whatever the
+// devices can do.
+func TestBatchLoopsDoNotAllocate(t *testing.T) {
+	for _, offload := range []bool{true, false} {
+		plain, super := nullDevice{make(chan struct{})}, nullOffload{nullDevice{make(chan struct{})}}
+		var to tun.Interface = plain
+		if offload {
+			to = super
+		}
+		a, b := newPairOn(t, wire.MaxBatch+wire.Overhead, nullOffload{nullDevice{make(chan struct{})}}, to)
+		a.path.carrier, b.path.carrier = wire.CarrierUTCP, wire.CarrierUTCP
+		b.up(t, false)
+		a.up(t, false)
+		keep := &keepPath{pipe: a.path}
+		a.peer.Use(a.e, keep)
+		big := newFlow(false, 4000, 12, 1368).next(45*1368, 0)
+		small := packet(addrA, addrB, 1000, 1)
+		batch := tun.NewBatch(128, 2048, tun.Headroom)
+		var out outbound
+		var recs [4][]byte
+		keep.each = func(sent *wire.Batch) {
+			for i := range sent.Len() {
+				recs[i] = sent.At(i)
+			}
+			b.data.Records(b.path, recs[:sent.Len()])
+		}
+		if n := testing.AllocsPerRun(50, func() {
+			batch.Reset()
+			copy(batch.Room()[tun.Headroom:], big.Data())
+			batch.Put(big)
+			for range 50 {
+				copy(batch.Room()[tun.Headroom:], small)
+				batch.Put(tun.Packet{Len: len(small)})
+			}
+			a.data.send(batch.Packets[:51], &out)
+		}); n != 0 {
+			t.Errorf("offload %v: 95 packets allocate %v times", offload, n)
+		}
+		if got := b.peer.Traffic().RxPackets.Load(); got < 95*50 {
+			t.Fatalf("offload %v: only %d packets were written", offload, got)
+		}
+	}
+}
+
 // keepPath shows what was sent last, until the next send.
 type keepPath struct {
 	*pipe
 	last *wire.Batch
+	each func(*wire.Batch)
 }
 
-func (p *keepPath) Send(b *wire.Batch) (int, error) { p.last = b; return b.Len(), nil }
+func (p *keepPath) Send(b *wire.Batch) (int, error) {
+	if p.last = b; p.each != nil {
+		p.each(b)
+	}
+	return b.Len(), nil
+}

@@ -16,17 +16,19 @@ import (
 type Datapath struct {
 	dev     tun.Interface
 	offload bool // dev gives and takes super-packets
+	mtu     int  // of dev, bytes
 	routes  *routing.Table[*Peer]
 	epochs  record.Table[*receiver]
 	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
+	taps    taps
 	hint    atomic.Pointer[func(netip.AddrPort)]
 }
 
 // New returns a datapath over dev. The caller runs Outbound and passes received
 // records to Records; it closes dev to end both.
 func New(dev tun.Interface) *Datapath {
-	return &Datapath{dev: dev, offload: tun.Offload(dev), routes: new(routing.Table[*Peer]), scratch: make(chan *inbound, spareInbound)}
+	return &Datapath{dev: dev, offload: tun.Offload(dev), mtu: tun.MTU(dev), routes: new(routing.Table[*Peer]), scratch: make(chan *inbound, spareInbound)}
 }
 
 // Stray counts what belongs to no peer: packets without a route.

@@ -5,7 +5,8 @@
 //
 // A super-packet is sealed segment by segment, each one's headers written over the
 // tail of the segment before, and put together again by opening each record so
-// that its payload lands behind the one before.
+// that its payload lands behind the one before. On utcp it is one record and one
+// write, and small packets share a record.
 //
 // It is not asked what to do: sessions tell each Peer which epoch and path to
 // use, and the loops read that through one atomic pointer. No lock is held

@@ -37,8 +37,9 @@ func sameID(a, b []byte) bool {
 // receive opens the records of one epoch.
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	in := d.borrow()
-	in.peer = r.peer
-	heard := false // a record that cannot be a replay
+	in.peer, in.carrier = r.peer, path.Carrier()
+	heard := 0 // largest record that cannot be a replay
+	widest := r.peer.traffic.Heard(path.Carrier())
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
@@ -48,15 +49,22 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		heard = heard || rec[wire.HeaderSize-1] != byte(wire.SpaceControl)
+		if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) && len(rec) > heard {
+			heard = len(rec)
+			widest.Note(heard) // before a probe behind it is answered
+		}
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
-		if plain != nil { // else it has joined the run
+		switch {
+		case plain == nil: // it has joined the run
+		case isBatch(plain) && inBatchSpace(rec):
+			in.takeBatch(d, plain)
+		default:
 			in.take(d, path, r, plain)
 		}
 	}
-	if heard {
+	if heard > 0 {
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
@@ -87,7 +95,7 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) 
 	case kind == wire.KindPartial && d.offload:
 		plain[0] &^= wire.PartialBit
 		in.accept(d, plain, true)
-	case kind == wire.KindFrame:
+	case kind == wire.KindFrame && !isBatch(plain):
 		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
 		r.peer.traffic.Drop(link.DropMalformed, 1)
@@ -129,15 +137,19 @@ func (in *inbound) write(d *Datapath) {
 		return
 	}
 	in.endRun()
+	if t := d.taps.all.Load(); t != nil {
+		tapIn(*t, in.peer, in.pkts[:in.n])
+	}
 	t := &in.peer.traffic
 	written, err := d.dev.Write(in.pkts[:in.n])
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)
 	}
+	var sum count
 	for _, c := range in.counts[:written] {
-		t.RxPackets.Add(uint64(c.packets))
-		t.RxBytes.Add(uint64(c.bytes))
+		sum.packets, sum.bytes = sum.packets+c.packets, sum.bytes+c.bytes
 	}
+	t.Received(in.carrier, sum.packets, sum.bytes)
 	in.n, in.next = 0, tun.Headroom
 }
 

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"github.com/libertaria-project/l2tun/internal/record"
+	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -24,7 +25,11 @@ type inbound struct {
 	run    run
 	saved  [maxRunHead]byte
 
-	peer *Peer // whose packets these are
+	apart    []byte // with stride: a batch before its packets are laid out
+	segments tun.Segments
+
+	peer    *Peer // whose packets these are
+	carrier wire.Carrier
 }
 
 // A count is what the peer sent of what is now one packet.
@@ -82,6 +87,9 @@ func (in *inbound) space() []byte {
 // open opens a record to place, or, when it continues the run, so that its
 // payload lands behind it: then plain is nil.
 func (in *inbound) open(e *record.Epoch, rec []byte) (plain []byte, v record.Verdict) {
+	if inBatchSpace(rec) {
+		return in.openBatch(e, rec)
+	}
 	if in.run.mayTake(len(rec)) {
 		return in.openBehind(e, rec)
 	}
@@ -115,17 +123,22 @@ func (in *inbound) openBehind(e *record.Epoch, rec []byte) ([]byte, record.Verdi
 func (in *inbound) add(data []byte, l tun.Layout, partial bool) {
 	at := in.place()
 	in.endRun()
-	in.pkts[in.n] = tun.Packet{Buf: in.slab[at-tun.Headroom : at+len(data) : at+len(data)], Off: tun.Headroom, Len: len(data), Partial: partial}
-	if in.stride > 0 {
-		in.pkts[in.n].Buf = in.slab[at-tun.Headroom : at+packetSize : at+packetSize]
-	}
-	in.counts[in.n] = count{1, len(data)}
-	in.n++
-	if in.next = after(at + len(data)); in.stride > 0 {
-		in.next = in.n*in.stride + tun.Headroom
-	}
+	in.enter(at, len(data), partial, 0, count{1, len(data)})
 	if partial {
 		in.run.begin(data, l, at)
+	}
+}
+
+// enter enters a packet that lies anywhere.
+func (in *inbound) enter(at, n int, partial bool, segment uint16, c count) {
+	p := tun.Packet{Buf: in.slab[at-tun.Headroom : at+n : at+n], Off: tun.Headroom, Len: n, Segment: segment, Partial: partial}
+	if in.stride > 0 {
+		p.Buf = in.slab[at-tun.Headroom : at+packetSize : at+packetSize]
+	}
+	in.pkts[in.n], in.counts[in.n] = p, c
+	in.n++
+	if in.next = after(at + n); in.stride > 0 {
+		in.next = in.n*in.stride + tun.Headroom
 	}
 }
 

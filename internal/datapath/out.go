@@ -30,6 +30,7 @@ type outbound struct {
 	sealed   wire.Batch
 	fitted   wire.Batch // packets and part frames, when a packet needs two records
 	segments tun.Segments
+	packer   packer
 	groups   []group
 }
 
@@ -72,6 +73,9 @@ func (d *Datapath) send(pkts []tun.Packet, out *outbound) {
 			groups, last = find(groups, peer)
 		}
 		groups[last].pkts = append(groups[last].pkts, &pkts[i])
+	}
+	if t := d.taps.all.Load(); t != nil {
+		tapOut(*t, groups)
 	}
 	for i := range groups {
 		groups[i].peer.send(groups[i].pkts, out)
@@ -137,17 +141,26 @@ func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
 	return nil
 }
 
-// transmit seals packets under tx and sends them on its path, chunk by chunk.
+// transmit seals packets under tx and sends them on its path.
 func (p *Peer) transmit(tx *sender, pkts []*tun.Packet, out *outbound) {
+	if tx.batches() {
+		p.transmitBatches(tx, pkts, out)
+	} else {
+		p.transmitChunks(tx, pkts, out)
+	}
+	p.traffic.LastSent.Store(link.Stamp(time.Now()))
+	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
+		p.sink.Sent()
+	}
+}
+
+// transmitChunks sends a record for each packet or segment, chunk by chunk.
+func (p *Peer) transmitChunks(tx *sender, pkts []*tun.Packet, out *outbound) {
 	room := tx.path.Room() - wire.Overhead
 	for len(pkts) > 0 {
 		c := out.measure(pkts)
 		p.sendChunk(tx, pkts[:c.packets], c, room, out)
 		pkts = pkts[c.packets:]
-	}
-	p.traffic.LastSent.Store(link.Stamp(time.Now()))
-	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
-		p.sink.Sent()
 	}
 }
 
@@ -157,6 +170,7 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		p.traffic.Drop(link.DropLimit, c.records)
 		return
 	}
+	p.traffic.WideSent.Note(largest(&out.sealed))
 	n, err := tx.path.Send(&out.sealed)
 	if refused := out.sealed.Len() - n; refused > 0 {
 		// Where some packets went in two records, both halves count.
@@ -165,8 +179,16 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		out.sealed.Truncate(n)
 		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
 	}
-	p.traffic.TxPackets.Add(uint64(c.records))
-	p.traffic.TxBytes.Add(uint64(c.bytes))
+	p.traffic.Sent(tx.path.Carrier(), c.records, c.bytes)
+}
+
+// largest is the largest record of a batch, bytes.
+func largest(b *wire.Batch) (most int) {
+	from := 0
+	for _, end := range b.Ends {
+		most, from = max(most, end-from), end
+	}
+	return most
 }
 
 func dropOf(err error) link.Drop {

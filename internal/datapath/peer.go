@@ -94,6 +94,17 @@ func (p *Peer) flush(tx *sender) {
 	}
 }
 
+// Expire implements link.Plane.
+func (p *Peer) Expire(now time.Time) (next time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue.dropOld(now, &p.traffic)
+	if len(p.queue.items) > 0 {
+		next = p.queue.items[0].since.Add(p.queue.limits.Age + 1) // not before it is older than that
+	}
+	return next
+}
+
 // Close implements link.Plane.
 func (p *Peer) Close() {
 	p.mu.Lock()

@@ -51,13 +51,14 @@ func (s *sinkLog) told() (waiting, opened int) {
 
 // A pipe is a path that hands records to the other side at once.
 type pipe struct {
-	room int
-	to   func(link.Path, [][]byte)
-	mu   sync.Mutex
-	sent [][]byte
+	carrier wire.Carrier
+	room    int
+	to      func(link.Path, [][]byte)
+	mu      sync.Mutex
+	sent    [][]byte
 }
 
-func (p *pipe) Carrier() wire.Carrier  { return wire.CarrierDatagram }
+func (p *pipe) Carrier() wire.Carrier  { return p.carrier }
 func (p *pipe) Local() netip.AddrPort  { return netip.AddrPort{} }
 func (p *pipe) Remote() netip.AddrPort { return netip.AddrPort{} }
 func (p *pipe) Room() int              { return p.room }
@@ -97,7 +98,7 @@ func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 	ida, idb := wire.MakeRecordID([7]byte{1}), wire.MakeRecordID([7]byte{2})
 	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida, Partial: tun.Offload(db)}),
 		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da)})
-	a.path, b.path = &pipe{room: room, to: b.data.Records}, &pipe{room: room, to: a.data.Records}
+	a.path, b.path = &pipe{carrier: wire.CarrierDatagram, room: room, to: b.data.Records}, &pipe{carrier: wire.CarrierDatagram, room: room, to: a.data.Records}
 	return a, b
 }
 

@@ -30,7 +30,13 @@ func TestBlockedPeerBlocksNobody(t *testing.T) {
 // another, less than what would fill the device's queue for everybody.
 func (w *world) flood(from, to *node) (stop func(), sent *atomic.Int64) {
 	w.Helper()
-	conn, err := from.host.DialUDP(netip.AddrPortFrom(to.v4, 9))
+	return w.floodAt(from, to.v4)
+}
+
+// floodAt is flood to an address.
+func (w *world) floodAt(from *node, to netip.Addr) (stop func(), sent *atomic.Int64) {
+	w.Helper()
+	conn, err := from.host.DialUDP(netip.AddrPortFrom(to, 9))
 	w.ok(err)
 	sent = new(atomic.Int64)
 	ended := make(chan struct{})

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -120,8 +121,15 @@ func TestEachCarrierAlone(t *testing.T) {
 			w.transfer(w.A, w.B, b.v4, 20_000_000)
 			w.transfer(w.B, w.A, a.v6, 20_000_000)
 			for _, n := range [][2]*node{{a, b}, {b, a}} {
-				if got := n[0].peer(n[1]).Carrier; got != carrier {
-					t.Errorf("%s uses %s, which its config does not name", n[0].iface, got)
+				got := n[0].peer(n[1])
+				if got.Carrier != carrier {
+					t.Errorf("%s uses %s, which its config does not name", n[0].iface, got.Carrier)
+				}
+				if inbound := carrier == "utcp" && n[0] == b; got.Inbound != inbound {
+					t.Errorf("%s says inbound %v of %s", n[0].iface, got.Inbound, got.Endpoint)
+				}
+				if seen := netip.MustParseAddrPort(got.SeenAs); seen.Addr() != n[0].host.IP4 || carrier == "datagram" && seen.Port() != port {
+					t.Errorf("%s is seen as %s", n[0].iface, seen)
 				}
 			}
 		})

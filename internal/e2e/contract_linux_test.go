@@ -50,10 +50,11 @@ func (w *world) checkStatus(a, b *node) {
 	text := w.must(w.A, "status", "--json", "--socket", a.socket)
 	w.Log(text)
 	doc := decode[map[string]any](w, text)
-	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers")
+	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "config", "config_digest", "health")
 	peer := doc["peers"].([]any)[0].(map[string]any)
 	w.names("peer", peer, "did", "name", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
-		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped")
+		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped",
+		"rx_rate", "tx_rate", "epoch_age_ms", "prefer")
 	for field, want := range map[string]any{"did": b.did, "name": "bob", "state": "established", "reason": "", "link": "quic",
 		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
 		if peer[field] != want {
@@ -113,7 +114,7 @@ func (w *world) checkPeerLists(a, b *node) {
 			w.Errorf("id says %q, init said %q", id, n.made)
 		}
 	}
-	if plain := w.must(w.A, "status", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
+	if plain := w.must(w.A, "status", "--long", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
 		w.Errorf("status for people: %s", plain)
 	}
 }

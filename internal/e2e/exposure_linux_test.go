@@ -30,8 +30,12 @@ func TestNothingShowsTheKey(t *testing.T) {
 	w.established(a, b)
 	for _, n := range []*node{a, b} {
 		shown := map[string][]byte{"the log": read(w, n.log), "the config": read(w, n.config)}
-		for _, command := range [][]string{{"status", "--json"}, {"status"}, {"events", "--json"}, {"events"}, {"id", "--json"}, {"peer", "list", "--json"}} {
+		for _, command := range [][]string{{"status", "--json"}, {"status"}, {"status", "--long"}, {"metrics"},
+			{"top", "--once", "--samples", "1"}, {"doctor", "--json"}, {"events", "--json"}, {"events"}, {"id", "--json"}, {"peer", "list", "--json"}} {
 			where := []string{"--socket", n.socket}
+			if command[0] == "doctor" {
+				where = append(where, "--config", n.config)
+			}
 			if command[0] == "id" || command[0] == "peer" {
 				where = []string{"--config", n.config}
 			}

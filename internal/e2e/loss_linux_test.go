@@ -157,25 +157,3 @@ func loses(numbers ...int64) func([]byte) bool {
 	var seen atomic.Int64
 	return func([]byte) bool { return !slices.Contains(numbers, seen.Add(1)) }
 }
-
-// C disappears while A sends to B and C as fast as it can. B's flow does not
-// suffer.
-func TestBlackholedPeerCostsTheOtherNothing(t *testing.T) {
-	lab.Require(t, "iperf3")
-	w, a, b, c := trio(t)
-	const seconds = 4
-	stop, sent := w.flood(a, c)
-	defer stop()
-	both := w.iperf3(w.A, w.B, b.v4, seconds) / 1e6
-	w.ok(w.R.Rule("ip daddr " + w.C.IP4.String() + " drop"))
-	w.ok(w.R.Rule("ip saddr " + w.C.IP4.String() + " drop"))
-	alone := w.iperf3(w.A, w.B, b.v4, seconds) / 1e6
-	t.Logf("A to B: %.0f Mbit/s with C there, %.0f with C gone, %.0f %%; %d packets for C; A says of C: %s", both, alone, 100*alone/both,
-		sent.Load(), brief(a.peer(c)))
-	if alone < 0.6*both {
-		t.Errorf("B's flow fell to %.0f %%; the aim is 95 %%, the limit 60 %%", 100*alone/both)
-	}
-	if got := a.peer(c).State; got == "established" {
-		t.Error("A has not noticed that C is gone: this test shows nothing")
-	}
-}

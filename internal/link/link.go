@@ -99,6 +99,9 @@ type Plane interface {
 	// epoch or path makes packets wait (bounded by bytes, count and age).
 	Use(e *record.Epoch, p Path)
 	Traffic() *Traffic
+	// Expire drops packets that have waited too long. It returns when the next one
+	// will have; the zero time if none waits.
+	Expire(now time.Time) time.Time
 	// Close drops what waits and forgets the peer.
 	Close()
 }

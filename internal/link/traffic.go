@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // Reasons of Path.Send.
@@ -47,9 +49,12 @@ type Traffic struct {
 	RxPackets, TxPackets atomic.Uint64
 	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and packet sealed
 	Queued               atomic.Int64 // packets that wait for a path
+	WideSent             Widest       // records of packets on the path in use
 	Watch                atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
 	from                 atomic.Pointer[heardOn]
+	widest               [wire.CarrierUTCP + 1]Widest // see Heard
 	drops                [numDrops]atomic.Uint64
+	carried              [len(carriers)]moved
 }
 
 type heardOn struct{ path Path }

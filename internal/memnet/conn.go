@@ -26,6 +26,7 @@ type Conn struct {
 	done    chan struct{}
 	once    sync.Once
 	err     error
+	small   bool // its packets are; set before it is used
 }
 
 var (
@@ -64,6 +65,9 @@ func (c *Conn) Err() error             { return c.err }
 func (c *Conn) Room() int {
 	if c.node.Room > 0 {
 		return c.node.Room
+	}
+	if c.small {
+		return smallRoom
 	}
 	return room
 }
@@ -115,7 +119,7 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 		if len(recs.At(i)) > c.Room() {
 			return i, link.ErrTooBig
 		}
-		if l.cuts(c.link) || l.Drop != nil && l.Drop(recs.At(i)) {
+		if l.cuts(c.link) || c.tooWide(l, len(recs.At(i))) || l.Drop != nil && l.Drop(recs.At(i)) {
 			continue
 		}
 		rec := append([]byte(nil), recs.At(i)...)

@@ -74,7 +74,7 @@ func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
 
 // lost reports whether a record is lost for what it is.
 func (l Line) lost(rec []byte) bool {
-	return l.MaxRecord > 0 && len(rec) > l.MaxRecord || l.Drop != nil && l.Drop(rec)
+	return l.MaxRecord > 0 && len(rec) > l.MaxRecord || l.MaxPacket > 0 && len(rec) > l.MaxPacket || l.Drop != nil && l.Drop(rec)
 }
 
 // Move gives the node another address, as roaming or a NAT does: what it sends

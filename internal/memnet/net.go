@@ -32,6 +32,7 @@ type Line struct {
 	CutUDP    bool                     // QUIC and direct
 	CutTCP    bool                     // uTCP
 	MaxRecord int                      // larger direct records are lost; 0: none
+	MaxPacket int                      // larger UDP datagrams are lost, direct and QUIC; 0: none
 	Drop      func(record []byte) bool // of records: which are lost
 }
 
@@ -102,14 +103,14 @@ func (n *Net) fate(l Line) []time.Duration {
 	return at
 }
 
-// passable waits until the direction is not cut; it gives up with the idle
+// passable waits until the direction is not blocked; it gives up with the idle
 // timeout or when done is closed.
-func (n *Net) passable(from, to netip.AddrPort, on wire.Link, done <-chan struct{}) (Line, error) {
+func (n *Net) passable(from, to netip.AddrPort, blocked func(Line) bool, done <-chan struct{}) (Line, error) {
 	idle := time.NewTimer(idleTimeout)
 	defer idle.Stop()
 	for {
 		l, changed := n.line(from, to)
-		if !l.cuts(on) {
+		if !blocked(l) {
 			return l, nil
 		}
 		select {
@@ -141,14 +142,19 @@ type Node struct {
 	handler link.Handler
 	conns   map[*Conn]struct{}
 	directs map[netip.AddrPort]*Direct
+	narrow  map[netip.AddrPort]bool
 }
 
-var _ link.Network = (*Node)(nil)
+var (
+	_ link.Network  = (*Node)(nil)
+	_ link.Narrower = (*Node)(nil)
+)
 
 // Node puts a node at an address, in place of one that was there.
 func (n *Net) Node(addr netip.AddrPort) *Node {
 	node := &Node{net: n, at: addr, Off: make(map[wire.Carrier]bool), incoming: make(chan *Conn, 32),
-		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct)}
+		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
+		narrow: make(map[netip.AddrPort]bool)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
@@ -187,10 +193,15 @@ func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 		return nil, link.ErrOff
 	}
 	here := n.Addr()
+	small := l == wire.LinkQUIC && n.isNarrow(remote)
 	for _, dir := range [][2]netip.AddrPort{{here, remote}, {remote, here}} {
-		line, err := n.net.passable(dir[0], dir[1], l, ctx.Done())
+		line, err := n.net.passable(dir[0], dir[1], func(line Line) bool { return line.cuts(l) }, ctx.Done())
 		if err != nil {
 			return nil, ctx.Err()
+		}
+		if l == wire.LinkQUIC && !small && line.MaxPacket > 0 && line.MaxPacket < fullPacket {
+			small = true
+			line.Delay += smallDialAfter
 		}
 		if err := sleep(ctx, line.Delay); err != nil {
 			return nil, err
@@ -204,6 +215,7 @@ func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 		return nil, ctx.Err()
 	}
 	ours, theirs := newPair(n, peer, l)
+	ours.small, theirs.small = small, small
 	select {
 	case peer.incoming <- theirs:
 		return ours, nil

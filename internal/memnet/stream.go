@@ -66,7 +66,11 @@ func (s *Stream) pump() {
 }
 
 func (s *Stream) carry(c chunk) bool {
-	l, err := s.conn.node.net.passable(s.conn.Local(), s.conn.Remote(), s.conn.link, s.conn.done)
+	// A large write has full packets, which QUIC sends again and again.
+	blocked := func(l Line) bool {
+		return l.cuts(s.conn.link) || len(c.data) >= streamPacket && s.conn.tooWide(l, len(c.data))
+	}
+	l, err := s.conn.node.net.passable(s.conn.Local(), s.conn.Remote(), blocked, s.conn.done)
 	if err != nil {
 		s.conn.end(err)
 		return false

@@ -22,8 +22,19 @@ func (n *node) addresses(c *config.Config) []netip.Prefix {
 // reload applies the config file as it is now. Peers that did not change keep
 // their sessions. A file that is wrong, or needs a new device or socket, changes
 // nothing. A prefix whose route the kernel refuses is left out and named; the
-// rest is applied.
-func (n *node) reload(context.Context) error {
+// rest is applied. While a change waits to be confirmed nothing else is applied:
+// undoing it must lead back to what was before.
+func (n *node) reload(ctx context.Context) error {
+	n.reloads.Lock()
+	defer n.reloads.Unlock()
+	if n.confirm.pending() {
+		return errPending()
+	}
+	return n.load(ctx)
+}
+
+// load applies the file; the caller holds reloads.
+func (n *node) load(context.Context) error {
 	c, err := config.Load(n.o.ConfigPath)
 	if err != nil {
 		return err
@@ -44,10 +55,10 @@ func sameBase(old, c *config.Config) error {
 		same bool
 	}{
 		{"interface", old.Interface == c.Interface},
-		{"addresses", slices.Equal(old.Addresses, c.Addresses)},
 		{"listen", old.Listen == c.Listen},
 		{"mtu", old.MTU == c.MTU},
 		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
+		{"metrics", old.Metrics == c.Metrics},
 		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
 		{"session", old.Session == c.Session},
 	} {
@@ -63,22 +74,24 @@ func sameBase(old, c *config.Config) error {
 func (n *node) apply(c *config.Config) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var before []config.Peer
-	if old := n.config.Load(); old != nil {
-		before = old.Peers
+	old := n.config.Load()
+	if old == nil {
+		old = &config.Config{Addresses: c.Addresses} // these came with the device
 	}
 	var errs []error
-	for _, p := range before {
+	for _, p := range old.Peers {
 		if now := find(c.Peers, p.DID); now == nil || renewed(p, *now) {
 			errs = append(errs, n.removePeer(p))
 		} else {
 			errs = append(errs, n.dropPrefixes(p, *now))
 		}
 	}
+	errs = append(errs, n.applyAddresses(old.Addresses, c.Addresses))
 	for _, p := range c.Peers {
 		errs = append(errs, n.applyPeer(p))
 	}
 	n.config.Store(c)
+	n.discovery.Look() // for peers that are new
 	return errors.Join(errs...)
 }
 

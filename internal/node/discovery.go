@@ -68,6 +68,7 @@ func (n *node) startDiscovery(c *config.Config) error {
 	n.discovery = d
 	ctx, cancel := context.WithCancel(context.Background())
 	f.wg.Go(func() { f.run(ctx) })
+	f.wg.Go(func() { f.follow(ctx) })
 	n.defers(func() {
 		d.Close() // first: then nothing is found any more
 		cancel()
@@ -120,6 +121,17 @@ func (f *finder) run(ctx context.Context) {
 		case x := <-f.found:
 			f.take(ctx, x, time.Now())
 		}
+	}
+}
+
+// follow has discovery look whenever a session has changed its state: that is
+// when a peer begins or ceases to be wanted.
+func (f *finder) follow(ctx context.Context) {
+	for w := f.n.manager.Watch(); ; {
+		if _, _, err := w.Next(ctx); err != nil {
+			return
+		}
+		f.n.discovery.Look()
 	}
 }
 

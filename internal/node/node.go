@@ -11,11 +11,13 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/datapath"
+	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/session"
@@ -27,10 +29,12 @@ import (
 // Options say which node to run.
 type Options struct {
 	ConfigPath string
-	Socket     string       // control socket; empty: the interface's own
-	Logger     *slog.Logger // nil: none
-	Program    string       // version of the program, for status
-	Ready      func()       // called once the interface is up and commands are answered
+	Socket     string        // control socket; empty: the interface's own
+	Logger     *slog.Logger  // nil: none
+	Program    string        // version of the program, for status
+	Confirm    time.Duration // the node stops unless it is confirmed within this time; 0: it need not be
+	TunFD      int           // descriptor of a device that was passed to us; 0: make one
+	Ready      func()        // called once the interface is up and commands are answered
 }
 
 // A node is what Run has started. Fields are set once, in start's order.
@@ -47,9 +51,14 @@ type node struct {
 	where   places // endpoints of the peers, read by sessions
 
 	discovery *discovery.Discovery // nil: off
+	journal   *routing.Journal     // of what is put into the kernel
+	confirm   *confirmation
 
 	config atomic.Pointer[config.Config] // what is applied
 	mu     sync.Mutex                    // one apply at a time
+	rates  rates
+
+	reloads sync.Mutex // one reload at a time
 
 	undo  []func() // what Run has to undo, last first
 	down  func()   // asks Run to end
@@ -65,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), ended: make(chan struct{})}
+	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{})}
 	n.down = func() { cancel(context.Canceled) }
 	defer n.stop()
 	if err := n.start(cancel); err != nil {
@@ -94,7 +103,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
-	steps := []func(*config.Config) error{n.startLock, n.startDevice, n.startNetwork, n.startSessions}
+	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startNetwork, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -110,7 +119,13 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startOutside(); err != nil {
 		return err
 	}
-	return n.startControl(fail)
+	if err := n.confirmStart(fail); err != nil {
+		return err
+	}
+	if err := n.startMetrics(c); err != nil {
+		return err
+	}
+	return n.startControl(c, fail)
 }
 
 // stop undoes what start did, the last first.
@@ -132,16 +147,19 @@ func (n *node) startLock(c *config.Config) error {
 		return err
 	}
 	n.defers(func() { lock.Release() })
-	return nil
+	return n.startJournal()
 }
 
 func (n *node) startDevice(c *config.Config) (err error) {
-	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU}); err != nil {
+	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU, FD: n.o.TunFD}); err != nil {
 		return err
 	}
 	n.defers(func() { n.dev.Close() })
+	if n.journal, err = routing.NewJournal(control.JournalPath(n.o.Socket), n.dev.Name(), n.dev.Index()); err != nil {
+		return err
+	}
 	for _, p := range n.addresses(c) {
-		if err := n.dev.AddAddress(p); err != nil {
+		if err := n.addAddress(p); err != nil {
 			return err
 		}
 	}
@@ -151,6 +169,7 @@ func (n *node) startDevice(c *config.Config) (err error) {
 	if n.kernel, err = routing.NewKernel(n.dev.Index()); err != nil {
 		return err
 	}
+	n.kernel.Keep(n.journal)
 	n.defers(func() { n.kernel.Undo() })
 	return nil
 }
@@ -186,6 +205,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 
 		Carriers: c.Carriers,
 		Logger:   n.log,
+		Joins:    &joins{n: n, store: invite.NewStore(n.o.ConfigPath)},
 		OnPath:   n.mtus.set,
 		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
 			return n.data.NewPeer(limits, sink)
@@ -210,16 +230,23 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 	}()
 	n.defers(func() {
 		n.manager.Close() // first: peers are told while packets still flow
+		if n.o.TunFD != 0 {
+			n.kernel.Undo() // the device stays, so its routes would
+		}
 		n.dev.Close()
 		<-n.ended
 	})
 }
 
-// startControl answers commands from now on.
-func (n *node) startControl(fail context.CancelCauseFunc) error {
+// startControl makes the socket, gives up the privileges that nothing needs after it,
+// and answers commands from then on.
+func (n *node) startControl(c *config.Config, fail context.CancelCauseFunc) error {
 	srv, err := control.NewServer(n.o.Socket, handler{n}, n.log)
 	if err != nil {
 		return err
+	}
+	if err := n.confine(c); err != nil {
+		return errors.Join(err, srv.Close())
 	}
 	served := make(chan struct{})
 	go func() {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// clockEvery is how often the boot clock is looked at: a sleep is noticed at
-	// the first tick after it.
+	// clockEvery is how often the boot clock is looked at where the kernel does
+	// not say when its clocks have jumped.
 	clockEvery = time.Second
 	// clockSlack is how far the clocks may drift apart without a sleep.
 	clockSlack = 500 * time.Millisecond
@@ -27,24 +27,34 @@ func (n *node) startOutside() error {
 		cancel()
 		return fmt.Errorf("watch the host's addresses: %w", err)
 	}
+	clock := newJumps(n.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.watch(ctx, changes)
+		n.watch(ctx, changes, clock)
 	}()
 	n.defers(func() {
 		cancel()
 		<-done
+		clock.close()
 		for range changes { // the watcher closes it when it has ended
 		}
 	})
 	return nil
 }
 
-func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
-	tick := time.NewTicker(clockEvery)
+func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps) {
+	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
+	sampling := time.NewTicker(rateWindow)
+	defer sampling.Stop()
 	asleep := bootAhead()
+	look := func() {
+		if now := bootAhead(); now-asleep > clockSlack {
+			n.manager.Jumped(now - asleep)
+			asleep = now
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,11 +69,12 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change) {
 			n.discovery.Changed()
 		case <-n.mtus.changed:
 			n.applyMTUs()
+		case <-clock.happened:
+			look()
 		case <-tick.C:
-			if now := bootAhead(); now-asleep > clockSlack {
-				n.manager.Jumped(now - asleep)
-				asleep = now
-			}
+			look()
+		case now := <-sampling.C:
+			n.rates.take(n.manager.Sessions(), now)
 		}
 	}
 }

@@ -1,11 +1,14 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/health"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -33,15 +36,23 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	for _, p := range n.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
+	n.rates.take(n.manager.Sessions(), time.Now())
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
-			st.Peers = append(st.Peers, peerStatus(p, s.Status()))
+			s := s.Status()
+			ps := peerStatus(p, s, n.mtus.of(p.DID, s.MTU))
+			ps.RxRate, ps.TxRate = n.rates.rate(p.DID)
+			st.Peers = append(st.Peers, ps)
 		}
 	}
+	st.Config, st.ConfigDigest = c.Path, c.Digest()
+	st.Health = health.Of(st)
 	return st, nil
 }
 
-func peerStatus(p config.Peer, s session.Status) control.Peer {
+// peerStatus shows a session. Route is the MTU of the peer's routes, 0 if it is
+// not less than the session's.
+func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 	return control.Peer{
 		DID:            s.DID.String(),
 		Name:           s.Name,
@@ -50,6 +61,10 @@ func peerStatus(p config.Peer, s session.Status) control.Peer {
 		Link:           s.Link,
 		Carrier:        s.Carrier,
 		Endpoint:       endpoint(p, s.Endpoint),
+		Inbound:        s.Inbound,
+		SeenAs:         addrPort(s.Seen),
+		Room:           s.Room,
+		MTU:            cmp.Or(route, s.MTU),
 		Suite:          s.Suite,
 		Epoch:          uint64(s.Epoch),
 		Handshakes:     s.Handshakes,
@@ -59,9 +74,19 @@ func peerStatus(p config.Peer, s session.Status) control.Peer {
 		TxBytes:        s.TxBytes,
 		RxPackets:      s.RxPackets,
 		TxPackets:      s.TxPackets,
+		EpochAgeMS:     s.EpochAge.Milliseconds(),
+		Prefer:         s.Preferred,
 		Queued:         uint64(s.Queued),
 		Dropped:        s.Dropped,
 	}
+}
+
+// addrPort is an address as text, nothing for none.
+func addrPort(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // endpoint is the one in use, or the first that the config names.

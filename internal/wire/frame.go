@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "encoding/binary"
 
 // The first nibble of a record's plaintext says what it is: 4 or 6 an IP packet,
 // 0xC or 0xE the same with its transport checksum partial, 0x0-0x3 a frame.
@@ -16,7 +13,8 @@ const (
 	FramePart         = 0x03 // id 2, index 1, bytes: half of a packet or frame
 	FrameClose        = 0x04 // reason 1: the sender has closed the session
 	FrameProbe        = 0x05 // nonce 8, zeros: is this path good for records of this size?
-	FrameEcho         = 0x06 // nonce 8, address 16, port 2: the answer, with where the probe came from
+	FrameEcho         = 0x06 // nonce 8, address 16, port 2, widest 2: the answer, see Echo
+	FrameBatch        = 0x07 // packets, on utcp only: see BatchHeaderSize
 	FrameHandshake    = 0x10 // a message of short mode: rotation
 )
 
@@ -24,7 +22,7 @@ const (
 	HeartbeatSize  = 9
 	PartHeaderSize = 4
 	CloseSize      = 2
-	EchoSize       = 27
+	EchoSize       = 29
 	// MinProbe is the least plaintext of a probe, so that no echo is larger.
 	MinProbe = 64
 
@@ -108,20 +106,4 @@ func ParseProbe(f []byte) (nonce uint64, ok bool) {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint64(f[1:]), true
-}
-
-// AppendEcho appends the answer to a probe that came from an address.
-func AppendEcho(b []byte, nonce uint64, from netip.AddrPort) []byte {
-	b = binary.LittleEndian.AppendUint64(append(b, FrameEcho), nonce)
-	addr := from.Addr().As16()
-	return binary.LittleEndian.AppendUint16(append(b, addr[:]...), from.Port())
-}
-
-// ParseEcho reads an echo; seen is how the peer sees us.
-func ParseEcho(f []byte) (nonce uint64, seen netip.AddrPort, ok bool) {
-	if len(f) != EchoSize {
-		return 0, seen, false
-	}
-	addr := netip.AddrFrom16([16]byte(f[9:25])).Unmap()
-	return binary.LittleEndian.Uint64(f[1:]), netip.AddrPortFrom(addr, binary.LittleEndian.Uint16(f[25:])), true
 }

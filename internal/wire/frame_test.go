@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"net/netip"
 	"testing"
 )
 
@@ -24,7 +23,7 @@ func TestKindOf(t *testing.T) {
 func TestNoFrameHasTheSizeOfAReset(t *testing.T) {
 	const reset = 42
 	sizes := map[string]int{"heartbeat": len(AppendHeartbeat(nil, FrameHeartbeat, 1)), "close": CloseSize,
-		"probe": len(AppendProbe(nil, 1, 0)), "echo": len(AppendEcho(nil, 1, netip.AddrPort{})),
+		"probe": len(AppendProbe(nil, 1, 0)), "echo": len(AppendEcho(nil, Echo{})),
 		"ack": len(Ack{}.Append(nil)), "message": len(Piece{}.Append(nil)),
 		"M3r": 1 + M3rSize}
 	for name, n := range sizes {
@@ -50,28 +49,12 @@ func TestHeartbeatAndProbe(t *testing.T) {
 		if !ok || nonce != 7 || len(p) != max(size, MinProbe) {
 			t.Errorf("probe of %d: %d bytes, %v", size, len(p), ok)
 		}
-		if len(AppendEcho(nil, 7, netip.AddrPort{})) > len(p) {
+		if len(AppendEcho(nil, Echo{Nonce: 7})) > len(p) {
 			t.Error("an echo is larger than its probe")
 		}
 	}
 	if _, ok := ParseProbe(make([]byte, MinProbe-1)); ok {
 		t.Error("a probe smaller than its answer is taken")
-	}
-}
-
-func TestEcho(t *testing.T) {
-	for _, s := range []string{"192.0.2.7:4242", "[2001:db8::7]:65535"} {
-		from := netip.MustParseAddrPort(s)
-		e := AppendEcho(nil, 9, from)
-		nonce, seen, ok := ParseEcho(e)
-		if !ok || nonce != 9 || seen != from || len(e) != EchoSize {
-			t.Errorf("%v became %v, %v", from, seen, ok)
-		}
-		for n := range len(e) {
-			if _, _, ok := ParseEcho(e[:n]); ok {
-				t.Errorf("echo of %d bytes is taken", n)
-			}
-		}
 	}
 }
 

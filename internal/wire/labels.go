@@ -21,6 +21,14 @@ const (
 // know each other on a LAN.
 const ContextDiscovery = "l2tun 2026-11 discovery v1"
 
+// Labels of invitations, SPEC 8.3: what the joining node shows, what the
+// inviting node keeps of it, and the check at the end of a link.
+const (
+	LabelInviteProof = "l2tun invitation v1 proof\x00"
+	LabelInviteKept  = "l2tun invitation v1 kept\x00"
+	LabelInviteCheck = "l2tun invitation v1 check\x00"
+)
+
 // Multicodec codes that give a key its type inside the hashes.
 const (
 	CodeEd25519 = 0xed

@@ -9,6 +9,10 @@ const (
 	Overhead     = HeaderSize + TagSize
 	RecordIDSize = 7
 
+	// SafeRecord is what every path takes in one datagram: the least MTU of
+	// IPv6, less 40 for IP and 8 for UDP.
+	SafeRecord = 1280 - 48
+
 	// MaxCounter is the largest counter that fits bytes 8-14 of a header.
 	MaxCounter = 1<<56 - 1
 )

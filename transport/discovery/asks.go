@@ -51,6 +51,16 @@ func (s asked) again(now time.Time, vary float64) asked {
 	return asked{times: s.times + 1, last: now, next: now.Add(max(pause, askGap))}
 }
 
+// next is when the first of the wanted is to be asked for again.
+func (a *asks) next() (first time.Time, ok bool) {
+	for _, s := range a.of {
+		if !ok || s.next.Before(first) {
+			first, ok = s.next, true
+		}
+	}
+	return first, ok
+}
+
 // restart asks for everybody again as at the beginning: the network has changed.
 func (a *asks) restart() {
 	for p, s := range a.of {

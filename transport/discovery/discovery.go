@@ -24,9 +24,9 @@ const (
 )
 
 const (
-	tick        = time.Second
+	tick        = time.Second            // least time between two turns
 	startSpread = 100 * time.Millisecond // nodes that start together do not ask together
-	rescanEvery = 30 * time.Second
+	rescanEvery = 2 * time.Minute        // the node says Changed when it knows of one
 )
 
 // A Peer is one that is configured. Wanted: it has no session.
@@ -42,13 +42,14 @@ type Config struct {
 	Methods []Method       // at least one
 	Mark    uint32         // SO_MARK of the sockets
 
-	// Peers are asked for about once a second, in the same order while they are
-	// the same.
+	// Peers is called at each turn: when somebody is to be asked for, every two
+	// minutes, and within a second after Changed and Look. The order is the same
+	// while they are the same.
 	Peers func() []Peer
 	// Found is told of every question and answer of a peer, from any goroutine.
 	// It must not block.
 	Found func(Found)
-	// Interfaces are asked for every 30 seconds and after Changed.
+	// Interfaces are asked for every two minutes and after Changed.
 	Interfaces func() ([]Interface, error)
 	Logger     *slog.Logger // nil: none
 }
@@ -61,8 +62,9 @@ type Discovery struct {
 	book     atomic.Pointer[book]
 	families []*family
 	changed  atomic.Bool
-	asks     asks      // the loop's
-	scanned  time.Time // the loop's
+	wake     chan struct{} // a turn is wanted soon
+	asks     asks          // the loop's
+	scanned  time.Time     // the loop's
 
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -80,7 +82,7 @@ func Start(c Config) (*Discovery, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &Discovery{c: c, log: c.Logger, gate: newGate()}
+	d := &Discovery{c: c, log: c.Logger, gate: newGate(), wake: make(chan struct{}, 1)}
 	if err := d.open(); err != nil {
 		return nil, err
 	}
@@ -122,6 +124,18 @@ func (d *Discovery) open() error {
 func (d *Discovery) Changed() {
 	if d != nil {
 		d.changed.Store(true)
+		d.Look()
+	}
+}
+
+// Look says that other peers may be wanted now: within a second they are asked
+// for. A nil Discovery does nothing.
+func (d *Discovery) Look() {
+	if d != nil {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -138,23 +152,30 @@ func (d *Discovery) Close() error {
 	return d.closing
 }
 
-// loop asks. It ends with ctx.
+// loop asks. It ends with ctx. While nobody is to be asked it sleeps: a node that
+// has its sessions wakes up for nothing here.
 func (d *Discovery) loop(ctx context.Context) {
 	timer := time.NewTimer(rand.N(startSpread))
 	defer timer.Stop()
+	var last time.Time // of the last turn; zero: the first is to come
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-d.wake:
+			if !last.IsZero() {
+				timer.Reset(time.Until(last.Add(tick)))
+			}
 		case <-timer.C:
-			timer.Reset(tick)
-			d.turn(time.Now())
+			last = time.Now()
+			timer.Reset(d.turn(last).Sub(last))
 		}
 	}
 }
 
-// turn is what is done once a second.
-func (d *Discovery) turn(now time.Time) {
+// turn asks who is to be asked, and returns when the next turn is due if nobody
+// says Look before.
+func (d *Discovery) turn(now time.Time) (next time.Time) {
 	if changed := d.changed.Swap(false); changed || now.Sub(d.scanned) >= rescanEvery {
 		d.rescan(now)
 		if changed {
@@ -164,6 +185,14 @@ func (d *Discovery) turn(now time.Time) {
 	if due := d.asks.due(now, d.wanted()); len(due) > 0 {
 		d.ask(due)
 	}
+	next = d.scanned.Add(rescanEvery)
+	if asking, ok := d.asks.next(); ok && asking.Before(next) {
+		next = asking
+	}
+	if soonest := now.Add(tick); next.Before(soonest) {
+		next = soonest
+	}
+	return next
 }
 
 // wanted learns who the peers are now, and returns those without a session.

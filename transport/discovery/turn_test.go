@@ -66,3 +66,31 @@ func TestAChangedNetworkAsksAtOnce(t *testing.T) {
 		t.Errorf("%d questions", n)
 	}
 }
+
+// A turn says when the next one is due, so that nobody wakes up for nothing: at
+// the next question or look at the interfaces, a second later at the soonest.
+func TestTurnsAreAsRareAsQuestions(t *testing.T) {
+	var wanted []did.DID
+	r := newRig()
+	r.takesTurns(&wanted)
+	next := func() time.Duration {
+		due := r.turn(r.now)
+		d := due.Sub(r.now)
+		r.now = due
+		return d
+	}
+	if d := next(); d != rescanEvery {
+		t.Errorf("with nobody to ask for, the next turn is due after %v", d)
+	}
+	wanted = names(2, 3)
+	turns, asked := 0, r.now
+	for r.now.Sub(asked) < 10*time.Minute {
+		if d := next(); d < tick || d > rescanEvery {
+			t.Fatalf("the next turn is due after %v", d)
+		}
+		turns++
+	}
+	if turns > 60 {
+		t.Errorf("%d turns in 10 minutes for peers that are asked for once a minute", turns)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/doctor"
+	"github.com/libertaria-project/l2tun/internal/screen"
+)
+
+const doctorTime = time.Minute
+
+// DoctorOptions are the flags and the argument of l2tun doctor.
+type DoctorOptions struct {
+	IO
+	target
+	Peer    string
+	JSON    bool
+	Offline bool
+}
+
+func newDoctorCmd(o *DoctorOptions, runF func(context.Context, *DoctorOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "doctor [PEER]",
+		Short: "Look for what keeps the node from working, and say what to do",
+		Long: `Look at config, key, clock, machine, routes, the running node, and the way to each
+peer's endpoints, or to those of one PEER, by QUIC, TCP and plain datagrams. Each
+finding has a stable code (docs/troubleshooting.md) and says what to do.
+It changes nothing. Exit code: 0 nothing or notes only, 1 warnings, 2 errors.`,
+		Args: between(0, 1, "at most one peer"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				o.Peer = args[0]
+			}
+			return runF(c.Context(), o)
+		},
+		ValidArgsFunction: o.peerNames,
+	}
+	o.flags(c)
+	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.Offline, "offline", false, "ask nothing of the network")
+	return c
+}
+
+func runDoctor(ctx context.Context, o *DoctorOptions) error {
+	if err := hideMemory(); err != nil { // it reads the key file
+		return err
+	}
+	r, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.print(r); err != nil {
+		return err
+	}
+	if code := r.Exit(); code != doctor.ExitOK {
+		return &reportedError{code: code} // all has been said
+	}
+	return nil
+}
+
+// examine needs no config that can be read: that it cannot be is a finding.
+func (o *DoctorOptions) examine(ctx context.Context) (*doctor.Report, error) {
+	socket, err := o.socketPath()
+	if err != nil {
+		socket = control.SocketPath(strings.TrimSuffix(lastElement(o.configPath()), ".toml"))
+	}
+	ctx, stop := untilInterrupt(ctx)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, doctorTime)
+	defer cancel()
+	return doctor.Run(ctx, doctor.Options{ConfigPath: o.configPath(), Socket: socket, Peer: o.Peer, Offline: o.Offline}), nil
+}
+
+func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+func (o *DoctorOptions) print(r *doctor.Report) error {
+	if o.JSON {
+		e := json.NewEncoder(o.Out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	_, err := io.WriteString(o.Out, doctorText(r, o.width(), screen.Paint{Color: o.Color}))
+	return err
+}
+
+// doctorText is the findings, the worst first, and what was looked at.
+func doctorText(r *doctor.Report, width int, p screen.Paint) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		b.WriteString(strings.Join(screen.Finding(f, width, p), "\n") + "\n")
+	}
+	looked := strings.Join(r.Checks, ", ")
+	if len(r.Findings) == 0 {
+		fmt.Fprintf(&b, "nothing is wrong with: %s\n", looked)
+	} else {
+		fmt.Fprintf(&b, "%s; looked at: %s\n", screen.Count(uint64(len(r.Findings)), "finding"), looked)
+	}
+	return b.String()
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/invite"
+)
+
+// addressed is a config with an IPv4 network.
+func addressed(t *testing.T) (path, none string) {
+	t.Helper()
+	dir := t.TempDir()
+	path = filepath.Join(dir, "n.toml")
+	must(t, "init", "--config", path, "--interface", "l2test0", "--address", "10.9.0.1/24")
+	return path, filepath.Join(dir, "none.sock")
+}
+
+func TestInvitePrintsTheLinkAlone(t *testing.T) {
+	path, none := addressed(t)
+	out, errs, code := l2tun(t, "invite", "bob", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242", "--as", "office")
+	if code != 0 || strings.Count(out, "\n") != 1 {
+		t.Fatal(code, out, errs)
+	}
+	l, err := invite.Parse(out)
+	if err != nil || l.Name != "office" || l.Address.String() != "10.9.0.2/24" || len(l.Allowed) != 1 || l.Allowed[0].String() != "10.9.0.1/32" {
+		t.Error(l, err)
+	}
+	for _, want := range []string{"Invitation " + l.ID + " for bob, which gets 10.9.0.2/24. It is good once, until ", "at 192.0.2.1:4242.", `run "l2tun join"`, "this node does not run"} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("%q lacks %q", errs, want)
+		}
+	}
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(must(t, "invite", "list", "--config", path, "--json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0]["id"] != l.ID || list[0]["state"] != "open" || list[0]["program"] != control.Program() {
+		t.Error(list)
+	}
+	if got := must(t, "invite", "list", "--config", path); !strings.Contains(got, "invitation: "+l.ID+"\n  state: open\n  for: bob\n  address: 10.9.0.2/24\n") {
+		t.Error(got)
+	}
+	if got := must(t, "invite", "remove", "--config", path, l.ID); got != "withdrawn "+l.ID+"\n" {
+		t.Error(got)
+	}
+	refused(t, 2, `there is no invitation "`+l.ID+`"; l2tun invite list shows them`, "invite", "remove", "--config", path, l.ID)
+}
+
+func TestInviteJSONAndQRCode(t *testing.T) {
+	path, none := addressed(t)
+	args := []string{"invite", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242"}
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(must(t, append(args, "--json", "--no-address", "--allowed-ip", "192.168.7.0/24")...)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := invite.Parse(doc["link"].(string)); err != nil || doc["version"] != 1.0 || doc["address"] != "" {
+		t.Error(doc, err)
+	}
+	out, _, code := l2tun(t, append(args, "--qr")...)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 0 || len(lines) < 20 || !strings.HasPrefix(lines[len(lines)-1], "l2tun:join?") {
+		t.Error(code, out)
+	}
+	for _, line := range lines[:len(lines)-1] {
+		if n := len([]rune(line)); n > 80 {
+			t.Errorf("the code is %d columns wide", n)
+		}
+	}
+}
+
+// What would be refused when a node comes is refused when it is promised.
+func TestInvitationsThatCannotBeKept(t *testing.T) {
+	path, none := addressed(t)
+	must(t, "peer", "add", "--config", path, "--socket", none, peerDID(1), "--name", "alice", "--allowed-ip", "10.9.0.2/32")
+	base := []string{"invite", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242"}
+	if _, errs, code := l2tun(t, append(base, "carol")...); code != 0 {
+		t.Fatal(errs)
+	}
+	before, _ := os.ReadFile(invite.NewStore(path).Path())
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{2, path + ": peer.name: the name \"alice\" is taken", []string{"alice"}},
+		{1, `the name "carol" is in invitation`, []string{"carol"}},
+		{2, path + ": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line", []string{"--address", "10.9.0.2/24"}},
+		{1, "10.9.0.3/32 is in invitation", []string{"--address", "10.9.0.3/24"}},
+		{2, path + ": peer.allowed_ips: 10.9.0.1/32 is this node's own address", []string{"--address", "10.9.0.1/24"}},
+		{1, `"10.9.0.9" is not an address with its network's length`, []string{"--address", "10.9.0.9"}},
+		{2, path + ": peer.allowed_ips", []string{"--allowed-ip", "0.0.0.0/0"}},
+		{2, "the invitation: peer.allowed_ips", []string{"--route", "0.0.0.0/0"}},
+		{2, "the invitation: peer.endpoints", []string{"--endpoint", "nowhere"}},
+		{2, "the invitation: peer.name", []string{"--as", "did:x"}},
+		{2, "--expires 1s: a link is good for 1m to 720h", []string{"--expires", "1s"}},
+		{2, "--address and --no-address exclude each other", []string{"--address", "10.9.0.9/24", "--no-address"}},
+		{2, "l2tun invite takes at most one name", []string{"a", "b"}},
+	} {
+		out, errs, code := l2tun(t, append(base, c.args...)...)
+		if code != c.code || out != "" || !strings.HasPrefix(errs, "l2tun: "+c.want) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q, want %d, %q", c.args, code, errs, c.code, c.want)
+		}
+	}
+	if after, _ := os.ReadFile(invite.NewStore(path).Path()); !bytes.Equal(before, after) {
+		t.Errorf("%s", after)
+	}
+}
+
+func TestTextsThatAreNoLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub", "n.toml")
+	own, none := addressed(t)
+	link, _, _ := l2tun(t, "invite", "--config", own, "--socket", none, "--endpoint", "192.0.2.1:4242")
+	link = strings.TrimSpace(link)
+	for text, want := range map[string]string{
+		"hello":                                "a link begins with l2tun:join?",
+		link[:len(link)-4]:                     "the link is damaged or was altered; copy the whole of it again",
+		strings.Replace(link, "192", "193", 1): "the link is damaged or was altered",
+	} {
+		out, errs, code := l2tun(t, "join", "--config", path, text)
+		if code != 2 || out != "" || !strings.HasPrefix(errs, "l2tun: not an invitation: "+want) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%d %q %q", code, out, errs)
+		}
+	}
+	_, errs, code := l2tun(t, "join", "--config", own, link)
+	if code != 1 || errs != "l2tun: this node made the invitation itself; take it to another one\n" {
+		t.Error(code, errs)
+	}
+	if all, _ := os.ReadDir(dir); len(all) != 0 {
+		t.Error("something was made")
+	}
+}
+
+// A link is read from standard input too, in as many lines as copying made of it.
+func TestLinkIsReadUntilItIsWhole(t *testing.T) {
+	own, none := addressed(t)
+	link, _, _ := l2tun(t, "invite", "--config", own, "--socket", none, "--endpoint", "192.0.2.1:4242")
+	for _, text := range []string{link, link[:50] + "\n" + link[50:] + "more that is not read", "'" + strings.TrimSpace(link) + "'"} {
+		o := &JoinOptions{IO: IO{In: strings.NewReader(text), Err: &bytes.Buffer{}}}
+		if l, err := o.link(); err != nil || l.Text() != strings.TrimSpace(link) {
+			t.Error(l, err)
+		}
+	}
+	o := &JoinOptions{IO: IO{In: strings.NewReader(""), Err: &bytes.Buffer{}}}
+	if _, err := o.link(); exitCode(err) != 2 {
+		t.Error(err)
+	}
+}
+
+func TestOpenInvitationsAreCompleted(t *testing.T) {
+	path, none := addressed(t)
+	link, _, _ := l2tun(t, "invite", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242")
+	l, err := invite.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := l2tun(t, "__complete", "invite", "remove", "--config", path, ""); !strings.HasPrefix(got, l.ID+"\n:4\n") {
+		t.Error(got)
+	}
+	if config.KeyPath(path) == invite.NewStore(path).Path() {
+		t.Error("key and invitations share a file")
+	}
+}

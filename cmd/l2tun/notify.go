@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// A service tells the service manager how its node is (sd_notify(3)). Without
+// NOTIFY_SOCKET in the environment it says nothing.
+type service struct {
+	socket string // the node's control socket
+	log    *slog.Logger
+}
+
+// watch makes a node report when it is ready, that it still answers, and when
+// it is told to stop.
+func (s *service) watch(run nodeRunner) nodeRunner {
+	return func(ctx context.Context, o nodeOptions) error {
+		alive, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		close(ended)
+		ready := o.Ready
+		o.Ready = func() {
+			ready()
+			s.say(daemon.SdNotifyReady, "STATUS=the interface is up")
+			ended = s.startWatchdog(alive)
+		}
+		stopping := context.AfterFunc(ctx, func() { s.say(daemon.SdNotifyStopping) })
+		err := run(ctx, o)
+		stopping()
+		stop()
+		<-ended
+		if err != nil && ctx.Err() == nil {
+			s.say("STATUS=" + sentence(err))
+		}
+		return err
+	}
+}
+
+// reload frames a reload, so that whoever asked for it waits for its end.
+func (s *service) reload(ctx context.Context) error {
+	s.say(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"))
+	err := control.New(s.socket).Reload(ctx)
+	status := "STATUS=config read again"
+	if err != nil {
+		status = "STATUS=the config was not taken up: " + sentence(err)
+	}
+	s.say(daemon.SdNotifyReady, status)
+	return err
+}
+
+// startWatchdog answers the manager's watchdog, if there is one, until ctx ends;
+// the channel is closed then.
+func (s *service) startWatchdog(ctx context.Context) (ended chan struct{}) {
+	ended = make(chan struct{})
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		s.log.Warn("the service manager's watchdog is not answered", "error", err)
+	}
+	if every == 0 {
+		close(ended)
+		return ended
+	}
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(every / 2)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			s.answer(ctx, every/2)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	}()
+	return ended
+}
+
+// answer tells the watchdog that the node lives if it answers on its control
+// socket, which it does only while its sessions do.
+func (s *service) answer(ctx context.Context, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	st, err := control.New(s.socket).Status(ctx)
+	if err != nil {
+		s.log.Debug("no answer for the watchdog", "error", err)
+		return
+	}
+	up := 0
+	for _, p := range st.Peers {
+		if p.State == "established" || p.State == "rotating" {
+			up++
+		}
+	}
+	s.say(daemon.SdNotifyWatchdog, fmt.Sprintf("STATUS=%s: %d of %d peers established", st.Interface, up, len(st.Peers)))
+}
+
+func (s *service) say(lines ...string) {
+	if _, err := daemon.SdNotify(false, strings.Join(lines, "\n")); err != nil {
+		s.log.Debug("the service manager was not told", "error", err)
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// PingOptions are the flags and the argument of l2tun ping.
+type PingOptions struct {
+	IO
+	target
+	Peer     string // DID or name
+	Count    int    // 0: no end
+	Interval time.Duration
+	Timeout  time.Duration
+	JSON     bool
+}
+
+func newPingCmd(o *PingOptions, runF func(context.Context, *PingOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ping PEER",
+		Short: "Ask a peer for an answer inside the session, and name the way it took",
+		Long: `Send probes to a peer, given by DID or name, inside its session and on the path
+that is in use, and print link, carrier, path and round trip of each. Nothing of
+the peer's system is asked: its firewall does not matter. The exit code is 1 if
+no probe was answered.`,
+		Args: exactly(1, "one peer"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Peer = args[0]
+			if err := errors.Join(o.note(c), o.check()); err != nil {
+				return err
+			}
+			return runF(c.Context(), o)
+		},
+		ValidArgsFunction: o.peerNames,
+	}
+	o.flags(c)
+	f := c.Flags()
+	f.IntVarP(&o.Count, "count", "c", 4, "end after `N` probes; 0: at an interrupt")
+	f.DurationVar(&o.Interval, "interval", time.Second, "time between probes")
+	f.DurationVar(&o.Timeout, "timeout", 2*time.Second, "how long to wait for each answer, 10s at most")
+	f.BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
+	return c
+}
+
+func (o *PingOptions) check() error {
+	switch {
+	case o.Peer == "":
+		return usagef("which peer? an empty name is none")
+	case o.Count < 0:
+		return usagef("--count %d: it must not be below 0", o.Count)
+	case o.Interval < 10*time.Millisecond:
+		return usagef("--interval %v: it must be 10ms or more", o.Interval)
+	case o.Timeout <= 0 || o.Timeout > control.PingTime:
+		return usagef("--timeout %v: it must be above 0 and at most %v", o.Timeout, control.PingTime)
+	}
+	return nil
+}
+
+// pings is what a run of probes came to.
+type pings struct {
+	sent, answered   int
+	least, most, sum float64 // milliseconds
+}
+
+func (p *pings) add(ms float64) {
+	if p.answered == 0 || ms < p.least {
+		p.least = ms
+	}
+	p.most = max(p.most, ms)
+	p.sum += ms
+	p.answered++
+}
+
+func runPing(ctx context.Context, o *PingOptions) error {
+	ctx, stop := untilInterrupt(ctx)
+	defer stop()
+	client, err := o.connect()
+	if err != nil {
+		return err
+	}
+	var all pings
+	next := time.NewTicker(o.Interval)
+	defer next.Stop()
+	for ctx.Err() == nil && (o.Count == 0 || all.sent < o.Count) {
+		if all.sent > 0 {
+			select {
+			case <-next.C:
+			case <-ctx.Done():
+				continue
+			}
+		}
+		if err := o.once(ctx, client, &all); err != nil {
+			return o.explain(err)
+		}
+	}
+	return o.sum(&all)
+}
+
+// once sends one probe. A peer that does not answer is no error yet.
+func (o *PingOptions) once(ctx context.Context, client *control.Client, all *pings) error {
+	pong, err := client.Ping(ctx, o.Peer, o.Timeout)
+	refusal, refused := errors.AsType[*control.APIError](err)
+	switch {
+	case errors.Is(err, control.ErrInterrupted):
+		return nil
+	case refused && (refusal.Code == http.StatusConflict || refusal.Code == http.StatusGatewayTimeout):
+		all.sent++
+		return o.print(struct {
+			control.Stamp
+			Error string `json:"error"`
+		}{control.NewStamp(), refusal.Msg}, "no answer: "+refusal.Msg)
+	case err != nil:
+		return err
+	}
+	all.sent++
+	all.add(pong.RTTMS)
+	way := pong.Link
+	if pong.Carrier != pong.Link {
+		way += ", " + pong.Carrier
+	}
+	return o.print(pong, fmt.Sprintf("pong from %s by %s, %s -> %s, in %.2f ms", cmp.Or(pong.Name, pong.DID), way, pong.Local, pong.Remote, pong.RTTMS))
+}
+
+func (o *PingOptions) print(doc any, line string) error {
+	if o.JSON {
+		return json.NewEncoder(o.Out).Encode(doc)
+	}
+	_, err := fmt.Fprintln(o.Out, line)
+	return err
+}
+
+func (o *PingOptions) sum(p *pings) error {
+	if p.answered == 0 {
+		if p.sent == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s answered none of %d", o.Peer, p.sent)
+	}
+	if o.JSON {
+		return nil
+	}
+	_, err := fmt.Fprintf(o.Out, "%d sent, %d answered; least %.2f, mean %.2f, most %.2f ms\n", p.sent, p.answered, p.least, p.sum/float64(p.answered), p.most)
+	return err
+}

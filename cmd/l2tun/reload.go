@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+const changeTime = 30 * time.Second
+
+// ReloadOptions are the flags of l2tun reload.
+type ReloadOptions struct {
+	IO
+	target
+	Confirm time.Duration
+}
+
+func newReloadCmd(o *ReloadOptions, runF func(context.Context, *ReloadOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "reload",
+		Short: "Make a running node read its config again",
+		Long: `Make a running node read its config again, as SIGHUP does. Sessions with peers that
+did not change go on. A config that is wrong changes nothing.
+
+With --confirm the node goes back to the config that it has now unless "l2tun
+confirm" comes within that time; the file stays as it is.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			if err := checkConfirm(o.Confirm); err != nil {
+				return err
+			}
+			return runF(c.Context(), o)
+		},
+	}
+	o.flags(c)
+	c.Flags().DurationVar(&o.Confirm, "confirm", 0, "undo the change unless l2tun confirm comes within this time, 1s to 1h")
+	return c
+}
+
+// checkConfirm takes 0 for none.
+func checkConfirm(d time.Duration) error {
+	if d != 0 && (d < control.MinConfirm || d > control.MaxConfirm) {
+		return usagef("--confirm %s: choose 1s to 1h", d)
+	}
+	return nil
+}
+
+func runReload(ctx context.Context, o *ReloadOptions) error {
+	client, err := o.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	if o.Confirm == 0 {
+		return o.explain(client.Reload(ctx))
+	}
+	if err := client.ReloadFor(ctx, o.Confirm); err != nil {
+		return o.explain(err)
+	}
+	_, err = fmt.Fprintf(o.Out, "the new config is in use for %s; l2tun confirm keeps it\n", o.Confirm)
+	return err
+}
+
+// ConfirmOptions are the flags of l2tun confirm.
+type ConfirmOptions struct {
+	IO
+	target
+}
+
+func newConfirmCmd(o *ConfirmOptions, runF func(context.Context, *ConfirmOptions) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "confirm",
+		Short: "Keep what up --confirm or reload --confirm has changed",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			return runF(c.Context(), o)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func runConfirm(ctx context.Context, o *ConfirmOptions) error {
+	client, err := o.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	return o.explain(client.Confirm(ctx))
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestWaitTellsTheStateByItsCode(t *testing.T) {
+	node := &fakeNode{status: twoPeers()}
+	socket := node.start(t)
+	if got := must(t, "wait", "bob", "--socket", socket); got != "" {
+		t.Error(got)
+	}
+	must(t, "wait", "did:b", "--socket", socket, "--timeout", "0")
+	must(t, "wait", "did:c", "--socket", socket, "--state", "suspended,failed")
+	refused(t, 17, "did:c is failed (timeout) after 10ms", "wait", "did:c", "--socket", socket, "--timeout", "10ms")
+	refused(t, 13, "bob is established after 0s", "wait", "bob", "--socket", socket, "--state", "degraded", "--timeout", "0")
+	refused(t, 1, `there is no peer "eve"; l2tun status lists those of the node`, "wait", "eve", "--socket", socket)
+	refused(t, 2, "--state up: choose idle, handshake_initiated, handshake_received, established, rotating, degraded, suspended, failed",
+		"wait", "bob", "--state", "up")
+	refused(t, 2, "which peer? an empty name is none", "wait", "")
+	refused(t, 2, "--timeout -1s: it must not be below 0", "wait", "bob", "--timeout", "-1s")
+	refused(t, 2, "l2tun wait takes one peer, not 0 arguments", "wait")
+	for i, s := range states() {
+		if got := exitCode(&stateError{state: s}); got != 10+i {
+			t.Error(s, got)
+		}
+	}
+}
+
+func TestRotatingCountsAsEstablished(t *testing.T) {
+	s := twoPeers()
+	s.Peers[0].State = "rotating"
+	socket := (&fakeNode{status: s}).start(t)
+	must(t, "wait", "bob", "--socket", socket, "--timeout", "0")
+	_, _, code := l2tun(t, "wait", "bob", "--socket", socket, "--timeout", "0", "--state", "degraded")
+	if code != 14 {
+		t.Error(code)
+	}
+}
+
+func TestWaitJSON(t *testing.T) {
+	socket := (&fakeNode{status: twoPeers()}).start(t)
+	for peer, want := range map[string]bool{"bob": true, "did:c": false} {
+		out, _, code := l2tun(t, "wait", peer, "--socket", socket, "--timeout", "0", "--json")
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || doc["reached"] != want || doc["version"] != 1.0 || doc["program"] == "" {
+			t.Error(peer, strconv.Itoa(code), out, err)
+		}
+	}
+}
+
+// The state comes while it is waited for.
+func TestWaitSeesTheStateCome(t *testing.T) {
+	socket := (&fakeNode{status: twoPeers()}).start(t)
+	start := time.Now()
+	o := &WaitOptions{target: target{socket: socket}, Peer: "did:c", States: []string{"established"}, Timeout: 300 * time.Millisecond}
+	err := runWait(t.Context(), o)
+	if exitCode(err) != 17 || time.Since(start) < 300*time.Millisecond {
+		t.Error(err, time.Since(start))
+	}
+}

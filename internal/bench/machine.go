@@ -1,0 +1,52 @@
+package bench
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// A Machine is where and what was measured. It names no host and no folder.
+type Machine struct {
+	Date       string `json:"date"`
+	Kernel     string `json:"kernel"`
+	CPU        string `json:"cpu"`
+	CPUs       int    `json:"cpus"`
+	Congestion string `json:"congestion_control"` // of the kernel's TCP
+	Go         string `json:"go"`
+	Commit     string `json:"commit"`
+	WireGuard  string `json:"wireguard_go"`
+}
+
+// describe says what the kernel and the two programs say of themselves.
+func describe(o Options) Machine {
+	m := Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
+		Kernel: sysctl("kernel/osrelease"), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
+		Commit: o.Commit, WireGuard: "unknown", Go: runtime.Version()}
+	if b, err := buildinfo.ReadFile(filepath.Join(o.Programs, "wireguard")); err == nil {
+		m.WireGuard = b.Main.Version
+	}
+	return m
+}
+
+func sysctl(key string) string {
+	text, err := os.ReadFile("/proc/sys/" + key)
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func model() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return fmt.Sprintf("unknown %s", runtime.GOARCH)
+}

@@ -1,0 +1,66 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Bounds of the time within which a change can be confirmed.
+const (
+	MinConfirm = time.Second
+	MaxConfirm = time.Hour
+)
+
+// A Changer is the part of a Handler about changes that are undone unless they
+// are confirmed.
+type Changer interface {
+	// ReloadUnlessUnconfirmed is Reload, undone unless Confirm comes within d.
+	ReloadUnlessUnconfirmed(ctx context.Context, d time.Duration) error
+	// Confirm keeps what waits to be confirmed; an error if nothing does.
+	Confirm(ctx context.Context) error
+}
+
+func reloadHandler(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reload := h.Reload
+		if text := r.URL.Query().Get("confirm"); text != "" {
+			d, err := time.ParseDuration(text)
+			if err != nil || d < MinConfirm || d > MaxConfirm {
+				fail(w, http.StatusBadRequest, &APIError{Msg: "confirm must be a duration from 1s to 1h"})
+				return
+			}
+			reload = func(ctx context.Context) error { return h.ReloadUnlessUnconfirmed(ctx, d) }
+		}
+		if err := reload(r.Context()); err != nil {
+			code := codeOf(err)
+			if code == http.StatusInternalServerError {
+				code = http.StatusUnprocessableEntity
+			}
+			fail(w, code, err)
+			return
+		}
+		reply(w, http.StatusOK, struct{}{})
+	}
+}
+
+func confirmHandler(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h.Confirm(r.Context()); err != nil {
+			fail(w, codeOf(err), err)
+			return
+		}
+		reply(w, http.StatusOK, struct{}{})
+	}
+}
+
+// ReloadFor makes the node read its config again, and go back to the one before
+// unless Confirm comes within d, MinConfirm to MaxConfirm.
+func (c *Client) ReloadFor(ctx context.Context, d time.Duration) error {
+	return c.call(ctx, http.MethodPost, "/v1/reload?"+query("confirm", d.String()), nil)
+}
+
+// Confirm keeps the change that waits to be confirmed. *APIError if none does.
+func (c *Client) Confirm(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/confirm", nil)
+}

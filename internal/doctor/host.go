@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/health"
+	"github.com/libertaria-project/l2tun/routing"
+)
+
+// lookAtHost holds our address ranges and the peers' prefixes against what other
+// interfaces have.
+func (e *exam) lookAtHost(context.Context) {
+	host, err := routing.LookAtHost()
+	if err != nil {
+		return // a host without netlink has no tunnel either, which is found elsewhere
+	}
+	e.host = host
+	if e.config == nil {
+		return
+	}
+	e.addressOverlaps()
+	for i := range e.config.Peers {
+		e.routeOverlaps(&e.config.Peers[i])
+	}
+}
+
+func (e *exam) addressOverlaps() {
+	for _, ours := range e.config.Addresses {
+		for i := range e.host.Interfaces {
+			other := &e.host.Interfaces[i]
+			if other.Name == e.config.Interface {
+				continue
+			}
+			for _, theirs := range other.Addresses {
+				if ours.Overlaps(theirs) {
+					e.find(health.AddressOverlap, control.LevelError, ours.String(), fmt.Sprintf("overlaps %s of interface %s", theirs.Masked(), other.Name),
+						"choose another range for the overlay: addresses in the config, and allowed_ips at the peers")
+				}
+			}
+		}
+	}
+}
+
+// routeOverlaps names each route of another interface that takes packets for a
+// peer, or from which the peer takes them.
+func (e *exam) routeOverlaps(p *config.Peer) {
+	for _, r := range e.host.Routes {
+		if r.Interface == e.config.Interface || r.Prefix.Bits() == 0 {
+			continue
+		}
+		for _, prefix := range p.AllowedIPs {
+			if !prefix.Overlaps(r.Prefix) {
+				continue
+			}
+			what := fmt.Sprintf("%s of this peer lies inside %s of interface %s, and takes those addresses from it", prefix, r.Prefix, r.Interface)
+			level := control.LevelWarning
+			if prefix.Bits() <= r.Prefix.Bits() {
+				what = fmt.Sprintf("interface %s has a route to %s, so that packets for %s of this peer go there", r.Interface, r.Prefix, prefix)
+				level = control.LevelError
+			}
+			e.find(health.RouteOverlap, level, called(p), what, "remove that route (ip route show dev "+r.Interface+"), or give the peer other allowed_ips")
+		}
+	}
+}
+
+// called is what people call a peer of the config.
+func called(p *config.Peer) string {
+	return health.Called(&control.Peer{DID: p.DID.String(), Name: p.Name})
+}
+
+// lookAtVPNs names tunnels that are not ours: those that carry the way to a peer,
+// and those that might.
+func (e *exam) lookAtVPNs(ctx context.Context) {
+	if e.host == nil {
+		return
+	}
+	e.resolve(ctx)
+	carriers := make(map[string]bool)
+	for _, w := range e.ways {
+		i := e.host.Interface(routing.WayTo(w.remote.Addr()))
+		if i == nil || !i.Tunnel() || e.ours(i.Name) {
+			continue
+		}
+		carriers[i.Name] = true
+		e.find(health.OtherVPN, control.LevelWarning, w.about, fmt.Sprintf("packets to its endpoint %s go through %s (%s), another VPN", w.remote, i.Name, i.Kind),
+			fmt.Sprintf("if that is not meant, keep the endpoint out of that VPN: ip route add %s via the gateway of the network", w.remote.Addr()))
+	}
+	for i := range e.host.Interfaces {
+		x := &e.host.Interfaces[i]
+		if x.Tunnel() && x.Up && !e.ours(x.Name) && !carriers[x.Name] {
+			e.find(health.OtherVPN, control.LevelNote, "", fmt.Sprintf("another VPN is up: interface %s (%s) with %s", x.Name, x.Kind, addressesOf(x)),
+				"nothing, as long as its routes and this overlay's do not overlap")
+		}
+	}
+}
+
+// ours reports whether an interface is a node's: this one's, or one with routes
+// of a node.
+func (e *exam) ours(name string) bool {
+	if e.config != nil && name == e.config.Interface || e.status != nil && name == e.status.Interface {
+		return true
+	}
+	for _, r := range e.host.Routes {
+		if r.Interface == name && r.Protocol == routing.Protocol {
+			return true
+		}
+	}
+	return false
+}
+
+func addressesOf(i *routing.HostInterface) string {
+	var all []string
+	for _, a := range i.Addresses {
+		if !a.Addr().IsLinkLocalUnicast() {
+			all = append(all, a.String())
+		}
+	}
+	return cmp.Or(strings.Join(all, ", "), "no address")
+}
+
+// A way is one endpoint of a peer, resolved.
+type way struct {
+	about    string // the peer
+	endpoint string
+	remote   netip.AddrPort
+}

@@ -1,0 +1,219 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/health"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+const (
+	maxWays  = 64 // endpoints that are looked at
+	atOnce   = 8
+	dialTime = 6 * time.Second // of QUIC and of TCP
+)
+
+// resolve finds the addresses of the endpoints, once.
+func (e *exam) resolve(ctx context.Context) {
+	if e.config == nil || e.o.Offline || e.ways != nil {
+		return
+	}
+	for i := range e.config.Peers {
+		p := &e.config.Peers[i]
+		if e.o.Peer != "" && e.o.Peer != p.Name && e.o.Peer != p.DID.String() {
+			continue
+		}
+		for _, endpoint := range p.Endpoints {
+			if len(e.ways) < maxWays {
+				e.resolveOne(ctx, p, endpoint)
+			}
+		}
+	}
+}
+
+func (e *exam) resolveOne(ctx context.Context, p *config.Peer, endpoint string) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	host, port, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return // the config has been checked
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "udp", port)
+	if err != nil {
+		return
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(addrs) == 0 {
+		e.find(health.Unresolvable, control.LevelError, called(p), fmt.Sprintf("its endpoint %s leads to no address: %s", endpoint, why(err)),
+			"correct the name, or write the address; check /etc/resolv.conf if no name works")
+		return
+	}
+	e.ways = append(e.ways, way{about: called(p), endpoint: endpoint, remote: netip.AddrPortFrom(addrs[0].Unmap(), uint16(number))})
+}
+
+func why(err error) string {
+	if de, ok := errors.AsType[*net.DNSError](err); ok {
+		return de.Err
+	}
+	return fmt.Sprint(err)
+}
+
+// A passage is what got through to one endpoint.
+type passage struct {
+	quic, tcp bool
+	echo      transport.Echo
+	tcpErr    error
+}
+
+// lookAtPeers tries each endpoint by QUIC, by TCP and by plain datagrams of
+// several sizes.
+func (e *exam) lookAtPeers(ctx context.Context) {
+	e.resolve(ctx)
+	if e.o.Offline || len(e.ways) == 0 {
+		return
+	}
+	t, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("[::]:0")})
+	if err != nil {
+		return // no sockets at all: the port check has said more
+	}
+	defer t.Close()
+	t.Handle(deaf{})
+	got := make([]passage, len(e.ways))
+	slots := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for i, w := range e.ways {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			got[i] = try(ctx, t, w.remote)
+		})
+	}
+	wg.Wait()
+	for i, w := range e.ways {
+		if ctx.Err() == nil {
+			e.judge(w, got[i])
+		}
+	}
+}
+
+// deaf takes no records: there is no session here.
+type deaf struct{}
+
+var _ link.Handler = deaf{}
+
+// Records implements link.Handler.
+func (deaf) Records(link.Path, [][]byte) {}
+
+// Known implements link.Handler.
+func (deaf) Known(wire.RecordID) bool { return false }
+
+// Unreachable implements link.Handler.
+func (deaf) Unreachable(netip.AddrPort) {}
+
+// try does all three at once.
+func try(ctx context.Context, t *transport.Transport, remote netip.AddrPort) (p passage) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	dial := func(l wire.Link) error {
+		c, err := t.Dial(ctx, l, remote)
+		if err == nil {
+			c.Close("l2tun doctor")
+		}
+		return err
+	}
+	wg.Go(func() { p.quic = dial(wire.LinkQUIC) == nil })
+	wg.Go(func() { p.tcpErr = dial(wire.LinkUTCP); p.tcp = p.tcpErr == nil })
+	wg.Go(func() { p.echo = transport.ProbeUDP(ctx, remote, transport.EchoSizes()) })
+	wg.Wait()
+	return p
+}
+
+// smallestDirect is the smallest datagram that the direct carrier works with.
+const smallestDirect = 1312
+
+// judge says what a passage means. A peer whose session is up has another way.
+func (e *exam) judge(w way, p passage) {
+	udp, tcp := e.wants(wire.CarrierDirect) || e.wants(wire.CarrierDatagram), e.wants(wire.CarrierUTCP)
+	level := control.LevelError
+	if e.isUp(w.about) {
+		level = control.LevelWarning
+	}
+	switch {
+	case !p.quic && !p.tcp && !p.echo.Answered:
+		e.unreachable(w, p, level)
+	case udp && !p.quic && p.echo.Answered:
+		if p.tcp {
+			level = control.LevelWarning
+		}
+		e.find(health.NoHandshake, level, w.about, fmt.Sprintf("UDP reaches %s, but the handshake's datagrams do not: %s", w.remote, largest(p.echo)),
+			"raise the MTU on the way (1228 bytes and more must pass), and look for a firewall that inspects QUIC or drops the second datagram of a large handshake; TCP is used meanwhile if it passes")
+	case udp && !p.quic:
+		e.find(health.UDPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no UDP gets through to %s; TCP does", w.remote),
+			fmt.Sprintf("let UDP to port %d pass at both firewalls; until then packets travel by TCP, which is slower when packets are lost", w.remote.Port()))
+	case tcp && p.quic && !p.tcp:
+		e.find(health.TCPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no TCP gets through to %s (%s); UDP does", w.remote, short(p.tcpErr)),
+			fmt.Sprintf("let TCP to port %d pass too, or there is no way when UDP is blocked; nothing if the peer has it switched off", w.remote.Port()))
+	}
+	if e.wants(wire.CarrierDirect) && p.quic && p.echo.Answered && p.echo.Largest < smallestDirect {
+		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: the direct carrier needs %d", p.echo.Largest, w.remote, smallestDirect),
+			"raise the MTU of the link that is narrow (tracepath shows it); until then packets are cut in two, which is slower")
+	}
+}
+
+// wants reports whether the config lets packets travel on a carrier.
+func (e *exam) wants(c wire.Carrier) bool {
+	return len(e.config.Carriers) == 0 || slices.Contains(e.config.Carriers, c)
+}
+
+func (e *exam) unreachable(w way, p passage, level string) {
+	what := fmt.Sprintf("nothing gets through to %s, neither UDP nor TCP", w.remote)
+	do := "check the address, that the host is up, and the firewalls on the way"
+	if p.echo.Refused || errors.Is(p.tcpErr, transport.ErrPeerClosed) {
+		what = fmt.Sprintf("the host at %s answers that nobody is at that port", w.remote)
+		do = "start l2tun there, correct the port, or let its firewall pass UDP and TCP to it"
+	}
+	e.find(health.Unreachable, level, w.about, what, do)
+}
+
+func (e *exam) isUp(about string) bool {
+	if e.status == nil {
+		return false
+	}
+	for i := range e.status.Peers {
+		if p := &e.status.Peers[i]; health.Called(p) == about {
+			return p.State == "established" || p.State == "rotating"
+		}
+	}
+	return false
+}
+
+func largest(e transport.Echo) string {
+	return fmt.Sprintf("datagrams of up to %d bytes are answered, a QUIC handshake is not", e.Largest)
+}
+
+// short is why a dial failed, in few words.
+func short(err error) string {
+	switch {
+	case errors.Is(err, transport.ErrPeerClosed):
+		return "refused"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, transport.ErrNoAnswer), errors.Is(err, transport.ErrIdle):
+		return "no answer"
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		err = e
+	}
+	return strings.TrimPrefix(err.Error(), "transport: ")
+}

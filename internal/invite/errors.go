@@ -1,0 +1,20 @@
+package invite
+
+import "errors"
+
+var (
+	// ErrLink: the text is no link, or not the one that was made.
+	ErrLink = errors.New("invite: not an invitation")
+	// ErrUnknown: no such invitation was made here, or it was withdrawn.
+	ErrUnknown = errors.New("invite: unknown invitation")
+	// ErrAltered: the invitation is there and the link is another.
+	ErrAltered = errors.New("invite: altered invitation")
+	// ErrExpired: its time is over.
+	ErrExpired = errors.New("invite: expired invitation")
+	// ErrUsed: a node has joined by it.
+	ErrUsed = errors.New("invite: used invitation")
+	// ErrTooMany: more invitations than a node keeps.
+	ErrTooMany = errors.New("invite: too many invitations are open; withdraw some: l2tun invite remove")
+	// ErrMessage: a request or an answer out of form.
+	ErrMessage = errors.New("invite: malformed message")
+)

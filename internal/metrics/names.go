@@ -1,0 +1,70 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+// Names are the names of all metrics of a node but those of Go and the process.
+func Names() []string {
+	var names []string
+	for _, d := range table() {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+// A description is one metric's name, help and labels.
+type description struct {
+	name, help string
+	labels     []string
+}
+
+func table() []description {
+	return []description{
+		{"l2tun_build_info", "Version of the node; always 1.", []string{"version", "go"}},
+		{"l2tun_peers", "Peers of the config that the node has taken up.", nil},
+		{"l2tun_session_state", "1 for the state that the session is in, 0 for the seven others.", []string{"peer", "state"}},
+		{"l2tun_session_transitions_total", "Changes of state, by the state that they led to.", []string{"peer", "to"}},
+		{"l2tun_handshakes_total", "Full and resumed handshakes by result; a failure has its reason.", []string{"peer", "result"}},
+		{"l2tun_rotations_total", "Times the keys in use were replaced.", []string{"peer"}},
+		{"l2tun_received_bytes_total", "Bytes of IP packets that came out of the tunnel, by carrier.", []string{"peer", "carrier"}},
+		{"l2tun_sent_bytes_total", "Bytes of IP packets that went into the tunnel, by carrier.", []string{"peer", "carrier"}},
+		{"l2tun_received_packets_total", "IP packets that came out of the tunnel, by carrier.", []string{"peer", "carrier"}},
+		{"l2tun_sent_packets_total", "IP packets that went into the tunnel, by carrier.", []string{"peer", "carrier"}},
+		{"l2tun_dropped_packets_total", "Packets and records dropped, by reason.", []string{"peer", "reason"}},
+		{"l2tun_stray_packets_total", "Packets and records dropped that belong to no peer, by reason.", []string{"reason"}},
+		{"l2tun_queued_packets", "Packets that wait for a path.", []string{"peer"}},
+		{"l2tun_path_info", "Link and carrier in use; 1 while there is a path.", []string{"peer", "link", "carrier"}},
+		{"l2tun_path_record_bytes", "Largest record that the path in use takes.", []string{"peer"}},
+		{"l2tun_rtt_seconds", "Round trip time of the path in use.", []string{"peer"}},
+		{"l2tun_epoch_age_seconds", "Time since the keys in use came into use.", []string{"peer"}},
+		{"l2tun_handshake_age_seconds", "Time since the last full handshake.", []string{"peer"}},
+		{"l2tun_transport_events_total", "What happened at the node's sockets: datagrams, records, errors.", []string{"event"}},
+	}
+}
+
+func descriptions() map[string]*prometheus.Desc {
+	all := make(map[string]*prometheus.Desc)
+	for _, d := range table() {
+		all[d.name] = prometheus.NewDesc(d.name, d.help, d.labels, nil)
+	}
+	return all
+}
+
+type event struct {
+	name string
+	n    uint64
+}
+
+// events are the transport's counters by name.
+func events(s transport.Stats) []event {
+	return []event{
+		{"received", s.Received}, {"unknown_record", s.UnknownRecords}, {"no_path", s.NoPath}, {"malformed", s.Malformed},
+		{"read_error", s.ReadErrors}, {"quic_overflow", s.QUICOverflow}, {"quic_send_error", s.SendErrors}, {"quic_retry", s.Retries},
+		{"datagram_full", s.DatagramFull}, {"datagram_old", s.DatagramOld}, {"datagram_too_big", s.DatagramTooBig}, {"datagram_bad", s.DatagramBad},
+		{"direct_full", s.DirectFull}, {"direct_too_big", s.DirectTooBig}, {"direct_lost", s.DirectLost}, {"icmp_error", s.ICMPErrors},
+		{"utcp_full", s.UTCPFull}, {"utcp_old", s.UTCPOld}, {"utcp_refused", s.UTCPRefused},
+	}
+}

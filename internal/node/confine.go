@@ -1,0 +1,56 @@
+package node
+
+import (
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/confine"
+)
+
+// firstFreePort is the lowest that needs no privilege.
+const firstFreePort = 1024
+
+// kept is what routes, addresses and socket marks need, and a low port. SPEC
+// section 8.4.
+func kept(c *config.Config) []confine.Privilege {
+	if c.Listen.Port() < firstFreePort {
+		return []confine.Privilege{confine.NetAdmin, confine.NetBindService}
+	}
+	return []confine.Privilege{confine.NetAdmin}
+}
+
+// bar is the first step of the start, while there is nothing that it could hold
+// up: the process gets no more privileges than it has.
+func (n *node) bar(c *config.Config) error { return confine.Bar(kept(c)...) }
+
+// confine is the last step before commands are answered: from now on the node
+// has what is kept and nothing else.
+func (n *node) confine(c *config.Config) error {
+	if err := confine.Keep(kept(c)...); err != nil {
+		return err
+	}
+	n.warnClosed()
+	return nil
+}
+
+// warnClosed names what only a privilege had opened: root without it is a user
+// like others, so files of somebody else may be closed to the reload or the stop
+// to come.
+func (n *node) warnClosed() {
+	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
+		if closed(path, unix.R_OK) {
+			n.log.Warn("a reload will not be able to read this file again; make it root's own", "path", path)
+		}
+	}
+	if dir := filepath.Dir(n.o.Socket); closed(dir, unix.W_OK) {
+		n.log.Warn("the node will not be able to remove its socket; make this folder root's own", "path", dir)
+	}
+}
+
+// closed asks with the rights that the process has now, not with its user's.
+func closed(path string, mode uint32) bool {
+	return errors.Is(unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS), unix.EACCES)
+}

@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// joins answers nodes that come with an invitation, SPEC 8.3. What it decides
+// lies in files; between two calls it knows nothing.
+type joins struct {
+	n     *node
+	store *invite.Store
+	mu    sync.Mutex // one at a time
+}
+
+var _ session.Joins = (*joins)(nil)
+
+// Open implements session.Joins. A node that is still starting has none open.
+func (j *joins) Open() bool {
+	if j.n.config.Load() == nil {
+		return false
+	}
+	open, err := j.store.Open(time.Now())
+	if err != nil {
+		j.n.log.Error("invitations cannot be read", "error", err)
+	}
+	return open
+}
+
+// Answer implements session.Joins.
+func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	log := j.n.log.With("peer", asker.String())
+	r, err := invite.ParseRequest(request)
+	if err != nil {
+		log.Warn("a node wanted to join with a request that is not understood")
+		return invite.NewAnswer(invite.Version)
+	}
+	log = log.With("invitation", r.ID)
+	refused, err := j.admit(asker, r)
+	switch {
+	case refused != "":
+		log.Warn("a node did not join", "reason", string(refused), "error", err)
+	case err != nil:
+		log.Error("a node joined, and that its invitation is used could not be noted", "error", err)
+	default:
+		log.Info("a node joined by an invitation")
+	}
+	return invite.NewAnswer(refused)
+}
+
+// errBeforeRestart: applying the file would not only add a peer.
+var errBeforeRestart = errors.New("node: the config file has changes that are not in use")
+
+// admit makes the asker a peer. The invitation is claimed first, for this DID
+// alone: a process that dies in between leaves one that only the same node can go
+// on with. Whatever fails after that is undone.
+func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
+	c, reason, err := j.current()
+	if err != nil {
+		return reason, err
+	}
+	there := find(c.Peers, asker)
+	i, err := j.store.Claim(r.ID, [32]byte(r.Proof), asker, time.Now())
+	switch {
+	case err != nil:
+		return invite.ReasonOf(err), err
+	case there != nil && i.Joined: // the answer was lost
+		return "", nil
+	case i.Joined: // and removed since
+		return invite.Used, nil
+	case there != nil && !owns(there, i.AllowedIPs): // not by this invitation
+		return invite.Already, j.store.Release(i.ID)
+	}
+	if there == nil {
+		reason, err = j.add(asker, r, i)
+	} else { // written down, and then interrupted
+		reason, err = invite.Failed, j.n.reload(context.Background())
+	}
+	if err != nil {
+		return reason, errors.Join(err, j.store.Release(i.ID))
+	}
+	return "", j.store.Joined(i.ID)
+}
+
+// owns reports whether a peer has all that an invitation grants.
+func owns(p *config.Peer, granted []string) bool {
+	for _, g := range granted {
+		if prefix, err := netip.ParsePrefix(g); err != nil || !slices.Contains(p.AllowedIPs, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// current is the config file, if applying it would change nothing that an
+// invitation has no right to change.
+func (j *joins) current() (*config.Config, invite.Reason, error) {
+	c, err := config.Load(j.n.o.ConfigPath)
+	if err != nil {
+		return nil, invite.Failed, err
+	}
+	if j.n.confirm.pending() {
+		return nil, invite.Busy, errPending()
+	}
+	if err := sameBase(j.n.config.Load(), c); err != nil {
+		return nil, invite.Failed, errors.Join(errBeforeRestart, err)
+	}
+	return c, "", nil
+}
+
+// add writes the peer down and takes it up; a peer that cannot be used is not
+// kept.
+func (j *joins) add(asker did.DID, r invite.Request, i invite.Invitation) (invite.Reason, error) {
+	path := j.n.o.ConfigPath
+	spec := config.PeerSpec{DID: asker, Name: i.Name, Endpoints: r.Endpoints, AllowedIPs: i.AllowedIPs}
+	if err := config.AddPeer(path, spec); err != nil {
+		if e, ok := errors.AsType[*config.Error](err); ok && e.Key != "" {
+			return invite.Conflict, err
+		}
+		return invite.Failed, err
+	}
+	err := j.n.reload(context.Background())
+	if err == nil {
+		return "", nil
+	}
+	_, gone := config.RemovePeer(path, asker.String())
+	return invite.Conflict, errors.Join(err, gone, j.n.reload(context.Background()))
+}

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// What a caller is told of a ping and of a carrier, whatever state the peer is in.
+func TestPingAndPreferAnswers(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		a, b, c := w.hosts[0], w.hosts[1], w.hosts[2]
+		w.join(a, b, "bob")
+		a.add(c, "eve", false, session.Settings{})
+		h := handler{&node{manager: a.m}}
+		pong, err := h.Ping(w.Context(), "bob")
+		if err != nil || pong.Name != "bob" || pong.DID != b.id.DID().String() || pong.Link != "quic" || pong.RTTMS < 10 || pong.Remote != b.addr.String() || pong.Epoch == 0 {
+			w.Errorf("%+v %v", pong, err)
+		}
+		_, err = h.Ping(w.Context(), "eve")
+		w.wantRefused(err, http.StatusConflict, "there is no way to eve at the moment: its session is idle")
+		_, err = h.Ping(w.Context(), "nobody")
+		w.wantRefused(err, http.StatusNotFound, `there is no peer "nobody"; l2tun status lists those of the node`)
+		w.net.SetAll(memnet.Line{Cut: true})
+		err = within(w.T, time.Second, func(ctx context.Context) error {
+			_, err := h.Ping(ctx, "bob")
+			return err
+		})
+		w.wantRefused(err, http.StatusGatewayTimeout, "bob did not answer in time; its session is established")
+		w.wantRefused(h.Prefer(w.Context(), "bob", "pigeon"), http.StatusBadRequest, `"pigeon" is no carrier; there are direct, datagram and utcp`)
+		w.wantRefused(h.Prefer(w.Context(), "nobody", ""), http.StatusNotFound, `there is no peer "nobody"; l2tun status lists those of the node`)
+		w.ok(h.Prefer(w.Context(), "bob", "utcp"))
+		w.ok(h.Prefer(w.Context(), "bob", ""))
+	})
+}
+
+// Rates are those of the last samples; a new session of a peer begins anew.
+func TestRates(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		s, _ := w.join(w.hosts[0], w.hosts[1], "bob")
+		var r rates
+		all, now, d := []*session.Session{s}, time.Now(), s.DID()
+		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
+			w.Error(rx, tx)
+		}
+		for i := range 20 {
+			r.take(all, now.Add(time.Duration(i)*time.Second))
+			s.Plane().Traffic().RxBytes.Add(1000)
+			s.Plane().Traffic().TxBytes.Add(uint64(i * 10))
+		}
+		if rx, tx := r.rate(d); rx != 1000 || tx != (14+15+16+17+18)*10/5 || len(r.of[d]) != 6 {
+			w.Error(rx, tx, r.of)
+		}
+		r.take(all, now.Add(19*time.Second+rateStep/2))
+		if len(r.of[d]) != 6 || r.of[d][5].at != now.Add(19*time.Second) {
+			w.Error("a sample too soon", r.of)
+		}
+		s.Plane().Traffic().RxBytes.Store(5)
+		r.take(all, now.Add(20*time.Second))
+		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
+			w.Error("after a new session", rx, tx)
+		}
+		r.take(nil, now.Add(22*time.Second))
+		if rx, _ := r.rate(did.DID{}); rx != 0 || len(r.of) != 0 {
+			w.Error(r.of)
+		}
+	})
+}

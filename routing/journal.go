@@ -1,0 +1,219 @@
+package routing
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+)
+
+const (
+	journalVersion = 1
+	maxJournal     = 64 << 20 // bytes; more is no journal
+	// compactAt is how many lines may be about what is gone already.
+	compactAt = 4096
+)
+
+// A Journal is a file (0600) that says what a process has put into the kernel
+// beside its device: each line is written before the thing is done. Devices
+// mostly take it all with them; one that outlives its process does not, and then
+// UndoJournal takes out what is left. It is safe for concurrent use.
+type Journal struct {
+	path string
+	head journalHead
+
+	mu   sync.Mutex
+	file *os.File                   // nil once closed
+	live map[journalKey]journalLine // in the file and not undone
+	dead int                        // lines about what is not
+}
+
+// journalHead is the first line. A journal of another boot is about nothing.
+type journalHead struct {
+	Version   int    `json:"version"`
+	Boot      string `json:"boot"`
+	Interface string `json:"interface"`
+	Index     int    `json:"index"`
+}
+
+type journalKey struct {
+	Prefix  netip.Prefix
+	Address bool
+}
+
+// journalLine is one change. Of a route that stood for the kernel's own it says
+// how that one was.
+type journalLine struct {
+	Done    string       `json:"done"` // "put" or "gone"
+	Prefix  netip.Prefix `json:"prefix"`
+	Address bool         `json:"address"`           // else a route
+	Metric  int          `json:"metric,omitempty"`  // of the route
+	Instead bool         `json:"instead,omitempty"` // of the connected route
+	Src     netip.Addr   `json:"src,omitzero"`      // preferred source of that one
+}
+
+func (l journalLine) key() journalKey { return journalKey{l.Prefix, l.Address} }
+
+// NewJournal begins a journal in place of what is at path.
+func NewJournal(path, device string, index int) (*Journal, error) {
+	j := &Journal{path: path, head: journalHead{journalVersion, bootID(), device, index}, live: make(map[journalKey]journalLine)}
+	if err := j.begin(); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// begin writes a file with what is live, and puts it in place by one rename.
+func (j *Journal) begin() error {
+	var text bytes.Buffer
+	lines := json.NewEncoder(&text)
+	lines.Encode(j.head)
+	for _, l := range j.live {
+		lines.Encode(l)
+	}
+	next := j.path + ".new"
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err == nil {
+		if _, err = f.Write(text.Bytes()); err == nil {
+			err = os.Rename(next, j.path)
+		}
+		if err != nil {
+			f.Close()
+			os.Remove(next)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("routing: begin the journal: %w", err)
+	}
+	if j.file != nil {
+		j.file.Close()
+	}
+	j.file, j.dead = f, 0
+	return nil
+}
+
+// PutAddress notes an address that is about to be given to the device; a nil
+// journal notes nothing.
+func (j *Journal) PutAddress(p netip.Prefix) error {
+	return j.put(journalLine{Prefix: p, Address: true})
+}
+
+// GoneAddress notes that an address was taken away.
+func (j *Journal) GoneAddress(p netip.Prefix) { j.gone(journalKey{p, true}) }
+
+func (j *Journal) put(l journalLine) error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l.Done = "put"
+	if have, there := j.live[l.key()]; there && have == l {
+		return nil
+	}
+	if err := j.append(l); err != nil {
+		return err
+	}
+	j.live[l.key()] = l
+	return nil
+}
+
+// gone is not worth an error: what stays in the file is looked for in vain.
+func (j *Journal) gone(k journalKey) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, there := j.live[k]; !there {
+		return
+	}
+	delete(j.live, k)
+	if j.dead += 2; j.dead > compactAt && j.dead > len(j.live) && j.file != nil {
+		_ = j.begin()
+		return
+	}
+	_ = j.append(journalLine{Done: "gone", Prefix: k.Prefix, Address: k.Address})
+}
+
+// append is one write, so that a process that dies leaves whole lines and at
+// most one that is cut.
+func (j *Journal) append(l journalLine) error {
+	if j.file == nil {
+		return fmt.Errorf("routing: journal: %w", os.ErrClosed)
+	}
+	text, err := json.Marshal(l)
+	if err == nil {
+		_, err = j.file.Write(append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("routing: write the journal: %w", err)
+	}
+	return nil
+}
+
+// Close ends the journal and removes its file: everything is undone, or the
+// device is gone. It is idempotent, also on nil.
+func (j *Journal) Close() error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	err := errors.Join(j.file.Close(), os.Remove(j.path))
+	j.file = nil
+	return err
+}
+
+// readJournal returns what a journal says was put and not undone. A last line
+// that was cut short was never followed by its deed.
+func readJournal(path string) (h journalHead, live map[journalKey]journalLine, err error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return h, nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxJournal {
+		return h, nil, fmt.Errorf("routing: %s is not a journal", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return h, nil, err
+	}
+	first, rest, _ := strings.Cut(string(text), "\n")
+	if json.Unmarshal([]byte(first), &h) != nil || h.Version != journalVersion {
+		return h, nil, fmt.Errorf("routing: %s is not a journal of this version", path)
+	}
+	live = make(map[journalKey]journalLine)
+	for line := range strings.Lines(rest) {
+		var l journalLine
+		if json.Unmarshal([]byte(line), &l) != nil || !l.Prefix.IsValid() {
+			continue
+		}
+		if l.Done == "put" {
+			live[l.key()] = l
+		} else {
+			delete(live, l.key())
+		}
+	}
+	return h, live, nil
+}
+
+// LeftJournal reports whether a journal is at path: a process ended without
+// undoing.
+func LeftJournal(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
+}

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/rotation"
+)
+
+// What a handshake came to when it succeeded, in Counts.Handshakes; failures are
+// there by their Reason.
+const (
+	HandshakeFull    = "full"
+	HandshakeResumed = "resumed"
+)
+
+// Counts is what a session has counted since it was made.
+type Counts struct {
+	Entered    map[string]uint64 // transitions by the state that they led to, every state
+	Handshakes map[string]uint64 // full and resumed handshakes by result, every result
+	Rotations  uint64            // times the keys in use were replaced
+}
+
+// handshakeResults are the results of Counts.Handshakes.
+var handshakeResults = [...]string{HandshakeFull, HandshakeResumed, string(ReasonTimeout), string(ReasonAuthentication),
+	string(ReasonTransport), string(ReasonProtocol), string(ReasonRefused)}
+
+// A tally holds the counters: written by the loop, read by anybody.
+type tally struct {
+	entered   [Closed]atomic.Uint64
+	shakes    [len(handshakeResults)]atomic.Uint64
+	rotations atomic.Uint64
+}
+
+func (t *tally) enter(s State) {
+	if s < Closed {
+		t.entered[s].Add(1)
+	}
+}
+
+func (t *tally) shake(result string) {
+	for i, r := range handshakeResults {
+		if r == result {
+			t.shakes[i].Add(1)
+		}
+	}
+}
+
+func (t *tally) proven(k rotation.Kind) {
+	if k == rotation.Full {
+		t.shake(HandshakeFull)
+	} else {
+		t.shake(HandshakeResumed)
+	}
+}
+
+// failed counts a handshake by what its error means to the session.
+func (t *tally) failed(err error) { t.shake(string(reasonOf(eventOf(err)))) }
+
+// Counts returns the counters as they are now.
+func (s *Session) Counts() Counts {
+	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64), Rotations: s.tally.rotations.Load()}
+	for i := range s.tally.entered {
+		c.Entered[State(i).String()] = s.tally.entered[i].Load()
+	}
+	for i, r := range handshakeResults {
+		c.Handshakes[r] = s.tally.shakes[i].Load()
+	}
+	return c
+}
+
+// States are the names of the eight states, in the order of SPEC section 6.1.
+func States() []string { return append([]string(nil), stateNames[:Closed]...) }
+
+// epochAge is how long the epoch in use has been in use.
+func (p *snapshot) epochAge() time.Duration {
+	if p.epochAt.IsZero() {
+		return 0
+	}
+	return time.Since(p.epochAt)
+}

@@ -1,0 +1,252 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A desk answers joins as a test says.
+type desk struct {
+	shut   bool
+	asked  []did.DID
+	heard  []string
+	answer func(request []byte) []byte // nil: the request, reversed
+}
+
+func (d *desk) Open() bool { return !d.shut }
+
+func (d *desk) Answer(_ context.Context, asker did.DID, request []byte) []byte {
+	d.asked, d.heard = append(d.asked, asker), append(d.heard, string(request))
+	if d.answer != nil {
+		return d.answer(request)
+	}
+	said := append([]byte("you said "), request...)
+	return said[:min(len(said), wire.MaxJoin)]
+}
+
+// withDesk is inWorld with a desk at B, and C, whom nobody knows.
+func withDesk(t *testing.T, f func(t *testing.T, w *world, d *desk, c *host)) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		d, c := new(desk), w.host(3)
+		w.b.down()
+		w.b.joins = d
+		w.b.up()
+		c.up()
+		defer c.down()
+		f(t, w, d, c)
+	})
+}
+
+// guest is a network for one ask, at a host's address.
+func (h *host) guest() link.Network {
+	h.w.t.Helper()
+	h.guests++
+	n := h.w.net.Node(netip.AddrPortFrom(h.addr.Addr(), uint16(50000+h.guests)))
+	h.w.t.Cleanup(n.Kill)
+	return n
+}
+
+func (h *host) asks(other *host, request string) (string, error) {
+	h.w.t.Helper()
+	ctx, cancel := context.WithTimeout(h.w.t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := Join(ctx, Ask{Identity: h.id, Network: h.guest(), Peer: other.id.DID(), Endpoints: []string{other.addr.String()}, Request: []byte(request)})
+	return string(got), err
+}
+
+func TestStrangerIsHeardAtTheDesk(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		got, err := c.asks(w.b, "let me in")
+		if got != "you said let me in" || err != nil {
+			t.Fatal(got, err)
+		}
+		if len(d.asked) != 1 || d.asked[0] != c.id.DID() {
+			t.Error(d.asked)
+		}
+		if len(w.b.m.Sessions()) != 0 || len(w.b.m.History()) != 0 {
+			t.Error("joining made a session")
+		}
+		time.Sleep(20 * time.Second) // rates are refilled
+		if _, err := c.asks(w.b, string(make([]byte, wire.MaxJoin))); err != nil {
+			t.Error("the largest request:", err)
+		}
+		if _, err := c.asks(w.b, string(make([]byte, wire.MaxJoin+1))); err == nil {
+			t.Error("a larger request left")
+		}
+	})
+}
+
+// A peer that asks keeps its session as it is.
+func TestJoiningDoesNotTouchASession(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, _ *host) {
+		sb := w.b.peer(w.a, false, Settings{})
+		sa := w.a.peer(w.b, true, Settings{})
+		w.want(sa, Established, time.Second)
+		w.want(sb, Established, time.Second)
+		before := sb.Status()
+		if _, err := w.a.asks(w.b, "again"); err != nil {
+			t.Fatal(err)
+		}
+		w.up(sa, 5*time.Second)
+		if after := sb.Status(); after.Handshakes != before.Handshakes || after.Epoch != before.Epoch {
+			t.Errorf("%+v, before %+v", after, before)
+		}
+	})
+}
+
+func TestClosedDeskSaysSo(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		d.shut = true
+		if _, err := c.asks(w.b, "x"); !errors.Is(err, ErrNoInvitation) {
+			t.Error(err)
+		}
+		if _, err := c.asks(w.a, "x"); !errors.Is(err, ErrNoInvitation) {
+			t.Error("a node without a desk:", err)
+		}
+		if len(d.heard) != 0 {
+			t.Error(d.heard)
+		}
+	})
+}
+
+// The request leaves only for the node that the asker means (SPEC 6.11).
+func TestAnotherNodeAtTheEndpointHearsNothing(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := Join(ctx, Ask{Identity: c.id, Network: c.guest(), Peer: w.a.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("secret")})
+		if !errors.Is(err, handshake.ErrNotMe) || len(d.heard) != 0 {
+			t.Error(err, d.heard)
+		}
+	})
+}
+
+func TestSilenceEndsAJoin(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		d.answer = func([]byte) []byte { return nil }
+		if got, err := c.asks(w.b, "x"); err == nil {
+			t.Error(got)
+		}
+		w.cut(true)
+		start := time.Now()
+		if _, err := c.asks(w.b, "x"); eventOf(err) != Timeout || time.Since(start) > 11*time.Second {
+			t.Error(err, time.Since(start))
+		}
+	})
+}
+
+// From one prefix five joins are heard, then one every five seconds.
+func TestJoinsAreRare(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		var refused *handshake.RefusedError
+		for range 8 {
+			_, err := c.asks(w.b, "guess")
+			if err != nil && (!errors.As(err, &refused) || refused.Reason != handshake.RefusedBusy) {
+				t.Fatal(err)
+			}
+		}
+		if len(d.heard) != joinBurst || refused == nil {
+			t.Errorf("%d were heard", len(d.heard))
+		}
+		time.Sleep(6 * time.Second)
+		if _, err := c.asks(w.b, "later"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A tamperer changes one byte of what the asker writes, message by message.
+type tamperedStream struct {
+	link.Stream
+	at   int // byte of everything written
+	seen int
+}
+
+func (s *tamperedStream) Write(b []byte) (int, error) {
+	out := bytes.Clone(b)
+	if i := s.at - s.seen; i >= 0 && i < len(out) {
+		out[i] ^= 1
+	}
+	s.seen += len(b)
+	return s.Stream.Write(out)
+}
+
+type tamperedNet struct {
+	link.Network
+	at int
+}
+
+type tamperedConn struct {
+	link.Conn
+	at int
+}
+
+func (n tamperedNet) Dial(ctx context.Context, l wire.Link, r netip.AddrPort) (link.Conn, error) {
+	if l != wire.LinkUTCP { // without TLS everything rests on the handshake
+		return nil, link.ErrOff
+	}
+	conn, err := n.Network.Dial(ctx, l, r)
+	return tamperedConn{conn, n.at}, err
+}
+
+func (c tamperedConn) OpenStream(ctx context.Context) (link.Stream, error) {
+	st, err := c.Conn.OpenStream(ctx)
+	return &tamperedStream{Stream: st, at: c.at}, err
+}
+
+// No byte of preface, KEYS_REQ, M1, M3, length and request can be changed, and
+// none of it is heard before the asker is proven (SPEC 6.11).
+func TestNoByteOfAJoinCanBeChanged(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		all := len(wire.JoinPreface()) + wire.KeysReqSize + wire.M1Size + wire.M3Size + 4 + wire.Overhead + 1 + 7
+		for at := 0; at < all; at += 37 {
+			ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+			_, err := Join(ctx, Ask{Identity: c.id, Network: tamperedNet{c.guest(), at}, Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("request")})
+			cancel()
+			if err == nil || len(d.heard) != 0 {
+				t.Fatalf("byte %d of %d: %v, heard %q", at, all, err, d.heard)
+			}
+			time.Sleep(10 * time.Second) // rates are refilled
+		}
+		// What is not changed is heard: the loop above failed for its own reason.
+		if _, err := Join(t.Context(), Ask{Identity: c.id, Network: tamperedNet{c.guest(), all}, Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("request")}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A handshake for a session is no join, and the other way round: with the
+// preface taken off, the same messages do not open (SPEC 6.11).
+func TestAJoinIsNoSessionsHandshake(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		sb := w.b.peer(c, false, Settings{})
+		node := c.guest()
+		node.Handle(newPlainPlanes())
+		conn, err := node.Dial(t.Context(), wire.LinkUTCP, w.b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close("")
+		st, err := conn.OpenStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &Ask{Identity: c.id, Peer: w.b.id.DID()}
+		if _, _, err := a.handshake(st, conn); !errors.Is(err, io.EOF) && eventOf(err) != TransportError {
+			t.Error("a join's handshake without its preface:", err)
+		}
+		if sb.Status().Handshakes != 0 || sb.State() != Idle {
+			t.Error(sb.State())
+		}
+	})
+}

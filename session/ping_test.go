@@ -1,0 +1,146 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A ping names the path that the session uses and the time that its echo took.
+func TestPingNamesThePathAndItsRoundTrip(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sb := w.b.peer(w.a, false, Settings{})
+		sa := w.a.peer(w.b, true, Settings{})
+		if _, err := sa.Ping(t.Context()); !errors.Is(err, ErrNotEstablished) {
+			t.Fatalf("before the session: %v", err)
+		}
+		w.want(sa, Established, time.Second)
+		w.want(sb, Established, time.Second)
+		time.Sleep(2 * time.Second)
+		for _, s := range []*Session{sa, sb} {
+			pong, err := s.Ping(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pong.Link != "quic" || pong.Carrier != "direct" || pong.RTT != 20*time.Millisecond || pong.Remote != s.Status().Endpoint {
+				t.Fatalf("%+v", pong)
+			}
+		}
+		w.cut(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := sa.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("over a cut line: %v", err)
+		}
+	})
+}
+
+// An echo on another path than the probe's answers no ping.
+func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sb := w.b.peer(w.a, false, Settings{})
+		sa := w.a.peer(w.b, true, Settings{})
+		w.want(sa, Established, time.Second)
+		w.want(sb, Established, time.Second)
+		time.Sleep(2 * time.Second)
+		err := sa.call(func(now time.Time) error {
+			var other *path
+			for _, x := range sa.paths {
+				if x != sa.using {
+					other = x
+				}
+			}
+			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.using.Path, at: now}
+			sa.pings = append(sa.pings, p)
+			if other == nil || sa.ponged(other.Path, p.nonce, now) || len(p.answer) > 0 {
+				t.Errorf("answered from %v", other)
+			}
+			if !sa.ponged(p.path, p.nonce, now) || len(sa.pings) > 0 {
+				t.Error("not answered from its own path")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A preferred carrier is used as long as it answers, and left like any other.
+func TestPreferredCarrier(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sb := w.b.peer(w.a, false, Settings{})
+		sa := w.a.peer(w.b, true, Settings{})
+		w.want(sa, Established, time.Second)
+		w.want(sb, Established, time.Second)
+		time.Sleep(2 * time.Second)
+		for _, want := range []string{"utcp", "datagram", "direct", "utcp", ""} {
+			if err := sa.Prefer(want); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			st := sa.Status()
+			if want == "" {
+				want = "direct"
+			}
+			if st.State != Established || st.Carrier != want {
+				t.Fatalf("prefer %s: %v by %s", want, st.State, st.Carrier)
+			}
+		}
+		if err := sa.Prefer("pigeon"); err == nil {
+			t.Fatal("a carrier that is none")
+		}
+		sa.Prefer("utcp")
+		time.Sleep(5 * time.Second)
+		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, CutTCP: true})
+		time.Sleep(2 * time.Minute)
+		if st := sa.Status(); st.State != Established || st.Carrier != "direct" || st.Preferred != "utcp" {
+			t.Fatalf("with TCP cut: %v by %s, prefers %q", st.State, st.Carrier, st.Preferred)
+		}
+		if n := sa.Counts().Entered["failed"]; n != 0 {
+			t.Fatalf("failed %d times", n)
+		}
+	})
+}
+
+// What is switched off cannot be preferred.
+func TestPreferWhatIsOff(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.a.peer(w.b, false, Settings{})
+		s.m.c.Carriers = []wire.Carrier{wire.CarrierDatagram}
+		if err := s.Prefer("utcp"); err == nil {
+			t.Fatal("taken")
+		}
+	})
+}
+
+// Counts follow what happens: a session, new keys, an outage.
+func TestCounts(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.b.peer(w.a, false, Settings{})
+		s := w.a.peer(w.b, true, Settings{})
+		w.want(s, Established, 2*time.Second)
+		for range 3 {
+			if err := s.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		c := s.Counts()
+		if c.Rotations != 3 || c.Handshakes["full"] != 1 || c.Handshakes["timeout"] != 0 || c.Entered["rotating"] == 0 || c.Entered["handshake_initiated"] != 1 {
+			t.Fatalf("%+v", c)
+		}
+		if age := s.Status().EpochAge; age < time.Second || age > 2*time.Second {
+			t.Fatalf("age of the epoch %v", age)
+		}
+		w.cut(true)
+		w.want(s, Suspended, 5*time.Minute)
+		if c = s.Counts(); c.Entered["degraded"] != 1 || c.Handshakes["timeout"] == 0 {
+			t.Fatalf("%+v", c)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package transport
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// A node answers datagrams of every size without knowing who asks; a closed port
+// is told from silence.
+func TestProbeUDP(t *testing.T) {
+	tr, err := Listen(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if e := ProbeUDP(t.Context(), tr.LocalAddr(), EchoSizes()); !e.Answered || e.Largest != fullPacket || e.Refused {
+		t.Errorf("a node: %+v", e)
+	}
+	silent, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := addrPort(silent.LocalAddr())
+	if e := ProbeUDP(t.Context(), at, []int{minEcho}); e != (Echo{}) {
+		t.Errorf("silence: %+v", e)
+	}
+	silent.Close()
+	if e := ProbeUDP(t.Context(), at, []int{minEcho}); e != (Echo{Refused: true}) {
+		t.Errorf("a closed port: %+v", e)
+	}
+}
+
+func TestProbeBuffers(t *testing.T) {
+	b, err := ProbeBuffers()
+	if err != nil || b.WantReceive != receiveBuffer || b.Receive < 1024 || b.Send < 1024 || b.Receive > 2*receiveBuffer {
+		t.Errorf("%+v %v", b, err)
+	}
+}
