@@ -6,8 +6,14 @@ import (
 	"sync"
 )
 
-// maxAccounts is how many addresses a ledger tells apart.
-const maxAccounts = 16384
+const (
+	// maxAccounts is how many addresses a ledger tells apart.
+	maxAccounts = 16384
+	// bareAck is more than an Initial packet has that only acknowledges. It must
+	// not take from the account what the first flight needs, which with packets of
+	// 1200 bytes is exactly what came in; that flight acknowledges as well.
+	bareAck = 100
+)
 
 // A ledger holds what QUIC sends against what came in: an address that has not
 // proven itself never gets more bytes than it has sent, whoever forged it (QUIC
@@ -53,22 +59,34 @@ func (l *ledger) heard(from netip.AddrPort, b []byte) {
 	at.credit += len(b)
 }
 
-// allows says whether b may be sent, and takes it off the account. Short headers
-// to an address without an account answer short headers, and are shorter.
-func (l *ledger) allows(to netip.AddrPort, b []byte) bool {
+// allows says whether b may be sent, and takes it off the account; friend says that
+// it needs none. Short headers to an address without an account answer short
+// headers, and are shorter.
+func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, who := l.place(to)
 	switch {
 	case l.friends[to] > 0:
-		return true
+		return true, true
 	case at.who != who:
-		return !isLong(b)
-	case len(b) > at.credit:
-		return false
+		return !isLong(b), false
+	case len(b) > at.credit, isInitial(b) && len(b) < bareAck && at.credit-len(b) < smallPacket:
+		return false, false
 	}
 	at.credit -= len(b)
-	return true
+	return true, false
+}
+
+// padded is a packet of our handshake with zeros behind it, up to the least size
+// of a first packet: the peer may send us no more than we have sent, and what it
+// has to repeat must fit. A receiver drops what follows the last packet of a
+// datagram.
+func padded(b []byte) []byte {
+	if !isLong(b) || len(b) >= smallPacket {
+		return b
+	}
+	return append(append(make([]byte, 0, smallPacket), b...), make([]byte, smallPacket-len(b))...)
 }
 
 // befriend exempts an address, until the function it returns is called: one that

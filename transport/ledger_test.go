@@ -23,25 +23,47 @@ func TestLedgerHoldsOutAgainstIn(t *testing.T) {
 		if s.in > 0 {
 			l.heard(a, longPacket(s.in))
 		}
-		if got := l.allows(a, longPacket(s.out)); got != s.want {
+		if got, _ := l.allows(a, longPacket(s.out)); got != s.want {
 			t.Errorf("step %d: %v", i, got)
 		}
 	}
-	if l.allows(a, shortPacket(50)) {
+	allows := func(to netip.AddrPort, b []byte) bool { ok, _ := l.allows(to, b); return ok }
+	if allows(a, shortPacket(50)) {
 		t.Error("a short header beyond the account")
 	}
 	l.heard(a, shortPacket(50))
-	if !l.allows(a, shortPacket(50)) || !l.allows(b, shortPacket(1452)) {
+	if !allows(a, shortPacket(50)) || !allows(b, shortPacket(1452)) {
 		t.Error("short headers: what came in counts, and no account is no limit")
 	}
 	done, again := l.befriend(b), l.befriend(b)
 	done()
-	if !l.allows(b, longPacket(1452)) {
+	if !allows(b, longPacket(1452)) {
 		t.Error("b is a friend")
 	}
 	again()
-	if l.allows(b, longPacket(40)) || len(l.friends) != 0 {
+	if allows(b, longPacket(40)) || len(l.friends) != 0 {
 		t.Error("the friendship is over")
+	}
+}
+
+// A bare acknowledgement does not use up what the first flight of 1200 needs.
+func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
+	l := newLedger()
+	a := netip.MustParseAddrPort("192.0.2.1:1")
+	initial := func(n int) []byte { return initialPacket(n, a).data }
+	l.heard(a, initial(1200))
+	if ok, _ := l.allows(a, initial(60)); ok {
+		t.Error("an acknowledgement took its share")
+	}
+	l.heard(a, initial(1200))
+	for range 2 {
+		if ok, _ := l.allows(a, initial(1200)); !ok {
+			t.Error("the first flight was refused")
+		}
+	}
+	l.heard(a, initial(1452))
+	if ok, _ := l.allows(a, initial(60)); !ok {
+		t.Error("an acknowledgement was refused although there is room")
 	}
 }
 
@@ -59,7 +81,7 @@ func TestLedgerUnderAFlood(t *testing.T) {
 		}
 		var before [4]byte
 		binary.BigEndian.PutUint32(before[:], uint32(i-99))
-		if l.allows(netip.AddrPortFrom(netip.AddrFrom4(before), 7), longPacket(1200)) {
+		if ok, _ := l.allows(netip.AddrPortFrom(netip.AddrFrom4(before), 7), longPacket(1200)); ok {
 			kept++
 		}
 	}
@@ -67,4 +89,15 @@ func TestLedgerUnderAFlood(t *testing.T) {
 		t.Errorf("%d of 1000 have their account a hundred packets later", kept)
 	}
 	faults.Report(t, "H7", true, "the ledger: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
+}
+
+func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
+	for size, want := range map[int]int{1: 1200, 60: 1200, 1199: 1200, 1200: 1200, 1452: 1452} {
+		if got := padded(longPacket(size)); len(got) != want || got[0] != 0xC0 {
+			t.Errorf("%d bytes become %d", size, len(got))
+		}
+	}
+	if got := padded(shortPacket(60)); len(got) != 60 {
+		t.Errorf("a short header becomes %d bytes", len(got))
+	}
 }

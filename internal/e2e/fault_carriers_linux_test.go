@@ -36,7 +36,7 @@ func TestFaultLossyUDP(t *testing.T) {
 	for _, percent := range []int{20, 50, 80} {
 		before := a.logged("path in use")
 		w.ok(w.R.Rule(fmt.Sprintf("meta l4proto udp numgen random mod 100 < %d drop", percent)))
-		s := w.stream(w.A, w.B, b.v4, 200, 200)
+		s := w.counted(w.A, w.B, b.v4, 200, 200)
 		time.Sleep(12 * time.Second)
 		got, using := s.end(), a.peer(b)
 		changes := a.logged("path in use") - before
@@ -107,7 +107,7 @@ func TestFaultBothPathsAtOnce(t *testing.T) {
 	b.knows(a, "")
 	w.bothUp(a, b)
 	time.Sleep(2 * time.Second)
-	s := w.stream(w.A, w.B, b.v4, 200, 1000)
+	s := w.counted(w.A, w.B, b.v4, 200, 1000)
 	for range 2 {
 		relay.Blackhole(true)
 		a.waitCarrier(b, "utcp", 15*time.Second)

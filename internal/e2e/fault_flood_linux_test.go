@@ -88,7 +88,7 @@ func TestFaultHalfOpenFlood(t *testing.T) {
 	w.bothUp(a, b)
 	w.direct(a, b)
 	w.pings(w.A, b.v4, 50)
-	count := w.answers(w.B)
+	count := w.outward(w.B)
 	retries, err := w.R.Capture("eth1", 1<<20, isRetry)
 	w.ok(err)
 	to, f := netip.AddrPortFrom(w.B.IP4, port), w.forger(w.R)

@@ -33,13 +33,13 @@ type under struct {
 func (w *world) attack(a, b *node, u under) (bytes int) {
 	w.Helper()
 	w.pings(w.A, b.v4, 50)
-	s := w.stream(w.A, w.B, b.v4, 1000, 1000)
+	s := w.counted(w.A, w.B, b.v4, 1000, 1000)
 	time.Sleep(3 * time.Second)
 	quiet := s.end()
 	before := a.session(b)
 	lines, m := b.logLines(), b.watchMemory()
 	arrived := datagrams(w, b)
-	s = w.stream(w.A, w.B, b.v4, 1000, 1000)
+	s = w.counted(w.A, w.B, b.v4, 1000, 1000)
 	bytes, took := w.forger(w.R).at(u.rate, u.count, u.make)
 	got := s.end()
 	arrived = datagrams(w, b) - arrived
@@ -126,7 +126,7 @@ func headers(frames [][]byte, from netip.AddrPort) (heads [2][][]byte) {
 // H5: every kind of first packet, each from an address of its own.
 func TestFaultManySources(t *testing.T) {
 	w, a, b, to := attacked(t)
-	count := w.answers(w.B)
+	count := w.outward(w.B)
 	rng := rand.NewChaCha8([32]byte{5})
 	begins := [][]byte{{0xC3, 0, 0, 0, 1, 8}, {0xC3, 0xFA, 0xCE, 0, 1, 8}, {0x43, 0x11}, {0x40, 0x91}, {0xE3, 0, 0, 0, 1, 8}}
 	in := w.attack(a, b, under{id: "H5", rate: 20_000, count: 100_000, grown: 16, delivered: 90, lines: 10, make: func(i int) []byte {
@@ -152,7 +152,7 @@ func TestFaultWrongHellos(t *testing.T) {
 	var took time.Duration
 	var honest sync.WaitGroup
 	honest.Go(func() { time.Sleep(6 * time.Second); took = w.honest(c, b) })
-	count := w.answers(w.B)
+	count := w.outward(w.B)
 	rng := rand.NewChaCha8([32]byte{6})
 	in := w.attack(a, b, under{id: "H6", rate: 50_000, count: 500_000, grown: 16, delivered: 50, make: func(i int) []byte {
 		p := noisy(rng, 1200)
@@ -199,7 +199,7 @@ func TestFaultForgedTooBig(t *testing.T) {
 	f := w.forger(w.R)
 	quoted := udp(netip.AddrPortFrom(w.A.IP4, port), netip.AddrPortFrom(w.B.IP4, port), make([]byte, 64))[:28+8]
 	for _, mtu := range []int{68, 552, 1279} {
-		s := w.stream(w.A, w.B, b.v4, 1392, 500)
+		s := w.counted(w.A, w.B, b.v4, 1392, 500)
 		for range 200 {
 			body := append([]byte{3, 4, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quoted...)
 			binary.BigEndian.PutUint16(body[2:], checksum(body))
@@ -228,7 +228,7 @@ func checksum(b []byte) uint16 {
 // H15: 42 bytes are what a stateless reset has here.
 func TestFaultForgedResets(t *testing.T) {
 	w, a, b, to := attacked(t)
-	count := w.answers(w.B)
+	count := w.outward(w.B)
 	rng := rand.NewChaCha8([32]byte{15})
 	mine := netip.AddrPortFrom(w.A.IP4, port)
 	w.attack(a, b, under{id: "H15", rate: 20_000, count: 100_000, grown: 8, delivered: 90, lines: 10, make: func(i int) []byte {

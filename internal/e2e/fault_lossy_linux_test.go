@@ -113,7 +113,7 @@ func TestFaultHandshakesThroughRelays(t *testing.T) {
 			}
 			corrupted, changed := uint64(0), 0
 			if c.id == "L4" {
-				s := w.stream(w.A, peers[0].host, peers[0].v4, 1000, 500)
+				s := w.counted(w.A, peers[0].host, peers[0].v4, 1000, 500)
 				time.Sleep(2 * time.Second)
 				got := s.end()
 				changed = got.foreign
@@ -163,7 +163,7 @@ func TestFaultReorderedAndDoubled(t *testing.T) {
 	w.bothUp(a, b)
 	w.direct(a, b)
 	run := func() tally {
-		s := w.stream(w.A, w.B, b.v4, 200, 2000)
+		s := w.counted(w.A, w.B, b.v4, 200, 2000)
 		time.Sleep(8 * time.Second)
 		return s.end()
 	}
@@ -282,7 +282,7 @@ func TestFaultBadLineForLong(t *testing.T) {
 	}
 	r.Set(lab.Up, lab.Disturbance{Delay: 225 * time.Millisecond, Keep: bursts(0.08, 10, 1)})
 	r.Set(lab.Down, lab.Disturbance{Delay: 225 * time.Millisecond, Keep: bursts(0.08, 10, 2)})
-	s := w.stream(w.A, w.B, b.v4, 200, 50)
+	s := w.counted(w.A, w.B, b.v4, 200, 50)
 	long := either(40*time.Second, 10*time.Minute)
 	time.Sleep(long)
 	got := s.end()

@@ -83,8 +83,8 @@ func foreign(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 16 + byte(n>>16&15), byte(n >> 8), byte(n)}), uint16(1024+n%60_000))
 }
 
-// answers counts what a host sends by UDP to foreign addresses.
-func (w *world) answers(from *lab.Host) (count func() (packets, bytes int)) {
+// outward counts what a host sends by UDP to foreign addresses.
+func (w *world) outward(from *lab.Host) (count func() (packets, bytes int)) {
 	w.Helper()
 	w.ok(w.R.Nft(`table inet labcount {
 	chain pre { type filter hook prerouting priority -300; ip saddr ` + from.IP4.String() + ` ip daddr 172.16.0.0/12 meta l4proto udp counter drop; }

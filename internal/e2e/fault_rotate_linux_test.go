@@ -100,7 +100,7 @@ func TestFaultRotationsOnLossyLinks(t *testing.T) {
 	for _, nth := range []int{50, 10} {
 		w.ok(w.R.Rule(fmt.Sprintf("ip saddr %s meta l4proto udp numgen inc mod %d == 0 drop", w.A.IP4, nth)))
 		run := func(f func()) tally {
-			s := w.stream(w.A, w.B, b.v4, 200, 2000)
+			s := w.counted(w.A, w.B, b.v4, 200, 2000)
 			f()
 			return s.end()
 		}

@@ -113,8 +113,8 @@ func (m *watch) grown() (grown, peak float64) {
 	return float64(int(m.peak.Load())-m.before) / 1024, float64(m.peak.Load()) / 1024
 }
 
-// A stream is numbered UDP datagrams inside the tunnel at an even rate.
-type stream struct {
+// A counted flow is numbered UDP datagrams inside the tunnel at an even rate.
+type counted struct {
 	w        *world
 	in       *net.UDPConn
 	out      *net.UDPConn
@@ -128,22 +128,22 @@ type stream struct {
 	last     time.Time
 }
 
-// stream sends datagrams of size bytes, so many a second, until end.
-func (w *world) stream(from, to *lab.Host, at netip.Addr, size, rate int) *stream {
+// counted sends datagrams of size bytes, so many a second, until end.
+func (w *world) counted(from, to *lab.Host, at netip.Addr, size, rate int) *counted {
 	w.Helper()
 	in, err := to.ListenUDP(netip.AddrPortFrom(at, 0))
 	w.ok(err)
 	_ = in.SetReadBuffer(4 << 20)
 	out, err := from.DialUDP(in.LocalAddr().(*net.UDPAddr).AddrPort())
 	w.ok(err)
-	s := &stream{w: w, in: in, out: out, stop: make(chan struct{}), seen: make(map[uint32]int)}
+	s := &counted{w: w, in: in, out: out, stop: make(chan struct{}), seen: make(map[uint32]int)}
 	go s.receive()
 	s.ended.Go(func() { s.send(size, rate) })
 	w.Cleanup(func() { in.Close(); out.Close() })
 	return s
 }
 
-func (s *stream) send(size, rate int) {
+func (s *counted) send(size, rate int) {
 	buf := make([]byte, size)
 	for i := range buf {
 		buf[i] = byte(i)
@@ -163,7 +163,7 @@ func (s *stream) send(size, rate int) {
 	}
 }
 
-func (s *stream) receive() {
+func (s *counted) receive() {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := s.in.Read(buf)
@@ -203,7 +203,7 @@ func (t tally) String() string {
 func (t tally) loss() float64 { return 100 * float64(t.lost) / float64(max(1, t.sent)) }
 
 // end stops the stream and waits for what is under way.
-func (s *stream) end() (t tally) {
+func (s *counted) end() (t tally) {
 	close(s.stop)
 	s.ended.Wait()
 	time.Sleep(500 * time.Millisecond)
