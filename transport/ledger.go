@@ -13,6 +13,10 @@ const (
 	// not take from the account what the first flight needs, which with packets of
 	// 1200 bytes is exactly what came in; that flight acknowledges as well.
 	bareAck = 100
+	// maxCredit is the most that an account holds, bytes: several handshakes, and
+	// not what a long connection from there has brought, which whoever forges the
+	// address afterwards would have sent to it.
+	maxCredit = 64 << 10
 )
 
 // A ledger holds what QUIC sends against what came in: an address that has not
@@ -56,7 +60,7 @@ func (l *ledger) heard(from netip.AddrPort, b []byte) {
 		}
 		*at = account{who: who}
 	}
-	at.credit += len(b)
+	at.credit = min(at.credit+len(b), maxCredit)
 }
 
 // allows says whether b may be sent, and takes it off the account; friend says that
