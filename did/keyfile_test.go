@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func TestGeneratedFileLoads(t *testing.T) {
@@ -141,6 +143,7 @@ func TestLoadRefuses(t *testing.T) {
 	if _, err := LoadKeyFile(at("no-newline")); err != nil {
 		t.Error(err)
 	}
+	faults.Report(t, "C8", true, "links, FIFOs, folders, empty, long and malformed key files: refused in one line")
 }
 
 func TestLoadRefusesAFileOfAnotherUser(t *testing.T) {

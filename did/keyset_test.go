@@ -11,6 +11,7 @@ import (
 
 	"lukechampine.com/blake3"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -82,6 +83,7 @@ func TestKeySetRefusesBadKeys(t *testing.T) {
 			t.Errorf("case %d: %v", i, err)
 		}
 	}
+	faults.Report(t, "H13", true, "low-order, unreduced and malformed keys in a key set: refused")
 }
 
 func TestGoodKeysAreTakenAndHalfOfRandomPointsAreNot(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -48,6 +49,7 @@ func TestAnotherConnectionFails(t *testing.T) {
 			t.Errorf("binding %d %x: %v", b.Kind, b.Value[:2], err)
 		}
 	}
+	faults.Report(t, "F11", true, "a handshake moved to another connection or carrier does not open")
 }
 
 func TestWrongNodeSaysNotMe(t *testing.T) {
@@ -91,6 +93,7 @@ func TestKeysOfAnotherAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	faults.Report(t, "H12", true, "6 kinds of foreign key sets and prekeys: refused")
 }
 
 // No clock can make a handshake fail.
@@ -111,6 +114,7 @@ func TestDatesOfAPrekeyDoNotMatter(t *testing.T) {
 	if _, err := NewPrekey(w.b, prekeyTo, prekeyFrom, nil); err == nil {
 		t.Error("a prekey that ends before it begins is made")
 	}
+	faults.Report(t, "C1", true, "prekeys dated 1970 and far beyond: the handshake completes")
 }
 
 func TestWrongSignatureUnderRightKeysIsAuthenticationFailed(t *testing.T) {
@@ -138,6 +142,7 @@ func TestWrongSignatureUnderRightKeysIsAuthenticationFailed(t *testing.T) {
 	if res, err := r.Finish(i.m3((*wire.M2)(m2).SID())); !errors.Is(err, ErrAuthentication) || res != nil {
 		t.Errorf("M3: %v", err)
 	}
+	faults.Report(t, "H12", true, "M2 and M3 signed by another: authentication failed")
 }
 
 // Who has stolen everything of I cannot play R to I.
@@ -214,6 +219,7 @@ func TestOneselfIsRefused(t *testing.T) {
 	if _, claim, err := w.responder().Read(nil, m1); !errors.Is(err, ErrSelf) || claim != nil {
 		t.Errorf("M1: %v", err)
 	}
+	faults.Report(t, "H12", true, "the own identity: refused")
 }
 
 func TestRefusedIsForTheInitiatorOnly(t *testing.T) {
@@ -259,6 +265,7 @@ func TestLowOrderEphemeralsAreMalformed(t *testing.T) {
 	if _, _, err := i.Read(nil, m2); !errors.Is(err, ErrMalformed) {
 		t.Errorf("M2: %v", err)
 	}
+	faults.Report(t, "H13", true, "zero points in M1 and M2: malformed, no answer")
 }
 
 func TestEpochsDoNotGoBack(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -86,6 +87,7 @@ func TestEachAnswerWithoutAProofIsTakenOnce(t *testing.T) {
 	if _, _, err := r.Read(nil, sc.m1); !errors.Is(err, ErrUnexpected) {
 		t.Errorf("a second M1 with an unknown prekey: %v", err)
 	}
+	faults.Report(t, "M4", true, "KEYS and UNKNOWN_PREKEY are taken once a stream")
 }
 
 func TestErrorsLeaveDstAlone(t *testing.T) {
@@ -99,6 +101,7 @@ func TestErrorsLeaveDstAlone(t *testing.T) {
 			t.Errorf("%s: %v, %v, or dst changed", rd.name, err1, err2)
 		}
 	}
+	faults.Report(t, "H3", true, "the output buffer is untouched after errors")
 }
 
 func TestMachinesEraseThemselves(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // circl does ML-KEM here; the standard library says what is right: keys,
@@ -68,4 +70,5 @@ func TestMLKEMKeyCheckAgreesWithTheStandardLibrary(t *testing.T) {
 	if refused == 0 {
 		t.Error("no key was refused")
 	}
+	faults.Report(t, "H13", true, "the key check agrees with the standard library")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -346,6 +347,7 @@ func TestShortEpochs(t *testing.T) {
 	if _, _, err := r.Accept(nil, w.pb); err == nil {
 		t.Error("a resumption goes back to an earlier epoch")
 	}
+	faults.Report(t, "R8", true, "wrong epochs in M1r and M2r are malformed")
 }
 
 func (w shortWorld) forgedEpoch(epoch uint32) []byte {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -107,6 +108,7 @@ func TestEveryByteCounts(t *testing.T) {
 			}
 		})
 	}
+	faults.Report(t, "H13", true, "every byte of 6 messages flipped, keys and ciphertexts included: refused")
 }
 
 func TestEveryOtherLengthIsMalformed(t *testing.T) {
@@ -122,6 +124,7 @@ func TestEveryOtherLengthIsMalformed(t *testing.T) {
 			}
 		}
 	}
+	faults.Report(t, "H3", true, "every length of 6 messages: malformed, no output, keys erased")
 }
 
 // A message in the place of another is an error, never a panic and never a key.
@@ -137,6 +140,7 @@ func TestEveryMessageInEveryPlace(t *testing.T) {
 			}
 		}
 	}
+	faults.Report(t, "H16", true, "each message in the place of each other: error, no key")
 }
 
 func FuzzReaders(f *testing.F) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 const oneWay = 10 * time.Millisecond
@@ -49,6 +51,8 @@ func TestEveryCollisionOrderConverges(t *testing.T) {
 			}
 		})
 	}
+	faults.Report(t, "R5", true, "%d orders agree in time, at most 2 handshakes each", len(starts)*cases)
+	faults.Report(t, "R14", true, "nothing was sent that could not be received, in %d orders", len(starts)*cases)
 }
 
 func rotate(n *node) { n.do(n.m.Rotate(n.w.now)) }
@@ -106,6 +110,7 @@ func TestAnAnswerThatDoesNotVerifyIsRetried(t *testing.T) {
 			t.Errorf("epoch %d", got)
 		}
 	}
+	faults.Report(t, "R5", true, "a wrong answer is retried by either and by both")
 }
 
 // A peer that gave up its attempt leaves us with an answer nobody wants: both

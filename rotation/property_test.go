@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // The invariants are in world_test.go: nothing is sent that the peer cannot
@@ -85,6 +87,8 @@ func TestTwoMachinesConverge(t *testing.T) {
 			})
 		})
 	}
+	faults.Report(t, "R7", true, "random networks: no sender goes back to a lower epoch")
+	faults.Report(t, "R14", true, "random networks: nothing was sent that could not be received")
 }
 
 // A dropper can delay a rotation, not end a session before the hard stop.

@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func TestFailedRotationKeepsTheCurrentEpochAndBacksOff(t *testing.T) {
@@ -20,6 +22,7 @@ func TestFailedRotationKeepsTheCurrentEpochAndBacksOff(t *testing.T) {
 	}
 	s.note(s.m.Failed(s.now, 77))
 	s.want()
+	faults.Report(t, "R6", true, "retries after 1, 2, 4 s")
 }
 
 func TestAnM1rThatCannotBeAnsweredLeavesNothing(t *testing.T) {
@@ -51,6 +54,7 @@ func TestAnswersAreLimited(t *testing.T) {
 	if answers != 10 {
 		t.Errorf("%d answers in 2 s", answers)
 	}
+	faults.Report(t, "R12", true, "%d answers to 2000 attempts in 2 s", answers)
 }
 
 // R8: only what is authenticated under the current epoch moves state.
@@ -81,6 +85,7 @@ func TestStrangeEventsChangeNothing(t *testing.T) {
 	if _, ok := s.m.NumberFor(1<<32 - 1); ok {
 		t.Error("a peer may use up the numbers")
 	}
+	faults.Report(t, "R8", true, "unknown, own, 0, lower, and beyond 2^31: no state moves")
 }
 
 func TestTheLastNumber(t *testing.T) {
@@ -93,6 +98,7 @@ func TestTheLastNumber(t *testing.T) {
 	if _, ok := s.m.NumberFor(1); ok || s.m.Propose() != 0 {
 		t.Error("numbers beyond the last")
 	}
+	faults.Report(t, "R8", true, "the last number is not passed")
 }
 
 func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {

@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func TestFirstContactAndAShortRotation(t *testing.T) {
@@ -45,6 +47,7 @@ func TestBothRotateInTheSameInstant(t *testing.T) {
 			t.Fatalf("round %d: epoch %d, want %d: one rotation, not two", i, got, want)
 		}
 	}
+	faults.Report(t, "R4", true, "1000 crossings of the machines, one epoch after each")
 }
 
 func TestThousandRotationsOnABadNetwork(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func ip4(src, dst string, payload int) []byte {
@@ -72,6 +74,8 @@ func TestPacketsWithWrongLengthsAreRefused(t *testing.T) {
 	if _, ok := Destination(edit(ip4("10.0.0.1", "10.0.0.2", 4), 0, 0x46)); !ok {
 		t.Error("IPv4 with options refused")
 	}
+	faults.Report(t, "I3", true, "wrong IPv4 lengths: no owner, dropped")
+	faults.Report(t, "I4", true, "cut, long and jumbo IPv6: no owner, dropped")
 }
 
 func FuzzPacket(f *testing.F) {

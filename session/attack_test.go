@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -98,6 +99,7 @@ func TestScenario1_4_NobodyLocksOutAPeer(t *testing.T) {
 		w.want(sb, Established, 2*time.Second)
 		attacker.Kill()
 	})
+	faults.Report(t, "H11", true, "1000 handshakes in the name of B: B keeps its session, and makes another in 2 s")
 }
 
 // A prefix that asks too often is slowed down, and nobody else.
@@ -120,6 +122,7 @@ func TestRateLimitIsPerPrefix(t *testing.T) {
 	if len(l.byPrefix) > maxPrefixes {
 		t.Fatalf("%d prefixes are remembered", len(l.byPrefix))
 	}
+	faults.Report(t, "H11", true, "%d of 1000 taken from one prefix, others untouched", taken)
 }
 
 // Places are taken by whoever has sent a whole first message, and one prefix

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/transport"
@@ -225,6 +226,7 @@ func TestReplayedFlightChangesNothing(t *testing.T) {
 		return nil
 	})
 	redial(t, sa, sb) // and the peer is as welcome as before
+	faults.Report(t, "H9", true, "a first flight replayed 5 times: no state, no secret burnt")
 }
 
 func resumeOf(s *Session) (r resumable) {
@@ -283,4 +285,6 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	})
 	waitFor(t, sa, Established)
 	waitFor(t, sb, Established)
+	faults.Report(t, "H9", true, "a stolen first flight sent three times: one entry for 5 s, no state")
+	faults.Report(t, "H19", true, "0-RTT brings one M1r and nothing else")
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -94,6 +95,7 @@ func TestRotationRecoversBeforeTheHardStop(t *testing.T) {
 			t.Fatalf("state %v, epochs %d and %d", a.State, a.Epoch, b.Epoch)
 		}
 	})
+	faults.Report(t, "R6", true, "180 s without any rotation message: established on epoch 1, on epoch 2 within 9 s of healing")
 }
 
 // Dropped past the hard stop: failed, key_rotation_timeout, and back within 2 s.
@@ -110,6 +112,7 @@ func TestRotationPastTheHardStop(t *testing.T) {
 		w.want(sa, Established, 2*time.Second)
 		w.want(sb, Established, 2*time.Second)
 	})
+	faults.Report(t, "R6", true, "past the hard stop of 190 s: failed with key_rotation_timeout, back within 2 s")
 }
 
 // The first message after 10 idle minutes arrives at once.
@@ -126,6 +129,7 @@ func TestFirstMessageAfterIdleMinutes(t *testing.T) {
 			t.Fatalf("acknowledged after %v", took)
 		}
 	})
+	faults.Report(t, "R9", true, "a message after 10 idle minutes is acknowledged within 100 ms")
 }
 
 // The machine sleeps for 8 hours: the session is back within 2 s of the tick.
@@ -150,6 +154,7 @@ func TestSleepOfEightHours(t *testing.T) {
 			t.Fatalf("%d full handshakes after more than a ttl", a.Handshakes)
 		}
 	})
+	faults.Report(t, "C2", true, "8 h asleep: a message is acknowledged within 2 s, without a full handshake; past the ttl with one")
 }
 
 // A change of the host's network finds a dead path at once.
@@ -195,4 +200,5 @@ func TestBackAfterTenMinutes(t *testing.T) {
 			}
 		})
 	}
+	faults.Report(t, "O10", true, "back within 5 s after 10 min 37 s, with and without packets waiting")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -170,6 +171,7 @@ func TestFlappingIsDamped(t *testing.T) {
 			t.Fatalf("%d changes of carrier, %d full handshakes", changes, st.Handshakes)
 		}
 	})
+	faults.Report(t, "F4", true, "24 changes in 120 virtual s: at most 6 changes of carrier")
 }
 
 // The peer's address changes in mid-flow: the session follows after a proof,
@@ -226,6 +228,7 @@ func TestReplaysDoNotMoveThePeer(t *testing.T) {
 		w.up(sb, time.Second)
 		third.Kill()
 	})
+	faults.Report(t, "O17", true, "10 s of records replayed and forged from a third address: the endpoint stays")
 }
 
 // Any carrier may be left out.

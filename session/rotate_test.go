@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/memnet"
 )
 
@@ -73,4 +74,5 @@ func TestBothRotateAtOnce(t *testing.T) {
 			}
 		}
 	})
+	faults.Report(t, "R4", true, "1000 crossings of sessions, one epoch after each")
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // The table as spec-018 draws it, said in another way: where each state may go.
@@ -48,6 +50,7 @@ func TestTableWalk(t *testing.T) {
 	if refused == 0 {
 		t.Fatal("no event was refused")
 	}
+	faults.Report(t, "M3", true, "10^6 events, %d refused, none illegal", refused)
 }
 
 // Proof of the peer leads to established from every state; close from every state.
@@ -80,4 +83,5 @@ func TestRefusedEventChangesNothing(t *testing.T) {
 			t.Fatalf("state %v, refused %d, history %d", s.State(), s.Status().Refused, len(w.a.m.History()))
 		}
 	})
+	faults.Report(t, "M3", true, "a refusal is counted and changes nothing")
 }

@@ -23,6 +23,7 @@ type dialler struct {
 	tls     *tls.Config
 	tickets tickets
 	narrow  narrowWays
+	ledger  *ledger
 }
 
 type dialResult struct {
@@ -31,6 +32,7 @@ type dialResult struct {
 }
 
 func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, error) {
+	defer d.ledger.befriend(remote)()
 	ctx, cancel := context.WithCancel(ctx)
 	results := make(chan dialResult)
 	running := 0
@@ -54,6 +56,9 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 		if late := <-results; late.qc != nil {
 			_ = late.qc.CloseWithError(closeCode, "another connection was faster")
 		}
+	}
+	if err == nil {
+		context.AfterFunc(qc.Context(), d.ledger.befriend(remote))
 	}
 	return qc, err
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -194,6 +195,7 @@ func TestErrorsOfOthersAreTriedAgain(t *testing.T) {
 			t.Errorf("%v: nobody looks at the error queue, or the wrong remote is blamed", e)
 		}
 	}
+	faults.Report(t, "C4", true, "errors that are about others are tried again")
 }
 
 func TestUnreachableIsSwallowedCountedAndReported(t *testing.T) {

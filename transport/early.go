@@ -121,10 +121,13 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	size := min(k.size, t.dialler.narrow.size(remote))
 	conf := t.dialler.withTickets(remote, size, k.state)
 	defer t.hold(remote)()
+	done := t.ledger.befriend(remote)
 	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(size))
 	if err != nil {
+		done()
 		return nil, fmt.Errorf("dial %s early: %w", remote, t.closedOr(connError(err)))
 	}
+	context.AfterFunc(qc.Context(), done)
 	st, err := newStream(qc.OpenStream())
 	if err != nil {
 		qc.CloseWithError(closeCode, "no stream")
@@ -183,12 +186,10 @@ func (c *earlyConn) Complete(ctx context.Context) (conn link.Conn, taken bool, e
 // once if 0-RTT was used: then the TLS server has written its whole flight, and
 // the exporter is final.
 func (t *Transport) settle(qc *quic.Conn) {
-	if !qc.ConnectionState().Used0RTT {
-		select {
-		case <-qc.HandshakeComplete():
-		case <-qc.Context().Done():
-			return
-		}
+	if qc.ConnectionState().Used0RTT {
+		t.wg.Go(func() { t.befriend(qc) })
+	} else if !t.befriend(qc) {
+		return
 	}
 	c, err := t.adopt(qc)
 	if err != nil {
@@ -199,6 +200,17 @@ func (t *Transport) settle(qc *quic.Conn) {
 	case t.incoming <- c:
 	case <-qc.Context().Done():
 	case <-t.ctx.Done():
+	}
+}
+
+// befriend waits until the handshake is complete, and lifts the ledger's limit.
+func (t *Transport) befriend(qc *quic.Conn) (complete bool) {
+	select {
+	case <-qc.HandshakeComplete():
+		context.AfterFunc(qc.Context(), t.ledger.befriend(addrPort(qc.RemoteAddr())))
+		return true
+	case <-qc.Context().Done():
+		return false
 	}
 }
 

@@ -29,9 +29,15 @@ const (
 	idLength = 8
 
 	// Beyond this many handshakes a second from unproven addresses, QUIC asks
-	// for a proof of the address first.
-	freeHandshakes      = 50
-	freeHandshakesBurst = 100
+	// for a proof of the address first, which costs honest ones a round trip. A
+	// handshake that nobody goes on with takes about 80 KiB for 5 s.
+	freeHandshakes      = 8
+	freeHandshakesBurst = 24
+
+	// So many first packets a second are looked at, and in a burst; each may cost
+	// a Retry, and a flood of them must leave time to read records.
+	firstPackets      = 10_000
+	firstPacketsBurst = 1000
 )
 
 // quicConfig is the configuration for packets of size bytes. The size stays: a
@@ -96,14 +102,30 @@ func (idGenerator) GenerateConnectionID() (quic.ConnectionID, error) {
 	return quic.ConnectionIDFromBytes(b[:]), nil
 }
 
-// A doorkeeper says which handshakes must prove their address (Retry) first.
+// A doorkeeper says which first packets are looked at, and which handshakes must
+// prove their address (Retry) first.
 type doorkeeper struct {
+	all   *rate.Limiter
 	free  *rate.Limiter
 	count *counters
 }
 
 func newDoorkeeper(c *counters) *doorkeeper {
-	return &doorkeeper{rate.NewLimiter(freeHandshakes, freeHandshakesBurst), c}
+	return &doorkeeper{rate.NewLimiter(firstPackets, firstPacketsBurst), rate.NewLimiter(freeHandshakes, freeHandshakesBurst), c}
+}
+
+// admits passes packets to QUIC; of first ones no more than it has time for.
+func (d *doorkeeper) admits(b []byte) bool {
+	if !isInitial(b) || d.all.Allow() {
+		return true
+	}
+	d.count.turnedAway.Add(1)
+	return false
+}
+
+// isInitial knows a long header of version 1 and type Initial.
+func isInitial(b []byte) bool {
+	return len(b) >= 5 && b[0]&0xF0 == 0xC0 && [4]byte(b[1:5]) == [4]byte{0, 0, 0, 1}
 }
 
 func (d *doorkeeper) verify(net.Addr) bool {
@@ -128,10 +150,9 @@ type smallInitials struct {
 	seen map[netip.AddrPort]time.Time // until when
 }
 
-// note looks at a packet for QUIC: long header, version 1, type Initial.
+// note looks at a packet for QUIC.
 func (s *smallInitials) note(p packet) {
-	b := p.data
-	if len(b) < 5 || len(b) >= fullPacket || b[0]&0xF0 != 0xC0 || [4]byte(b[1:5]) != [4]byte{0, 0, 0, 1} {
+	if len(p.data) >= fullPacket || !isInitial(p.data) {
 		return
 	}
 	now := time.Now()

@@ -9,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
@@ -66,6 +67,7 @@ func TestSmallInitialsAreBounded(t *testing.T) {
 	if len(s.seen) > maxInitials {
 		t.Fatalf("%d entries", len(s.seen))
 	}
+	faults.Report(t, "H5", true, "%d small dials remembered of %d", len(s.seen), 3*maxInitials)
 }
 
 func TestFullPathIsNotTakenForANarrowOne(t *testing.T) {
@@ -90,6 +92,27 @@ func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 	if asked == 0 || asked > 50 || count.retries.Load() != uint64(asked) {
 		t.Fatalf("%d asked, %d counted", asked, count.retries.Load())
 	}
+}
+
+func TestFirstPacketsAreBounded(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var count counters
+		door := newDoorkeeper(&count)
+		first, other := initialPacket(1200, netip.AddrPort{}).data, []byte{0x40, 1, 2}
+		taken := 0
+		for range 50_000 { // in one second
+			time.Sleep(20 * time.Microsecond)
+			if door.admits(first) {
+				taken++
+			}
+			if !door.admits(other) {
+				t.Fatal("a packet of a connection was turned away")
+			}
+		}
+		if taken < firstPackets || taken > firstPackets+firstPacketsBurst+10 || count.turnedAway.Load() != uint64(50_000-taken) {
+			t.Fatalf("%d taken, %d counted", taken, count.turnedAway.Load())
+		}
+	})
 }
 
 func TestRetryStillConnects(t *testing.T) {

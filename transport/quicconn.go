@@ -21,12 +21,13 @@ const maxHold = 50 * time.Millisecond
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
 // because without both quic-go would read the socket itself.
 type quicConn struct {
-	sock  socket
-	queue *quicQueue
-	batch *batcher
-	pace  *pacer
-	count *counters
-	held  *sync.Map // of Transport
+	sock   socket
+	queue  *quicQueue
+	batch  *batcher
+	pace   *pacer
+	count  *counters
+	ledger *ledger
+	held   *sync.Map // of Transport
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
 }
@@ -78,11 +79,19 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 // handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := addrPort(addr)
+	size := len(b)
+	switch ok, friend := c.ledger.allows(to, b); {
+	case !ok:
+		c.count.unproven.Add(1)
+		return size, len(oob), nil
+	case friend:
+		b = padded(b)
+	}
 	if len(b) > 0 && b[0]&0x80 != 0 {
 		c.awaitRelease(to)
 	}
 	if len(b) > 0 && b[0]&0x80 == 0 && c.batch.write(b, oob, to) {
-		return len(b), len(oob), nil
+		return size, len(oob), nil
 	}
 	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)
 	if err != nil && swallowed(err) {
@@ -92,7 +101,7 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 	if err != nil {
 		return 0, 0, err
 	}
-	return len(b), len(oob), nil
+	return size, len(oob), nil
 }
 
 // awaitRelease blocks the one connection that sends a handshake packet while an

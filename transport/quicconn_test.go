@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // faultySocket fails sends on demand.
@@ -77,6 +78,7 @@ func TestTransientSendErrorsKeepTheConnection(t *testing.T) {
 	if ca.Err() != nil || cb.Err() != nil {
 		t.Fatal(ca.Err(), cb.Err())
 	}
+	faults.Report(t, "C4", true, "7 errors of send: counted, the connection lives")
 }
 
 func TestMessageTooLongReachesQUIC(t *testing.T) {
@@ -92,6 +94,7 @@ func TestMessageTooLongReachesQUIC(t *testing.T) {
 		t.Errorf("rooms %d and %d", ca.Path().Room(), cb.Path().Room())
 	}
 	wantTraffic(t, a, b, ca, cb)
+	faults.Report(t, "C4", true, "EMSGSIZE: smaller packets at once")
 }
 
 func TestSegmentsGoOneByOneWhereTheLinkCannotSegment(t *testing.T) {

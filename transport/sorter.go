@@ -72,7 +72,11 @@ func (s *sorter) take(p *packet) {
 		s.t.count.noPath.Add(1)
 		return
 	}
+	if !s.t.door.admits(p.data) {
+		return
+	}
 	s.t.initials.note(*p)
+	s.t.ledger.heard(p.src, p.data)
 	s.quic = append(s.quic, *p)
 }
 

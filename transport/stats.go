@@ -13,6 +13,8 @@ type Stats struct {
 	QUICOverflow   uint64 // packets dropped because QUIC did not fetch them in time
 	SendErrors     uint64 // QUIC packets that the socket refused for the moment
 	Retries        uint64 // QUIC handshakes sent to address validation
+	TurnedAway     uint64 // first packets of QUIC handshakes beyond what is looked at in a second
+	Unproven       uint64 // QUIC packets not sent, because their address had sent too little
 	DatagramFull   uint64 // records refused because the queue of their connection was full
 	DatagramOld    uint64 // records that waited longer than 100 ms
 	DatagramTooBig uint64 // records that no longer fit when their turn came
@@ -28,7 +30,8 @@ type Stats struct {
 
 type counters struct {
 	received, unknown, noPath, malformed, readErrors atomic.Uint64
-	quicOverflow, sendErrors, retries                atomic.Uint64
+	quicOverflow, sendErrors, retries, unproven      atomic.Uint64
+	turnedAway                                       atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
 	utcpFull, utcpOld, utcpRefused                   atomic.Uint64
@@ -44,6 +47,8 @@ func (c *counters) snapshot() Stats {
 		QUICOverflow:   c.quicOverflow.Load(),
 		SendErrors:     c.sendErrors.Load(),
 		Retries:        c.retries.Load(),
+		Unproven:       c.unproven.Load(),
+		TurnedAway:     c.turnedAway.Load(),
 		DatagramFull:   c.dgFull.Load(),
 		DatagramOld:    c.dgOld.Load(),
 		DatagramTooBig: c.dgTooBig.Load(),

@@ -53,6 +53,7 @@ type Transport struct {
 	qt       *quic.Transport
 	ln       *quic.EarlyListener // nil: QUIC is switched off
 	initials smallInitials
+	ledger   *ledger
 	count    counters
 	dialler  dialler
 	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
@@ -129,6 +130,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.queue = newQUICQueue(&t.count)
 	t.pace = newPacer()
+	t.ledger = newLedger()
 	t.door = newDoorkeeper(&t.count)
 	segment := !c.NoOffload && canSegment(rc)
 	patient := patientSocket{sock, t.hints}
@@ -136,7 +138,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.batch = newBatcher(patient, segment, &t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count},
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count, ledger: t.ledger},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
@@ -153,7 +155,7 @@ func (t *Transport) listenQUIC() error {
 	if err != nil {
 		return err
 	}
-	t.dialler.qt, t.dialler.tls = t.qt, tlsConf
+	t.dialler.qt, t.dialler.tls, t.dialler.ledger = t.qt, tlsConf, t.ledger
 	conf := quicConfig(fullPacket)
 	conf.GetConfigForClient = t.configFor
 	t.ln, err = t.qt.ListenEarly(tlsConf, conf)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -304,6 +305,7 @@ func TestUTCPCrashOfThePeer(t *testing.T) {
 	if _, err := sa.Read(make([]byte, 1)); !errors.Is(err, ErrReset) {
 		t.Fatal(err)
 	}
+	faults.Report(t, "T7", true, "RST: the error surfaces within 1 s")
 }
 
 func TestPeerThatNeverReadsBlocksNothing(t *testing.T) {
@@ -360,6 +362,7 @@ func TestPeerThatNeverReadsBlocksNothing(t *testing.T) {
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Fatalf("the transport took %v to close", took)
 	}
+	faults.Report(t, "T4", true, "longest Send %v, %d records refused, queue below %d bytes", worst.Round(time.Microsecond), refused, maxQueueBytes)
 }
 
 func TestControlPassesBulk(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -28,6 +29,7 @@ func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 			t.Fatalf("a header of %d bytes: %d, %v", n, size, err)
 		}
 	}
+	faults.Report(t, "T2", true, "20 lengths for each of 256 kinds: refused at the header")
 }
 
 // detached is an accepted connection without TCP, for what the reader does to it.
@@ -64,6 +66,7 @@ func TestFramesSplitAtEveryOffset(t *testing.T) {
 			t.Fatalf("cut at %d: %d bytes left, %d records, %+v", cut, r.n, r.h.(*inbox).len(), st)
 		}
 	}
+	faults.Report(t, "T1", true, "a split at each of %d offsets: same frames", len(all)+1)
 }
 
 // feed hands bytes to a reader as TCP would.

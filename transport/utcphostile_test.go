@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -93,6 +94,9 @@ func TestStrangersAreToldNothing(t *testing.T) {
 	if len(got) != 0 || b.in.len() != 0 {
 		t.Fatal("something came through")
 	}
+	faults.Report(t, "T2", true, "hostile lengths: closed, 0 bytes out")
+	faults.Report(t, "T6", true, "8 wrong beginnings: closed, 0 bytes out")
+	faults.Report(t, "H7", true, "μTCP: 0 bytes out before the session writes")
 }
 
 func TestOneByteAtATime(t *testing.T) {
@@ -116,6 +120,7 @@ func TestOneByteAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, time.Second, "the record", func() bool { return b.in.len() == 1 && string(b.in.recs[0]) == string(rec) })
+	faults.Report(t, "T1", true, "one byte a segment: same frames")
 }
 
 func TestEndInsideAFrame(t *testing.T) {
@@ -137,6 +142,7 @@ func TestEndInsideAFrame(t *testing.T) {
 		}
 		s.wantEnd(time.Second)
 	}
+	faults.Report(t, "T7", true, "FIN at every 13th byte of a frame: protocol error")
 }
 
 func TestStrangersBufferLittle(t *testing.T) {
@@ -256,6 +262,7 @@ func TestIdleStrangersAreBoundedAndSentAway(t *testing.T) {
 		t.Fatalf("after %v, %d accepted", took, len(got))
 	}
 	connectUTCPTo(t, startNode(t, loopback), got, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.LocalAddr().Port()))
+	faults.Report(t, "T5", true, "2000 of 125 sources: %d kept, all sent away within %v", maxStrangers, time.Since(start).Round(100*time.Millisecond))
 }
 
 // connectUTCPTo dials a node whose connections arrive on got.

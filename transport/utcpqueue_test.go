@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -79,6 +80,7 @@ func TestQueueOfRecordsIsBounded(t *testing.T) {
 	if n, _, err := q.push(batchOf(record(maxUTCPRecord, 1)), 0, now); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
+	faults.Report(t, "T4", true, "the queue of records is bounded")
 }
 
 func batchOfN(n, size int) *wire.Batch {

@@ -3,6 +3,8 @@ package tun
 import (
 	"errors"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // wireguard/tun joins the errors of a batch one by one.
@@ -17,4 +19,5 @@ func TestFailuresCountsRefusedWrites(t *testing.T) {
 			t.Errorf("%d failures in %q, want %d", got, err, want)
 		}
 	}
+	faults.Report(t, "I8", true, "refused writes are counted")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/tun"
 	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
@@ -267,6 +268,7 @@ func TestWriteRefusesWhatIsNoSuperPacket(t *testing.T) {
 			t.Errorf("%s: %d, %v", c.name, n, err)
 		}
 	}
+	faults.Report(t, "I7", true, "wrong super-packets are not written")
 }
 
 // A device with offload ends as one without.

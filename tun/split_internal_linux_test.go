@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // A super-packet that the kernel refuses is written segment by segment, each a
@@ -60,6 +62,7 @@ func TestRefusedSuperPacketIsSplit(t *testing.T) {
 			t.Fatalf("byte %d is %d", i, c)
 		}
 	}
+	faults.Report(t, "I8", true, "a refused super-packet is written one by one")
 }
 
 // The kernel's header is understood in every form that it may have.
@@ -98,6 +101,7 @@ func TestReceived(t *testing.T) {
 			t.Errorf("%s: computed a checksum: %v", c.name, !c.filled)
 		}
 	}
+	faults.Report(t, "I7", true, "wrong virtio headers are refused")
 }
 
 // Segments of a super-packet with IP options get complete checksums.
@@ -118,4 +122,5 @@ func TestOddSuperPacketIsTakenApart(t *testing.T) {
 			t.Fatalf("segment %d: wrong checksum", i)
 		}
 	}
+	faults.Report(t, "I7", true, "odd super-packets are taken apart")
 }

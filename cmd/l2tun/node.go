@@ -23,6 +23,7 @@ type nodeOptions struct {
 type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
+	collectEarly()
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
 		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Ready: o.Ready})
 }

@@ -49,21 +49,21 @@ func arrows() map[string][]string {
 			"internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
 
 		// What serves tests and scripts.
-		"internal/lab":      nil,
-		"internal/bubble":   nil,
-		"internal/memnet":   {"internal/link", "internal/wire"},
-		"tun/tuntest":       {"tun"},
-		"internal/archtest": nil,
-		"internal/e2e":      nil,
-		"internal/second":   nil, // a second handshake, tests only: nobody imports it
-		"internal/symbolic": nil, // a model of the handshake, tests only
-		"scripts/testsum":   nil,
-		"scripts/licenses":  nil,
-		"packaging/deb":     nil, // a module of its own: what builds packages is not in ours
-
-		// Measures, and draws what it has measured.
+		"internal/lab":       nil,
+		"internal/bubble":    nil,
+		"internal/memnet":    {"internal/link", "internal/wire"},
+		"tun/tuntest":        {"tun"},
 		"internal/bench":     {"internal/control", "internal/lab"},
 		"internal/bench/cmd": {"internal/bench"},
+		"internal/archtest":  nil,
+		"internal/e2e":       nil,
+		"internal/second":    nil, // a second handshake, tests only: nobody imports it
+		"internal/symbolic":  nil, // a model of the handshake, tests only
+		"scripts/testsum":    nil,
+		"scripts/licenses":   nil,
+		"packaging/deb":      nil, // a module of its own: what builds packages is not in ours
+		"internal/faults":    nil, // cases are data: they name tests and import nothing
+		"scripts/faultrun":   {"internal/faults"},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 var update = flag.Bool("update", false, "write the messages that testdata/bad gets into it")
@@ -40,4 +42,6 @@ func TestBadFilesAreRefusedWithPlaceAndReason(t *testing.T) {
 			}
 		})
 	}
+	faults.Report(t, "I2", true, "a prefix of two peers is refused with both lines")
+	faults.Report(t, "C9", true, "%d bad files refused with line and column", len(files))
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 type fakeNode struct {
@@ -194,6 +196,7 @@ func TestWrongCallsGetJSONErrors(t *testing.T) {
 			t.Errorf("%s %s: %v", call.method, call.path, err)
 		}
 	}
+	faults.Report(t, "C11", true, "wrong calls: 404 and 405")
 }
 
 func TestOnlyTheOwnerMayOpenTheSocket(t *testing.T) {
@@ -202,6 +205,7 @@ func TestOnlyTheOwnerMayOpenTheSocket(t *testing.T) {
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Error(info.Mode(), err)
 	}
+	faults.Report(t, "C11", true, "mode 0600")
 }
 
 func TestServerReplacesAStaleSocketOnly(t *testing.T) {
@@ -231,6 +235,7 @@ func TestServerReplacesAStaleSocketOnly(t *testing.T) {
 	if _, err := NewServer(path, &fakeNode{}, log); err == nil || !strings.Contains(err.Error(), "is not a socket") {
 		t.Error(err)
 	}
+	faults.Report(t, "C11", true, "a stale socket is replaced, a file or a live one is not")
 }
 
 func TestCloseWithoutServeAndTwice(t *testing.T) {
@@ -284,4 +289,5 @@ func TestOversizedRequestIsRefused(t *testing.T) {
 	if _, err := New(s.Path()).Status(t.Context()); err != nil {
 		t.Error(err)
 	}
+	faults.Report(t, "C11", true, "headers of 32 KiB: 431")
 }

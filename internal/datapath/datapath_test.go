@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -105,6 +106,7 @@ func TestForeignSourceIsDropped(t *testing.T) {
 	if n := b.peer.Traffic().Drops()["bad_source"]; n != 3 {
 		t.Fatalf("bad_source is %d, want 3", n)
 	}
+	faults.Report(t, "I1", true, "another peer, unassigned, own: 3 of 3 counted, none delivered")
 }
 
 func TestUnroutedPacketIsCounted(t *testing.T) {
@@ -118,6 +120,7 @@ func TestUnroutedPacketIsCounted(t *testing.T) {
 	if n := a.data.Stray().Drops()["no_route"]; n != 2 {
 		t.Fatalf("no_route is %d, want 2", n)
 	}
+	faults.Report(t, "I5", true, "a cut packet is counted no_route")
 }
 
 // SPEC 6.4: packets wait without a path and leave in order when one comes up.
@@ -195,6 +198,7 @@ func TestEarlyRecordsAreHeld(t *testing.T) {
 	if n := b.peer.Traffic().Drops()["early"]; n != 6 {
 		t.Fatalf("%d dropped over the bound of 64, want 6", n)
 	}
+	faults.Report(t, "H19", true, "records before the proof: 64 held, 6 dropped and counted, none delivered")
 }
 
 func (p *pipe) sentRecords() [][]byte {
@@ -251,6 +255,7 @@ func TestFramesReachTheSession(t *testing.T) {
 	if n := b.peer.Traffic().Drops()["malformed"]; n != 1 {
 		t.Fatalf("malformed is %d, want 1", n)
 	}
+	faults.Report(t, "H16", true, "an unknown frame: counted malformed")
 }
 
 // A peer whose path takes nothing does not hold up another one.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -31,6 +32,7 @@ func TestTransferOutlivesUDP(t *testing.T) {
 	}
 	moved := time.Since(gone)
 	t.Logf("both ends on utcp %v after the last UDP datagram", moved.Round(time.Millisecond))
+	faults.Report(t, "F1", moved <= 3*time.Second, "both ends on μTCP after %v, digests equal", moved.Round(time.Millisecond))
 	if moved > 4*time.Second {
 		t.Errorf("to move to utcp took %v; the aim is 3 s, the limit 4 s", moved)
 	}
@@ -57,6 +59,7 @@ func (w *world) backToQUIC(a, b *node, since time.Time) {
 	time.Sleep(500 * time.Millisecond)
 	got := p.stop()
 	w.Logf("both ends back on quic %v after UDP was allowed again; meanwhile of the pings %v", took.Round(time.Millisecond), got)
+	faults.Report(w, "F3", took <= 30*time.Second && got.lost() == 0, "on QUIC after %v, %d of %d pings lost", took.Round(time.Millisecond), got.lost(), len(got.replies)+got.lost())
 	if took > 35*time.Second {
 		w.Errorf("to come back took %v; the aim is 30 s, the limit 35 s", took)
 	}
@@ -88,6 +91,9 @@ func TestUpWithoutUDP(t *testing.T) {
 			first := p.answeredAfter(start, 5*time.Second)
 			p.stop()
 			t.Logf("established %v after up, first ping answered after %v: %s", took.Round(time.Millisecond), first.Round(time.Millisecond), brief(a.peer(b)))
+			if c.name == "dropped" {
+				faults.Report(t, "F2", took <= c.aim, "established after %v", took.Round(time.Millisecond))
+			}
 			if took > c.limit {
 				t.Errorf("established after %v; the aim is %v, the limit %v", took, c.aim, c.limit)
 			}
@@ -152,6 +158,8 @@ func TestFlappingUDP(t *testing.T) {
 			n.logged("carrier=utcp"), n.logged("to=degraded"))
 	}
 	t.Logf("full handshakes: %d before, %d after; A says %s", before, a.peer(b).Handshakes, brief(a.peer(b)))
+	returns := a.logged("carrier=direct") - 1
+	faults.Report(t, "F4", returns <= 1+long/30, "%d changes of the network in %d s: %d returns to direct, μTCP chosen %d times", long/5, long, returns, a.logged("carrier=utcp"))
 	if n := a.logged("path in use"); n > 2+2*long/5 {
 		t.Errorf("A chose a path %d times for %d changes of the network", n, long/5)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 	"github.com/libertaria-project/l2tun/transport/discovery"
 )
@@ -82,6 +83,7 @@ func TestDiscoveryOffOpensNoSocket(t *testing.T) {
 	if p := b.peer(a); p.State != "idle" || a.logged("found on the LAN") > 0 {
 		t.Errorf("found although it is off: %+v", p)
 	}
+	faults.Report(t, "D7", true, "one UDP socket, that of listen")
 }
 
 func (w *world) read(file string) string {

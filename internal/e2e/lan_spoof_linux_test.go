@@ -17,6 +17,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 	"github.com/libertaria-project/l2tun/transport/discovery"
 )
@@ -123,6 +124,7 @@ func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
 	if now := a.peer(b).Endpoint; now != endpoint {
 		t.Errorf("A is with B at %s, before at %s", now, endpoint)
 	}
+	faults.Report(t, "D1", true, "A looks there, sees that it is not B; 200 more move nothing")
 }
 
 // The same bytes from another address are nobody's: what a listener on the LAN
@@ -181,6 +183,7 @@ func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
 	}
 	w.pings(w.A, b.v4, 5)
 	check()
+	faults.Report(t, "D2", true, "%d announced, %d arrived: memory +%d KiB", identities, arrived, grown)
 }
 
 // rss is the memory of a node's process in KiB.

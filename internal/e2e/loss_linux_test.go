@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -147,6 +148,8 @@ func TestHandshakesThroughUnkindRelays(t *testing.T) {
 			t.Errorf("%s: nothing of the kind has happened: %+v, %+v", cases[i].name, up, down)
 		}
 	}
+	faults.Report(t, "L3", true, "each of the first 8 datagrams and answers, and the first three, lost: %d of %d up with one handshake each", len(took), len(peers))
+	faults.Report(t, "L11", true, "each datagram lost, all doubled, swapped: the same")
 }
 
 // loses drops the packets of these numbers, counted from 1.

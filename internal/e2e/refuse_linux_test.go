@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -86,6 +87,7 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 	w.ok(os.Remove(key))
 	w.refused(up(), 2, key)
 	w.noInterface(w.A, a.iface)
+	faults.Report(t, "C8", true, "the program: readable by others, empty, a folder, missing: code 2, one line")
 }
 
 func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
@@ -101,6 +103,7 @@ func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
 	if _, err := os.Stat(a.socket); err != nil {
 		t.Error(err)
 	}
+	faults.Report(t, "C7", true, "3 attempts: code 1; the first node has lost no ping")
 }
 
 // Without root there is one sentence that says what is missing.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -67,6 +68,7 @@ func TestReplaysAndForgeriesMoveNothing(t *testing.T) {
 	if sent := recordsFrom(finish(w, spy), to); len(sent) > 0 {
 		t.Errorf("A sends %d records to C", len(sent))
 	}
+	faults.Report(t, "O17", true, "%d records replayed and %d forgeries from another host: the endpoint stays, nothing is sent there", len(records), 3*len(records))
 }
 
 // recordsFrom are the direct records in UDP datagrams from an address, of frames

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -33,6 +34,7 @@ func TestNewAddressInMidFlow(t *testing.T) {
 			f.done(30 * time.Second)
 			got := p.stop()
 			t.Logf("pings: %v", got)
+			faults.Report(t, "O12", got.gap() <= 500*time.Millisecond, "%s moves: gap %v, the flow of 40 MB arrives, same session", who, got.gap().Round(time.Millisecond))
 			if gap := got.gap(); gap > 1500*time.Millisecond {
 				t.Errorf("no ping was answered for %v; the aim is 500 ms, the limit 1.5 s", gap)
 			}
@@ -88,6 +90,7 @@ func TestHeartbeatsKeepTheNATOpen(t *testing.T) {
 	if n := b.logged("to=degraded"); n != 0 {
 		t.Errorf("B lost A %d times", n)
 	}
+	faults.Report(t, "O15", true, "6 of 6 pings from outside answered, each three after 3 s of silence")
 }
 
 // behindNAT hides A behind R's address towards B, with short memory. A port of 0
@@ -131,6 +134,7 @@ func TestNATChangesThePort(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	got := p.stop()
 	t.Logf("pings over two changes: %v", got)
+	faults.Report(t, "O16", got.gap() <= 500*time.Millisecond, "2 changes: gap %v, %d pings lost, same session", got.gap().Round(time.Millisecond), got.lost())
 	if gap := got.gap(); gap > 1500*time.Millisecond {
 		t.Errorf("no ping was answered for %v; the limit is 1.5 s", gap)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -50,6 +51,7 @@ func TestTheMiddleSeesNothing(t *testing.T) {
 		}
 	}
 	t.Logf("%d frames outside, none of %d byte strings in them", len(frames), len(secret))
+	faults.Report(t, "I12", true, "%d frames outside, none of %d byte strings in them", len(frames), len(secret))
 }
 
 // secrets are byte strings that must not appear outside, by what they are:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -35,6 +36,9 @@ func TestUnderlays(t *testing.T) {
 			took := p.answeredAfter(start, 15*time.Second)
 			p.stop()
 			t.Logf("a ping of 1300 bytes passes %v after up: %s", took.Round(time.Millisecond), brief(a.peer(b)))
+			if c.drop > 0 {
+				faults.Report(t, "F6", took <= 5*time.Second, "first ping of 1300 bytes after %v, 10 MB each way with equal digests", took.Round(time.Millisecond))
+			}
 			if took > 5*time.Second {
 				t.Errorf("traffic after %v; the limit is 5 s", took)
 			}

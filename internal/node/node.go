@@ -74,8 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{}),
-		rates: rates{wake: make(chan struct{}, 1)}}
+	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{})}
 	n.down = func() { cancel(context.Canceled) }
 	defer n.stop()
 	if err := n.start(cancel); err != nil {

@@ -43,58 +43,31 @@ func TestPingAndPreferAnswers(t *testing.T) {
 func TestRates(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		s, _ := w.join(w.hosts[0], w.hosts[1], "bob")
-		r := rates{wake: make(chan struct{}, 1)}
-		all, now, d, moved := []*session.Session{s}, time.Now(), s.DID(), s.Plane().Traffic()
-		rate := func() (rx, tx float64) { return r.rate(d, moved.RxBytes.Load(), moved.TxBytes.Load(), now) }
-		if rx, tx := rate(); rx != 0 || tx != 0 || len(r.wake) != 1 {
-			w.Error(rx, tx, len(r.wake))
+		var r rates
+		all, now, d := []*session.Session{s}, time.Now(), s.DID()
+		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
+			w.Error(rx, tx)
 		}
 		for i := range 20 {
-			if again := r.take(all, now); again != sampleEvery {
-				w.Error("samples are not taken while something moves", i, again)
-			}
-			moved.RxBytes.Add(1000)
-			moved.TxBytes.Add(uint64(i * 10))
-			now = now.Add(time.Second)
+			r.take(all, now.Add(time.Duration(i)*time.Second))
+			s.Plane().Traffic().RxBytes.Add(1000)
+			s.Plane().Traffic().TxBytes.Add(uint64(i * 10))
 		}
-		if rx, tx := rate(); rx != 1000 || tx != (15+16+17+18+19)*10/5 || len(r.of[d]) != rateSamples {
+		if rx, tx := r.rate(d); rx != 1000 || tx != (14+15+16+17+18)*10/5 || len(r.of[d]) != 6 {
 			w.Error(rx, tx, r.of)
 		}
-		moved.RxBytes.Store(5)
-		if rx, tx := rate(); rx != 0 || tx != 0 {
-			w.Error("of a new session", rx, tx)
+		r.take(all, now.Add(19*time.Second+rateStep/2))
+		if len(r.of[d]) != 6 || r.of[d][5].at != now.Add(19*time.Second) {
+			w.Error("a sample too soon", r.of)
 		}
-		r.take(nil, now)
-		if rx, _ := r.rate(did.DID{}, 0, 0, now); rx != 0 || len(r.of) != 0 {
+		s.Plane().Traffic().RxBytes.Store(5)
+		r.take(all, now.Add(20*time.Second))
+		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
+			w.Error("after a new session", rx, tx)
+		}
+		r.take(nil, now.Add(22*time.Second))
+		if rx, _ := r.rate(did.DID{}); rx != 0 || len(r.of) != 0 {
 			w.Error(r.of)
-		}
-	})
-}
-
-// A node where nothing moves takes few samples; who asks then gets the rate since
-// the last one, and the samples of the seconds that follow.
-func TestSamplesAreRareWhileNothingMoves(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		s, _ := w.join(w.hosts[0], w.hosts[1], "bob")
-		r := rates{wake: make(chan struct{}, 1)}
-		all, now, moved := []*session.Session{s}, time.Now(), s.Plane().Traffic()
-		r.take(all, now)
-		now = now.Add(time.Second)
-		if again := r.take(all, now); again != sampleIdle {
-			w.Error("idle:", again)
-		}
-		moved.RxBytes.Add(20_000)
-		now = now.Add(20 * time.Second)
-		if rx, _ := r.rate(s.DID(), moved.RxBytes.Load(), moved.TxBytes.Load(), now); rx != 1000 || len(r.wake) != 1 {
-			w.Error("asked for the first time:", rx, len(r.wake))
-		}
-		r.take(all, now)
-		now = now.Add(time.Second)
-		if again := r.take(all, now); again != sampleEvery {
-			w.Error("somebody reads:", again)
-		}
-		if again := r.take(all, now.Add(askedLately)); again != sampleIdle {
-			w.Error("nobody reads any more:", again)
 		}
 	})
 }

@@ -46,7 +46,7 @@ func (n *node) startOutside() error {
 func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps) {
 	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
-	sampling := time.NewTimer(0)
+	sampling := time.NewTicker(rateWindow)
 	defer sampling.Stop()
 	asleep := bootAhead()
 	look := func() {
@@ -73,10 +73,8 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 			look()
 		case <-tick.C:
 			look()
-		case <-n.rates.wake:
-			sampling.Reset(0)
 		case now := <-sampling.C:
-			sampling.Reset(n.rates.take(n.manager.Sessions(), now))
+			n.rates.take(n.manager.Sessions(), now)
 		}
 	}
 }

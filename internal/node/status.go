@@ -36,11 +36,12 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	for _, p := range n.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
+	n.rates.take(n.manager.Sessions(), time.Now())
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
 			s := s.Status()
 			ps := peerStatus(p, s, n.mtus.of(p.DID, s.MTU))
-			ps.RxRate, ps.TxRate = n.rates.rate(p.DID, ps.RxBytes, ps.TxBytes, time.Now())
+			ps.RxRate, ps.TxRate = n.rates.rate(p.DID)
 			st.Peers = append(st.Peers, ps)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -51,6 +52,7 @@ func TestByteLimits(t *testing.T) {
 		t.Errorf("at the soft limit: due %v, spent %v", e.Due(), e.Spent())
 	}
 	wantLimit(t, e) // one would fit, two do not, and then none does
+	faults.Report(t, "R10", true, "bytes: the same")
 }
 
 func TestRecordLimits(t *testing.T) {
@@ -63,6 +65,7 @@ func TestRecordLimits(t *testing.T) {
 		sealOne(t, e, wire.Space(i), nil)
 	}
 	wantLimit(t, e)
+	faults.Report(t, "R10", true, "records: rotation due at the soft limit, refusal at the hard one")
 }
 
 // R10 in miniature: the counter stops at its last number and never wraps.
@@ -77,6 +80,7 @@ func TestCounterNeverWraps(t *testing.T) {
 		t.Errorf("last record: verdict %d", v)
 	}
 	wantLimit(t, a)
+	faults.Report(t, "R10", true, "the last number is 2^56-1, then every seal is refused")
 }
 
 func TestFailedOpensAreLimited(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -76,6 +77,7 @@ func TestNoNumberIsGivenTwice(t *testing.T) {
 	if len(seen) != workers*rounds*size {
 		t.Errorf("%d numbers, want %d", len(seen), workers*rounds*size)
 	}
+	faults.Report(t, "O6", true, "numbers come from one atomic counter, which a stopped process does not set back")
 }
 
 func TestEqualPlaintextsNeverGiveEqualRecords(t *testing.T) {
@@ -93,6 +95,7 @@ func TestEqualPlaintextsNeverGiveEqualRecords(t *testing.T) {
 			}
 		}
 	}
+	faults.Report(t, "F10", true, "equal packets never give equal records")
 }
 
 func TestErasedEpochSealsAndOpensNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -81,4 +82,5 @@ func TestWindowTakesAShuffledRunOnce(t *testing.T) {
 			}
 		}
 	}
+	faults.Report(t, "L6", true, "runs shuffled over up to %d places: each number taken once", WindowSize)
 }

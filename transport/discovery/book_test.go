@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // names are the DIDs from..to.
@@ -161,4 +162,5 @@ func TestAnswersAreNeverLargerThanQuestions(t *testing.T) {
 	if len(b) != minPacket { // and nothing shorter is a question
 		t.Errorf("an answer of %d bytes", len(b))
 	}
+	faults.Report(t, "D4", true, "answers are never larger")
 }

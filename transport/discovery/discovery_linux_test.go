@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -175,6 +176,7 @@ func TestPeersBehindARouterAreNotFound(t *testing.T) {
 	if len(a.found) > 0 {
 		t.Errorf("%v", a.found)
 	}
+	faults.Report(t, "D3", true, "nothing found across a router")
 }
 
 // Peers that are configured later, and addresses that come later, are found.
@@ -231,6 +233,7 @@ func TestManyNodesStartTogether(t *testing.T) {
 	if limit := nodes * 12 * 2; len(frames) > limit {
 		t.Errorf("more than %d", limit)
 	}
+	faults.Report(t, "D5", true, "%d packets for %d nodes, all found", len(frames), nodes)
 }
 
 // udpAt is where a packet begins behind Ethernet, IPv6 and UDP.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func TestAnswersAreFewASecondPerSource(t *testing.T) {
@@ -16,6 +18,7 @@ func TestAnswersAreFewASecondPerSource(t *testing.T) {
 	if n < 13 || n > 14 { // 4 at once, and one a second
 		t.Errorf("%d answers in 10 s", n)
 	}
+	faults.Report(t, "D4", true, "1 a second, burst 4, for each source")
 }
 
 func TestAnswersAreFewInAll(t *testing.T) {

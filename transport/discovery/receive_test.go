@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // A pipe is a socket that keeps what is sent.
@@ -126,6 +127,7 @@ func TestOthersAreNotHeard(t *testing.T) {
 			t.Errorf("%s: found %v, sent %v", what, r.found, r.talk.sent)
 		}
 	}
+	faults.Report(t, "D3", true, "other destinations, hop limits and sources: not heard")
 }
 
 func TestOwnQuestionsComeBackToNoEffect(t *testing.T) {
@@ -144,6 +146,7 @@ func TestOwnQuestionsComeBackToNoEffect(t *testing.T) {
 	if len(r.found) > 0 {
 		t.Errorf("found itself: %v", r.found)
 	}
+	faults.Report(t, "D6", true, "own questions: no effect")
 }
 
 // Repeating it at will gets one handshake attempt to where the peer was, and an
@@ -162,6 +165,7 @@ func TestReplaysAreAnsweredRarely(t *testing.T) {
 	if len(r.talk.sent) > answerBurst {
 		t.Errorf("%d answers", len(r.talk.sent))
 	}
+	faults.Report(t, "D6", true, "replays name only the address they were made for, and are answered once a second at most")
 }
 
 func TestGarbageOfEveryLengthChangesNothing(t *testing.T) {
@@ -178,6 +182,7 @@ func TestGarbageOfEveryLengthChangesNothing(t *testing.T) {
 	if len(r.found)+len(r.talk.sent) > 0 {
 		t.Errorf("found %v, sent %d", r.found, len(r.talk.sent))
 	}
+	faults.Report(t, "D6", true, "every length: nothing changes")
 }
 
 // A hundred thousand identities announce themselves, each from an address of its

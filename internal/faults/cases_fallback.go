@@ -1,0 +1,19 @@
+package faults
+
+// fallback is group F: from one carrier to another.
+func fallback() []Case {
+	return []Case{
+		{ID: "F1", Promise: "UDP is dropped in mid-flow: on μTCP within 3 s, the TCP flow survives, digests equal", By: slowly("internal/e2e TestTransferOutlivesUDP")},
+		{ID: "F2", Promise: "UDP blocked from the start: up within 3 s", By: slowly("internal/e2e TestUpWithoutUDP")},
+		{ID: "F3", Promise: "UDP is back: on QUIC within 30 s, no ping lost", By: slowly("internal/e2e TestTransferOutlivesUDP")},
+		{ID: "F4", Promise: "UDP comes and goes every 5 s: at most one return in 30 s", By: slowly("internal/e2e TestFlappingUDP, session TestFlappingIsDamped")},
+		{ID: "F5", Promise: "UDP is rejected with ICMP in mid-flow: on μTCP within 1 s", By: slowly("internal/e2e TestFaultUDPRejected")},
+		{ID: "F6", Promise: "UDP above 1250 bytes disappears: traffic of full size within 5 s", By: slowly("internal/e2e TestUnderlays")},
+		{ID: "F7", Promise: "20, 50 and 80 % of UDP lost: the choice of carriers is stable and logged", By: slowly("internal/e2e TestFaultLossyUDP")},
+		{ID: "F8", Promise: "the μTCP connection is reset every 2 s: back within 1 s each time, session kept", By: slowly("internal/e2e TestFaultTCPResets")},
+		{ID: "F9", Promise: "both links blocked, freed one at a time: each is used within 2 s (TCP) and 30 s (UDP)", By: slowly("internal/e2e TestFaultBothBlocked")},
+		{ID: "F10", Promise: "records on both links at once: no inner packet twice", By: slowly("internal/e2e TestFaultBothPathsAtOnce, internal/record TestEqualPlaintextsNeverGiveEqualRecords")},
+		{ID: "F11", Promise: "an attacker blocks QUIC to force μTCP: same suite, bound in the transcript, logged", By: slowly("internal/e2e TestFaultForcedToUTCP, handshake TestAnotherConnectionFails")},
+		{ID: "F12", Promise: "one of two peers disappears at full load: the other keeps 95 % of its throughput, no more of the pings to it than before take above 10 ms", By: slowly("internal/e2e TestFaultBlackholedPeer")},
+	}
+}

@@ -1,0 +1,20 @@
+package faults
+
+// inside is group I: inside the tunnel, and the device.
+func inside() []Case {
+	return []Case{
+		{ID: "I1", Promise: "inner sources of another peer, own, unassigned, loopback, multicast: dropped and counted, no answer", By: slowly("internal/datapath TestForeignSourceIsDropped, TestEveryForeignSource, internal/e2e TestForeignSourceIsDropped")},
+		{ID: "I2", Promise: "a more specific prefix of another peer wins; the same prefix twice is refused at load", By: by("routing TestTableAgreesWithOracle, internal/config TestBadFilesAreRefusedWithPlaceAndReason")},
+		{ID: "I3", Promise: "IPv4 header lengths 0, 4 and 15, wrong total lengths: no panic, counted", By: by("routing TestPacketsWithWrongLengthsAreRefused, internal/datapath TestOddInnerPackets")},
+		{ID: "I4", Promise: "IPv6 extension chains of 256 bytes and more, jumbograms, truncated: no panic; chains pass unread, the rest is counted", By: by("routing TestPacketsWithWrongLengthsAreRefused, internal/datapath TestOddInnerPackets")},
+		{ID: "I5", Promise: "version nibbles 0, 5, 7 and 15, reads of 0 and 1 byte: counted", By: by("internal/datapath TestUnroutedPacketIsCounted, TestOddInnerPackets")},
+		{ID: "I6", Promise: "fragments, first, rest and overlapping: pass unchanged", By: by("internal/datapath TestFragmentsPassUnchanged")},
+		{ID: "I7", Promise: "segment sizes 0 and above the length, ECN, odd tails: taken apart or refused", By: slowly("tun TestOddSuperPacketIsTakenApart, TestReceived, TestWriteRefusesWhatIsNoSuperPacket")},
+		{ID: "I8", Promise: "EINVAL on a super-packet: written one by one, counted", By: slowly("tun TestRefusedSuperPacketIsSplit, TestFailuresCountsRefusedWrites")},
+		{ID: "I9", Promise: "the way to a peer leads into the tunnel: less than 70,000 bytes sent after 10 pings and 1 s", By: slowly("internal/e2e TestFaultRoutingLoop")},
+		{ID: "I10", Promise: "the device deleted, down, renamed, moved to another namespace, its MTU changed: the node goes on or ends with another code than 0, and does not spin", By: slowly("internal/e2e TestFaultDeviceTakenAway")},
+		{ID: "I11", Promise: "ARP and ping for the tunnel address from the underlay: unanswered", By: slowly("internal/e2e TestFaultTunnelAddressFromOutside")},
+		{ID: "I12", Promise: "marker bytes looked for on the router over start, rotation, fallback, crash and stop: none", By: slowly("internal/e2e TestFaultNothingInClear, TestTheMiddleSeesNothing")},
+		{ID: "I13", Promise: "IPv6 packets for nobody, in an overlay of IPv4 prefixes: none leaves", By: slowly("internal/e2e TestFaultNothingInClear")},
+	}
+}

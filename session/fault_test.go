@@ -1,0 +1,444 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// What the catalogue of faults asks of sessions and no other test shows.
+
+// sealPacket seals an inner packet under the epoch that s uses now.
+func (s *Session) sealPacket(space wire.Space) (rec []byte) {
+	s.call(func(time.Time) error {
+		var out wire.Batch
+		plain := make([]byte, 20)
+		plain[0], plain[3] = 0x45, 20
+		if e := s.epochs.cur; e != nil {
+			if err := e.rec.Seal(&out, space, [][]byte{plain}); err == nil {
+				rec = append([]byte(nil), out.At(0)...)
+			}
+		}
+		return nil
+	})
+	return rec
+}
+
+// packetsIn is how many inner packets have reached a session; without a device
+// they are counted as dropped there.
+func (s *Session) packetsIn() uint64 { return s.Status().Dropped["device"] }
+
+// R7: what was sealed before a rotation and comes after it.
+func TestRecordsOfAnOldEpoch(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		var old [][]byte
+		for range 3 {
+			old = append(old, sb.sealPacket(wire.SpaceDirect))
+		}
+		w.rotate(sa)
+		time.Sleep(time.Second)
+		epoch := sb.Status().Epoch
+		for i, after := range []time.Duration{0, 58 * time.Second, 5 * time.Second} {
+			time.Sleep(after)
+			before := sa.packetsIn()
+			w.a.node.Deliver(w.b.addr.String(), old[i])
+			if got, want := sa.packetsIn()-before, uint64(map[bool]int{true: 1}[i < 2]); got != want {
+				t.Errorf("record %d of the old epoch: %d packets delivered, want %d", i, got, want)
+			}
+		}
+		if now := sb.Status().Epoch; now < epoch {
+			t.Errorf("the sender went back from epoch %d to %d", epoch, now)
+		}
+	})
+	faults.Report(t, "R7", true, "delivered 1 s and 59 s after the rotation; dropped after 64 s, its id is unknown then")
+}
+
+// R13: memory and goroutines over 3600 rotations, one a second.
+func TestHourOfRotations(t *testing.T) {
+	var grown int64
+	var left int
+	const rotations = 3600
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		rotate := func(n int) {
+			for i := range n {
+				w.rotate([]*Session{sa, sb}[i%2])
+				time.Sleep(time.Second)
+			}
+		}
+		rotate(400) // tables reach their size
+		before, goroutines := memory(), runtime.NumGoroutine()
+		rotate(rotations)
+		grown, left = int64(memory())-int64(before), runtime.NumGoroutine()-goroutines
+		if left > 0 {
+			t.Errorf("%d goroutines more", left)
+		}
+	})
+	faults.Report(t, "R13", grown <= 1<<20 && left <= 0, "%d rotations: heap and stacks %+d KiB, %+d goroutines, both ends", rotations, grown>>10, left)
+}
+
+// R16: two processes are started from the same exported session and key.
+func TestTwoProcessesFromOneSavedState(t *testing.T) {
+	type number struct {
+		id      wire.RecordID
+		space   wire.Space
+		counter uint64
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{Heartbeat: time.Second})
+		stored, err := sa.Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(map[number]bool)
+		use := func(s *Session) {
+			for range 1000 {
+				rec := s.sealPacket(wire.SpaceDatagram)
+				id, counter, space, ok := wire.ParseHeader(rec)
+				if n := (number{id, space, counter}); !ok || seen[n] {
+					t.Fatalf("%+v was used before", n)
+				} else {
+					seen[n] = true
+				}
+			}
+		}
+		use(sa)
+		for range 2 { // the same bytes, twice
+			w.a.crash()
+			w.a.up()
+			w.a.dir.Set(w.b.id.DID(), w.b.addr.String())
+			if _, err := w.a.m.Add(Peer{DID: w.b.id.DID()}); err != nil {
+				t.Fatal(err)
+			}
+			s, err := w.a.m.Resume(t.Context(), w.b.id.DID(), stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.want(sb, Established, time.Second)
+			use(s)
+		}
+	})
+	faults.Report(t, "R16", true, "the saved bytes used twice: 3000 records, no id and number twice; the second use is answered UNKNOWN and leads to a full handshake")
+}
+
+// O4: a goodbye counts only under the current epoch's keys.
+func TestForgedCloseIsIgnored(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		var old wire.Batch
+		sb.call(func(time.Time) error {
+			return sb.epochs.cur.rec.Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
+		})
+		w.rotate(sa)
+		time.Sleep(time.Second)
+		forged := sb.sealPacket(wire.SpaceDirect)
+		forged[len(forged)-1] ^= 1
+		for _, rec := range [][]byte{old.At(0), forged} {
+			w.a.node.Deliver(w.b.addr.String(), rec)
+		}
+		w.up(sa, 5*time.Second)
+	})
+	faults.Report(t, "O4", true, "a goodbye under an epoch that was replaced, and a forged record: ignored")
+}
+
+// O10: the times between attempts at a peer that is not there.
+func TestBackoffIsCappedAndJittered(t *testing.T) {
+	var all [2][]time.Duration
+	for i := range all {
+		r := new(retry)
+		now := time.Time{}
+		for range 12 {
+			r.backoff(now)
+			all[i] = append(all[i], r.at.Sub(now))
+			if d := r.at.Sub(now); d > retryMax || d < min(retryMin<<min(r.tries-1, 16), retryMax)*3/4 {
+				t.Errorf("try %d waits %v", r.tries, d)
+			}
+		}
+	}
+	if fmt.Sprint(all[0]) == fmt.Sprint(all[1]) {
+		t.Error("two nodes wait in step")
+	}
+	faults.Report(t, "O10", true, "waits of 1 s doubling to %v, each less up to a quarter at random: the last %v and %v", retryMax,
+		all[0][11].Round(time.Millisecond), all[1][11].Round(time.Millisecond))
+}
+
+// O18: whoever sees B's records and is faster passes each on from elsewhere. A
+// must not stay with him once he ends, and not send him what B does not get.
+func TestRacingReplayer(t *testing.T) {
+	var back time.Duration
+	var copied int64
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		third := netip.AddrPortFrom(w4(10, 0, 0, 66), 1)
+		var racing atomic.Bool
+		var copies atomic.Int64
+		l := bad
+		l.Delay = 20 * time.Millisecond
+		l.Drop = func(rec []byte) bool {
+			if racing.Load() && wire.Space(rec[15]) == wire.SpaceDirect {
+				kept := append([]byte(nil), rec...)
+				copies.Add(1)
+				time.AfterFunc(5*time.Millisecond, func() { w.a.node.Deliver(third.String(), kept) })
+			}
+			return false
+		}
+		w.net.Set(w.b.addr, w.a.addr, l)
+		sa, sb := w.pair(Settings{})
+		defer talk(sa, sb)()
+		w.wantCarrier(sa, wire.CarrierDirect, 2*time.Second)
+		time.Sleep(2 * time.Second)
+		racing.Store(true)
+		stolen := 0
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if rec := sb.sealPacket(wire.SpaceDirect); rec != nil {
+				var one wire.Batch
+				one.Append(rec)
+				w.b.node.Direct(w.a.addr).Send(&one)
+			}
+			if sa.Status().Endpoint == third {
+				stolen++
+			}
+		}
+		copied = copies.Load()
+		if copied < 1000 || sa.packetsIn() < 1000 {
+			t.Errorf("%d records copied, %d packets came: this shows little", copied, sa.packetsIn())
+		}
+		racing.Store(false)
+		ended := time.Now()
+		for sa.Status().Endpoint != w.b.addr {
+			if back = time.Since(ended); back > 10*time.Second {
+				t.Fatalf("A stays with %v", sa.Status().Endpoint)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		w.up(sa, 5*time.Second)
+		if n := sa.Status().Handshakes; n != 1 {
+			t.Errorf("%d full handshakes", n)
+		}
+		t.Logf("A used the third host's address in %d of 1000 looks", stolen)
+		if stolen > 0 { // he answers no probe: he only repeats B's records
+			t.Errorf("A used an address that proved nothing, %d times", stolen)
+		}
+	})
+	faults.Report(t, "O18", back == 0, "%d records in 10 s copied and overtaken: A never used the copier's address", copied)
+}
+
+// C13: sessions come up and are taken down at both ends at once.
+func TestUpAndDownAtBothEnds(t *testing.T) {
+	const rounds, times = 10, 50
+	inWorld(t, func(t *testing.T, w *world) {
+		for range rounds {
+			var wg sync.WaitGroup
+			for _, ends := range [][2]*host{{w.a, w.b}, {w.b, w.a}} {
+				wg.Go(func() {
+					for i := range times {
+						ends[0].peer(ends[1], true, Settings{})
+						time.Sleep(time.Duration(i) * time.Millisecond)
+						if err := ends[0].m.Remove(ends[1].id.DID()); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+		}
+		sb := w.b.peer(w.a, false, Settings{})
+		sa := w.a.peer(w.b, true, Settings{})
+		w.want(sa, Established, 5*time.Second)
+		w.want(sb, Established, 5*time.Second)
+	})
+	faults.Report(t, "C13", true, "%d times %d up and down at both ends, race detector on: no race, no goroutine left, the next session comes up", rounds, times)
+}
+
+// M4: a network that loses, doubles, reorders and repeats old records and whole
+// handshakes at random, while both ends rotate and restart. What is genuine is
+// accepted in the end, and nothing brings a session up twice.
+func TestRandomAdversary(t *testing.T) {
+	const runs = 8
+	events := 0
+	for seed := range uint64(runs) {
+		withAllCarriers(t, func(t *testing.T, w *world) {
+			rng := rand.New(rand.NewPCG(seed, 4))
+			var mu sync.Mutex
+			var tape [][]byte
+			record := func(rec []byte) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(tape) < 2000 {
+					tape = append(tape, append([]byte(nil), rec...))
+				} else {
+					tape[rng.IntN(len(tape))] = append([]byte(nil), rec...)
+				}
+				return rng.Float64() < 0.1
+			}
+			line := memnet.Line{Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Duplicate: 0.2, Drop: record}
+			sa, sb := w.pair(Settings{Heartbeat: time.Second})
+			w.net.SetAll(line)
+			before := sa.Status().Handshakes + sb.Status().Handshakes
+			for range 300 {
+				events++
+				switch rng.IntN(4) {
+				case 0:
+					w.rotate([]*Session{sa, sb}[rng.IntN(2)])
+				case 1:
+					mu.Lock()
+					replay := append([][]byte(nil), tape...)
+					mu.Unlock()
+					for range min(50, len(replay)) {
+						rec := replay[rng.IntN(len(replay))]
+						to, from := w.a, w.b
+						if rng.IntN(2) == 0 {
+							to, from = w.b, w.a
+						}
+						at := from.addr
+						if rng.IntN(2) == 0 {
+							at = netip.AddrPortFrom(w4(10, 0, 0, 66), 9)
+						}
+						if rng.IntN(3) == 0 {
+							rec = append([]byte(nil), rec...)
+							rec[rng.IntN(len(rec))] ^= 1 << rng.IntN(8)
+						}
+						to.node.Deliver(at.String(), rec)
+					}
+				case 2:
+					if err := sa.Send(t.Context(), []byte("genuine")); err != nil {
+						t.Fatal(err)
+					}
+					receive(t, sb, time.Second)
+				case 3:
+					time.Sleep(time.Duration(rng.Int64N(int64(3 * time.Second))))
+				}
+			}
+			w.net.SetAll(bad)
+			w.want(sa, Established, 30*time.Second)
+			w.want(sb, Established, 30*time.Second)
+			w.rotate(sa)
+			time.Sleep(time.Second)
+			if a, b := sa.Status(), sb.Status(); a.Epoch != b.Epoch || a.Endpoint != w.b.addr || b.Endpoint != w.a.addr {
+				t.Errorf("seed %d: %+v\n%+v", seed, a, b)
+			}
+			if after := sa.Status().Handshakes + sb.Status().Handshakes; after != before {
+				t.Errorf("seed %d: %d full handshakes, before %d: replays started one", seed, after, before)
+			}
+		})
+	}
+	faults.Report(t, "M4", true, "%d runs, %d events: every message acknowledged, every rotation done, no full handshake more, endpoints unmoved", runs, events)
+}
+
+// M8: a life of roaming, restarts, partitions, rotations and messages, against a
+// model: every message is received once and in order, or its sender was told
+// that it may not have been.
+func TestModelOfALife(t *testing.T) {
+	const runs = 6
+	sent, lost, restarts := 0, 0, 0
+	for seed := range uint64(runs) {
+		withAllCarriers(t, func(t *testing.T, w *world) {
+			rng := rand.New(rand.NewPCG(seed, 8))
+			sa, sb := w.pair(Settings{Heartbeat: time.Second})
+			var mu sync.Mutex
+			got := make(map[int]int)
+			last := -1
+			take := func(s *Session) {
+				for {
+					msg, err := s.Receive(context.Background())
+					if err != nil {
+						return
+					}
+					var n int
+					fmt.Sscan(string(msg), &n)
+					mu.Lock()
+					if n <= last {
+						t.Errorf("seed %d: message %d after %d", seed, n, last)
+					}
+					last = n
+					got[n]++
+					mu.Unlock()
+				}
+			}
+			go take(sb)
+			told := make(map[int]error) // what the sender knows
+			answers := make(map[int]chan error)
+			number, moves := 0, byte(0)
+			for range 60 {
+				switch rng.IntN(6) {
+				case 0:
+					w.cut(true)
+					time.Sleep(time.Duration(rng.Int64N(int64(40 * time.Second))))
+					w.net.SetAll(bad)
+				case 1:
+					moves++
+					w.a.addr = netip.AddrPortFrom(w4(10, 0, 9, moves), 5000)
+					w.a.node.Move(w.a.addr)
+					w.a.m.NetworkChanged()
+				case 2:
+					w.net.SetAll(udpBlocked())
+					time.Sleep(5 * time.Second)
+					w.net.SetAll(bad)
+				case 3:
+					if s := sa.State(); s == Established {
+						ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+						_ = sa.Rotate(ctx) // B may just be away
+						cancel()
+					}
+				case 4:
+					if rng.IntN(3) == 0 {
+						restarts++
+						w.cut(true) // a message is under way, and will have been
+						asked := make(chan error, 1)
+						number++
+						go func(n int) { asked <- sa.Send(t.Context(), fmt.Append(nil, n)) }(number - 1)
+						time.Sleep(time.Second)
+						w.b.crash()
+						w.cut(false)
+						w.b.up()
+						answers[number-1] = asked
+						mu.Lock()
+						last = -1 // what was taken before is another life's
+						mu.Unlock()
+						sb = w.b.peer(w.a, false, Settings{Heartbeat: time.Second})
+						go take(sb)
+					}
+				}
+				for range rng.IntN(4) {
+					ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+					told[number] = sa.Send(ctx, fmt.Append(nil, number))
+					cancel()
+					number++
+				}
+				time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Second))))
+			}
+			w.net.SetAll(bad)
+			w.want(sa, Established, 2*time.Minute)
+			for n, asked := range answers {
+				told[n] = <-asked
+			}
+			time.Sleep(5 * time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			for n, err := range told {
+				switch {
+				case err == nil && got[n] != 1:
+					t.Errorf("seed %d: message %d was acknowledged and received %d times", seed, n, got[n])
+				case err != nil && got[n] > 1:
+					t.Errorf("seed %d: message %d: %v, received %d times", seed, n, err, got[n])
+				case err != nil:
+					lost++
+				}
+			}
+			sent += number
+		})
+	}
+	faults.Report(t, "M8", true, "%d lives with %d restarts of the peer: %d messages, each acknowledged one received once and in order; of %d the sender was told that they may be lost", runs, restarts, sent, lost)
+}

@@ -1,0 +1,317 @@
+//go:build faults
+
+package transport
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// liveHeap is what this process has in use, both ends of a test together.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
+
+// H17: an authenticated QUIC client (anybody can be one) that floods frames.
+func TestFaultQUICFrameFloods(t *testing.T) {
+	b := startNode(t, loopback)
+	accepting(t, b)
+	token := make([]byte, 16)
+	for _, f := range []struct {
+		what   string
+		frames func(q *rawQUIC, i int) []byte
+	}{
+		{"PATH_CHALLENGE", func(_ *rawQUIC, i int) (p []byte) {
+			for k := range 120 {
+				p = binary.BigEndian.AppendUint64(append(p, 0x1a), uint64(i*120+k))
+			}
+			return p
+		}},
+		{"NEW_CONNECTION_ID", func(_ *rawQUIC, i int) (p []byte) {
+			for k := range 25 {
+				seq := uint32(1+i*25+k) | 0x80000000
+				p = binary.BigEndian.AppendUint32(append(p, 0x18), seq)
+				p = binary.BigEndian.AppendUint32(p, seq) // retires all before it
+				p = append(append(append(p, 8), randomBytes(8)...), token...)
+			}
+			return p
+		}},
+		{"key updates", func(q *rawQUIC, _ int) []byte { q.update(); return []byte{1} }},
+		{"streams", func(_ *rawQUIC, i int) []byte {
+			p := binary.BigEndian.AppendUint32([]byte{0x0a}, uint32(4*i)|0x80000000)
+			return append(binary.BigEndian.AppendUint16(p, 1000|0x4000), make([]byte, 1000)...)
+		}},
+		{"stream data nobody reads", func(_ *rawQUIC, i int) []byte {
+			p := binary.BigEndian.AppendUint32([]byte{0x0e, 0}, uint32(1000*i)|0x80000000)
+			return append(binary.BigEndian.AppendUint16(p, 1000|0x4000), make([]byte, 1000)...)
+		}},
+		{"CRYPTO gaps", func(_ *rawQUIC, i int) []byte { return cryptoFrame(uint64(1+3*i), make([]byte, 2)) }},
+		{"datagrams that are no records", func(_ *rawQUIC, _ int) []byte { return append([]byte{0x30}, make([]byte, 1000)...) }},
+	} {
+		before, most, closed, frames := liveHeap(), int64(0), 0, 0
+		const conns = 4
+		for range conns {
+			q := rawDial(t, b.LocalAddr(), []byte{0x20, 4, 0x80, 0, 0xFF, 0xFF}) // takes datagrams
+			for i := 0; i < 3000 && q.closed == nil; i++ {
+				q.send(3, f.frames(q, i))
+				frames++
+				if i%100 == 99 {
+					q.drain(time.Millisecond)
+				}
+				if i%1000 == 999 {
+					most = max(most, liveHeap()-before)
+				}
+			}
+			if q.drain(50 * time.Millisecond) {
+				closed++
+			}
+			most = max(most, liveHeap()-before)
+		}
+		faults.Report(t, "H17", mib(most) <= 16, "%s: %d packets on %d connections, %d closed by the node: %+.1f MiB", f.what, frames, conns, closed, mib(most))
+	}
+}
+
+// H18: max_datagram_frame_size of a client that the listener then sends to.
+func TestFaultTinyDatagramLimits(t *testing.T) {
+	for _, size := range []byte{0, 1, 20, 100} {
+		b := startNode(t, loopback)
+		got := accepting(t, b)
+		var parameters []byte
+		if size > 0 {
+			parameters = []byte{0x20, 2, 0x40, size}
+		}
+		q := rawDial(t, b.LocalAddr(), parameters)
+		select {
+		case c := <-got:
+			sent, err := 0, error(nil)
+			for _, n := range []int{32, 64, 100, 1000, 1415} {
+				k, e := c.Path().Send(batchOf(record(n, 1)))
+				sent, err = sent+k, errors.Join(err, e)
+			}
+			time.Sleep(200 * time.Millisecond)
+			st := b.Stats()
+			faults.Report(t, "H18", errors.Is(err, link.ErrTooBig) || st.DatagramTooBig > 0, "%d bytes: room %d; of 5 records %d taken, the others refused as too big, and the connection %s", size, c.Path().Room(),
+				sent-int(st.DatagramTooBig), map[bool]string{true: "lives", false: "ended"}[c.Err() == nil])
+		case <-time.After(2 * time.Second):
+			faults.Report(t, "H18", q.drain(time.Second), "%d bytes: refused", size)
+		}
+	}
+}
+
+// H19: 1-RTT frames where they must not be.
+func TestFaultEarlyFrames(t *testing.T) {
+	t.Run("HANDSHAKE_DONE from a client", func(t *testing.T) {
+		b := startNode(t, loopback)
+		accepting(t, b)
+		q := rawDial(t, b.LocalAddr(), []byte{0x20, 4, 0x80, 0, 0xFF, 0xFF})
+		q.send(3, []byte{0x1e})
+		closed := q.drain(2 * time.Second)
+		faults.Report(t, "H19", closed, "HANDSHAKE_DONE from a client: closed")
+	})
+	for what, early := range map[string][]byte{"HANDSHAKE_DONE": {0x1e}, "a datagram": append([]byte{0x30}, record(100, 1)...), "a stream": {0x0b, 1, 1, 'x'}} {
+		t.Run("early "+what, func(t *testing.T) {
+			a := startNode(t, loopback)
+			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			result := make(chan error, 1)
+			go func() {
+				conn, err := a.Dial(testContext(t), wire.LinkQUIC, c.LocalAddr().(*net.UDPAddr).AddrPort())
+				if err == nil {
+					conn.Close("enough")
+				}
+				result <- err
+			}()
+			q := rawAccept(t, c, []byte{0x20, 4, 0x80, 0, 0xFF, 0xFF}, early)
+			var dialled error
+			for ended := false; !ended; {
+				q.drain(20 * time.Millisecond)
+				select {
+				case dialled = <-result:
+					ended = true
+				default:
+				}
+			}
+			faults.Report(t, "H19", a.in.len() == 0, "%s of a server that has not heard the client's Finished: no panic, %d records delivered, the dial: %v", what, a.in.len(), dialled)
+		})
+	}
+}
+
+// O20: real connections on loopback, both links.
+func TestFaultThousandConnections(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	got := accepting(t, b)
+	reconnect := func(n int, l wire.Link) {
+		for range n {
+			ca, err := a.Dial(testContext(t), l, b.LocalAddr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := ca.OpenStream(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Write([]byte("?")); err != nil {
+				t.Fatal(err)
+			}
+			cb := <-got
+			ca.Close("again")
+			waitDone(t, cb, 5*time.Second)
+		}
+	}
+	count := func() (fds int) {
+		all, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	settle := func() (heap int64, goroutines, fds int) {
+		time.Sleep(4 * time.Second) // QUIC keeps closed connections for three timeouts
+		return liveHeap(), runtime.NumGoroutine(), count()
+	}
+	reconnect(50, wire.LinkQUIC)
+	reconnect(50, wire.LinkUTCP)
+	heap, goroutines, fds := settle()
+	reconnect(700, wire.LinkQUIC)
+	reconnect(300, wire.LinkUTCP)
+	heap2, goroutines2, fds2 := settle()
+	faults.Report(t, "O20", fds2 <= fds && goroutines2 <= goroutines && mib(heap2-heap) <= 2, "700 QUIC and 300 μTCP connections: %d descriptors, before %d; %d goroutines, before %d; live memory %+.2f MiB",
+		fds2, fds, goroutines2, goroutines, mib(heap2-heap))
+}
+
+// T3: 10^5 records through socket buffers of a few KiB, to a reader that dawdles.
+func TestFaultTinySocketBuffers(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	slow := &slowInbox{inbox: b.in}
+	b.Handle(slow)
+	ca, cb, _, _ := connectUTCP(t, a, b, b.LocalAddr())
+	cb.Proven()
+	ca.nc.SetWriteBuffer(2048)
+	cb.nc.SetReadBuffer(2048)
+	const records = 100_000
+	waiting := func() int { ca.mu.Lock(); defer ca.mu.Unlock(); return ca.out.bytes }
+	sent := 0
+	for sent < records {
+		var out wire.Batch
+		for i := range 16 {
+			out.Append(ofNumber(sent + i))
+		}
+		n, err := ca.Path().Send(&out)
+		if sent += n; err != nil {
+			t.Fatal(err)
+		}
+		for waiting() > 32<<10 {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+	eventually(t, 20*time.Second, "the queue is empty", func() bool { return waiting() == 0 })
+	time.Sleep(500 * time.Millisecond)
+	slow.mu.Lock()
+	defer slow.mu.Unlock()
+	faults.Report(t, "T3", slow.wrong == 0 && slow.got > records*9/10 && ca.Err() == nil, "%d records sent, %d arrived, %d too old when their turn came, %d out of frame or order", sent, slow.got,
+		sent-slow.got, slow.wrong)
+}
+
+// ofNumber is a record of a size and content of its own.
+func ofNumber(n int) []byte {
+	rec := make([]byte, 32+n%1200)
+	wire.PutHeader(rec, wire.MakeRecordID([7]byte{1}), uint64(n), wire.SpaceUTCP)
+	for i := 16; i < len(rec); i++ {
+		rec[i] = byte(n * i)
+	}
+	binary.BigEndian.PutUint32(rec[16:], uint32(n))
+	return rec
+}
+
+// A slowInbox checks records, and takes its time.
+type slowInbox struct {
+	inbox *inbox
+	mu    sync.Mutex
+	got   int
+	wrong int
+	next  int64
+}
+
+func (s *slowInbox) Records(_ link.Path, recs [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range recs {
+		n := int64(binary.BigEndian.Uint32(r[16:]))
+		if n < s.next || !bytes.Equal(r, ofNumber(int(n))) {
+			s.wrong++
+		}
+		s.next = n + 1
+		s.got++
+		if s.got%5000 == 0 {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+func (s *slowInbox) Known(id wire.RecordID) bool { return s.inbox.Known(id) }
+func (s *slowInbox) Unreachable(netip.AddrPort)  {}
+
+// T5: 10,000 connections that say nothing, of 625 sources.
+func TestFaultIdleStrangers(t *testing.T) {
+	b := startNode(t, netip.MustParseAddrPort("0.0.0.0:0"))
+	accepting(t, b)
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.LocalAddr().Port()).String()
+	before := liveHeap()
+	const conns = 10_000
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	open, most := 0, int64(0)
+	start := time.Now()
+	for i := range 16 {
+		wg.Go(func() {
+			for k := range conns / 16 {
+				from := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 2, byte(i), byte(k%40 + 1)}), 0))
+				c, err := (&net.Dialer{LocalAddr: from}).Dial("tcp", to)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				open++
+				mu.Unlock()
+				wg.Go(func() { // until the node ends it
+					defer c.Close()
+					c.SetReadDeadline(time.Now().Add(15 * time.Second))
+					if n, err := c.Read(make([]byte, 1)); n > 0 || isTimeout(err) {
+						t.Errorf("%d bytes, %v", n, err)
+					}
+				})
+				if k%100 == 0 {
+					mu.Lock()
+					most = max(most, liveHeap()-before)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	st := b.Stats()
+	faults.Report(t, "T5", mib(most) <= 64 && open == conns, "%d connections of 640 sources: %d refused at once, %d at a time kept at most, all gone %v after the first; live memory %+.1f MiB, the clients' included",
+		open, st.UTCPRefused, maxStrangers, took.Round(100*time.Millisecond), mib(most))
+}

@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
+)
+
+func longPacket(n int) []byte  { b := make([]byte, n); b[0] = 0xC0; return b }
+func shortPacket(n int) []byte { b := make([]byte, n); b[0] = 0x40; return b }
+
+// SPEC 3.4: no more bytes out than in before an address is proven.
+func TestLedgerHoldsOutAgainstIn(t *testing.T) {
+	l := newLedger()
+	a, b := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
+	steps := []struct {
+		in, out int // bytes; of what is sent
+		want    bool
+	}{{0, 40, false}, {1200, 1200, true}, {0, 1, false}, {100, 60, true}, {0, 60, false}, {0, 40, true}}
+	for i, s := range steps {
+		if s.in > 0 {
+			l.heard(a, longPacket(s.in))
+		}
+		if got, _ := l.allows(a, longPacket(s.out)); got != s.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	allows := func(to netip.AddrPort, b []byte) bool { ok, _ := l.allows(to, b); return ok }
+	if allows(a, shortPacket(50)) {
+		t.Error("a short header beyond the account")
+	}
+	l.heard(a, shortPacket(50))
+	if !allows(a, shortPacket(50)) || !allows(b, shortPacket(1452)) {
+		t.Error("short headers: what came in counts, and no account is no limit")
+	}
+	done, again := l.befriend(b), l.befriend(b)
+	done()
+	if !allows(b, longPacket(1452)) {
+		t.Error("b is a friend")
+	}
+	again()
+	if allows(b, longPacket(40)) || len(l.friends) != 0 {
+		t.Error("the friendship is over")
+	}
+}
+
+// A bare acknowledgement does not use up what the first flight of 1200 needs.
+func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
+	l := newLedger()
+	a := netip.MustParseAddrPort("192.0.2.1:1")
+	initial := func(n int) []byte { return initialPacket(n, a).data }
+	l.heard(a, initial(1200))
+	if ok, _ := l.allows(a, initial(60)); ok {
+		t.Error("an acknowledgement took its share")
+	}
+	l.heard(a, initial(1200))
+	for range 2 {
+		if ok, _ := l.allows(a, initial(1200)); !ok {
+			t.Error("the first flight was refused")
+		}
+	}
+	l.heard(a, initial(1452))
+	if ok, _ := l.allows(a, initial(60)); !ok {
+		t.Error("an acknowledgement was refused although there is room")
+	}
+}
+
+// A flood of addresses takes no memory, and costs one that answers at once little.
+func TestLedgerUnderAFlood(t *testing.T) {
+	l := newLedger()
+	kept := 0
+	for i := range 100_000 {
+		var ip [4]byte
+		binary.BigEndian.PutUint32(ip[:], uint32(i))
+		from := netip.AddrPortFrom(netip.AddrFrom4(ip), 7)
+		l.heard(from, longPacket(1200))
+		if i%100 != 99 {
+			continue
+		}
+		var before [4]byte
+		binary.BigEndian.PutUint32(before[:], uint32(i-99))
+		if ok, _ := l.allows(netip.AddrPortFrom(netip.AddrFrom4(before), 7), longPacket(1200)); ok {
+			kept++
+		}
+	}
+	if len(l.accounts) != maxAccounts || kept < 950 {
+		t.Errorf("%d of 1000 have their account a hundred packets later", kept)
+	}
+	faults.Report(t, "H7", true, "the ledger: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
+}
+
+func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
+	for size, want := range map[int]int{1: 1200, 60: 1200, 1199: 1200, 1200: 1200, 1452: 1452} {
+		if got := padded(longPacket(size)); len(got) != want || got[0] != 0xC0 {
+			t.Errorf("%d bytes become %d", size, len(got))
+		}
+	}
+	if got := padded(shortPacket(60)); len(got) != 60 {
+		t.Errorf("a short header becomes %d bytes", len(got))
+	}
+}
