@@ -273,15 +273,16 @@ func TestRandomAdversary(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 4))
 			var mu sync.Mutex
 			var tape [][]byte
+			dice := rand.New(rand.NewPCG(seed, 5)) // the lines', who send at once; under mu
 			record := func(rec []byte) bool {
 				mu.Lock()
 				defer mu.Unlock()
 				if len(tape) < 2000 {
 					tape = append(tape, append([]byte(nil), rec...))
 				} else {
-					tape[rng.IntN(len(tape))] = append([]byte(nil), rec...)
+					tape[dice.IntN(len(tape))] = append([]byte(nil), rec...)
 				}
-				return rng.Float64() < 0.1
+				return dice.Float64() < 0.1
 			}
 			line := memnet.Line{Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Duplicate: 0.2, Drop: record}
 			sa, sb := w.pair(Settings{Heartbeat: time.Second})
