@@ -184,7 +184,8 @@ func (s *Session) settledSize(x *path, now time.Time) {
 		s.settledInUse(x, now)
 		return
 	}
-	if x.size < leastWide {
+	if x.conn != nil || x.size < leastWide {
+		x.size = 0
 		return // it was in use when this was asked
 	}
 	x.Path.(link.Direct).SetRoom(x.size)

@@ -15,6 +15,10 @@ const (
 	bareAck = 100
 	// retryByte is byte 0 of a Retry packet, but for four bits that mean nothing.
 	retryByte = 0xF0
+	// maxCredit is the most that an account holds, bytes: several handshakes, and
+	// not what a long connection from there has brought, which whoever forges the
+	// address afterwards would have sent to it.
+	maxCredit = 64 << 10
 )
 
 // A ledger holds what QUIC sends against what came in: an address that has not
@@ -58,7 +62,7 @@ func (l *ledger) heard(from netip.AddrPort, b []byte) {
 		}
 		*at = account{who: who}
 	}
-	at.credit += len(b)
+	at.credit = min(at.credit+len(b), maxCredit)
 }
 
 // allows says whether b may be sent, and takes it off the account; friend says that

@@ -46,6 +46,25 @@ func TestLedgerHoldsOutAgainstIn(t *testing.T) {
 	}
 }
 
+// What a long connection brought is not there for who forges its address later.
+func TestLedgerKeepsNoFortune(t *testing.T) {
+	l := newLedger()
+	a := netip.MustParseAddrPort("192.0.2.1:1")
+	l.heard(a, longPacket(1200))
+	end := l.befriend(a)
+	for range 10_000 {
+		l.heard(a, shortPacket(1200))
+	}
+	end()
+	sent := 0
+	for ok := true; ok && sent <= 10*maxCredit; sent += 1200 {
+		ok, _ = l.allows(a, longPacket(1200))
+	}
+	if sent > maxCredit+1200 {
+		t.Errorf("%d bytes leave for an address that has not proven itself again", sent)
+	}
+}
+
 // A bare acknowledgement does not use up what the first flight of 1200 needs.
 func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
 	l := newLedger()

@@ -11,8 +11,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
@@ -79,7 +77,9 @@ func NewServer(path string, h Handler, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("the control socket is gone: %w", err), ln.Close())
 	}
 	ending, end := context.WithCancel(context.Background())
-	s := &Server{path: path, file: info, ln: netutil.LimitListener(callerListener{ln}, maxConns), end: end, http: &http.Server{
+	room := newPlaces(callerListener{ln}, maxConns)
+	s := &Server{path: path, file: info, ln: room, end: end, http: &http.Server{
+		ConnState:         room.state,
 		Handler:           named(onlyFor(os.Geteuid(), routes(h, newLongCalls(ending)))),
 		ConnContext:       noteCaller,
 		ReadHeaderTimeout: headerTime,
