@@ -116,6 +116,11 @@ func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
 			t.Errorf("%d bytes become %d", size, len(got))
 		}
 	}
+	retry := longPacket(60)
+	retry[0] = 0xFA
+	if got := padded(retry); len(got) != 60 {
+		t.Errorf("a Retry becomes %d bytes, and its tag is no longer its end", len(got))
+	}
 	if got := padded(shortPacket(60)); len(got) != 60 {
 		t.Errorf("a short header becomes %d bytes", len(got))
 	}
