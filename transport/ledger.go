@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync"
+
+	"github.com/quic-go/quic-go/quicvarint"
 )
 
 const (
@@ -84,16 +86,63 @@ func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
 	return true, false
 }
 
-// padded is a packet of our handshake with zeros behind it, up to the least size
+// padded is a datagram of our handshake with zeros behind it, up to the least size
 // of a first packet: the peer may send us no more than we have sent, and what it
 // has to repeat must fit. A receiver drops what follows the last packet of a
-// datagram. A Retry has no length and ends with its tag, so it is left as it is:
-// a peer gets one on a new connection while its old one makes it a friend still.
+// datagram, if that packet says its length: where it does not, nothing is added.
 func padded(b []byte) []byte {
-	if !isLong(b) || len(b) >= smallPacket || b[0]&0xF0 == retryByte {
+	if len(b) == 0 || len(b) >= smallPacket || !endsKnown(b) {
 		return b
 	}
 	return append(append(make([]byte, 0, smallPacket), b...), make([]byte, smallPacket-len(b))...)
+}
+
+// endsKnown reports whether a datagram consists of packets that say their length.
+// Two kinds do not and end with the datagram: short headers, as the second half of
+// a CONNECTION_CLOSE in a fresh connection has, and a Retry, which a peer gets on
+// a new connection while its old one makes it a friend still.
+func endsKnown(b []byte) bool {
+	for len(b) > 0 {
+		n := longSize(b)
+		if n == 0 || n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// longSize is the size of the packet that b begins with, 0 if it does not say it:
+// first byte, version 4, two ids with their lengths, in an Initial a token with its
+// length, and the length of the rest (RFC 9000 section 17.2).
+func longSize(b []byte) int {
+	if !isLong(b) || b[0]&0xF0 == retryByte {
+		return 0
+	}
+	at := 5
+	for range 2 {
+		if at >= len(b) {
+			return 0
+		}
+		at += 1 + int(b[at])
+	}
+	if b[0]&0x30 == 0 { // Initial
+		at = behind(b, at)
+	}
+	return behind(b, at)
+}
+
+// behind is where what begins at a place with its length as a varint ends; more
+// than there is if it does not fit.
+func behind(b []byte, at int) int {
+	if at >= len(b) {
+		return len(b) + 1
+	}
+	size, n, err := quicvarint.Parse(b[at:])
+	if err != nil || size > uint64(len(b)) {
+		return len(b) + 1
+	}
+	return at + n + int(size)
 }
 
 // befriend exempts an address, until the function it returns is called: one that

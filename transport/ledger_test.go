@@ -1,9 +1,13 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
+
+	"github.com/quic-go/quic-go/quicvarint"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
 )
@@ -110,18 +114,48 @@ func TestLedgerUnderAFlood(t *testing.T) {
 	faults.Report(t, "H7", true, "the ledger: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
 }
 
+// handshakePacket says its length: header, ids of 8 bytes, n bytes of the rest.
+func handshakePacket(n int) []byte {
+	b := append([]byte{0xE3, 0, 0, 0, 1, 8}, make([]byte, 8)...)
+	b = append(append(b, 8), make([]byte, 8)...)
+	return append(quicvarint.Append(b, uint64(n)), make([]byte, n)...)
+}
+
+// initialWithToken is an Initial packet with a token.
+func initialWithToken(token, n int) []byte {
+	b := append([]byte{0xC1, 0, 0, 0, 1, 8}, make([]byte, 8)...)
+	b = append(append(b, 8), make([]byte, 8)...)
+	b = append(quicvarint.Append(b, uint64(token)), make([]byte, token)...)
+	return append(quicvarint.Append(b, uint64(n)), make([]byte, n)...)
+}
+
 func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
-	for size, want := range map[int]int{1: 1200, 60: 1200, 1199: 1200, 1200: 1200, 1452: 1452} {
-		if got := padded(longPacket(size)); len(got) != want || got[0] != 0xC0 {
-			t.Errorf("%d bytes become %d", size, len(got))
+	for name, b := range map[string][]byte{
+		"Handshake":             handshakePacket(60),
+		"Initial":               initialWithToken(0, 60),
+		"Initial with a token":  initialWithToken(100, 60),
+		"Initial and Handshake": slices.Concat(initialWithToken(70, 60), handshakePacket(300)),
+	} {
+		got := padded(b)
+		if len(got) != smallPacket || !bytes.HasPrefix(got, b) || bytes.ContainsFunc(got[len(b):], func(r rune) bool { return r != 0 }) {
+			t.Errorf("%s: %d bytes become %d", name, len(b), len(got))
 		}
 	}
-	retry := longPacket(60)
-	retry[0] = 0xFA
-	if got := padded(retry); len(got) != 60 {
-		t.Errorf("a Retry becomes %d bytes, and its tag is no longer its end", len(got))
-	}
-	if got := padded(shortPacket(60)); len(got) != 60 {
-		t.Errorf("a short header becomes %d bytes", len(got))
+}
+
+// What ends with its datagram would be changed by what stands behind it.
+func TestPacketsWithoutALengthAreNotPadded(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"short header":               shortPacket(60),
+		"Retry":                      append([]byte{0xFA, 0, 0, 0, 1}, make([]byte, 60)...),
+		"Handshake and short header": slices.Concat(handshakePacket(40), shortPacket(30)),
+		"cut off":                    handshakePacket(60)[:50],
+		"cut off in its ids":         handshakePacket(60)[:9],
+		"only a first byte":          {0xC0},
+		"full size":                  handshakePacket(1400),
+	} {
+		if got := padded(b); len(got) != len(b) {
+			t.Errorf("%s: %d bytes become %d", name, len(b), len(got))
+		}
 	}
 }
