@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 const strangerEnv = "L2TUN_TEST_STRANGER"
@@ -50,6 +52,7 @@ func TestOnlyTheOwnerAndRootAreServed(t *testing.T) {
 			t.Errorf("%+v: %d %s", c.from, w.Code, w.Body)
 		}
 	}
+	faults.Report(t, "C11", true, "callers by their credentials: the owner and root alone")
 }
 
 // The mode alone refuses a stranger; opened up by mistake, the kernel's word does.

@@ -6,7 +6,7 @@ func inside() []Case {
 		{ID: "I1", Promise: "inner sources of another peer, own, unassigned, loopback, multicast: dropped and counted, no answer", By: slowly("internal/datapath TestForeignSourceIsDropped, TestEveryForeignSource, internal/e2e TestForeignSourceIsDropped")},
 		{ID: "I2", Promise: "a more specific prefix of another peer wins; the same prefix twice is refused at load", By: by("routing TestTableAgreesWithOracle, internal/config TestBadFilesAreRefusedWithPlaceAndReason")},
 		{ID: "I3", Promise: "IPv4 header lengths 0, 4 and 15, wrong total lengths: no panic, counted", By: by("routing TestPacketsWithWrongLengthsAreRefused, internal/datapath TestOddInnerPackets")},
-		{ID: "I4", Promise: "IPv6 extension chains of 256 bytes and more, jumbograms, truncated: no panic; chains pass unread, the rest is counted", By: by("routing TestPacketsWithWrongLengthsAreRefused, internal/datapath TestOddInnerPackets")},
+		{ID: "I4", Promise: "IPv6 extension chains of 256 bytes and more, jumbograms, truncated: no panic; chains pass unread, the rest is counted", By: by("routing TestPacketsWithWrongLengthsAreRefused, internal/datapath TestOddInnerPackets, TestLongExtensionChainsPass")},
 		{ID: "I5", Promise: "version nibbles 0, 5, 7 and 15, reads of 0 and 1 byte: counted", By: by("internal/datapath TestUnroutedPacketIsCounted, TestOddInnerPackets")},
 		{ID: "I6", Promise: "fragments, first, rest and overlapping: pass unchanged", By: by("internal/datapath TestFragmentsPassUnchanged")},
 		{ID: "I7", Promise: "segment sizes 0 and above the length, ECN, odd tails: taken apart or refused", By: slowly("tun TestOddSuperPacketIsTakenApart, TestReceived, TestWriteRefusesWhatIsNoSuperPacket")},
