@@ -16,6 +16,8 @@ const (
 	silentRounds = 8                // after which an address that never answered is dropped
 	candidateGap = 5 * time.Second  // between rounds of one that does not answer
 	standbyGap   = 15 * time.Second // of a proven path that is not in use
+	restingGap   = time.Minute      // the same while no packets are sent: nobody needs it soon
+	aliveGap     = 5 * time.Minute  // the same of a connection's, which has keepalives of its own
 	returnGap    = time.Second      // of a lost one that answers again
 	settleTime   = 50 * time.Millisecond
 )
@@ -66,8 +68,12 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return returnGap
 	case !x.proven && !x.lost:
 		return candidateGap
+	case now.Sub(link.Time(s.plane.Traffic().LastSent.Load())) <= standbyGap:
+		return standbyGap
+	case x.conn != nil:
+		return aliveGap
 	}
-	return standbyGap
+	return restingGap
 }
 
 // probe sends one round on a path: where direct answers, or is likely to, one
@@ -178,7 +184,8 @@ func (s *Session) settledSize(x *path, now time.Time) {
 		s.settledInUse(x, now)
 		return
 	}
-	if x.size < leastWide {
+	if x.conn != nil || x.size < leastWide {
+		x.size = 0
 		return // it was in use when this was asked
 	}
 	x.Path.(link.Direct).SetRoom(x.size)

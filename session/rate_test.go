@@ -45,11 +45,17 @@ func newMeeting(b testing.TB, n int, carrier wire.Carrier, s session.Settings) *
 	return m
 }
 
-func (m *meeting) node(n int, carrier wire.Carrier, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
+// identity of node n; the hub is 0.
+func (m *meeting) identity(n int) *did.Identity {
 	id, err := did.NewIdentity(binary.LittleEndian.AppendUint64(make([]byte, 24), uint64(n)))
 	if err != nil {
 		m.b.Fatal(err)
 	}
+	return id
+}
+
+func (m *meeting) node(n int, carrier wire.Carrier, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
+	id := m.identity(n)
 	addr := netip.AddrFrom4([4]byte{127, 9, byte(n >> 8), byte(n)})
 	net, err := transport.Listen(transport.Config{Listen: netip.AddrPortFrom(addr, 0)})
 	if err != nil {
@@ -69,6 +75,12 @@ func (m *meeting) node(n int, carrier wire.Carrier, where *did.Static, s session
 func (m *meeting) establish(atATime int) {
 	ctx, cancel := context.WithTimeout(m.b.Context(), 2*time.Minute)
 	defer cancel()
+	m.reach(ctx, atATime)
+	m.await(ctx)
+}
+
+// reach establishes the others' ends.
+func (m *meeting) reach(ctx context.Context, atATime int) {
 	var wg sync.WaitGroup
 	turn := make(chan *session.Manager)
 	for range atATime {
@@ -85,6 +97,10 @@ func (m *meeting) establish(atATime int) {
 	}
 	close(turn)
 	wg.Wait()
+}
+
+// await waits for the hub's ends.
+func (m *meeting) await(ctx context.Context) {
 	for _, s := range m.hub.Sessions() {
 		for s.State() != session.Established && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)

@@ -13,6 +13,12 @@ const (
 	// not take from the account what the first flight needs, which with packets of
 	// 1200 bytes is exactly what came in; that flight acknowledges as well.
 	bareAck = 100
+	// retryByte is byte 0 of a Retry packet, but for four bits that mean nothing.
+	retryByte = 0xF0
+	// maxCredit is the most that an account holds, bytes: several handshakes, and
+	// not what a long connection from there has brought, which whoever forges the
+	// address afterwards would have sent to it.
+	maxCredit = 64 << 10
 )
 
 // A ledger holds what QUIC sends against what came in: an address that has not
@@ -56,7 +62,7 @@ func (l *ledger) heard(from netip.AddrPort, b []byte) {
 		}
 		*at = account{who: who}
 	}
-	at.credit += len(b)
+	at.credit = min(at.credit+len(b), maxCredit)
 }
 
 // allows says whether b may be sent, and takes it off the account; friend says that
@@ -81,9 +87,10 @@ func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
 // padded is a packet of our handshake with zeros behind it, up to the least size
 // of a first packet: the peer may send us no more than we have sent, and what it
 // has to repeat must fit. A receiver drops what follows the last packet of a
-// datagram.
+// datagram. A Retry has no length and ends with its tag, so it is left as it is:
+// a peer gets one on a new connection while its old one makes it a friend still.
 func padded(b []byte) []byte {
-	if !isLong(b) || len(b) >= smallPacket {
+	if !isLong(b) || len(b) >= smallPacket || b[0]&0xF0 == retryByte {
 		return b
 	}
 	return append(append(make([]byte, 0, smallPacket), b...), make([]byte, smallPacket-len(b))...)

@@ -46,6 +46,25 @@ func TestLedgerHoldsOutAgainstIn(t *testing.T) {
 	}
 }
 
+// What a long connection brought is not there for who forges its address later.
+func TestLedgerKeepsNoFortune(t *testing.T) {
+	l := newLedger()
+	a := netip.MustParseAddrPort("192.0.2.1:1")
+	l.heard(a, longPacket(1200))
+	end := l.befriend(a)
+	for range 10_000 {
+		l.heard(a, shortPacket(1200))
+	}
+	end()
+	sent := 0
+	for ok := true; ok && sent <= 10*maxCredit; sent += 1200 {
+		ok, _ = l.allows(a, longPacket(1200))
+	}
+	if sent > maxCredit+1200 {
+		t.Errorf("%d bytes leave for an address that has not proven itself again", sent)
+	}
+}
+
 // A bare acknowledgement does not use up what the first flight of 1200 needs.
 func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
 	l := newLedger()
@@ -96,6 +115,11 @@ func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
 		if got := padded(longPacket(size)); len(got) != want || got[0] != 0xC0 {
 			t.Errorf("%d bytes become %d", size, len(got))
 		}
+	}
+	retry := longPacket(60)
+	retry[0] = 0xFA
+	if got := padded(retry); len(got) != 60 {
+		t.Errorf("a Retry becomes %d bytes, and its tag is no longer its end", len(got))
 	}
 	if got := padded(shortPacket(60)); len(got) != 60 {
 		t.Errorf("a short header becomes %d bytes", len(got))

@@ -100,7 +100,8 @@ func (o *CaptureOptions) open() (io.Writer, func() error, error) {
 	return o.Out, func() error { return nil }, nil
 }
 
-// A lateFile is made with its first bytes.
+// A lateFile is made with its first bytes. One that was there becomes its owner's
+// alone too.
 type lateFile struct {
 	path string
 	f    *os.File
@@ -111,8 +112,19 @@ func (l *lateFile) Write(b []byte) (n int, err error) {
 		if l.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
 			return 0, err
 		}
+		if err := closeToOthers(l.f); err != nil {
+			return 0, err
+		}
 	}
 	return l.f.Write(b)
+}
+
+// closeToOthers leaves devices and pipes as they are.
+func closeToOthers(f *os.File) error {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return f.Chmod(0o600)
 }
 
 func (l *lateFile) Close() error {

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -82,6 +83,16 @@ func TestCaptureToFileAndOut(t *testing.T) {
 	}
 	if info, _ := os.Stat(file); info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode())
+	}
+	open := filepath.Join(t.TempDir(), "open.pcapng")
+	if err := errors.Join(os.WriteFile(open, []byte("an older capture"), 0o644), os.Chmod(open, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := l2tun(t, "capture", open, "--socket", socket); code != 0 {
+		t.Error(code, errs)
+	}
+	if info, _ := os.Stat(open); info.Mode().Perm() != 0o600 {
+		t.Error("others can read a capture in a file that was there:", info.Mode())
 	}
 	if out, _, code := l2tun(t, "capture", "-", "--socket", socket); code != 0 || out != "pcapng" {
 		t.Error(out, code)

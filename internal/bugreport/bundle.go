@@ -54,7 +54,7 @@ func NewCleaner(secrets ...string) *Cleaner {
 	return &Cleaner{strings.NewReplacer(pairs...), []*regexp.Regexp{
 		regexp.MustCompile(`l2tun-key-v1[ \t]+\S+`),
 		regexp.MustCompile(`l2tun:join\?[^\s"']+`),
-		regexp.MustCompile(`(?i)\b((?:[a-z0-9]+[_-])*(?:token|secret|seed|psk|password|passphrase|private[_-]?key)s?"?\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|\[[^\]\n]*\]|[^\s,}"']+)`),
+		regexp.MustCompile(`(?i)\b((?:[a-z0-9]+[_-])*(?:token|secret|seed|psk|password|passphrase|private[_-]?key)s?\\?"?\s*[=:]\s*)(?:\\"(?:[^"\\\n]|\\[^"\n])*\\?"|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|[^\s,}"']+)`),
 	}}
 }
 

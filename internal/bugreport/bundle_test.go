@@ -50,9 +50,11 @@ func TestNoSecretIsInTheBundle(t *testing.T) {
 	for name, s := range secret {
 		fmt.Fprintf(&log, "before %s %s after\n", name, s)
 	}
-	others := []string{"Zm9yZ290dGVu", "hunter2x", "eyJhbGciOi", "l1stOfTok", "0therSeed"}
+	others := []string{"Zm9yZ290dGVu", "hunter2x", "eyJhbGciOi", "l1stOfTok", "0therSeed", "qu0tedOnce", "in a mess4ge", "hal1f", "0therHal1f"}
 	log.WriteString("l2tun-key-v1 " + others[0] + " end\n" + `password = "` + others[1] + `" # a comment` + "\n" +
 		`{"invite_token":"` + others[2] + `","peer":"bob"}` + "\ntokens = [\"" + others[3] + "\"]\n" +
+		`msg="join: token=\"` + others[5] + `\" refused" more=1` + "\n" + `{"msg":"it said {\"secret\":\"` + others[6] + `\"}","level":"INFO"}` + "\n" +
+		`password = "` + others[7] + `\"` + others[8] + `" # two` + "\n" +
 		"msg=x psk: " + others[4] + " state=failed\nlink l2tun:join?did=x&token=abc&at=1.2.3.4:5 sent\n")
 	var b bytes.Buffer
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -72,7 +74,7 @@ func TestNoSecretIsInTheBundle(t *testing.T) {
 			t.Errorf("%s is in %q", s, text)
 		}
 	}
-	for _, s := range []string{"# a comment", `"peer":"bob"`, "state=failed", " end\n", " sent\n"} {
+	for _, s := range []string{"# a comment", " refused\" more=1", `"level":"INFO"}`, "# two", `"peer":"bob"`, "state=failed", " end\n", " sent\n"} {
 		if !strings.Contains(text, s) {
 			t.Errorf("%q is not in %q", s, text)
 		}

@@ -92,12 +92,27 @@ func parseEndpoint(s string) (string, error) {
 		if addr.IsUnspecified() || addr.IsMulticast() {
 			return "", fmt.Errorf("nothing can be sent to %s; give the peer's own address", addr)
 		}
-		return s, nil
+		return s, checkZone(addr.Zone())
 	}
 	if !validHost(host) {
 		return "", fmt.Errorf("%q has neither an IP address nor a host name before the port", s)
 	}
 	return s, nil
+}
+
+// checkZone holds the zone of an address, in which netip takes anything, to what
+// an interface may be called: endpoints come from strangers too, by a link and
+// with a join, and people read them on terminals.
+func checkZone(zone string) error {
+	if len(zone) > maxInterface {
+		return fmt.Errorf("%q after the %% is no interface: it is longer than %d bytes", zone, maxInterface)
+	}
+	for _, c := range zone {
+		if c <= ' ' || c > '~' || strings.ContainsRune("/:%\"", c) {
+			return fmt.Errorf("%q after the %% is no interface: %q is not allowed in it", zone, c)
+		}
+	}
+	return nil
 }
 
 // splitPort cuts "HOST:PORT" and checks the port.

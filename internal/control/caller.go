@@ -52,11 +52,18 @@ func onlyFor(owner int, next http.Handler) http.Handler {
 		c, _ := r.Context().Value(callerKey{}).(caller)
 		switch {
 		case !c.known:
-			fail(w, http.StatusForbidden, fmt.Errorf("the system does not say who calls; the node serves root and its own user (uid %d)", owner))
+			refuseCaller(w, fmt.Errorf("the system does not say who calls; the node serves root and its own user (uid %d)", owner))
 		case c.uid != 0 && c.uid != owner:
-			fail(w, http.StatusForbidden, fmt.Errorf("this node serves root and its own user (uid %d), not uid %d", owner, c.uid))
+			refuseCaller(w, fmt.Errorf("this node serves root and its own user (uid %d), not uid %d", owner, c.uid))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// refuseCaller ends the connection too: refused ones must not take the places of
+// the owner's.
+func refuseCaller(w http.ResponseWriter, err error) {
+	w.Header().Set("Connection", "close")
+	fail(w, http.StatusForbidden, err)
 }

@@ -51,6 +51,9 @@ func TestOnlyTheOwnerAndRootAreServed(t *testing.T) {
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%+v: %d %s", c.from, w.Code, w.Body)
 		}
+		if closes := w.Header().Get("Connection") == "close"; closes != (c.code == 403) {
+			t.Errorf("%+v: the connection of one who is refused must not stay, and only that: %v", c.from, closes)
+		}
 	}
 	faults.Report(t, "C11", true, "callers by their credentials: the owner and root alone")
 }

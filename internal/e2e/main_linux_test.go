@@ -18,6 +18,10 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 // run builds the program once and runs the tests against it.
 func run(m *testing.M) int {
+	if os.Getenv(defaultBuffersEnv) != "" {
+		fmt.Fprintln(os.Stderr, execWithDefaultBuffers(os.Args[1:]))
+		return 1
+	}
 	if err := ownRuntimeDir(); err != nil {
 		fmt.Fprintln(os.Stderr, err) // newWorld skips or fails each test
 	}

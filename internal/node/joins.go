@@ -59,14 +59,14 @@ func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte 
 	return invite.NewAnswer(refused)
 }
 
-// errBeforeRestart: applying the file would not only add a peer.
-var errBeforeRestart = errors.New("node: the config file has changes that are not in use")
+// errNotInUse: applying the file would not only add a peer.
+var errNotInUse = errors.New("node: the config file has changes that are not in use: l2tun reload takes them up")
 
 // admit makes the asker a peer. The invitation is claimed first, for this DID
 // alone: a process that dies in between leaves one that only the same node can go
 // on with. Whatever fails after that is undone.
 func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
-	c, reason, err := j.current()
+	c, reason, err := j.current(asker)
 	if err != nil {
 		return reason, err
 	}
@@ -104,8 +104,9 @@ func owns(p *config.Peer, granted []string) bool {
 }
 
 // current is the config file, if applying it would change nothing that an
-// invitation has no right to change.
-func (j *joins) current() (*config.Config, invite.Reason, error) {
+// invitation has no right to change: what the owner has edited and not taken up,
+// or tried and not confirmed, is not for a node that joins to put into use.
+func (j *joins) current(asker did.DID) (*config.Config, invite.Reason, error) {
 	c, err := config.Load(j.n.o.ConfigPath)
 	if err != nil {
 		return nil, invite.Failed, err
@@ -113,10 +114,22 @@ func (j *joins) current() (*config.Config, invite.Reason, error) {
 	if j.n.confirm.pending() {
 		return nil, invite.Busy, errPending()
 	}
-	if err := sameBase(j.n.config.Load(), c); err != nil {
-		return nil, invite.Failed, errors.Join(errBeforeRestart, err)
+	used := j.n.config.Load()
+	if err := sameBase(used, c); err != nil {
+		return nil, invite.Failed, errors.Join(errNotInUse, err)
+	}
+	if withoutPeer(used, asker).Digest() != withoutPeer(c, asker).Digest() {
+		return nil, invite.Failed, errNotInUse
 	}
 	return c, "", nil
+}
+
+// withoutPeer is a config without one peer: one that was written down and not taken
+// up is an interrupted join's.
+func withoutPeer(c *config.Config, d did.DID) *config.Config {
+	rest := *c
+	rest.Peers = slices.DeleteFunc(slices.Clone(c.Peers), func(p config.Peer) bool { return p.DID == d })
+	return &rest
 }
 
 // add writes the peer down and takes it up; a peer that cannot be used is not

@@ -15,7 +15,7 @@ func node() *control.Status {
 	return &control.Status{Interface: "l2tun0", DID: "did:morpheus:zQmYwAPJzv5CZsnAzt8auVZRn1pfejgNdWXLsQYpTkKPWb", Listen: "[::]:4242",
 		Addresses: []string{"fdcc:1234:5678:9abc:def0:1234:5678:9abc/128", "10.9.0.1/24"}, Peers: []control.Peer{
 			{DID: "did:morpheus:zb", Name: "berlin", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
-				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, RxBytes: 1268777, TxBytes: 864256, RxRate: 2048, TxRate: 10, Queued: 1,
+				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, MTU: 1420, RxBytes: 1268777, TxBytes: 864256, RxRate: 2048, TxRate: 10, Queued: 1,
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}},
 			{DID: "did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB", State: "failed", Reason: "timeout", Endpoint: "[2001:db8:1234:5678:9abc:def0:1234:5678]:4242"},
 			{Name: "oslo", State: "established", Link: "utcp", Carrier: "utcp", Prefer: "direct"},
@@ -29,7 +29,7 @@ func TestStatusAt80Columns(t *testing.T) {
   listening on [::]:4242
 
 berlin  established  quic, direct  192.0.2.1:4242
-  rtt 1.2 ms, in 2.0 KiB/s, out 10 B/s, total 1.2 MiB in, 844 KiB out,
+  rtt 1.2 ms, in 2.0 KiB/s, out 10 B/s, total 1.2 MiB in, 844 KiB out, mtu 1420,
   handshake 1h01m ago, epoch 3 for 1m12s
   1 packet waiting for a path; dropped 1 bad_source, 2 replayed
 did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB  failed (timeout)

@@ -69,6 +69,9 @@ func vitals(s *control.Peer) (parts []string) {
 		parts = append(parts, "in "+Rate(s.RxRate), "out "+Rate(s.TxRate),
 			fmt.Sprintf("total %s in, %s out", humanize.IBytes(s.RxBytes), humanize.IBytes(s.TxBytes)))
 	}
+	if s.MTU > 0 {
+		parts = append(parts, fmt.Sprintf("mtu %d", s.MTU))
+	}
 	if s.Handshakes > 0 {
 		parts = append(parts, "handshake "+health.Age(time.Duration(s.HandshakeAgeMS)*time.Millisecond)+" ago")
 	}
