@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/faults"
@@ -38,7 +39,7 @@ func TestHostileNamesAreRefused(t *testing.T) {
 		}
 		_, err := Load(file)
 		var ce *Error
-		if !errors.As(err, &ce) || !strings.HasPrefix(err.Error(), file+":") || strings.ContainsAny(err.Error(), "\n\x1b\x00\xff") || strings.ContainsRune(err.Error(), '\u202E') {
+		if !errors.As(err, &ce) || !strings.HasPrefix(err.Error(), file+":") || strings.ContainsAny(err.Error(), "\n\x1b\x00") || !utf8.ValidString(err.Error()) || strings.ContainsRune(err.Error(), '\u202E') {
 			t.Errorf("%.60q: %q", text, err)
 			continue
 		}

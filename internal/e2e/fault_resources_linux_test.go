@@ -294,6 +294,7 @@ func TestFaultOldAndNew(t *testing.T) {
 			w.ok(w.R.DropUDP())
 			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
 			a.waitCarrier(b, "utcp", 15*time.Second)
+			b.waitCarrier(a, "utcp", 15*time.Second)
 			p.stop()
 			w.pings(w.A, b.v4, 10)
 			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, "%s: session, both families, rotation from each end, message, 10 MB, fallback", c.name)
