@@ -81,6 +81,9 @@ func LoadKeyFile(path string) (*Identity, error) {
 	if err := checkFile(f, path); err != nil {
 		return nil, err
 	}
+	if err := checkFolder(path); err != nil {
+		return nil, err
+	}
 	text, err := io.ReadAll(io.LimitReader(f, keyFileMax))
 	if err != nil {
 		return nil, fmt.Errorf("did: cannot read the key file %s: %w", path, plain(err))
@@ -108,6 +111,19 @@ func checkFile(f *os.File, path string) error {
 		return fmt.Errorf("%w: %s belongs to another user", ErrKeyFile, path)
 	case mode.Perm()&0o077 != 0:
 		return fmt.Errorf("%w: %s can be read or written by others (mode %04o); run chmod 600 on it", ErrKeyFile, path, mode.Perm())
+	}
+	return nil
+}
+
+// checkFolder refuses a folder in which others can put another file in the key's
+// place. In one with the sticky bit they cannot.
+func checkFolder(path string) error {
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("did: cannot look at the folder of the key file %s: %w", path, plain(err))
+	}
+	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%w: %s lies in a folder that others can write to (mode %04o); take that from them with chmod go-w", ErrKeyFile, path, info.Mode().Perm())
 	}
 	return nil
 }

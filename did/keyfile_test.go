@@ -146,6 +146,23 @@ func TestLoadRefuses(t *testing.T) {
 	faults.Report(t, "C8", true, "links, FIFOs, folders, empty, long and malformed key files: refused in one line")
 }
 
+func TestLoadRefusesAFolderOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "key")
+	if _, err := GenerateKeyFile(path); err != nil {
+		t.Fatal(err)
+	}
+	for mode, good := range map[fs.FileMode]bool{0o700: true, 0o755: true, 0o770: false, 0o707: false, 0o777: false, 0o777 | fs.ModeSticky: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadKeyFile(path)
+		if good != (err == nil) || err != nil && (!errors.Is(err, ErrKeyFile) || strings.Count(err.Error(), path) != 1) {
+			t.Errorf("a folder of mode %v: %v", mode, err)
+		}
+	}
+}
+
 func TestLoadRefusesAFileOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to give a file away")

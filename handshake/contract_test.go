@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -237,4 +238,30 @@ func TestReasonsHaveNames(t *testing.T) {
 	if Refusal(99).String() != "reason 99" {
 		t.Error("an unknown reason has no text")
 	}
+}
+
+// A responder answers at most five rotations a second (SPEC 5.2): what that costs.
+func TestAnsweringRotationsCostsLittle(t *testing.T) {
+	w := rotationWorld(t)
+	m1r, err := w.initiator().Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const answers = 200
+	start := time.Now()
+	for range answers {
+		r := w.responder()
+		if _, _, err := r.Read(nil, m1r); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.Accept(nil, w.pb); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := time.Since(start) / answers
+	share := 5 * each.Seconds() * 100
+	if share > 50 { // of a processor, on a machine with other work
+		t.Errorf("five answers a second take %.1f %% of a processor", share)
+	}
+	faults.Report(t, "R12", share <= 5, "an answer takes %v: five a second are %.2f %% of a processor", each.Round(time.Microsecond), share)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // The answered epoch lives until it is confirmed, replaced, or the hard stop.
@@ -70,6 +72,7 @@ func TestAPacketWakesAnIdleEpoch(t *testing.T) {
 	}
 	s.note(s.m.Tick(s.now))
 	s.want("2m30s start 2 1>2 attempt 1")
+	faults.Report(t, "R9", true, "a packet on an idle epoch past its time: it leaves, and the rotation starts at the next tick")
 }
 
 func TestJitterDelaysByAtMostFiveSeconds(t *testing.T) {

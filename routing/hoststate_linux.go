@@ -36,7 +36,7 @@ func (s hostState) read(kind uint16, data []byte, ignore []int) Change {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return Change{Addresses: s.readAddress(kind == unix.RTM_NEWADDR, data, ignore)}
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return Change{Links: s.readLink(kind == unix.RTM_NEWLINK, data, ignore)}
+		return s.readLink(kind == unix.RTM_NEWLINK, data, ignore)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		return Change{Routes: foreignRoute(data, ignore)}
 	}
@@ -72,12 +72,18 @@ func (s hostState) address(index int, ip []byte, flags uint32, is bool) bool {
 	return update(s.addresses, addressKey{index, a.Unmap()}, flags&addressFlags, is)
 }
 
-func (s hostState) readLink(is bool, data []byte, ignore []int) bool {
+func (s hostState) readLink(is bool, data []byte, ignore []int) Change {
 	if len(data) < unix.SizeofIfInfomsg {
-		return false
+		return Change{}
 	}
 	msg := nl.DeserializeIfInfomsg(data)
-	return !slices.Contains(ignore, int(msg.Index)) && s.link(int(msg.Index), msg.Flags, is)
+	index := int(msg.Index)
+	before, known := s.links[index]
+	changed := s.link(index, msg.Flags, is)
+	if !slices.Contains(ignore, index) {
+		return Change{Links: changed}
+	}
+	return Change{OwnGone: !is, OwnUp: is && known && before&unix.IFF_UP == 0 && msg.Flags&unix.IFF_UP != 0}
 }
 
 func (s hostState) link(index int, flags uint32, is bool) bool {

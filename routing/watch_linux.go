@@ -16,14 +16,19 @@ type Change struct {
 	Addresses bool // an address came, went, became usable or deprecated
 	Routes    bool // a route that is not ours and not the kernel's local one
 	Links     bool // an interface came, went, or got or lost its carrier
+
+	// Of the interfaces to ignore:
+	OwnGone bool // one was deleted or has left this network namespace
+	OwnUp   bool // one is up again that was down: the kernel has dropped its routes
 }
 
 func (c Change) merge(o Change) Change {
-	return Change{c.Addresses || o.Addresses, c.Routes || o.Routes, c.Links || o.Links}
+	return Change{c.Addresses || o.Addresses, c.Routes || o.Routes, c.Links || o.Links, c.OwnGone || o.OwnGone, c.OwnUp || o.OwnUp}
 }
 
 // Watch reports changes of addresses, routes and links in the network namespace
-// of the calling thread, except those of the interfaces to ignore (our own).
+// of the calling thread, except those of the interfaces to ignore (our own), of
+// which only their end and their coming up again are told.
 // The first Change after silence comes at once; those that nobody has taken yet
 // are merged. The channel is closed when the watching goroutine has ended:
 // after ctx, or early if the kernel's socket failed.
@@ -99,7 +104,7 @@ func (w *watcher) receive() (Change, error) {
 	switch {
 	case errors.Is(err, unix.ENOBUFS):
 		w.state = newHostState()
-		return Change{true, true, true}, nil
+		return Change{Addresses: true, Routes: true, Links: true}, nil
 	case errors.Is(err, unix.EINTR):
 		return Change{}, nil
 	case err != nil:

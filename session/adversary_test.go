@@ -38,7 +38,6 @@ func TestRandomAdversary(t *testing.T) {
 			line := memnet.Line{Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Duplicate: 0.2, Drop: record}
 			sa, sb := w.pair(Settings{Heartbeat: time.Second})
 			w.net.SetAll(line)
-			before := sa.Status().Handshakes + sb.Status().Handshakes
 			for range 300 {
 				events++
 				switch rng.IntN(4) {
@@ -81,10 +80,13 @@ func TestRandomAdversary(t *testing.T) {
 			if a, b := sa.Status(), sb.Status(); a.Epoch != b.Epoch || a.Endpoint != w.b.addr || b.Endpoint != w.a.addr {
 				t.Errorf("seed %d: %+v\n%+v", seed, a, b)
 			}
-			if after := sa.Status().Handshakes + sb.Status().Handshakes; after != before {
-				t.Errorf("seed %d: %d full handshakes, before %d: replays started one", seed, after, before)
+			// A heartbeat that was lost brings on a second link, whose resumption may
+			// find its secret replaced by a rotation: then a full handshake follows, which
+			// both ends count. One that a replay had started would stand at one end only.
+			if a, b := sa.Status().Handshakes, sb.Status().Handshakes; a != b {
+				t.Errorf("seed %d: %d and %d full handshakes: one has no other end", seed, a, b)
 			}
 		})
 	}
-	faults.Report(t, "M4", true, "%d runs, %d events: every message acknowledged, every rotation done, no full handshake more, endpoints unmoved", runs, events)
+	faults.Report(t, "M4", true, "%d runs, %d events: every message acknowledged, every rotation done, each full handshake has two ends, endpoints unmoved", runs, events)
 }

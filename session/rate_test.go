@@ -19,7 +19,7 @@ import (
 // A meeting is a hub and others who know each other, on loopback, without
 // devices, and nobody has begun yet.
 type meeting struct {
-	b      *testing.B
+	b      testing.TB
 	hub    *session.Manager
 	others []*session.Manager
 	hubDID did.DID
@@ -28,7 +28,7 @@ type meeting struct {
 
 // newMeeting gives each node an address of its own, so that none is held back as
 // a stranger who asks too often.
-func newMeeting(b *testing.B, n int, carrier wire.Carrier, s session.Settings) *meeting {
+func newMeeting(b testing.TB, n int, carrier wire.Carrier, s session.Settings) *meeting {
 	m := &meeting{b: b}
 	where := new(did.Static)
 	m.hub, m.hubDID = m.node(0, carrier, where, s)

@@ -200,15 +200,16 @@ func TestFaultThousandConnections(t *testing.T) {
 		fds2, fds, goroutines2, goroutines, mib(heap2-heap))
 }
 
-// T3: 10^5 records through socket buffers of a few KiB, to a reader that dawdles.
+// T3: 10^5 records through socket buffers smaller than a segment, to a reader that
+// dawdles.
 func TestFaultTinySocketBuffers(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	slow := &slowInbox{inbox: b.in}
 	b.Handle(slow)
 	ca, cb, _, _ := connectUTCP(t, a, b, b.LocalAddr())
 	cb.Proven()
-	ca.nc.SetWriteBuffer(2048)
-	cb.nc.SetReadBuffer(2048)
+	ca.nc.SetWriteBuffer(32 << 10) // less than loopback's segments of 64 KiB, TCP would crawl
+	cb.nc.SetReadBuffer(32 << 10)
 	const records = 100_000
 	waiting := func() int { ca.mu.Lock(); defer ca.mu.Unlock(); return ca.out.bytes }
 	sent := 0

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 const strangerEnv = "L2TUN_TEST_STRANGER"
@@ -53,6 +55,7 @@ func TestOnlyTheOwnerAndRootAreServed(t *testing.T) {
 			t.Errorf("%+v: the connection of one who is refused must not stay, and only that: %v", c.from, closes)
 		}
 	}
+	faults.Report(t, "C11", true, "callers by their credentials: the owner and root alone")
 }
 
 // The mode alone refuses a stranger; opened up by mistake, the kernel's word does.

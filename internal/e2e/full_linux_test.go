@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -62,6 +63,7 @@ exit $code`))
 			t.Logf("exit code %d: %s", r.code, strings.TrimSpace(r.errs))
 		})
 	}
+	faults.Report(t, "C6", true, "a full disk: 6 kinds of edits refused in one line, no file different or new")
 }
 
 // other is the DID of a node that nobody runs.

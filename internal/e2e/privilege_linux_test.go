@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -124,6 +125,7 @@ func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
 			b.gone()
 		})
 	}
+	faults.Report(t, "C14", true, "built with and without cgo: CAP_NET_ADMIN alone, with port 443 CAP_NET_BIND_SERVICE too, on every thread; peers, routes and reloads work")
 }
 
 // comesAndGoes adds a peer to a running node and removes it again, with its
@@ -185,6 +187,7 @@ func TestAnotherUserIsRefusedOnTheControlSocket(t *testing.T) {
 	w.must(w.A, "status", "--socket", a.socket)
 	a.down()
 	a.gone()
+	faults.Report(t, "C11", true, "another user: refused by the socket and by the program")
 }
 
 func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
@@ -206,4 +209,5 @@ func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
 		w.ok(os.Chown(key, 0, 0))
 	}
 	w.noInterface(w.A, a.iface)
+	faults.Report(t, "C8", true, "the program: a link, a FIFO, another user as owner: code 2, one line")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -103,6 +104,7 @@ func TestBothEndsRotateAtOnce(t *testing.T) {
 			w.rotateCrosswise(a, b, 10)
 		})
 	}
+	faults.Report(t, "R4", true, "the program, 10 crossings on each carrier: no ping lost")
 }
 
 // rotateCrosswise rotates from both ends at once, so many times, under pings of

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A Case is one entry of the catalogue. Exactly one of By, Cut, Cannot and Open is
+// A Case is one entry of the catalogue. Exactly one of By, Cut and Cannot is
 // set.
 type Case struct {
 	ID      string
@@ -23,7 +23,6 @@ type Case struct {
 
 	Cut    string // the design has cut what the case names: which decision
 	Cannot string // what the kernel lacks
-	Open   bool   // not all of its tests are written
 }
 
 // A Test is a Go test by the folder of its package and its name.
@@ -66,8 +65,8 @@ func (c Case) Quick() bool {
 	return len(c.By) > 0
 }
 
-// written are the cases as their groups have them, with all the tests they name.
-func written() (all []Case) {
+// Catalogue returns all cases in the catalogue's order.
+func Catalogue() (all []Case) {
 	for _, group := range [][]Case{rekey(), outage(), fallback(), lossy(), hostile(), framing(), inside(), lan(), resources(), scale()} {
 		all = append(all, group...)
 	}

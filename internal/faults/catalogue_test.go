@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -32,7 +31,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 			t.Errorf("case %d is %s, not %s", i, c.ID, want[i])
 		}
 		ways := 0
-		for _, is := range []bool{len(c.By) > 0, c.Cut != "", c.Cannot != "", c.Open} {
+		for _, is := range []bool{len(c.By) > 0, c.Cut != "", c.Cannot != ""} {
 			if is {
 				ways++
 			}
@@ -51,9 +50,9 @@ func TestCatalogueIsWhole(t *testing.T) {
 
 // A test that was renamed must not leave its case behind.
 func TestEveryNamedTestExists(t *testing.T) {
-	declared, missing := make(map[string]map[string]bool), make(map[string]bool)
+	declared := make(map[string]map[string]bool)
 	line := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	for _, c := range written() {
+	for _, c := range Catalogue() {
 		for _, test := range c.By {
 			if declared[test.Pkg] == nil {
 				declared[test.Pkg] = make(map[string]bool)
@@ -72,16 +71,8 @@ func TestEveryNamedTestExists(t *testing.T) {
 				}
 			}
 			if !declared[test.Pkg][test.Name] {
-				missing[c.ID] = true
-				if !slices.Contains(unshown(), c.ID) {
-					t.Errorf("%s: there is no %s", c.ID, test)
-				}
+				t.Errorf("%s: there is no %s", c.ID, test)
 			}
-		}
-	}
-	for _, id := range unshown() {
-		if !missing[id] && id != "M4" {
-			t.Errorf("%s: all its tests are there; take it off the list of open ones", id)
 		}
 	}
 }

@@ -95,6 +95,18 @@ func (n *node) apply(c *config.Config) error {
 	return errors.Join(errs...)
 }
 
+// remake gives an interface that was down its addresses and routes again.
+func (n *node) remake() error {
+	n.reloads.Lock()
+	defer n.reloads.Unlock()
+	c := n.config.Load()
+	var errs []error
+	for _, a := range n.addresses(c) {
+		errs = append(errs, n.dev.AddAddress(a))
+	}
+	return errors.Join(append(errs, n.kernel.Undo(), n.apply(c))...)
+}
+
 func find(peers []config.Peer, d did.DID) *config.Peer {
 	for i := range peers {
 		if peers[i].DID == d {

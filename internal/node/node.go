@@ -116,7 +116,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startDiscovery(c); err != nil {
 		return err
 	}
-	if err := n.startOutside(); err != nil {
+	if err := n.startOutside(fail); err != nil {
 		return err
 	}
 	if err := n.confirmStart(fail); err != nil {

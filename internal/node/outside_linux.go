@@ -20,7 +20,7 @@ const (
 
 // startOutside tells the sessions what happens to the host: that it slept, and
 // that its addresses or routes have changed.
-func (n *node) startOutside() error {
+func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	changes, err := routing.Watch(ctx, n.dev.Index())
 	if err != nil {
@@ -31,7 +31,7 @@ func (n *node) startOutside() error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.watch(ctx, changes, clock)
+		n.watch(ctx, changes, clock, fail)
 	}()
 	n.defers(func() {
 		cancel()
@@ -43,7 +43,7 @@ func (n *node) startOutside() error {
 	return nil
 }
 
-func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps) {
+func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps, fail context.CancelCauseFunc) {
 	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
 	sampling := time.NewTicker(rateWindow)
@@ -64,6 +64,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 				changes = nil
 				continue
 			}
+			if n.ownChanged(c, fail); !c.Addresses && !c.Routes && !c.Links {
+				continue
+			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			n.manager.NetworkChanged()
 			n.discovery.Changed()
@@ -75,6 +78,21 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 			look()
 		case now := <-sampling.C:
 			n.rates.take(n.manager.Sessions(), now)
+		}
+	}
+}
+
+// ownChanged ends the node whose interface was taken away, and brings back what
+// the kernel dropped while it was down.
+func (n *node) ownChanged(c routing.Change, fail context.CancelCauseFunc) {
+	switch {
+	case c.OwnGone:
+		fail(fmt.Errorf("interface %s was deleted or moved away", n.dev.Name()))
+	case c.OwnUp:
+		if err := n.remake(); err != nil {
+			n.log.Warn("the interface is up again, and not all of it could be brought back", "error", err)
+		} else {
+			n.log.Info("the interface is up again")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -251,6 +252,7 @@ func TestInterop(t *testing.T) {
 			p.shortSecond(t, handshake.Resumption(in.ID), resumption(in.ID[:]), in.Secret)
 		}
 	}
+	faults.Report(t, "M6", true, "a second implementation from SPEC.md completes handshakes with the product in both roles")
 }
 
 // The answers that are no handshake: NOT_ME, UNKNOWN_PREKEY, REFUSED, UNKNOWN.

@@ -1,0 +1,325 @@
+//go:build faults
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/lab"
+)
+
+// C3: 64 descriptors, and a stranger who takes those that are left by TCP.
+func TestFaultFewDescriptors(t *testing.T) {
+	w := newWorld(t, lab.Shape{Routed: true, C: true})
+	a, b := w.node(w.A), w.node(w.B)
+	a.knows(b, b.endpoint4())
+	b.knows(a, "")
+	b.start()
+	w.ok(unix.Prlimit(b.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: 64}, nil))
+	w.eventually(20*time.Second, "B answers", func() bool { _, err := control.New(b.socket).Status(t.Context()); return err == nil })
+	a.up()
+	w.established(a, b)
+	before, cpu := a.session(b), b.cpu()
+	lines := b.logLines()
+	var conns []net.Conn
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		c, err := w.C.DialTCP(ctx, netip.AddrPortFrom(w.B.IP4, port))
+		cancel()
+		if err == nil {
+			conns = append(conns, c)
+		}
+	}
+	for range 100 {
+		c, err := net.Dial("unix", b.socket)
+		if err != nil {
+			break
+		}
+		conns = append(conns, c)
+	}
+	w.pings(w.A, b.v4, 20)
+	time.Sleep(2 * time.Second)
+	most := b.fds()
+	busy, logged := b.cpu()-cpu, b.logLines()-lines
+	for _, c := range conns {
+		c.Close()
+	}
+	w.eventually(20*time.Second, "B answers again", func() bool { _, err := control.New(b.socket).Status(t.Context()); return err == nil })
+	w.sameSession(a, b, before)
+	faults.Report(t, "C3", busy < 2*time.Second && logged < 100, "%d connections, %d of 64 descriptors in use: pings pass, %v of CPU, %d log lines; the control socket answers when they are gone", len(conns), most, ms(busy), logged)
+}
+
+// C5, M2: a node with 100 peers in a cgroup of 64 MiB; then its network is away for
+// a while, and all of them return at once.
+func TestFaultHundredPeers(t *testing.T) {
+	const peers = 100
+	w := newWorld(t, lab.Shape{Routed: true})
+	a := w.node(w.A)
+	others := w.star(a, peers)
+	for _, p := range others {
+		a.knows(p, p.endpoint4())
+	}
+	w.allUp(others)
+	group := w.memoryGroup(64 << 20)
+	a.start()
+	w.ok(os.WriteFile(filepath.Join(group, "cgroup.procs"), fmt.Append(nil, a.cmd.Process.Pid), 0o600))
+	w.eventually(30*time.Second, "A answers", func() bool { _, err := control.New(a.socket).Status(t.Context()); return err == nil })
+	a.reaches(others, 60*time.Second)
+	m := a.watchMemory()
+	var streams []*counted
+	for _, p := range others {
+		streams = append(streams, w.counted(w.A, p.host, p.v4, 1000, 20))
+	}
+	sent, lost := 0, 0 // the streams end one after the other, which takes long enough
+	for _, s := range streams {
+		got := s.end()
+		sent, lost = sent+got.sent, lost+got.lost
+	}
+	_, peak := m.grown()
+	faults.Report(t, "C5", alive(a), "%d peers, %d packets through them, %d lost: memory %.1f MiB at most within 64 MiB, not killed", peers, sent, lost, peak)
+
+	w.ok(w.R.DropAll())
+	w.eventually(90*time.Second, "every peer is lost", func() bool {
+		for _, p := range a.status().Peers {
+			if isUp(p) {
+				return false
+			}
+		}
+		return true
+	})
+	time.Sleep(2 * time.Second)
+	var pingers []*pinger
+	for _, p := range others {
+		pingers = append(pingers, w.pinging(w.A, p.v4, 500*time.Millisecond))
+	}
+	w.ok(w.R.Allow())
+	took := a.reaches(others, 30*time.Second)
+	for _, p := range pingers {
+		p.stop()
+	}
+	if len(took) < peers {
+		t.Fatalf("%d of %d are back", len(took), peers)
+	}
+	spread := took[peers-1] - took[0]
+	faults.Report(t, "M2", took[peers-1] <= 10*time.Second && spread > 50*time.Millisecond && alive(a), "%d of %d back within %v, the first after %v, half after %v", len(took), peers, ms(took[peers-1]), ms(took[0]), ms(took[peers/2]))
+}
+
+// alive reports that a node's process runs.
+func alive(n *node) bool { return syscall.Kill(n.cmd.Process.Pid, 0) == nil }
+
+// memoryGroup is a control group with a limit, of whichever version is there.
+func (w *world) memoryGroup(bytes int) (dir string) {
+	w.Helper()
+	for root, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
+		dir = filepath.Join(root, "l2tun-"+w.tag)
+		if os.Mkdir(dir, 0o700) != nil {
+			continue
+		}
+		w.Cleanup(func() {
+			procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+			for _, pid := range strings.Fields(string(procs)) { // the node still runs
+				w.ok(os.WriteFile(filepath.Join(root, "cgroup.procs"), []byte(pid), 0o600))
+			}
+			w.ok(os.Remove(dir))
+		})
+		if err := os.WriteFile(filepath.Join(dir, file), fmt.Append(nil, bytes), 0o600); err == nil {
+			return dir
+		}
+	}
+	w.Skip("needs a memory control group")
+	return ""
+}
+
+// C6: kill -9 at random moments of an edit; and a config that cannot be written.
+func TestFaultConfigWrites(t *testing.T) {
+	w := newWorld(t, lab.Shape{})
+	a := w.node(w.A)
+	other := w.other()
+	whole, torn, took := 0, 0, 0
+	for i := range 200 {
+		verb := []string{"peer", "add", "--config", a.config, "--socket", a.socket, other, "--name", "bob"}
+		if i%2 == 1 {
+			verb = []string{"peer", "remove", "--config", a.config, "--socket", a.socket, "bob"}
+		}
+		c := exec.Command(l2tunBinary(), verb...)
+		w.ok(c.Start())
+		time.Sleep(time.Duration(i%50) * 400 * time.Microsecond)
+		_ = c.Process.Kill()
+		_ = c.Wait() // killed, or quicker
+		file, err := config.Load(a.config)
+		switch {
+		case err != nil:
+			torn++
+			t.Errorf("kill %d: %v", i, err)
+		case len(file.Peers) == 1:
+			took++
+			fallthrough
+		default:
+			whole++
+		}
+		if len(file.Peers) == (i+1)%2 {
+			continue
+		}
+		w.must(w.A, verb...) // the edit was not made: make it, so that the next undoes it
+	}
+	entries, err := os.ReadDir(w.Dir())
+	w.ok(err)
+	left := 0
+	for _, e := range entries {
+		if strings.Contains(e.Name(), ".tmp") || strings.HasPrefix(e.Name(), ".") {
+			left++
+		}
+	}
+	faults.Report(t, "C6", torn == 0, "200 kills within 20 ms of an edit: %d times a whole config (%d the new one), %d torn; %d temporary files left", whole, took, torn, left)
+	r := w.finish(w.script(w.A, "readonly", `
+"$L" init --config "$D/n.toml" --interface ro0 > /dev/null
+mount -o remount,ro "$D"
+exec "$L" peer add --config "$D/n.toml" --socket "$D/n.sock" `+other))
+	w.refused(r, 2, "read-only file system")
+	faults.Report(t, "C6", r.code == 2, "a read-only file system: %s", strings.TrimSpace(r.errs))
+}
+
+// C8: what other tests of key files leave out.
+func TestFaultOddKeyFiles(t *testing.T) {
+	w := newWorld(t, lab.Shape{})
+	a := w.node(w.A)
+	key := config.KeyPath(a.config)
+	text, err := os.ReadFile(key)
+	w.ok(err)
+	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
+	w.ok(os.Truncate(key, 1<<30)) // sparse
+	start := time.Now()
+	w.refused(up(), 2, key)
+	took := time.Since(start)
+	w.ok(os.WriteFile(key, text, 0o600))
+
+	dir := filepath.Dir(key)
+	info, err := os.Stat(dir)
+	w.ok(err)
+	said := make([]string, 0, 2)
+	for _, mode := range []os.FileMode{0o770, 0o707} {
+		w.ok(os.Chmod(dir, mode))
+		r := up()
+		w.refused(r, 2, "a folder that others can write to")
+		said = append(said, strings.ReplaceAll(strings.TrimSpace(r.errs), dir, "FOLDER"))
+	}
+	w.ok(os.Chmod(dir, info.Mode().Perm()))
+	w.noInterface(w.A, a.iface)
+	faults.Report(t, "C8", took < 2*time.Second, "1 GiB: refused in %v; a folder that its group or others can write: %s", ms(took), strings.Join(said, ", "))
+}
+
+// C10: bad and good reloads under iperf3 and pings.
+func TestFaultReloads(t *testing.T) {
+	lab.Require(t, "iperf3")
+	w, a, b := pair(t)
+	w.direct(a, b)
+	good, err := os.ReadFile(a.config)
+	w.ok(err)
+	check := a.undisturbed(b)
+	bad := 0
+	for _, text := range []string{"interface = \n", "nonsense = 1\n" + string(good), string(good) + "\n[[peer]]\ndid = \"x\"\n", string(good) + string(good)} {
+		w.ok(os.WriteFile(a.config, []byte(text), 0o600))
+		if err := control.New(a.socket).Reload(t.Context()); err != nil && strings.Contains(err.Error(), a.config) {
+			bad++
+		} else {
+			t.Errorf("%.30q: %v", text, err)
+		}
+	}
+	w.pings(w.A, b.v4, 5)
+	check()
+	w.ok(os.WriteFile(a.config, good, 0o600))
+	var sides [2]side
+	reloads := 0
+	for range 3 {
+		for busy := range 2 {
+			rate, got := w.loaded(a, b, 6, func() {
+				for end := time.Now().Add(6 * time.Second); busy == 1 && time.Now().Before(end) && reloads < 1000; reloads++ {
+					w.ok(control.New(a.socket).Reload(t.Context()))
+				}
+			})
+			sides[busy].add(rate, got)
+		}
+	}
+	for ; reloads < 1000; reloads++ {
+		w.ok(control.New(a.socket).Reload(t.Context()))
+	}
+	if n := a.peer(b).Handshakes; n != 1 {
+		t.Errorf("%d full handshakes", n)
+	}
+	faults.Report(t, "C10", bad == 4 && !losesMore(&sides[0], &sides[1]) && reloads >= 1000, "4 bad ones refused with their place; %d good ones: %v", reloads, &sides[1])
+	faults.Control(t, "C10", "%v", &sides[0])
+}
+
+// M6: the program before the newest changes, built from its sources, with the new
+// one, either in either role.
+func TestFaultOldAndNew(t *testing.T) {
+	old := oldProgram(t)
+	for _, c := range []struct{ name, a, b string }{{"the old one dials", old, l2tunBinary()}, {"the new one dials", l2tunBinary(), old}} {
+		t.Run(c.name, func(t *testing.T) {
+			w, a, b := twoNodes(t, lab.Shape{}, "")
+			start := func(n *node, program string) {
+				before := os.Getenv(binaryEnv)
+				os.Setenv(binaryEnv, program)
+				defer os.Setenv(binaryEnv, before)
+				n.up()
+			}
+			start(b, c.b)
+			start(a, c.a)
+			w.established(a, b)
+			w.direct(a, b)
+			w.pings(w.A, b.v4, 20)
+			w.pings(w.B, a.v6, 20)
+			a.rotateNow(b)
+			b.rotateNow(a)
+			w.must(w.A, "send", "--socket", a.socket, b.did, "hello")
+			if got := w.must(w.B, "receive", "--socket", b.socket, "--count", "1"); got != "hello\n" {
+				t.Errorf("%q", got)
+			}
+			w.transfer(w.A, w.B, b.v4, 10_000_000)
+			w.ok(w.R.DropUDP())
+			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
+			a.waitCarrier(b, "utcp", 15*time.Second)
+			b.waitCarrier(a, "utcp", 15*time.Second)
+			p.stop()
+			w.pings(w.A, b.v4, 10)
+			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, "%s: session, both families, rotation from each end, message, 10 MB, fallback", c.name)
+		})
+	}
+}
+
+// oldProgram builds an earlier commit, from which on the wire format has not
+// changed, or takes L2TUN_OLD.
+func oldProgram(t *testing.T) string {
+	t.Helper()
+	if file := os.Getenv("L2TUN_OLD"); file != "" {
+		return file
+	}
+	const commit = "b569eac"
+	dir, err := os.MkdirTemp("", "l2tun-old-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	script := `git -C ../.. archive ` + commit + ` | tar -x -C "$D" && cd "$D" && go build -race=false -o l2tun ./cmd/l2tun`
+	c := exec.Command("sh", "-ec", script)
+	c.Env = append(os.Environ(), "D="+dir)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Skipf("needs the history of this repository, or L2TUN_OLD: %v: %s", err, out)
+	}
+	return filepath.Join(dir, "l2tun")
+}
