@@ -71,3 +71,40 @@ func TestRates(t *testing.T) {
 		}
 	})
 }
+
+// An idle node takes a sample a minute. When traffic has begun since, whoever
+// asks gets the rate of now, not one over the silence.
+func TestRatesAfterSilence(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		s, _ := w.join(w.hosts[0], w.hosts[1], "bob")
+		var r rates
+		all, d := []*session.Session{s}, s.DID()
+		r.sample(all, time.Now())
+		time.Sleep(rateWindow)
+		if next := r.sample(all, time.Now()); next != rateIdle {
+			w.Error("idle, and the next sample after", next)
+		}
+		time.Sleep(rateIdle - time.Second)
+		traffic := make(chan struct{})
+		go func() {
+			defer close(traffic)
+			for range 200 {
+				s.Plane().Traffic().RxBytes.Add(1000)
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		time.Sleep(time.Second)
+		r.now(w.Context(), all)
+		if rx, tx := r.rate(d); rx < 90e3 || rx > 110e3 || tx != 0 {
+			w.Error("the rate of now is 100,000 B/s, not", rx, tx)
+		}
+		<-traffic
+		if next := r.sample(all, time.Now()); next != rateWindow {
+			w.Error("busy, and the next sample after", next)
+		}
+		asked := time.Now()
+		if r.now(w.Context(), all); time.Since(asked) != 0 {
+			w.Error("it took its time with fresh samples", time.Since(asked))
+		}
+	})
+}

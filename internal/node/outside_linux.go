@@ -46,7 +46,7 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps, fail context.CancelCauseFunc) {
 	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
-	sampling := time.NewTicker(rateWindow)
+	sampling := time.NewTimer(rateWindow)
 	defer sampling.Stop()
 	asleep := bootAhead()
 	look := func() {
@@ -77,7 +77,7 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 		case <-tick.C:
 			look()
 		case now := <-sampling.C:
-			n.rates.take(n.manager.Sessions(), now)
+			sampling.Reset(n.rates.sample(n.manager.Sessions(), now))
 		}
 	}
 }

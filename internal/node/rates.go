@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -16,8 +17,12 @@ type sample struct {
 
 const (
 	// rateWindow is over how long rates are meant, and how often a sample is
-	// taken when nobody asks: an idle node is to sleep.
+	// taken while something moves and nobody asks.
 	rateWindow = 5 * time.Second
+	// rateIdle is how often while nothing moves: an idle node is to sleep.
+	rateIdle = time.Minute
+	// rateGap between two samples makes the older one useless for a rate of now.
+	rateGap = 2 * rateWindow
 	// rateStep is the least time between samples of who asks often.
 	rateStep = 500 * time.Millisecond
 )
@@ -30,24 +35,61 @@ type rates struct {
 	of   map[did.DID][]sample // oldest first, at most one older than rateWindow
 }
 
-// take notes what the sessions have moved by now.
-func (r *rates) take(all []*session.Session, now time.Time) {
+// take notes what the sessions have moved by now, and tells whether they have
+// moved anything since the sample before, and how long ago that was.
+func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.last) < rateStep {
-		return
+	if !r.last.IsZero() {
+		if since = now.Sub(r.last); since < rateStep {
+			return false, since
+		}
 	}
 	r.last = now
 	next := make(map[did.DID][]sample)
 	for _, s := range all {
 		t := s.Plane().Traffic()
+		is := sample{now, t.RxBytes.Load(), t.TxBytes.Load()}
 		old := r.of[s.DID()]
-		for len(old) > 1 && now.Sub(old[1].at) >= rateWindow {
-			old = old[1:]
+		var was sample
+		if len(old) > 0 {
+			was = old[len(old)-1]
 		}
-		next[s.DID()] = append(old, sample{now, t.RxBytes.Load(), t.TxBytes.Load()})
+		moved = moved || is.rx != was.rx || is.tx != was.tx
+		next[s.DID()] = useful(append(old, is))
 	}
 	r.of = next
+	return moved, since
+}
+
+// useful leaves out samples from the front that say nothing of the last seconds.
+func useful(all []sample) []sample {
+	now := all[len(all)-1].at
+	for len(all) > 2 && (now.Sub(all[1].at) >= rateWindow || all[1].at.Sub(all[0].at) > rateGap) {
+		all = all[1:]
+	}
+	return all
+}
+
+// now takes a sample for who asks. Where traffic has begun after a long silence
+// that sample alone would give a rate over all of the silence: it takes one more.
+func (r *rates) now(ctx context.Context, all []*session.Session) {
+	if moved, since := r.take(all, time.Now()); !moved || since <= rateGap {
+		return
+	}
+	select {
+	case <-time.After(rateStep):
+		r.take(all, time.Now())
+	case <-ctx.Done():
+	}
+}
+
+// sample takes one by itself, and tells when the next one is due.
+func (r *rates) sample(all []*session.Session, now time.Time) (next time.Duration) {
+	if moved, since := r.take(all, now); moved || since < rateStep {
+		return rateWindow
+	}
+	return rateIdle
 }
 
 // rate is a peer's, bytes a second.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
@@ -24,7 +23,7 @@ func (h handler) Down() { h.n.down() }
 func (h handler) Reload(ctx context.Context) error { return h.n.reload(ctx) }
 
 // Status implements control.Handler.
-func (h handler) Status(context.Context) (*control.Status, error) {
+func (h handler) Status(ctx context.Context) (*control.Status, error) {
 	n, c := h.n, h.n.config.Load()
 	st := &control.Status{
 		Version:   control.StatusVersion,
@@ -36,7 +35,7 @@ func (h handler) Status(context.Context) (*control.Status, error) {
 	for _, p := range n.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
-	n.rates.take(n.manager.Sessions(), time.Now())
+	n.rates.now(ctx, n.manager.Sessions())
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
 			s := s.Status()
