@@ -13,6 +13,5 @@ var (
 	ErrUnknown = errors.New("did: unknown DID")
 
 	errSeedSize   = errors.New("did: an identity seed has 32 bytes")
-	errPublicSize = errors.New("did: an X25519 public key has 32 bytes")
 	errCiphertext = errors.New("did: an ML-KEM-768 ciphertext has 1088 bytes")
 )

@@ -1,7 +1,6 @@
 package did
 
 import (
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // SeedSize is the size in bytes of the seed that an identity is derived from.
@@ -28,7 +28,7 @@ type Identity struct {
 
 type secrets struct {
 	sign  ed25519.PrivateKey
-	agree *ecdh.PrivateKey
+	agree *x25519.PrivateKey
 	kem   *mlkem768.PrivateKey
 	local [32]byte
 }
@@ -40,10 +40,7 @@ func NewIdentity(seed []byte) (*Identity, error) {
 	if len(seed) != SeedSize {
 		return nil, errSeedSize
 	}
-	agree, err := ecdh.X25519().NewPrivateKey(derive(wire.ContextX25519, seed, 32))
-	if err != nil {
-		return nil, fmt.Errorf("did: X25519 key: %w", err)
-	}
+	agree := x25519.New([x25519.Size]byte(derive(wire.ContextX25519, seed, x25519.Size)))
 	kemPublic, kem := mlkem768.NewKeyFromSeed(derive(wire.ContextMLKEM, seed, mlkem768.KeySeedSize))
 	s := &secrets{
 		sign:  ed25519.NewKeyFromSeed(derive(wire.ContextEd25519, seed, ed25519.SeedSize)),
@@ -51,7 +48,7 @@ func NewIdentity(seed []byte) (*Identity, error) {
 		kem:   kem,
 		local: [32]byte(derive(wire.ContextLocal, seed, 32)),
 	}
-	k := &KeySet{S: [32]byte(s.sign.Public().(ed25519.PublicKey)), D: [32]byte(agree.PublicKey().Bytes())}
+	k := &KeySet{S: [32]byte(s.sign.Public().(ed25519.PublicKey)), D: [32]byte(agree.Public())}
 	kemPublic.Pack(k.K[:])
 	k.Q = hashMLDSA(mldsaPublic(seed))
 	return &Identity{did: k.DID(), public: k, secrets: func() *secrets { return s }}, nil
@@ -81,11 +78,7 @@ func (id Identity) Sign(msg []byte) []byte { return ed25519.Sign(id.secrets().si
 
 // DH is X25519 with a public key of 32 bytes. It refuses keys of low order.
 func (id Identity) DH(public []byte) ([]byte, error) {
-	p, err := ecdh.X25519().NewPublicKey(public)
-	if err != nil {
-		return nil, errPublicSize
-	}
-	return id.secrets().agree.ECDH(p)
+	return id.secrets().agree.Shared(public)
 }
 
 // Decapsulate opens an ML-KEM-768 ciphertext of 1088 bytes. A forged one gives

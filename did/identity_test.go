@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 func TestSignAndDH(t *testing.T) {
@@ -70,7 +72,7 @@ func TestIdentityPrintsOnlyItsDID(t *testing.T) {
 	}
 	out.Write(text)
 	for name, secret := range map[string][]byte{
-		"Ed25519": id.secrets().sign.Seed(), "X25519": id.secrets().agree.Bytes(), "local": id.secrets().local[:],
+		"Ed25519": id.secrets().sign.Seed(), "X25519": derive(wire.ContextX25519, bytes.Repeat([]byte{9}, SeedSize), 32), "local": id.secrets().local[:],
 	} {
 		for _, form := range []string{hex.EncodeToString(secret[:4]), strings.Trim(fmt.Sprint(secret[:4]), "[]")} {
 			if strings.Contains(out.String(), form) {

@@ -1,13 +1,13 @@
 package handshake
 
 import (
-	"crypto/ecdh"
 	"crypto/rand"
 	"io"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // A Config is what every machine needs. The zero Rand is crypto/rand.Reader.
@@ -29,13 +29,13 @@ func (c Config) random(b []byte) error {
 }
 
 // newX25519 draws 32 bytes.
-func (c Config) newX25519() (*ecdh.PrivateKey, error) {
-	var seed [32]byte
+func (c Config) newX25519() (*x25519.PrivateKey, error) {
+	var seed [x25519.Size]byte
 	defer clear(seed[:])
 	if err := c.random(seed[:]); err != nil {
 		return nil, err
 	}
-	return ecdh.X25519().NewPrivateKey(seed[:])
+	return x25519.New(seed), nil
 }
 
 // newMLKEM draws 64 bytes and writes the public key to public.
@@ -86,12 +86,8 @@ func decapsulate(sk *mlkem768.PrivateKey, ct []byte) []byte {
 }
 
 // dh is X25519; a public key of low order is malformed.
-func dh(private *ecdh.PrivateKey, public []byte) ([]byte, error) {
-	p, err := ecdh.X25519().NewPublicKey(public)
-	if err != nil {
-		return nil, ErrMalformed
-	}
-	ss, err := private.ECDH(p)
+func dh(private *x25519.PrivateKey, public []byte) ([]byte, error) {
+	ss, err := private.Shared(public)
 	if err != nil {
 		return nil, ErrMalformed
 	}

@@ -1,13 +1,13 @@
 package handshake
 
 import (
-	"crypto/ecdh"
 	"fmt"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // An Initiator makes one full handshake with one peer on one stream:
@@ -24,7 +24,7 @@ type Initiator struct {
 	fetched bool // KEYS_REQ has been sent
 
 	s   schedule
-	x   *ecdh.PrivateKey
+	x   *x25519.PrivateKey
 	kem *mlkem768.PrivateKey
 }
 

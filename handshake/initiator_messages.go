@@ -32,7 +32,7 @@ func (i *Initiator) drawEphemerals(m *wire.M1) (err error) {
 	if i.kem, err = i.conf.newMLKEM(m.Ek()); err != nil {
 		return err
 	}
-	copy(m.Ex(), i.x.PublicKey().Bytes())
+	copy(m.Ex(), i.x.Public())
 	i.s.mixHash(m.Head())
 	return nil
 }
@@ -130,7 +130,7 @@ func (i *Initiator) mixM2(m *wire.M2) error {
 	if err != nil {
 		return err
 	}
-	i.s.mixKey(wire.MixEE, ee, i.x.PublicKey().Bytes(), m.Rx())
+	i.s.mixKey(wire.MixEE, ee, i.x.Public(), m.Rx())
 	i.s.mixHash(m.CtE())
 	i.s.mixKey(wire.MixKE, decapsulate(i.kem, m.CtE()), publicBytes(i.kem), m.CtE())
 	se, err := i.conf.dhStatic(m.Rx())

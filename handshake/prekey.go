@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"crypto/ecdh"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // A Prekey is a responder's medium-term key pair, X25519 and ML-KEM-768, signed
@@ -24,7 +24,7 @@ type Prekey struct {
 }
 
 type prekeySecrets struct {
-	x   *ecdh.PrivateKey
+	x   *x25519.PrivateKey
 	kem *mlkem768.PrivateKey
 }
 
@@ -48,7 +48,7 @@ func NewPrekey(id *did.Identity, notBefore, notAfter time.Time, rand io.Reader) 
 	if err != nil {
 		return nil, err
 	}
-	copy(p.record.Px(), x.PublicKey().Bytes())
+	copy(p.record.Px(), x.Public())
 	binary.LittleEndian.PutUint64(p.record.NotBefore(), uint64(notBefore.Unix()))
 	binary.LittleEndian.PutUint64(p.record.NotAfter(), uint64(notAfter.Unix()))
 	copy(p.record.Signature(), id.Sign(prekeySigned(id.DID(), &p.record)))

@@ -1,11 +1,11 @@
 package handshake
 
 import (
-	"crypto/ecdh"
 	"fmt"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // A PrekeyStore holds a responder's prekeys. It is safe for concurrent use.
@@ -183,7 +183,7 @@ func (r *Responder) Format(f fmt.State, _ rune) {
 }
 
 // ephemeralAndSID draws sidR and Rx.
-func (r *Responder) ephemeralAndSID() (*ecdh.PrivateKey, error) {
+func (r *Responder) ephemeralAndSID() (*x25519.PrivateKey, error) {
 	if err := r.conf.random(r.sid[:]); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,9 @@
 package handshake
 
 import (
-	"crypto/ecdh"
-
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // openM1 undoes what the initiator's m1 does, in the same order.
@@ -100,7 +99,7 @@ func (r *Responder) m2(p wire.Params) ([]byte, error) {
 		return nil, err
 	}
 	copy(m.SID(), r.sid[:])
-	copy(m.Rx(), x.PublicKey().Bytes())
+	copy(m.Rx(), x.Public())
 	r.s.mixHash(m.Head())
 	if err := r.mixEphemeral(m, x); err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (r *Responder) m2(p wire.Params) ([]byte, error) {
 }
 
 // mixEphemeral: ee, ke. Forward secrecy, classical and not.
-func (r *Responder) mixEphemeral(m *wire.M2, x *ecdh.PrivateKey) error {
+func (r *Responder) mixEphemeral(m *wire.M2, x *x25519.PrivateKey) error {
 	ee, err := dh(x, r.ex[:])
 	if err != nil {
 		return err
@@ -134,7 +133,7 @@ func (r *Responder) mixEphemeral(m *wire.M2, x *ecdh.PrivateKey) error {
 }
 
 // mixInitiator: se, ki. Only the holder of the initiator's static keys goes on.
-func (r *Responder) mixInitiator(m *wire.M2, x *ecdh.PrivateKey) error {
+func (r *Responder) mixInitiator(m *wire.M2, x *x25519.PrivateKey) error {
 	k := r.claim.KeySet
 	se, err := dh(x, k.D[:])
 	if err != nil {

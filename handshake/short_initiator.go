@@ -1,13 +1,13 @@
 package handshake
 
 import (
-	"crypto/ecdh"
 	"fmt"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // A ShortInitiator makes one short handshake:
@@ -19,7 +19,7 @@ type ShortInitiator struct {
 	shortState
 	params wire.Params
 	secret Key
-	x      *ecdh.PrivateKey
+	x      *x25519.PrivateKey
 	kem    *mlkem768.PrivateKey
 }
 
@@ -90,7 +90,7 @@ func (i *ShortInitiator) m1r() (b []byte, err error) {
 	if i.kem, err = i.conf.newMLKEM(m.Ek()); err != nil {
 		return nil, err
 	}
-	copy(m.Ex(), i.x.PublicKey().Bytes())
+	copy(m.Ex(), i.x.Public())
 	i.start(i.conf.Identity.DID(), i.peer.DID(), i.secret)
 	clear(i.secret[:])
 	i.s.mixHash(m.Head())
@@ -130,7 +130,7 @@ func (i *ShortInitiator) mixM2r(m *wire.M2r) error {
 	if err != nil {
 		return err
 	}
-	i.s.mixKey(wire.MixEE, ee, i.x.PublicKey().Bytes(), m.Rx())
+	i.s.mixKey(wire.MixEE, ee, i.x.Public(), m.Rx())
 	i.s.mixHash(m.CtE())
 	i.s.mixKey(wire.MixKE, decapsulate(i.kem, m.CtE()), publicBytes(i.kem), m.CtE())
 	se, err := i.conf.dhStatic(m.Rx())

@@ -140,7 +140,7 @@ func (r *ShortResponder) mixM2r(m *wire.M2r) error {
 	if err != nil {
 		return err
 	}
-	copy(m.Rx(), x.PublicKey().Bytes())
+	copy(m.Rx(), x.Public())
 	r.bind()
 	r.s.mixHash(m.Head())
 	ee, err := dh(x, r.ex[:])

@@ -260,7 +260,7 @@ func (i *ShortInitiator) forge(t *testing.T, name did.DID) []byte {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	copy(m.Ex(), i.x.PublicKey().Bytes())
+	copy(m.Ex(), i.x.Public())
 	i.start(name, i.peer.DID(), i.secret)
 	i.s.mixHash(m.Head())
 	i.s.mixKey(wire.MixES, es, m.Ex(), i.peer.D[:])

@@ -15,8 +15,9 @@ func arrows() map[string][]string {
 		"internal/invite", "internal/capture", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
-		"did":                 {"internal/wire"},
-		"handshake":           {"did", "internal/wire"},
+		"internal/x25519":     nil,
+		"did":                 {"internal/wire", "internal/x25519"},
+		"handshake":           {"did", "internal/wire", "internal/x25519"},
 		"rotation":            {"internal/wire"},
 		"internal/record":     {"internal/wire"},
 		"internal/link":       {"internal/record", "internal/wire"},
