@@ -25,7 +25,7 @@ type Machine struct {
 // describe says what the kernel and the two programs say of themselves.
 func describe(o Options) Machine {
 	m := Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
-		Kernel: sysctl("kernel/osrelease"), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
+		Kernel: series(sysctl("kernel/osrelease")), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
 		Commit: o.Commit, WireGuard: "unknown", Go: runtime.Version()}
 	if b, err := buildinfo.ReadFile(filepath.Join(o.Programs, "wireguard")); err == nil {
 		m.WireGuard = b.Main.Version
@@ -39,6 +39,12 @@ func sysctl(key string) string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// series is a kernel's version without what its builder adds: 6.18 of 6.18.5-name.
+func series(release string) string {
+	parts := strings.SplitN(release, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 func model() string {

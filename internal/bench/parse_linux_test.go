@@ -80,3 +80,11 @@ PASS
 		}
 	}
 }
+
+func TestKernelSeries(t *testing.T) {
+	for release, want := range map[string]string{"6.18.5-name-2": "6.18", "6.18": "6.18", "unknown": "unknown"} {
+		if got := series(release); got != want {
+			t.Errorf("%s: %s", release, got)
+		}
+	}
+}
