@@ -22,7 +22,7 @@ const (
 
 // classify shares the socket between records and QUIC by form, SPEC section 3:
 //
-//	1xxxxxxx                         QUIC long header
+//	1xxxxxxx                         QUIC long header, if the id it is for is whole
 //	01xxxxxx, top bit of byte 1 clear  QUIC short header: ids of quic-go have it clear
 //	01000000, top bit of byte 1 set    record, if somebody knows its id
 //	01xxxxxx, top bit of byte 1 set    of 42 bytes: maybe a stateless reset, to QUIC
@@ -31,7 +31,15 @@ func classify(b []byte, ids knower) class {
 	switch {
 	case len(b) < 2 || b[0]&0xC0 == 0:
 		return classBad
-	case b[0]&0x80 != 0 || b[1]&0x80 == 0:
+	case isLong(b):
+		if !namesID(b) {
+			return classBad
+		}
+		return classQUIC
+	case b[1]&0x80 == 0:
+		if len(b) < 1+idLength {
+			return classBad
+		}
 		return classQUIC
 	case wire.IsRecord(b) && ids != nil && ids.Known(wire.RecordID(b[1:8])):
 		return classRecord
@@ -41,6 +49,16 @@ func classify(b []byte, ids knower) class {
 		return classUnknown
 	}
 	return classBad
+}
+
+// namesID reports whether the connection id that a long header is for is there and
+// no longer than QUIC has them (RFC 9000 section 17.2). quic-go drops the others
+// too, but does not take their buffers back: a flood of random bytes would cost
+// memory for each.
+func namesID(b []byte) bool {
+	const version, largest = 4, 20
+	const at = 1 + version
+	return len(b) > at && b[at] <= largest && len(b) > at+int(b[at])
 }
 
 // A knower knows the record ids in use.

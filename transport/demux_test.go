@@ -24,6 +24,11 @@ func TestClassify(t *testing.T) {
 	}
 	unknown := record(100, 1)
 	unknown[3] ^= 1
+	long := func(size int, id byte) []byte {
+		b := of(size, 0xC0, 0)
+		b[5] = id
+		return b
+	}
 	for name, c := range map[string]struct {
 		b    []byte
 		want class
@@ -33,7 +38,13 @@ func TestClassify(t *testing.T) {
 		"not QUIC by form":                   {of(100, 0x3F, 0x80), classBad},
 		"long header":                        {of(1200, 0xC0, 0), classQUIC},
 		"long header, tag in the version":    {of(1200, 0xC0, 0x80), classQUIC},
+		"long header, largest id":            {long(26, 20), classQUIC},
+		"long header, an id too long":        {long(1200, 21), classBad},
+		"long header, a cut id":              {long(25, 20), classBad},
+		"long header without an id's length": {of(5, 0xC0, 0), classBad},
 		"short header of QUIC":               {of(60, 0x5B, 0x7F), classQUIC},
+		"short header, a whole id":           {of(9, 0x5B, 0x7F), classQUIC},
+		"short header, a cut id":             {of(8, 0x5B, 0x7F), classBad},
 		"known record":                       {known, classRecord},
 		"known record of the reset's size":   {append([]byte(nil), known[:resetSize]...), classRecord},
 		"unknown record":                     {unknown, classUnknown},

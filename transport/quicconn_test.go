@@ -160,6 +160,20 @@ func TestQueueOfQUIC(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 	})
+	t.Run("touches no more memory than packets ever waited", func(t *testing.T) {
+		q := newQUICQueue(new(counters))
+		for range 3 * quicSlots {
+			q.push([]packet{{data: []byte("x"), src: src}})
+			if _, err := q.pop(msgs(2)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range q.slots[1:] {
+			if q.slots[1+i].n != 0 {
+				t.Fatalf("slot %d was used, and there was never more than one packet", 1+i)
+			}
+		}
+	})
 	t.Run("wakes for a packet, a deadline and the end", func(t *testing.T) {
 		bubble.Test(t, func(t *testing.T) {
 			q := newQUICQueue(new(counters))

@@ -100,6 +100,9 @@ func (q *quicQueue) pop(ms []ipv4.Message) (int, error) {
 		q.head = (q.head + 1) % len(q.slots)
 		q.n--
 	}
+	if q.n == 0 {
+		q.head = 0 // the same memory again, not all of the ring in turn
+	}
 	return n, nil
 }
 

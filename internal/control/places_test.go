@@ -18,6 +18,7 @@ func TestThousandSilentClients(t *testing.T) {
 	s, c := start(t, &fakeNode{status: &Status{}})
 	const silent = 1000
 	var worst time.Duration
+	heap := faults.WatchHeap()
 	for i := range silent {
 		conn, err := net.Dial("unix", s.Path())
 		if err != nil {
@@ -35,10 +36,11 @@ func TestThousandSilentClients(t *testing.T) {
 	if _, err := c.Status(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	heap.End()
 	if worst > 2*time.Second {
 		t.Errorf("answered after %v", worst)
 	}
-	faults.Report(t, "C12", worst <= 100*time.Millisecond, "10 calls among %d silent clients: the slowest answered after %v", silent, worst.Round(10*time.Microsecond))
+	faults.Report(t, "C12", worst <= 100*time.Millisecond, "10 calls among %d silent clients: the slowest answered after %v; %v", silent, worst.Round(10*time.Microsecond), heap)
 }
 
 // Silent connections make room; those with a call under way do not.
@@ -87,6 +89,7 @@ func TestPlacesAreTakenFromTheSilent(t *testing.T) {
 // Others than HTTP clients, and what may lie in the socket's place.
 func TestOddClients(t *testing.T) {
 	s, c := start(t, &fakeNode{status: &Status{}})
+	heap := faults.WatchHeap()
 	for name, first := range map[string]string{
 		"a TLS hello":           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 		"no HTTP":               "status\n",
@@ -123,6 +126,7 @@ func TestOddClients(t *testing.T) {
 	if _, err := c.Status(t.Context()); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
+	heap.End()
 
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -145,5 +149,5 @@ func TestOddClients(t *testing.T) {
 			t.Errorf("%s: the file behind it: %q, %v", name, b, err)
 		}
 	}
-	faults.Report(t, "C11", true, "8 odd clients, lines of 100 MB among them: refused, at most 2 MiB read; links, FIFOs and folders in the socket's place: refused and left alone")
+	faults.Report(t, "C11", true, "8 odd clients, lines of 100 MB among them: refused, at most 2 MiB read, %v; links, FIFOs and folders in the socket's place: refused and left alone", heap)
 }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
@@ -89,17 +90,34 @@ func (w *world) outward(from *lab.Host) (count func() (packets, bytes int)) {
 	w.ok(w.R.Nft(`table inet labcount {
 	chain pre { type filter hook prerouting priority -300; ip saddr ` + from.IP4.String() + ` ip daddr 172.16.0.0/12 meta l4proto udp counter drop; }
 }`))
-	line := regexp.MustCompile(`counter packets (\d+) bytes (\d+)`)
-	return func() (int, int) {
+	return func() (packets, bytes int) {
 		w.Helper()
-		m := line.FindStringSubmatch(w.run(w.R, "nft", "list", "table", "inet", "labcount"))
-		if m == nil {
-			w.Fatal("no counter")
-		}
-		packets, _ := strconv.Atoi(m[1])
-		bytes, _ := strconv.Atoi(m[2])
+		packets, bytes = w.counter("labcount")
 		return packets, bytes - 28*packets
 	}
+}
+
+// small counts what a host sends to another by UDP in datagrams no larger than a
+// stateless reset.
+func (w *world) small(from, to *lab.Host) (count func() int) {
+	w.Helper()
+	const header, reset = 8, 42
+	w.ok(w.R.Nft(fmt.Sprintf(`table inet labsmall {
+	chain pre { type filter hook prerouting priority -300; ip saddr %s ip daddr %s meta l4proto udp udp length <= %d counter; }
+}`, from.IP4, to.IP4, header+reset)))
+	return func() int { w.Helper(); packets, _ := w.counter("labsmall"); return packets }
+}
+
+// counter reads the one counter of a table in R.
+func (w *world) counter(table string) (packets, bytes int) {
+	w.Helper()
+	m := regexp.MustCompile(`counter packets (\d+) bytes (\d+)`).FindStringSubmatch(w.run(w.R, "nft", "list", "table", "inet", table))
+	if m == nil {
+		w.Fatal("no counter")
+	}
+	packets, _ = strconv.Atoi(m[1])
+	bytes, _ = strconv.Atoi(m[2])
+	return packets, bytes
 }
 
 // noisy fills random bytes.

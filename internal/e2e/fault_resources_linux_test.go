@@ -10,7 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +38,7 @@ func TestFaultFewDescriptors(t *testing.T) {
 	a.up()
 	w.established(a, b)
 	before, cpu := a.session(b), b.cpu()
-	lines := b.logLines()
+	lines, m := b.logLines(), b.watchMemory()
 	var conns []net.Conn
 	for range 100 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -56,12 +59,13 @@ func TestFaultFewDescriptors(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	most := b.fds()
 	busy, logged := b.cpu()-cpu, b.logLines()-lines
+	m.grown()
 	for _, c := range conns {
 		c.Close()
 	}
 	w.eventually(20*time.Second, "B answers again", func() bool { _, err := control.New(b.socket).Status(t.Context()); return err == nil })
 	w.sameSession(a, b, before)
-	faults.Report(t, "C3", busy < 2*time.Second && logged < 100, "%d connections, %d of 64 descriptors in use: pings pass, %v of CPU, %d log lines; the control socket answers when they are gone", len(conns), most, ms(busy), logged)
+	faults.Report(t, "C3", most >= 62 && busy < 2*time.Second && logged < 100, "%d connections, %d of 64 descriptors in use: pings pass, %v of CPU, %d log lines; %v; the control socket answers when they are gone", len(conns), most, ms(busy), logged, m)
 }
 
 // C5, M2: a node with 100 peers in a cgroup of 64 MiB; then its network is away for
@@ -75,74 +79,136 @@ func TestFaultHundredPeers(t *testing.T) {
 		a.knows(p, p.endpoint4())
 	}
 	w.allUp(others)
-	group := w.memoryGroup(64 << 20)
-	a.start()
-	w.ok(os.WriteFile(filepath.Join(group, "cgroup.procs"), fmt.Append(nil, a.cmd.Process.Pid), 0o600))
-	w.eventually(30*time.Second, "A answers", func() bool { _, err := control.New(a.socket).Status(t.Context()); return err == nil })
+	group := w.memoryGroup()
+	group.limit(64 << 20)
+	a.group = group.dir // from its first page on
+	a.up()
 	a.reaches(others, 60*time.Second)
 	m := a.watchMemory()
-	var streams []*counted
-	for _, p := range others {
-		streams = append(streams, w.counted(w.A, p.host, p.v4, 1000, 20))
-	}
-	sent, lost := 0, 0 // the streams end one after the other, which takes long enough
-	for _, s := range streams {
-		got := s.end()
-		sent, lost = sent+got.sent, lost+got.lost
-	}
-	_, peak := m.grown()
-	faults.Report(t, "C5", alive(a), "%d peers, %d packets through them, %d lost: memory %.1f MiB at most within 64 MiB, not killed", peers, sent, lost, peak)
+	got := w.toAll(others, 10*time.Second)
+	m.grown()
+	used, killed := group.peak(), group.killed()
+	faults.Report(t, "C5", alive(a) && killed == 0 && got.sent > 20_000, "%d peers, %d packets through them, %d lost: the group's memory %.1f MiB at most of 64, %d processes killed; the process's %v",
+		peers, got.sent, got.lost, float64(used)/(1<<20), killed, m)
+	group.limit(1 << 30)
+	got = w.toAll(others, 5*time.Second)
+	faults.Control(t, "C5", "with 1 GiB: %d packets, %d lost", got.sent, got.lost)
 
-	w.ok(w.R.DropAll())
-	w.eventually(90*time.Second, "every peer is lost", func() bool {
-		for _, p := range a.status().Peers {
-			if isUp(p) {
-				return false
-			}
-		}
-		return true
-	})
-	time.Sleep(2 * time.Second)
-	var pingers []*pinger
-	for _, p := range others {
-		pingers = append(pingers, w.pinging(w.A, p.v4, 500*time.Millisecond))
+	lost := func() {
+		w.ok(w.R.DropAll())
+		w.eventually(90*time.Second, "every peer is lost", func() bool { return !slices.ContainsFunc(a.status().Peers, isUp) })
+		time.Sleep(2 * time.Second)
 	}
+	lost()
+	for _, p := range others {
+		defer w.pinging(w.A, p.v4, 500*time.Millisecond).stop()
+	}
+	m = a.watchMemory()
 	w.ok(w.R.Allow())
 	took := a.reaches(others, 30*time.Second)
-	for _, p := range pingers {
-		p.stop()
-	}
+	m.grown()
 	if len(took) < peers {
 		t.Fatalf("%d of %d are back", len(took), peers)
 	}
-	spread := took[peers-1] - took[0]
-	faults.Report(t, "M2", took[peers-1] <= 10*time.Second && spread > 50*time.Millisecond && alive(a), "%d of %d back within %v, the first after %v, half after %v", len(took), peers, ms(took[peers-1]), ms(took[0]), ms(took[peers/2]))
+	faults.Report(t, "M2", took[peers-1] <= 10*time.Second && middle(took) >= 100*time.Millisecond && alive(a), "%d of %d back within %v, the first after %v, half after %v, the middle half over %v; %v",
+		len(took), peers, ms(took[peers-1]), ms(took[0]), ms(took[peers/2]), ms(middle(took)), m)
+	lost()
+	w.ok(w.R.Allow())
+	w.ok(w.A.AddAddr(w.CableA.A.Dev, netip.MustParsePrefix("10.77.250.1/32"))) // says that the network has changed: all are tried at this moment
+	took = a.reaches(others, 30*time.Second)
+	if len(took) < peers {
+		t.Fatalf("%d of %d are back the second time", len(took), peers)
+	}
+	faults.Control(t, "M2", "all at the same moment, because an address is new: back within %v, the middle half over %v", ms(took[peers-1]), ms(middle(took)))
+}
+
+// middle is the time in which the second and third quarter came, of sorted times.
+func middle(took []time.Duration) time.Duration {
+	return took[len(took)*3/4] - took[len(took)/4]
+}
+
+// toAll sends 50 packets a second to each peer for a while.
+func (w *world) toAll(peers []*node, during time.Duration) (sum tally) {
+	w.Helper()
+	var streams []*counted
+	for _, p := range peers {
+		streams = append(streams, w.counted(w.A, p.host, p.v4, 1000, 50))
+	}
+	time.Sleep(during)
+	got := make([]tally, len(streams))
+	var ending sync.WaitGroup
+	for i, s := range streams {
+		ending.Go(func() { got[i] = s.end() })
+	}
+	ending.Wait()
+	for _, g := range got {
+		sum.sent, sum.lost = sum.sent+g.sent, sum.lost+g.lost
+	}
+	return sum
 }
 
 // alive reports that a node's process runs.
 func alive(n *node) bool { return syscall.Kill(n.cmd.Process.Pid, 0) == nil }
 
-// memoryGroup is a control group with a limit, of whichever version is there.
-func (w *world) memoryGroup(bytes int) (dir string) {
+// A memoryGroup is a control group with a limit on memory.
+type memoryGroup struct {
+	w                     *world
+	dir                   string
+	most, peaked, counted string // its files
+}
+
+// memoryGroup makes one, of whichever version is there.
+func (w *world) memoryGroup() *memoryGroup {
 	w.Helper()
-	for root, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		dir = filepath.Join(root, "l2tun-"+w.tag)
-		if os.Mkdir(dir, 0o700) != nil {
+	for root, g := range map[string]memoryGroup{
+		"/sys/fs/cgroup/memory": {w, "", "memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control"},
+		"/sys/fs/cgroup":        {w, "", "memory.max", "memory.peak", "memory.events"},
+	} {
+		g.dir = filepath.Join(root, "l2tun-"+w.tag)
+		if os.Mkdir(g.dir, 0o700) != nil {
 			continue
 		}
 		w.Cleanup(func() {
-			procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+			procs, _ := os.ReadFile(filepath.Join(g.dir, "cgroup.procs"))
 			for _, pid := range strings.Fields(string(procs)) { // the node still runs
 				w.ok(os.WriteFile(filepath.Join(root, "cgroup.procs"), []byte(pid), 0o600))
 			}
-			w.ok(os.Remove(dir))
+			w.ok(os.Remove(g.dir))
 		})
-		if err := os.WriteFile(filepath.Join(dir, file), fmt.Append(nil, bytes), 0o600); err == nil {
-			return dir
+		if _, err := os.Stat(filepath.Join(g.dir, g.most)); err == nil {
+			return &g
 		}
 	}
 	w.Skip("needs a memory control group")
-	return ""
+	return nil
+}
+
+func (g *memoryGroup) limit(bytes int) {
+	g.w.Helper()
+	g.w.ok(os.WriteFile(filepath.Join(g.dir, g.most), fmt.Append(nil, bytes), 0o600))
+}
+
+// peak is the most that was charged to the group, in bytes: the kernel's memory
+// for the processes included.
+func (g *memoryGroup) peak() int {
+	g.w.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(g.w.read(filepath.Join(g.dir, g.peaked))))
+	g.w.ok(err)
+	return n
+}
+
+// killed is how many processes the limit has cost.
+func (g *memoryGroup) killed() int {
+	g.w.Helper()
+	for line := range strings.Lines(g.w.read(filepath.Join(g.dir, g.counted))) {
+		if v, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(v))
+			g.w.ok(err)
+			return n
+		}
+	}
+	g.w.Fatal("no count of processes killed")
+	return 0
 }
 
 // C6: kill -9 at random moments of an edit; and a config that cannot be written.
@@ -244,24 +310,21 @@ func TestFaultReloads(t *testing.T) {
 	check()
 	w.ok(os.WriteFile(a.config, good, 0o600))
 	var sides [2]side
-	reloads := 0
-	for range 3 {
+	reloads, rounds := 0, 0
+	for ; rounds < 3 || reloads < 1000 && rounds < 10; rounds++ {
 		for busy := range 2 {
 			rate, got := w.loaded(a, b, 6, func() {
-				for end := time.Now().Add(6 * time.Second); busy == 1 && time.Now().Before(end) && reloads < 1000; reloads++ {
+				for end := time.Now().Add(5500 * time.Millisecond); busy == 1 && time.Now().Before(end); reloads++ {
 					w.ok(control.New(a.socket).Reload(t.Context()))
 				}
 			})
 			sides[busy].add(rate, got)
 		}
 	}
-	for ; reloads < 1000; reloads++ {
-		w.ok(control.New(a.socket).Reload(t.Context()))
-	}
 	if n := a.peer(b).Handshakes; n != 1 {
 		t.Errorf("%d full handshakes", n)
 	}
-	faults.Report(t, "C10", bad == 4 && !losesMore(&sides[0], &sides[1]) && reloads >= 1000, "4 bad ones refused with their place; %d good ones: %v", reloads, &sides[1])
+	faults.Report(t, "C10", bad == 4 && !losesMore(&sides[0], &sides[1]) && reloads >= 1000, "4 bad ones refused with their place; %d good ones, all of them under iperf3, in %d rounds of 5.5 s: %v", reloads, rounds, &sides[1])
 	faults.Control(t, "C10", "%v", &sides[0])
 }
 

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,46 +70,12 @@ func (n *node) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// A watch follows the memory of a process, by its high-water mark too.
-type watch struct {
-	n      *node
-	before int // KiB
-	peak   atomic.Int64
-	stop   chan struct{}
-	ended  sync.WaitGroup
-}
-
-// watchMemory samples a node's RSS ten times a second until grown is called.
-func (n *node) watchMemory() *watch {
-	n.w.Helper()
-	m := &watch{n: n, before: rss(n.w, n), stop: make(chan struct{})}
-	file := filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), "status")
-	m.ended.Go(func() {
-		for {
-			if text, err := os.ReadFile(file); err == nil {
-				for line := range strings.Lines(string(text)) {
-					if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-						kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
-						m.peak.Store(max(m.peak.Load(), kib))
-					}
-				}
-			}
-			select {
-			case <-m.stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	})
-	return m
-}
-
-// grown ends the watch and returns by how many MiB memory was above its
-// beginning at most, and its peak.
-func (m *watch) grown() (grown, peak float64) {
-	close(m.stop)
-	m.ended.Wait()
-	return float64(int(m.peak.Load())-m.before) / 1024, float64(m.peak.Load()) / 1024
+// rss is the memory of a node's process in KiB.
+func rss(w *world, n *node) int {
+	w.Helper()
+	m, err := n.memory()
+	w.ok(err)
+	return m.resident
 }
 
 // A counted flow is numbered UDP datagrams inside the tunnel at an even rate.

@@ -155,7 +155,7 @@ func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
 	w.pings(w.A, b.v4, 20)
 	time.Sleep(2 * time.Second)
 	check := a.undisturbed(b)
-	before := rss(w, a)
+	m := a.watchMemory()
 	var liars []*liar
 	for i := range 250 {
 		liars = append(liars, w.liar(w.B, netip.AddrFrom4([4]byte{10, 77, 1, byte(i + 3)}), b.did, a.did))
@@ -173,31 +173,18 @@ func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
 		}
 	}
 	time.Sleep(500 * time.Millisecond)
-	grown, arrived := rss(w, a)-before, datagrams(w, a)-sent
-	t.Logf("%d identities announced, %d datagrams taken by A's host: the process grew by %d KiB", identities, arrived, grown)
-	if grown > 4096 {
-		t.Errorf("grown by %d KiB", grown)
+	grown, _ := m.grown()
+	arrived := datagrams(w, a) - sent
+	t.Logf("%d identities announced, %d datagrams taken by A's host: %v", identities, arrived, m)
+	if grown > 4 {
+		t.Errorf("grown by %.1f MiB", grown)
 	}
 	if arrived < identities/2 {
 		t.Errorf("only %d arrived: this test shows little", arrived)
 	}
 	w.pings(w.A, b.v4, 5)
 	check()
-	faults.Report(t, "D2", true, "%d announced, %d arrived: memory +%d KiB", identities, arrived, grown)
-}
-
-// rss is the memory of a node's process in KiB.
-func rss(w *world, n *node) int {
-	w.Helper()
-	for _, line := range strings.Split(w.read("/proc/"+strconv.Itoa(n.cmd.Process.Pid)+"/status"), "\n") {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(v, "kB")))
-			w.ok(err)
-			return kib
-		}
-	}
-	w.Fatal("no VmRSS")
-	return 0
+	faults.Report(t, "D2", true, "%d announced, %d arrived: %v", identities, arrived, m)
 }
 
 // datagrams is how many UDP datagrams the sockets of a node's host have taken.
