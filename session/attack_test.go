@@ -71,6 +71,7 @@ func (w *world) forge(from *memnet.Node, step int) {
 // Scenario 1.4 and more: 1000 handshakes in B's name that prove nothing never
 // disturb B's own session, nor keep B from making a new one.
 func TestScenario1_4_NobodyLocksOutAPeer(t *testing.T) {
+	heap := faults.WatchHeap()
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		drain(sa)
@@ -99,7 +100,8 @@ func TestScenario1_4_NobodyLocksOutAPeer(t *testing.T) {
 		w.want(sb, Established, 2*time.Second)
 		attacker.Kill()
 	})
-	faults.Report(t, "H11", true, "1000 handshakes in the name of B: B keeps its session, and makes another in 2 s")
+	heap.End()
+	faults.Report(t, "H11", true, "1000 handshakes in the name of B: B keeps its session, and makes another in 2 s; %v", heap)
 }
 
 // A prefix that asks too often is slowed down, and nobody else.

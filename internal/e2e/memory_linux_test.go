@@ -101,9 +101,9 @@ func (m *watch) grown() (grown, peak float64) {
 	return mebi(m.most.high - m.before.resident), mebi(m.most.high)
 }
 
-// String is the same and what of it the process has written itself, after grown.
+// String is the same, after grown, and how much of it is anonymous.
 func (m *watch) String() string {
-	return fmt.Sprintf("memory %+.1f MiB at most (%+.1f of it written, the rest pages of the program file), peak %.1f MiB",
+	return fmt.Sprintf("memory %+.1f MiB at most (%+.1f of it anonymous), peak %.1f MiB",
 		mebi(m.most.high-m.before.resident), mebi(m.most.anonymous-m.before.anonymous), mebi(m.most.high))
 }
 
