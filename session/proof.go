@@ -42,6 +42,10 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	s.epochs.proofs[p.id] = p
 	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
 	won := wins(actions, p.id)
+	s.epochs.keepRekey(p.id, p.res) // before a path is taken: a move begins a rotation, which is chained from it
+	if won {
+		s.epochs.peer = p.res.PeerKeys.KeySet
+	}
 	s.epochs.do(actions, now)
 	delete(s.epochs.proofs, p.id)
 	if p.err != nil {
@@ -54,8 +58,6 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	}
 	if won {
 		s.winner(p, now)
-	} else {
-		s.epochs.keepRekey(p.id, p.res) // it may be in use at the peer, and decides nothing else
 	}
 	s.event(e, now)
 	s.heartbeat(now)
@@ -104,7 +106,6 @@ func (s *Session) winner(p *proof, now time.Time) {
 		s.known = p.res.PeerKeys
 	}
 	s.meet(p.res.Remote.Incarnation, now)
-	s.epochs.peer = p.res.PeerKeys.KeySet
 	s.epochs.keep(p.id, p.res)
 }
 
