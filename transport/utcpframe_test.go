@@ -32,6 +32,31 @@ func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 	faults.Report(t, "T2", true, "20 lengths for each of 256 kinds: refused at the header")
 }
 
+// A length alone buys no memory: what is refused leaves the buffer as it was, the
+// largest that is allowed makes it hold one frame.
+func TestALengthBuysOneFrameAtMost(t *testing.T) {
+	largest, refused := 0, 0
+	for kind := range 256 {
+		least, most := bodyLimits(byte(kind))
+		for _, n := range []int{0, least - 1, least, most, most + 1, 1 << 16, 1 << 20, 1<<24 - 1} {
+			c, r := detached()
+			c.proven, r.preface, r.buf = false, false, make([]byte, readSmall)
+			err := r.feed(appendFrameHeader(nil, byte(kind), max(0, n)))
+			if err != nil && len(r.buf) != readSmall {
+				t.Errorf("kind %d of %d bytes: refused, and the buffer has %d", kind, n, len(r.buf))
+			}
+			if err != nil {
+				refused++
+			}
+			largest = max(largest, len(r.buf))
+		}
+	}
+	if largest > maxFrame || refused == 0 {
+		t.Errorf("a buffer of %d bytes, %d refused", largest, refused)
+	}
+	faults.Report(t, "T2", true, "of %d lengths the %d refused allocate nothing, the others a buffer of %d bytes at most: one frame", 256*8, refused, largest)
+}
+
 // detached is an accepted connection without TCP, for what the reader does to it.
 func detached() (*utcpConn, *utcpReader) {
 	c := &utcpConn{count: new(counters), proven: true}
@@ -50,10 +75,12 @@ func TestFramesSplitAtEveryOffset(t *testing.T) {
 	all = appendStreamFrame(all, frameData, 1, []byte("hello"))
 	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
 	all = appendStreamFrame(all, frameClose, 1, nil)
+	cuts := 0
 	for cut := 0; cut <= len(all); cut++ {
 		if cut == 200 || cut == readSmall+200 { // inside the records every offset is like the others
 			cut += readSmall - 400
 		}
+		cuts++
 		c, r := detached()
 		r.buf = make([]byte, readSmall) // of which frames reach the end
 		for _, piece := range [][]byte{all[:cut], all[cut:]} {
@@ -66,7 +93,7 @@ func TestFramesSplitAtEveryOffset(t *testing.T) {
 			t.Fatalf("cut at %d: %d bytes left, %d records, %+v", cut, r.n, r.h.(*inbox).len(), st)
 		}
 	}
-	faults.Report(t, "T1", true, "a split at each of %d offsets: same frames", len(all)+1)
+	faults.Report(t, "T1", true, "a split at each of %d offsets, every one but for the middle of two long records: same frames", cuts)
 }
 
 // feed hands bytes to a reader as TCP would.
