@@ -68,6 +68,7 @@ func TestFaultTCPResets(t *testing.T) {
 	got := p.stop()
 	w.sameSession(a, b, before)
 	faults.Report(t, "F8", got.gap() <= time.Second, "%d resets: longest gap of pings %v, no full handshake", resets, ms(got.gap()))
+	faults.Report(t, "T7", got.gap() <= time.Second, "%d resets between nodes: traffic on another connection after %v at most", resets, ms(got.gap()))
 }
 
 // F9.
