@@ -151,7 +151,7 @@ func TestEveryOtherLengthIsMalformed(t *testing.T) {
 			short++
 		}
 	}
-	faults.Report(t, "H3", true, "%d messages, full, rotation and resumption, at every other length from 0 to %d, %d in all: malformed, no output, keys erased; the right one is read after it",
+	faults.Report(t, "H3", true, "%d messages, full, rotation and resumption, at every other length from 0 to %d, %d in all: malformed, no output, keys erased; the right one is read after it (tried after every 16th and after each within 8 bytes of its own)",
 		len(all)+short, longest, lengths)
 }
 

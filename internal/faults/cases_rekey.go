@@ -29,7 +29,7 @@ func rekey() []Case {
 			By: by("rotation TestAnswersAreLimited, handshake TestAnsweringRotationsCostsLittle, session TestAThousandRotationsASecond")},
 		{ID: "R13", Promise: "3600 rotations in an hour: live heap and stacks of both ends together grow by at most 1 MiB, no goroutine is left; the program's resident memory grows by at most 1 MiB",
 			By:   append(by("session TestHourOfRotations"), slowly("internal/e2e TestFaultHourOfRotations")...),
-			Rate: "the hour of both ends is virtual; of the program 80 rotations, four a second"},
+			Rate: "the hour of both ends is virtual; of the program 60 rotations, four a second"},
 		{ID: "R14", Promise: "the receive key is installed before the peer may send under it",
 			By: by("rotation TestTwoMachinesConverge, TestEveryCollisionOrderConverges")},
 		{ID: "R15", Promise: "id, direction, number space and counter of 10^6 records over rotation, resumption, restart and fallback: all different",
