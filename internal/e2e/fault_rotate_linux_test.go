@@ -172,5 +172,5 @@ func TestFaultHourOfRotations(t *testing.T) {
 		grown[i], left[i] = rss(w, n)-rss0[i], n.fds()-fds0[i]
 	}
 	faults.Report(t, "R13", max(grown[0], grown[1]) <= 1024 && max(left[0], left[1]) <= 0,
-		"%d rotations of the program, one every %v: resident memory of both ends %+d and %+d KiB, %+d and %+d descriptors", rotations, gap, grown[0], grown[1], left[0], left[1])
+		"%d rotations of the program, one every %v, at GOGC=10: resident memory of both ends %+d and %+d KiB, %+d and %+d descriptors", rotations, gap, grown[0], grown[1], left[0], left[1])
 }
