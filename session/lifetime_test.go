@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
@@ -101,6 +102,7 @@ func TestRotationRecoversBeforeTheHardStop(t *testing.T) {
 				}
 			}
 		}
+		synctest.Wait()
 		a, b := sa.Counts(), sb.Counts()
 		resends = a.Resends + b.Resends
 		if begun := a.Entered["rotating"] + b.Entered["rotating"]; resends == 0 || resends+begun != dropped.Load() {

@@ -4,6 +4,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -267,11 +268,12 @@ func TestFaultThousandConnections(t *testing.T) {
 	got := accepting(t, b)
 	reconnect := func(n int, l wire.Link) {
 		for range n {
-			ca, err := a.Dial(testContext(t), l, b.LocalAddr())
+			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second) // testContext stays until the end: 1 KiB each
+			ca, err := a.Dial(ctx, l, b.LocalAddr())
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := ca.OpenStream(testContext(t))
+			s, err := ca.OpenStream(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -281,6 +283,7 @@ func TestFaultThousandConnections(t *testing.T) {
 			cb := <-got
 			ca.Close("again")
 			waitDone(t, cb, 5*time.Second)
+			cancel()
 		}
 	}
 	count := func() (fds int) {
