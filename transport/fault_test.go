@@ -4,13 +4,16 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,17 +160,120 @@ func TestFaultEarlyFrames(t *testing.T) {
 	}
 }
 
+// H19: a client that dials again sends a datagram and a second stream with its first
+// packets, and then hears nothing, as if a thief had sent them. No record is handed
+// over before the handshake is complete; then the one that waited is.
+func TestFaultDataInTheFirstFlight(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	at, deaf := deafRelay(t, b.LocalAddr())
+	connect(t, a, b, at)
+	wantTicket(t, a)
+	ctx := testContext(t)
+	deaf.Store(true)
+	dialled, err := a.DialEarly(ctx, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early := dialled.(*earlyConn)
+	second, err := early.qc.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{early.qc.SendDatagram(record(200, 1)), firstError(early.Stream().Write([]byte("M1r"))), firstError(second.Write([]byte("more")))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := b.in.len()
+	cb, err := b.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // both streams have arrived
+		st, err := cb.AcceptStream(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(st, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(500 * time.Millisecond)
+	held := b.in.len() - before
+	if closedNow(cb.(link.Incomplete).Completed()) {
+		t.Fatal("the handshake is complete: this shows nothing")
+	}
+	deaf.Store(false)
+	if _, taken, err := early.Complete(ctx); err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	eventually(t, 5*time.Second, "the record after the handshake", func() bool { return b.in.len() == before+1 })
+	faults.Report(t, "H19", held == 0, "a datagram in 0-RTT: %d records handed over before the handshake is complete, 1 after it", held)
+}
+
+func firstError(_ int, err error) error { return err }
+
+func closedNow(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// deafRelay passes UDP packets between one client and a server; while deaf, nothing
+// comes back.
+func deafRelay(t *testing.T, server netip.AddrPort) (at netip.AddrPort, deaf *atomic.Bool) {
+	t.Helper()
+	front, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(loopback))
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf = new(atomic.Bool)
+	var client atomic.Pointer[netip.AddrPort]
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for buf := make([]byte, 2048); ; {
+			n, from, err := front.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			client.Store(&from)
+			back.Write(buf[:n])
+		}
+	})
+	wg.Go(func() {
+		for buf := make([]byte, 2048); ; {
+			n, err := back.Read(buf)
+			if err != nil {
+				return
+			}
+			if !deaf.Load() {
+				front.WriteToUDPAddrPort(buf[:n], *client.Load())
+			}
+		}
+	})
+	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
+	return addrPort(front.LocalAddr()), deaf
+}
+
 // O20: real connections on loopback, both links.
 func TestFaultThousandConnections(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	got := accepting(t, b)
 	reconnect := func(n int, l wire.Link) {
 		for range n {
-			ca, err := a.Dial(testContext(t), l, b.LocalAddr())
+			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second) // testContext stays until the end: 1 KiB each
+			ca, err := a.Dial(ctx, l, b.LocalAddr())
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := ca.OpenStream(testContext(t))
+			s, err := ca.OpenStream(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,6 +283,7 @@ func TestFaultThousandConnections(t *testing.T) {
 			cb := <-got
 			ca.Close("again")
 			waitDone(t, cb, 5*time.Second)
+			cancel()
 		}
 	}
 	count := func() (fds int) {
