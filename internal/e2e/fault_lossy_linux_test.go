@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
@@ -228,12 +229,22 @@ func TestFaultFullNarrowLine(t *testing.T) {
 	for _, dev := range []string{"eth0", "eth1"} {
 		w.ok(w.R.Rate(dev, 1_000_000))
 	}
+	dropped := func() (n uint64) {
+		for _, c := range []control.Peer{a.peer(b), b.peer(a)} {
+			for _, v := range c.Dropped {
+				n += v
+			}
+		}
+		return n
+	}
+	before := dropped()
 	got, rate := w.fullLine(b.v4, 1_400_000)
+	own := dropped() - before
 	n := a.logged("to=degraded") + b.logged("to=degraded")
 	bare, _ := w.fullLine(w.B.IP4, 700_000)
 	all := got.lost() + len(got.replies)
 	faults.Report(t, "L8", n == 0 && got.centile(99) <= 200*time.Millisecond && 20*got.lost() <= all,
-		"1.4 MB at %.2f Mbit/s, degraded %d times, pings 99th %v, %d of %d lost to the full queue", rate, n, ms(got.centile(99)), got.lost(), all)
+		"1.4 MB at %.2f Mbit/s, degraded %d times, pings 99th %v, %d of %d lost in the full queue, %d packets dropped by l2tun itself", rate, n, ms(got.centile(99)), got.lost(), all, own)
 	faults.Control(t, "L8", "the full line without the tunnel: 99th %v, %d of %d lost; the tunnel without load and limit: 99th %v, %d lost",
 		ms(bare.centile(99)), bare.lost(), bare.lost()+len(bare.replies), ms(quiet.centile(99)), quiet.lost())
 }

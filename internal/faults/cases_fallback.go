@@ -16,6 +16,6 @@ func fallback() []Case {
 		{ID: "F10", Promise: "records on both links at once: no inner packet twice", By: slowly("internal/e2e TestFaultBothPathsAtOnce, internal/record TestWindowTakesAShuffledRunOnce")},
 		{ID: "F11", Promise: "an attacker blocks QUIC to force μTCP: same suite, bound in the transcript, logged", By: slowly("internal/e2e TestFaultForcedToUTCP, handshake TestAnotherConnectionFails")},
 		{ID: "F12", Promise: "one of two peers disappears at full load: the other keeps 95 % of its throughput; of the pings to it at most 1 in 100 more than before take above 10 ms, and at most 3 more are lost", By: slowly("internal/e2e TestFaultBlackholedPeer"),
-			Instead: "no ping above 10 ms would also promise what the kernel's scheduler does: on two cores that it shares with the traffic's own ends the device's reader waits for a core now and then, with the peer there as without it (the share and the slowest of both measured beside); full load is 200 Mbit/s in single packets, more fills the device's queue, which all peers share, before l2tun reads it"},
+			Instead: "no ping above 10 ms would also promise what the kernel's scheduler does: on two cores that it shares with the traffic's own ends the device's reader waits for a core now and then, with the peer there as without it (the share and the slowest of both measured beside); full load is 20 packets of 1200 bytes a millisecond, as many as the machine makes of it beside the rest (measured)"},
 	}
 }
