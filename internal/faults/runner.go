@@ -120,7 +120,7 @@ func (r *Runner) runTests(ctx context.Context, pkg, binary string, tests []Test)
 	for i, t := range tests {
 		names[i] = t.Name
 	}
-	limit := "20m"
+	limit := "40m"
 	if r.Full {
 		limit = "4h"
 	}
