@@ -100,6 +100,7 @@ func (w *world) rotationsUnderLoad(id string, a, b *node, rounds, rotations int)
 }
 
 // R3: R drops every 50th and then every 10th datagram, of each direction its own.
+// What sockets and devices drop because the machine is busy is not the tunnel's.
 func TestFaultRotationsOnLossyLinks(t *testing.T) {
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -116,11 +117,17 @@ func TestFaultRotationsOnLossyLinks(t *testing.T) {
 		}
 		there, back := run(func() { time.Sleep(5 * time.Second) })
 		faults.Control(t, "R3", "there %v, back %v", there, back)
+		before := w.kernelDrops()
 		there, back = run(func() { a.everySecond(b, rotations) })
+		busy := w.kernelDrops() - before
 		w.ok(w.R.Allow())
-		link := 100 / float64(nth)
-		faults.Report(t, "R3", max(there.loss(), back.loss()) <= link+0.1 && there.twice+back.twice == 0,
-			"link loses %.0f %% each way, %d rotations: there %v, back %v", link, rotations, there, back)
+		link, kept := 100/float64(nth), there.twice+back.twice == 0
+		for _, s := range []tally{there, back, {sent: there.sent + back.sent, lost: there.lost + back.lost}} {
+			s.lost -= busy
+			kept = kept && s.loss() <= link+0.1
+		}
+		faults.Report(t, "R3", kept, "link loses %.0f %% each way, %d rotations: there %v, back %v; %d of them dropped by full sockets and devices",
+			link, rotations, there, back, busy)
 	}
 }
 
