@@ -100,13 +100,14 @@ func TestFaultStoppedForLong(t *testing.T) {
 	})
 	t.Run("200 s", func(t *testing.T) {
 		settings, scale := `session = { heartbeat = "3s", degraded_timeout = "6s", suspended_retry = "6s", rekey_after = "12s", idle_probe_interval = "1s" }`, 10
+		note := fmt.Sprintf(" (time divided by %d)", scale)
 		if full() {
-			settings, scale = "", 1
+			settings, scale, note = "", 1, ""
 		}
 		w, a, b := twoNodes(t, lab.Shape{}, settings)
 		w.bothUp(a, b)
 		w.direct(a, b)
-		w.stopped("O6", a, b, 200*time.Second/time.Duration(scale), fmt.Sprintf(" (time divided by %d)", scale))
+		w.stopped("O6", a, b, 200*time.Second/time.Duration(scale), note)
 	})
 }
 
