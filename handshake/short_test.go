@@ -452,12 +452,6 @@ func TestEveryByteOfShortModeCounts(t *testing.T) {
 					t.Errorf("%s %s, byte %d: useful %v, erased %v, %v", name, r.name, at, useful, erased, err)
 				}
 			}
-			long := append(bytes.Clone(r.msg), make([]byte, 8)...)
-			for n := range long {
-				if useful, erased, err := r.read(long[:n]); n != len(r.msg) && (useful || !erased || !errors.Is(err, ErrMalformed)) {
-					t.Fatalf("%s %s of %d bytes: %v", name, r.name, n, err)
-				}
-			}
 		}
 	}
 }

@@ -111,20 +111,48 @@ func TestEveryByteCounts(t *testing.T) {
 	faults.Report(t, "H13", true, "every byte of 6 messages flipped, keys and ciphertexts included: refused")
 }
 
-func TestEveryOtherLengthIsMalformed(t *testing.T) {
-	for _, r := range newWorld(t).readers() {
-		long := append(bytes.Clone(r.msg), make([]byte, 8)...)
-		for n := range long {
-			if n == len(r.msg) {
-				continue
-			}
-			useful, erased, err := r.read(long[:n])
-			if useful || !erased || !errors.Is(err, ErrMalformed) {
-				t.Fatalf("%s of %d bytes: useful %v, erased %v, %v", r.name, n, useful, erased, err)
-			}
+// longest is 1.2 times the longest message.
+const longest = wire.M1Size * 6 / 5
+
+// everyOtherLength gives a reader each length but the right one: malformed, nothing
+// comes out, and that machine is erased. The right message to one that was in the
+// same state works after it: after each length near the right one, and every 16th.
+func everyOtherLength(t *testing.T, r reader) (lengths int) {
+	t.Helper()
+	long := append(bytes.Clone(r.msg), make([]byte, longest)...)
+	for n := range longest + 1 {
+		off := n - len(r.msg)
+		if off == 0 {
+			continue
+		}
+		if useful, erased, err := r.read(long[:n:n]); useful || !erased || !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%s of %d bytes: useful %v, erased %v, %v", r.name, n, useful, erased, err)
+		}
+		if lengths++; n%16 != 0 && (off < -8 || off > 8) {
+			continue
+		}
+		if useful, _, err := r.read(r.msg); !useful || err != nil && r.name != "REFUSED" {
+			t.Fatalf("%s after one of %d bytes: useful %v, %v", r.name, n, useful, err)
 		}
 	}
-	faults.Report(t, "H3", true, "every length of 6 messages: malformed, no output, keys erased")
+	return lengths
+}
+
+func TestEveryOtherLengthIsMalformed(t *testing.T) {
+	lengths := 0
+	all := newWorld(t).readers()
+	for _, r := range all {
+		lengths += everyOtherLength(t, r)
+	}
+	short := 0
+	for _, w := range shortWorlds(t) {
+		for _, r := range w.readers() {
+			lengths += everyOtherLength(t, r)
+			short++
+		}
+	}
+	faults.Report(t, "H3", true, "%d messages, full, rotation and resumption, at every other length from 0 to %d, %d in all: malformed, no output, keys erased; the right one is read after it (tried after every 16th and after each within 8 bytes of its own)",
+		len(all)+short, longest, lengths)
 }
 
 // A message in the place of another is an error, never a panic and never a key.

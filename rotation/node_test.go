@@ -181,7 +181,11 @@ func (n *node) receive(m message) {
 	}
 	via, ok := n.recv[m.under]
 	if !ok {
+		n.w.unknown++
 		return
+	}
+	if m.kind == data {
+		n.w.received++
 	}
 	n.do(n.m.Opened(now, via))
 	switch m.kind {

@@ -38,16 +38,33 @@ func TestFirstContactAndAShortRotation(t *testing.T) {
 func TestBothRotateInTheSameInstant(t *testing.T) {
 	w := newWorld(t, 2, Config{})
 	w.connect(w.a)
+	worst, sent := 0, 0
+	talk := func(n int) {
+		for range n {
+			w.a.talk()
+			w.b.talk()
+			sent += 2
+			w.run(5 * time.Millisecond)
+		}
+	}
+	before := w.received
 	for i := range 1000 {
+		starts := w.a.starts + w.b.starts
+		talk(2)
 		w.a.do(w.a.m.Rotate(w.now))
 		w.b.do(w.b.m.Rotate(w.now))
+		talk(20)
 		w.run(time.Second)
 		w.wantAgreed()
+		worst = max(worst, w.a.starts+w.b.starts-starts)
 		if got, want := w.a.m.Status().Current, uint32(i+2); got != want {
 			t.Fatalf("round %d: epoch %d, want %d: one rotation, not two", i, got, want)
 		}
 	}
-	faults.Report(t, "R4", true, "1000 crossings of the machines, one epoch after each")
+	if w.unknown != 0 || w.received-before < sent || worst > 2 {
+		t.Errorf("%d of %d records came, %d of no epoch; %d handshakes in one round", w.received-before, sent, w.unknown, worst)
+	}
+	faults.Report(t, "R4", true, "1000 crossings of the machines: one epoch after each, at most %d handshakes for it, %d records sent all the while, 0 lost", worst, sent)
 }
 
 func TestThousandRotationsOnABadNetwork(t *testing.T) {

@@ -60,6 +60,8 @@ type world struct {
 	fate      func(m message) (lost bool, delay time.Duration) // overrides the above
 	trace     func(format string, args ...any)
 	stops     int
+	received  int // records that carry data and opened
+	unknown   int // records of no epoch, or of one that is held
 	allowStop bool
 	// m3lost lets M3 be lost although a stream carries it. If that happens to
 	// two handshakes in a row and the records of the peer are lost too, nobody

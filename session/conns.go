@@ -104,10 +104,25 @@ func (s *Session) streamConn() link.Conn {
 
 func (s *Session) tickConns(now time.Time) {
 	for conn, a := range s.conns {
-		if due(a.closeAt, now) {
-			conn.Close("replaced")
+		if !due(a.closeAt, now) {
+			continue
 		}
+		if until := s.peerNeeds(conn); until.After(now) {
+			a.closeAt = until
+			continue
+		}
+		conn.Close("replaced")
 	}
+}
+
+// peerNeeds is until when the peer may need a connection: its heartbeats come by
+// the path that it uses, which is another than ours where one direction is bad.
+func (s *Session) peerNeeds(c link.Conn) time.Time {
+	x := s.pathOf(c.Path())
+	if x == nil || !x.main || x.beat.IsZero() {
+		return time.Time{}
+	}
+	return x.beat.Add(s.peer.Settings.Heartbeat + standbyLife)
 }
 
 func (s *Session) connsDeadline() (first time.Time) {
@@ -125,7 +140,7 @@ func (s *Session) release(now time.Time) {
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
-	s.paths, s.using, s.from = nil, nil, nil
+	s.paths, s.using, s.from, s.lostQUIC = nil, nil, nil, nil
 	s.live.idle()
 }
 

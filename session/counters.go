@@ -19,6 +19,7 @@ type Counts struct {
 	Entered    map[string]uint64 // transitions by the state that they led to, every state
 	Handshakes map[string]uint64 // full and resumed handshakes by result, every result
 	Rotations  uint64            // times the keys in use were replaced
+	Resends    uint64            // rotation messages sent again, because nothing answered them
 }
 
 // handshakeResults are the results of Counts.Handshakes.
@@ -30,6 +31,7 @@ type tally struct {
 	entered   [Closed]atomic.Uint64
 	shakes    [len(handshakeResults)]atomic.Uint64
 	rotations atomic.Uint64
+	resends   atomic.Uint64
 }
 
 func (t *tally) enter(s State) {
@@ -59,7 +61,8 @@ func (t *tally) failed(err error) { t.shake(string(reasonOf(eventOf(err)))) }
 
 // Counts returns the counters as they are now.
 func (s *Session) Counts() Counts {
-	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64), Rotations: s.tally.rotations.Load()}
+	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64), Rotations: s.tally.rotations.Load(),
+		Resends: s.tally.resends.Load()}
 	for i := range s.tally.entered {
 		c.Entered[State(i).String()] = s.tally.entered[i].Load()
 	}

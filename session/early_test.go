@@ -286,5 +286,5 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	waitFor(t, sa, Established)
 	waitFor(t, sb, Established)
 	faults.Report(t, "H9", true, "a stolen first flight sent three times: one entry for 5 s, no state")
-	faults.Report(t, "H19", true, "0-RTT brings one M1r and nothing else")
+	faults.Report(t, "H19", true, "a first flight whose handshake is never complete: its M1r is one entry, no state")
 }

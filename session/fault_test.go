@@ -8,9 +8,11 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -56,12 +58,102 @@ func TestRecordsOfAnOldEpoch(t *testing.T) {
 			if got, want := sa.packetsIn()-before, uint64(map[bool]int{true: 1}[i < 2]); got != want {
 				t.Errorf("record %d of the old epoch: %d packets delivered, want %d", i, got, want)
 			}
+			id, _, _, _ := wire.ParseHeader(old[i]) // as the network asks, which counts what it may not hand over
+			if known := sa.plane.(*plainPlane).all.Known(id); known != (i < 2) {
+				t.Errorf("record %d of the old epoch: its id is known: %v", i, known)
+			}
 		}
 		if now := sb.Status().Epoch; now < epoch {
 			t.Errorf("the sender went back from epoch %d to %d", epoch, now)
 		}
 	})
-	faults.Report(t, "R7", true, "delivered 1 s and 59 s after the rotation; dropped after 64 s, its id is unknown then")
+	faults.Report(t, "R7", true, "delivered 1 s and 59 s after the rotation; 64 s after it the id is unknown and nothing is delivered")
+}
+
+// R12: A asks for a thousand rotations a second, each another attempt, and lets none
+// be finished. What B does of it, unsealing and refusing included, is little.
+func TestAThousandRotationsASecond(t *testing.T) {
+	const seconds = 2
+	var answers atomic.Uint64
+	var still, flooded time.Duration
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		asks, err := sa.askOften(seconds * 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := bad
+		l.Drop = func(rec []byte) bool {
+			if rotationOnly(rec) {
+				answers.Add(1)
+			}
+			return rotationOnly(rec)
+		}
+		w.net.Set(w.b.addr, w.a.addr, l)
+		send := func(really bool) time.Duration {
+			before := processorTime(t)
+			for _, rec := range asks {
+				if really {
+					w.b.node.Deliver(w.a.addr.String(), rec)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			return processorTime(t) - before
+		}
+		still, flooded = send(false), send(true)
+		if e := sb.Status().Epoch; e != 1 {
+			t.Errorf("epoch %d", e)
+		}
+		w.up(sb, time.Second)
+	})
+	if n := answers.Load(); n < 5*seconds || n > 5*seconds+3 { // and B's resends of an attempt of its own
+		t.Errorf("%d answers in %d s", n, seconds)
+	}
+	share := func(d time.Duration) float64 { return 100 * d.Seconds() / seconds }
+	if share(flooded) > 50 { // of a processor, on a machine with other work
+		t.Errorf("1000 attempts a second take %.1f %% of a processor", share(flooded))
+	}
+	faults.Report(t, "R12", share(flooded-still) <= 5, "a session asked 1000 times a second for %d s: %d answers, %.1f %% of a processor for both ends in memory, unsealing, refusing and answering", seconds, answers.Load(), share(flooded))
+	faults.Control(t, "R12", "%.1f %% of a processor without a question", share(still))
+}
+
+// askOften makes n M1r of as many attempts, sealed under the epoch in use.
+func (s *Session) askOften(n int) (recs [][]byte, err error) {
+	err = s.call(func(time.Time) error {
+		x, out := &s.epochs, new(wire.Batch)
+		for i := range n {
+			params, err := s.params(x.number() + 1)
+			if err != nil {
+				return err
+			}
+			h, err := handshake.NewShortInitiator(s.m.handshakeConfig(0, [32]byte{}), x.peer, handshake.Rotation(x.number()+1, uint32(i+1)), x.cur.rekey, params)
+			if err != nil {
+				return err
+			}
+			m1r, err := h.Start(nil)
+			h.Close()
+			if err != nil {
+				return err
+			}
+			if err := x.cur.rec.Seal(out, wire.SpaceControl, [][]byte{append([]byte{wire.FrameHandshake}, m1r...)}); err != nil {
+				return err
+			}
+		}
+		recs = out.Slices()
+		return nil
+	})
+	return recs, err
+}
+
+// processorTime is what this process has used of processors.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // R13: memory and goroutines over 3600 rotations, one a second.
@@ -88,48 +180,87 @@ func TestHourOfRotations(t *testing.T) {
 	faults.Report(t, "R13", grown <= 1<<20 && left <= 0, "%d rotations: heap and stacks %+d KiB, %+d goroutines, both ends", rotations, grown>>10, left)
 }
 
-// R16: two processes are started from the same exported session and key.
+// R16: a process exports a session and ends; two processes with its identity start
+// from the same bytes, in the same instant or a second apart, and live on beside
+// each other, as after a fork of their machine.
 func TestTwoProcessesFromOneSavedState(t *testing.T) {
-	type number struct {
-		id      wire.RecordID
-		space   wire.Space
-		counter uint64
+	for _, apart := range []time.Duration{0, time.Second} {
+		inWorld(t, func(t *testing.T, w *world) { w.fork(t, apart) })
 	}
-	inWorld(t, func(t *testing.T, w *world) {
-		sa, sb := w.pair(Settings{Heartbeat: time.Second})
-		stored, err := sa.Export()
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := make(map[number]bool)
-		use := func(s *Session) {
-			for range 1000 {
-				rec := s.sealPacket(wire.SpaceDatagram)
-				id, counter, space, ok := wire.ParseHeader(rec)
-				if n := (number{id, space, counter}); !ok || seen[n] {
-					t.Fatalf("%+v was used before", n)
-				} else {
-					seen[n] = true
-				}
+}
+
+func (w *world) fork(t *testing.T, apart time.Duration) {
+	sa, sb := w.pair(Settings{Heartbeat: time.Second})
+	stored, err := sa.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used keyUses
+	used.seal(t, sa)
+	w.a.crash()
+	var forks [2]*Session
+	var shakes [2]map[string]uint64
+	var wg sync.WaitGroup
+	for i := range forks {
+		f := w.host(1)
+		f.addr = netip.AddrPortFrom(w4(10, 0, 1, byte(i)), 4242)
+		f.up()
+		defer f.down()
+		forks[i] = f.peer(w.b, false, Settings{Heartbeat: time.Second})
+		f.dir.Set(w.b.id.DID(), w.b.addr.String())
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * apart)
+			if _, err := f.m.Resume(t.Context(), w.b.id.DID(), stored); err != nil {
+				t.Errorf("process %d: %v", i, err)
 			}
+			shakes[i] = forks[i].Counts().Handshakes
+		})
+	}
+	wg.Wait()
+	var done [2]int
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		for i, s := range forks {
+			done[i] += used.seal(t, s)
 		}
-		use(sa)
-		for range 2 { // the same bytes, twice
-			w.a.crash()
-			w.a.up()
-			w.a.dir.Set(w.b.id.DID(), w.b.addr.String())
-			if _, err := w.a.m.Add(Peer{DID: w.b.id.DID()}); err != nil {
-				t.Fatal(err)
-			}
-			s, err := w.a.m.Resume(t.Context(), w.b.id.DID(), stored)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.want(sb, Established, time.Second)
-			use(s)
+		used.seal(t, sb)
+	}
+	if apart > 0 && (shakes[0][HandshakeFull] != 0 || shakes[1][HandshakeFull] != 1) {
+		t.Errorf("the first made %d full handshakes, the second %d", shakes[0][HandshakeFull], shakes[1][HandshakeFull])
+	}
+	faults.Report(t, "R16", min(done[0], done[1]) >= 1000, "two processes of one identity from the same bytes, %v apart, side by side for a minute: %d and %d full handshakes to come up; %d records sealed by them and %d by the peer and the first life: no number twice under a key",
+		apart, shakes[0][HandshakeFull], shakes[1][HandshakeFull], done[0]+done[1], len(used)-done[0]-done[1])
+}
+
+// keyUses tells keys apart: one plaintext gives the same bytes only under the same
+// key, number space and number.
+type keyUses map[keyUse]wire.RecordID
+
+type keyUse struct {
+	space   wire.Space
+	counter uint64
+	sealed  [20]byte
+}
+
+// seal seals ten packets, if there are keys, and returns how many.
+func (k *keyUses) seal(t *testing.T, s *Session) (n int) {
+	t.Helper()
+	if *k == nil {
+		*k = make(keyUses)
+	}
+	for range 10 {
+		rec := s.sealPacket(wire.SpaceDatagram)
+		id, counter, space, ok := wire.ParseHeader(rec)
+		if !ok {
+			return n
 		}
-	})
-	faults.Report(t, "R16", true, "the saved bytes used twice: 3000 records, no id and number twice; the second use is answered UNKNOWN and leads to a full handshake")
+		use := keyUse{space, counter, [20]byte(rec[wire.HeaderSize:])}
+		if before, twice := (*k)[use]; twice {
+			t.Fatalf("number %d in space %v twice under one key, ids %x and %x", counter, space, before, id)
+		}
+		(*k)[use] = id
+		n++
+	}
+	return n
 }
 
 // O4: a goodbye counts only under the current epoch's keys.

@@ -102,6 +102,9 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	case wire.FrameHeartbeat:
 		if nonce, ok := wire.ParseHeartbeat(f); ok {
 			s.sendOn(p, wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, nonce))
+			if x := s.pathOf(p); x != nil {
+				x.beat = now
+			}
 			return
 		}
 	case wire.FrameHeartbeatAck:

@@ -37,6 +37,7 @@ type path struct {
 	fails int            // returns that ended so
 	since time.Time      // first answer of an unbroken run
 	quiet time.Time      // when records began to come by another path
+	beat  time.Time      // the peer's last heartbeat on it
 }
 
 // hold is how long the path must answer before it is used.
@@ -47,9 +48,10 @@ func (p *path) hold() time.Duration {
 	return min(returnHold<<min(p.fails, 16), returnMost)
 }
 
-// ready reports whether the path may be used now.
-func (p *path) ready(now time.Time) bool {
-	return p.proven && !p.since.IsZero() && now.Sub(p.since) >= p.hold()
+// ready reports whether the path may be used now: it has answered for as long as
+// it must.
+func (p *path) ready() bool {
+	return p.proven && !p.since.IsZero() && p.heard.Sub(p.since) >= p.hold()
 }
 
 // allowed reports whether packets may travel on a carrier. Without datagram,
@@ -76,6 +78,9 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 		x = &path{Path: c.Path(), conn: c}
 		a := s.conns[c]
 		x.inbound = c.Link() == wire.LinkUTCP && a != nil && !a.dialled
+		if old := s.lostUDP(); old != nil && c.Link() == wire.LinkQUIC {
+			x.lost, x.fails = true, old.fails // another connection of the same way
+		}
 		s.paths = append(s.paths, x)
 	}
 	x.proven, x.heard = true, now
@@ -83,9 +88,20 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 		x.since = now
 	}
 	if x.next.IsZero() && x != s.using {
-		x.next = now.Add(standbyGap)
+		x.next = now.Add(s.gap(x, now))
 	}
 	return x
+}
+
+// lostUDP is a path by UDP that was lost and has not earned its return; nil if
+// there is none.
+func (s *Session) lostUDP() *path {
+	for _, x := range s.paths {
+		if x.conn == nil && x.lost && !x.ready() {
+			return x
+		}
+	}
+	return s.lostQUIC
 }
 
 // addDirect makes the direct path to where p leads a candidate, and probes it.
@@ -119,6 +135,9 @@ func (s *Session) dropCandidates() {
 func (s *Session) removePath(x *path) {
 	if s.from == x {
 		s.from = nil
+	}
+	if x.lost && x.Carrier() == wire.CarrierDatagram {
+		s.lostQUIC = x
 	}
 	for i, y := range s.paths {
 		if x == y {
@@ -162,7 +181,7 @@ func (s *Session) use(x *path, now time.Time) {
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready(now) && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || s.rank(x) < s.rank(best)) {
+		if x.ready() && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || s.rank(x) < s.rank(best)) {
 			best = x
 		}
 	}
@@ -172,7 +191,8 @@ func (s *Session) choose(now time.Time) {
 }
 
 // lose gives up the path in use. Another one that has answered since the trouble
-// began takes over at once; without one the session is degraded.
+// began takes over at once, one that was lost itself a moment ago only if there is
+// no other; without one the session is degraded.
 func (s *Session) lose(now time.Time) {
 	x, trouble := s.using, s.live.first
 	s.trouble = trouble
@@ -188,7 +208,10 @@ func (s *Session) lose(now time.Time) {
 	}
 	var next *path
 	for _, y := range s.paths {
-		if y != x && y.proven && s.allowed(y.Carrier()) && !y.heard.IsZero() && y.heard.After(trouble) && (next == nil || s.rank(y) < s.rank(next)) {
+		if y == x || !y.proven || !s.allowed(y.Carrier()) || y.heard.IsZero() || !y.heard.After(trouble) {
+			continue
+		}
+		if next == nil || y.ready() && !next.ready() || y.ready() == next.ready() && s.rank(y) < s.rank(next) {
 			next = y
 		}
 	}
@@ -258,6 +281,7 @@ func (s *Session) spread(now time.Time) {
 // undamp holds nothing against a path that it stopped answering: the peer has
 // restarted, and that was why.
 func (s *Session) undamp(now time.Time) {
+	s.lostQUIC = nil
 	for _, x := range s.paths {
 		if x.lost {
 			x.lost, x.fails = false, 0

@@ -88,8 +88,11 @@ func (s *Session) probe(x *path, now time.Time) {
 	x.rounds++
 	x.expire(now)
 	sizes := probeSizes[:]
-	if x.conn != nil || !x.alive && (!x.known || x.rounds > firstRounds) {
+	switch {
+	case x.conn != nil, !x.alive && (!x.known || x.rounds > firstRounds):
 		sizes = []int{smallProbe}
+	case x.proven && x.lost && !x.since.IsZero(): // of several one would get through
+		sizes = []int{x.Room()}
 	}
 	if x.conn == nil && !x.known && !x.alive && !x.lost && x.rounds > silentRounds {
 		s.removePath(x)
@@ -156,6 +159,9 @@ func (s *Session) probed(p link.Path, e wire.Echo, now time.Time) {
 	}
 	if x.since.IsZero() && (x.conn != nil || pr.size >= leastWide) {
 		x.since = now
+		if x.lost { // the answers that let it return are a second apart
+			x.next = earliest(x.next, now.Add(returnGap))
+		}
 	}
 	if x.conn != nil {
 		x.proven = true

@@ -43,46 +43,53 @@ func TestSessionsComeAndGo(t *testing.T) {
 	faults.Report(t, "O20", true, "1000 sessions opened and closed: 0 connections, 0 secrets, 0 goroutines left")
 }
 
-// (key, direction, number space, counter) of 10^6 records over rotation,
-// resumption and restart are all different: ids are unique, and so is every
-// header sealed under one.
-func TestNoNumberTwice(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		type slot struct {
-			id      wire.RecordID
-			space   wire.Space
-			counter uint64
-		}
-		seen := make(map[slot]bool, 1_100_000)
-		plain := [][]byte{{0x40}}
-		seal := func(s *Session) {
-			s.call(func(time.Time) error {
-				e := s.epochs.cur
-				for space := range wire.Space(wire.NumSpaces) {
-					var out wire.Batch
-					for range 500 {
-						if err := e.rec.Seal(&out, space, plain); err != nil {
-							return err
-						}
-					}
-					for _, rec := range out.Slices() {
-						id, counter, sp, _ := wire.ParseHeader(rec)
-						if k := (slot{id, sp, counter}); seen[k] {
-							t.Errorf("%+v was used before", k)
-						} else {
-							seen[k] = true
-						}
-					}
+// A slot is what no two records may share.
+type slot struct {
+	id      wire.RecordID
+	space   wire.Space
+	counter uint64
+}
+
+// sealAll seals 500 records in each number space and notes their slots.
+func sealAll(t *testing.T, s *Session, seen map[slot]bool) {
+	plain := [][]byte{{0x40}}
+	s.call(func(time.Time) error {
+		e := s.epochs.cur
+		for space := range wire.Space(wire.NumSpaces) {
+			var out wire.Batch
+			for range 500 {
+				if err := e.rec.Seal(&out, space, plain); err != nil {
+					return err
 				}
-				return nil
-			})
+			}
+			for _, rec := range out.Slices() {
+				id, counter, sp, _ := wire.ParseHeader(rec)
+				if k := (slot{id, sp, counter}); seen[k] {
+					t.Errorf("%+v was used before", k)
+				} else {
+					seen[k] = true
+				}
+			}
 		}
+		return nil
+	})
+}
+
+// (key, direction, number space, counter) of 10^6 records over rotation,
+// resumption, restart and fallback are all different: ids are unique, and so is
+// every header sealed under one.
+func TestNoNumberTwice(t *testing.T) {
+	const records, beforeFallback = 1_000_000, 900_000
+	seen := make(map[slot]bool, records+100_000)
+	rotations, resumptions, restarts, fallbacks := 0, 0, 0, 0
+	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		for i := 0; len(seen) < 1_000_000; i++ {
-			seal(sa)
-			seal(sb)
+		for i := 0; len(seen) < beforeFallback; i++ {
+			sealAll(t, sa, seen)
+			sealAll(t, sb, seen)
 			switch {
 			case i%50 == 49:
+				restarts++
 				w.b.crash()
 				w.b.up()
 				sb = w.b.peer(w.a, false, Settings{})
@@ -90,14 +97,43 @@ func TestNoNumberTwice(t *testing.T) {
 				w.want(sb, Established, 20*time.Second)
 				time.Sleep(time.Second)
 			case i%10 == 9:
+				resumptions++
 				w.lose(sa, sb)
 				time.Sleep(time.Second)
 			default:
+				rotations++
 				w.rotate([]*Session{sa, sb}[i%2])
 			}
 		}
 	})
-	faults.Report(t, "R15", true, "1,000,000 records sealed over rotations, resumptions and restarts, no number twice")
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		defer talk(sa, sb)()
+		for len(seen) < records {
+			for _, blocked := range []bool{false, true} {
+				w.net.SetAll(map[bool]memnet.Line{false: bad, true: udpBlocked()}[blocked])
+				for _, s := range []*Session{sa, sb} {
+					w.onUTCP(s, blocked, 15*time.Minute) // each return is held longer than the last
+					sealAll(t, s, seen)
+				}
+			}
+			fallbacks++
+			rotations++
+			w.rotate(sa)
+		}
+	})
+	faults.Report(t, "R15", len(seen) >= records && min(rotations, resumptions, restarts, fallbacks) > 0, "%d records sealed over %d rotations, %d resumptions, %d restarts and %d fallbacks to μTCP and back: no number twice",
+		len(seen), rotations, resumptions, restarts, fallbacks)
+}
+
+// onUTCP waits until s uses μTCP, or until it does not.
+func (w *world) onUTCP(s *Session, yes bool, within time.Duration) {
+	w.t.Helper()
+	for end := time.Now().Add(within); (s.Status().Carrier == "utcp") != yes; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("carrier is %q in state %v after %v", s.Status().Carrier, s.State(), within)
+		}
+	}
 }
 
 // BenchmarkSessionMemory prints heap and stacks of an established session with

@@ -44,6 +44,7 @@ func (x *epochs) doShort(a rotation.Action, now time.Time) bool {
 		}
 	case rotation.Resend:
 		if r := x.shorts[a.ID]; r != nil {
+			x.s.tally.resends.Add(1)
 			x.sendShort(x.cur, r.last)
 		}
 	}

@@ -1,7 +1,12 @@
 package session
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,7 +55,105 @@ func TestTableWalk(t *testing.T) {
 	if refused == 0 {
 		t.Fatal("no event was refused")
 	}
-	faults.Report(t, "M3", true, "10^6 events, %d refused, none illegal", refused)
+	faults.Report(t, "M3", true, "10^6 events against the table, %d refused, none illegal", refused)
+}
+
+// lines notes the lines that a session logs, without writing them.
+type lines struct {
+	n           int
+	said, cause string // of the newest
+}
+
+func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (l *lines) WithAttrs([]slog.Attr) slog.Handler               { return l }
+func (l *lines) WithGroup(string) slog.Handler                    { return l }
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	l.n, l.said = l.n+1, r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "cause" {
+			l.cause = a.Value.String()
+		}
+		return true
+	})
+	return nil
+}
+
+// M3: the same events to a session: each change is kept once and logged once, with
+// its cause; each refusal is counted and changes nothing.
+func TestSessionOnRandomEvents(t *testing.T) {
+	const events = 1_000_000
+	var refused, changes uint64
+	inWorld(t, func(t *testing.T, w *world) {
+		said, h := new(lines), w.host(3)
+		h.node = w.net.Node(h.addr)
+		m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Logger: slog.New(said)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.m = m
+		defer h.down()
+		s := h.peer(w.b, false, Settings{})
+		rng := rand.New(rand.NewPCG(3, 3))
+		wrong := s.call(func(now time.Time) error {
+			for range events {
+				e, from, logged, kept := Event(rng.IntN(int(numEvents))), s.state, said.n, m.history.added
+				ok := s.event(e, now)
+				switch {
+				case !ok:
+					refused++
+					fallthrough
+				case s.state == from:
+					if s.state != from || m.history.added != kept || said.n != logged {
+						return fmt.Errorf("%v on %v: now %v, and an entry", from, e, s.state)
+					}
+				default:
+					changes++
+					if err := entryOf(m.history.newest(), said, from, s.state, e); err != nil || m.history.added != kept+1 || said.n != logged+1 {
+						return fmt.Errorf("%v on %v: now %v, %d entries, %d lines: %w", from, e, s.state, m.history.added-kept, said.n-logged, err)
+					}
+				}
+				if s.refused != refused {
+					return fmt.Errorf("%v on %v: %d refused, %d counted", from, e, refused, s.refused)
+				}
+				if s.state == Closed {
+					s.state = Idle
+				}
+			}
+			s.state = Idle
+			return nil
+		})
+		if wrong != nil {
+			t.Fatal(wrong)
+		}
+		synctest.Wait()
+		if n := s.Status().Refused; n != refused {
+			t.Errorf("the status counts %d refusals, not %d", n, refused)
+		}
+	})
+	faults.Report(t, "M3", refused > 0 && changes > 0, "10^6 events to a session: %d refused, each counted and without effect; %d changes, each kept and logged once with its cause", refused, changes)
+}
+
+// newest is the last entry.
+func (h *history) newest() Transition {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ring[(h.start+len(h.ring)-1)%len(h.ring)]
+}
+
+// entryOf checks a change against what was kept and said of it, and against the
+// drawing.
+func entryOf(kept Transition, said *lines, from, to State, e Event) error {
+	switch {
+	case !slices.Contains(mayGo[from], to):
+		return errors.New("the drawing has no such way")
+	case kept.From != from.String() || kept.To != to.String() || kept.Cause != e.String():
+		return fmt.Errorf("kept as %+v", kept)
+	case (to == Failed) != (kept.Reason != NoReason):
+		return fmt.Errorf("reason %q", kept.Reason)
+	case said.said != "session "+to.String() || said.cause != e.String():
+		return fmt.Errorf("logged as %q, cause %q", said.said, said.cause)
+	}
+	return nil
 }
 
 // Proof of the peer leads to established from every state; close from every state.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -89,7 +90,7 @@ func TestTaggedUnknownPacketsAreCountedAndQUICGoesOn(t *testing.T) {
 	}
 	eventually(t, 2*time.Second, "50 unknown records counted", func() bool { return b.Stats().UnknownRecords == 50 })
 	wantTraffic(t, a, b, ca, cb)
-
+	faults.Report(t, "R7", true, "50 records of an unknown id: counted, none handed over")
 }
 
 func TestRecordsAreCountedWhileDirectIsOff(t *testing.T) {

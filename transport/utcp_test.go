@@ -362,7 +362,7 @@ func TestPeerThatNeverReadsBlocksNothing(t *testing.T) {
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Fatalf("the transport took %v to close", took)
 	}
-	faults.Report(t, "T4", true, "longest Send %v, %d records refused, queue below %d bytes", worst.Round(time.Microsecond), refused, maxQueueBytes)
+	faults.Report(t, "T4", true, "longest Send %v, %d records refused, queue never above %d bytes", worst.Round(time.Microsecond), refused, utcpQueueBytes)
 }
 
 func TestControlPassesBulk(t *testing.T) {

@@ -32,18 +32,46 @@ func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 	faults.Report(t, "T2", true, "20 lengths for each of 256 kinds: refused at the header")
 }
 
+// A length alone buys no memory: what is refused leaves the buffer as it was, the
+// largest that is allowed makes it hold one frame.
+func TestALengthBuysOneFrameAtMost(t *testing.T) {
+	largest, refused := 0, 0
+	for kind := range 256 {
+		least, most := bodyLimits(byte(kind))
+		for _, n := range []int{0, least - 1, least, most, most + 1, 1 << 16, 1 << 20, 1<<24 - 1} {
+			c, r := detachedWith(make([]byte, readSmall))
+			c.proven, r.preface = false, false
+			err := r.feed(appendFrameHeader(nil, byte(kind), max(0, n)))
+			if err != nil && len(r.buf) != readSmall {
+				t.Errorf("kind %d of %d bytes: refused, and the buffer has %d", kind, n, len(r.buf))
+			}
+			if err != nil {
+				refused++
+			}
+			largest = max(largest, len(r.buf))
+		}
+	}
+	if largest > maxFrame || refused == 0 {
+		t.Errorf("a buffer of %d bytes, %d refused", largest, refused)
+	}
+	faults.Report(t, "T2", true, "of %d lengths the %d refused allocate nothing, the others a buffer of %d bytes at most: one frame", 256*8, refused, largest)
+}
+
 // detached is an accepted connection without TCP, for what the reader does to it.
-func detached() (*utcpConn, *utcpReader) {
+func detached() (*utcpConn, *utcpReader) { return detachedWith(make([]byte, readLarge)) }
+
+func detachedWith(buf []byte) (*utcpConn, *utcpReader) {
 	c := &utcpConn{count: new(counters), proven: true}
 	c.changed = sync.NewCond(&c.mu)
 	c.path.c = c
 	c.streams.init(false)
 	c.stalled = true // nothing is ever written
-	return c, &utcpReader{c: c, h: new(inbox), buf: make([]byte, readLarge), preface: true}
+	return c, &utcpReader{c: c, h: new(inbox), buf: buf, preface: true}
 }
 
 func TestFramesSplitAtEveryOffset(t *testing.T) {
-	rec := record(readSmall-100, 1)
+	buf := make([]byte, readLeast+1024) // of which frames reach the end
+	rec := record(len(buf)-100, 1)
 	all := []byte(utcpPreface)
 	all = appendStreamFrame(all, frameOpen, 1, nil)
 	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
@@ -51,11 +79,7 @@ func TestFramesSplitAtEveryOffset(t *testing.T) {
 	all = append(appendFrameHeader(all, frameRecord, len(rec)), rec...)
 	all = appendStreamFrame(all, frameClose, 1, nil)
 	for cut := 0; cut <= len(all); cut++ {
-		if cut == 200 || cut == readSmall+200 { // inside the records every offset is like the others
-			cut += readSmall - 400
-		}
-		c, r := detached()
-		r.buf = make([]byte, readSmall) // of which frames reach the end
+		c, r := detachedWith(buf)
 		for _, piece := range [][]byte{all[:cut], all[cut:]} {
 			if err := r.feed(piece); err != nil {
 				t.Fatalf("cut at %d: %v", cut, err)

@@ -22,8 +22,9 @@ const (
 	// strangerBytes is how much a stranger may leave unread in streams before
 	// reading from it stops.
 	strangerBytes = 64 << 10
-	// helloTime is how long an accepted connection may take to begin.
-	helloTime = 5 * time.Second
+	// helloTime is how long an accepted connection may take to begin. It is to be
+	// gone after 5 s, however busy this host is.
+	helloTime = 4500 * time.Millisecond
 )
 
 // A utcpReader takes a connection's bytes apart. It belongs to one goroutine.

@@ -36,6 +36,12 @@ func (w *world) flood(from, to *node) (stop func(), sent *atomic.Int64) {
 // floodAt is flood to an address.
 func (w *world) floodAt(from *node, to netip.Addr) (stop func(), sent *atomic.Int64) {
 	w.Helper()
+	return w.floodOf(from, to, 5)
+}
+
+// floodOf is floodAt with so many packets a millisecond.
+func (w *world) floodOf(from *node, to netip.Addr, burst int) (stop func(), sent *atomic.Int64) {
+	w.Helper()
 	conn, err := from.host.DialUDP(netip.AddrPortFrom(to, 9))
 	w.ok(err)
 	sent = new(atomic.Int64)
@@ -49,7 +55,7 @@ func (w *world) floodAt(from *node, to netip.Addr) (stop func(), sent *atomic.In
 				return
 			default:
 			}
-			for range 5 {
+			for range burst {
 				if _, err := conn.Write(packet); err == nil {
 					sent.Add(1)
 				}

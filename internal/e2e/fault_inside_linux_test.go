@@ -3,11 +3,11 @@
 package e2e
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,66 +120,120 @@ func TestFaultTunnelAddressFromOutside(t *testing.T) {
 	faults.Control(t, "I11", "without it the kernel answers %d of 5", plain)
 }
 
-// I12, I13: all that passes R over the life of a pair, with marked packets all the
-// time, some of them for addresses that nobody owns.
+// I12, I13: all that passes R over the life of a pair, from before its start on to
+// after its stop, with marked packets from both ends all the time, some of them for
+// addresses that nobody owns. Beside the tunnel stand the routes of docs/guide.md.
 func TestFaultNothingInClear(t *testing.T) {
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
-	seen, err := w.R.Capture("eth0", 1<<20, nil)
-	w.ok(err)
-	mark := []string{"-p", hex.EncodeToString([]byte(marker))}
 	nobody := netip.MustParseAddr("fd4c:3254::dead")
-	phases := 0
-	phase := func(f func()) {
-		p := w.pinging(w.A, b.v4, 5*time.Millisecond, mark...)
-		q := w.pinging(w.A, nobody, 20*time.Millisecond, mark...)
-		f()
-		time.Sleep(300 * time.Millisecond)
-		p.stop()
-		q.stop()
-		phases++
-	}
-	w.bothUp(a, b) // the addresses are there
+	w.keepIn("add")
+	seen := w.captures()
+	fromA, fromB := w.marking(w.A, b.v4, b.v6, nobody), w.marking(w.B, a.v4, a.v6)
+	time.Sleep(500 * time.Millisecond)
+	w.bothUp(a, b)
 	inside, err := w.A.Capture(a.iface, 4096, nil)
 	w.ok(err)
-	w.run(w.A, "ip", "-6", "route", "replace", "fd4c:3254::/32", "dev", a.iface)
-	phase(func() { a.rotateNow(b) })
-	phase(func() { w.ok(w.R.DropUDP()); a.waitCarrier(b, "utcp", 10*time.Second) })
-	phase(func() { a.rotateNow(b); w.ok(w.R.Allow()) })
-	phase(func() { b.kill(); time.Sleep(time.Second); b.up(); w.established(a, b) })
-	phase(func() { w.ok(w.R.DropAll()); time.Sleep(3 * time.Second); w.ok(w.R.Allow()); w.established(a, b) })
+	w.run(w.A, "ip", "-6", "route", "replace", "fd4c:3254::/32", "dev", a.iface) // these come to the node, while it runs
+	for _, phase := range []func(){
+		func() { a.rotateNow(b) },
+		func() { w.ok(w.R.DropUDP()); a.waitCarrier(b, "utcp", 10*time.Second) },
+		func() { a.rotateNow(b); w.ok(w.R.Allow()) },
+		func() { w.ok(w.R.DropAll()); time.Sleep(3 * time.Second); w.ok(w.R.Allow()); w.established(a, b) },
+	} {
+		phase()
+		time.Sleep(300 * time.Millisecond)
+	}
 	marked := finish(w, inside)
 	if !contains(marked, []byte(marker)) {
 		t.Fatal("the marker is not even inside: this test sees nothing")
 	}
-	for _, dst := range []string{"10.9.0.0/24", "fd4c:3254::/32"} { // as docs/guide.md has it
-		w.run(w.A, "ip", "route", "add", "unreachable", dst, "metric", "4278198272")
+	for _, n := range []*node{b, a} {
+		n.kill()
+		time.Sleep(time.Second)
+		n.up()
+		w.established(a, b)
 	}
-	phase(func() { a.stop() }) // and while the routes go
-	frames := finish(w, seen)
-	found := 0
-	for _, f := range frames {
-		if contains([][]byte{f}, []byte(marker)) {
-			found++
+	a.stop()
+	time.Sleep(300 * time.Millisecond)
+	ofA, ofB := fromA(), fromB()
+	frames, found := w.inClear(seen)
+	w.keepIn("del")
+	seen = w.captures()
+	stop := w.marking(w.A, b.v4, nobody)
+	time.Sleep(500 * time.Millisecond)
+	bare := stop()
+	_, left := w.inClear(seen)
+	faults.Report(t, "I12", found == [2]int{} && frames > 1000, "start, rotation, fallback, return, outage, a crash of either end, stop: %d marked packets sent, %d frames outside, %d with the marker", ofA+ofB, frames, found[0]+found[1])
+	faults.Control(t, "I12", "inside, %d frames, the marker is there; without the guide's routes %d packets sent after the stop are in %d frames outside, the router's answers among them", len(marked), bare, left[0]+left[1])
+	faults.Report(t, "I13", found[1] == 0, "%d marked IPv6 packets for an address that nobody owns: %d frames outside", ofA/3, found[1])
+	faults.Control(t, "I13", "without the guide's routes %d packets sent after the stop are in %d frames outside", bare/2, left[1])
+}
+
+// keepIn adds or deletes on A and B the routes that docs/guide.md recommends
+// beside the tunnel's.
+func (w *world) keepIn(verb string) {
+	w.Helper()
+	for _, h := range []*lab.Host{w.A, w.B} {
+		for _, dst := range []string{"10.9.0.0/24", "fd4c:3254::/32"} {
+			w.run(h, "ip", "route", verb, "unreachable", dst, "metric", "4278198272")
 		}
 	}
-	seen, err = w.R.Capture("eth0", 1<<20, nil)
+}
+
+// captures takes all that passes R.
+func (w *world) captures() (all [2]*lab.Capture) {
+	w.Helper()
+	for i, dev := range []string{"eth0", "eth1"} {
+		c, err := w.R.Capture(dev, 1<<20, nil)
+		w.ok(err)
+		all[i] = c
+	}
+	return all
+}
+
+// inClear ends captures and counts their frames, and those with the marker of IPv4
+// and of IPv6.
+func (w *world) inClear(captures [2]*lab.Capture) (frames int, found [2]int) {
+	w.Helper()
+	for _, c := range captures {
+		for _, f := range finish(w, c) {
+			frames++
+			if contains([][]byte{f}, []byte(marker)) {
+				found[map[bool]int{true: 1}[f[12] == 0x86]]++ // 86dd
+			}
+		}
+	}
+	return frames, found
+}
+
+// marking sends datagrams with the marker from a host, whatever its routes are,
+// until stop, which says how many.
+func (w *world) marking(from *lab.Host, to ...netip.Addr) (stop func() int) {
+	w.Helper()
+	c, err := from.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), 0))
 	w.ok(err)
-	for _, dst := range []string{"10.9.0.0/24", "fd4c:3254::/32"} {
-		w.run(w.A, "ip", "route", "del", "unreachable", dst, "metric", "4278198272")
-	}
-	w.ping(w.A, b.v4, 10, append([]string{"-W", "1"}, mark...)...)
-	bare := 0
-	for _, f := range finish(w, seen) {
-		if contains([][]byte{f}, []byte(marker)) {
-			bare++
+	over, sent := make(chan struct{}), make(chan int, 1)
+	go func() {
+		n := 0
+		defer func() { sent <- n }()
+		for ; ; time.Sleep(3 * time.Millisecond) {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			for _, addr := range to {
+				_, _ = c.WriteToUDPAddrPort([]byte(marker), netip.AddrPortFrom(addr, 9)) // unreachable: that is the point
+				n++
+			}
 		}
-	}
-	faults.Report(t, "I12", found == 0 && len(frames) > 1000, "start, rotation, fallback, return, crash, outage, and stop with the guide's unreachable route: %d frames outside, %d with the marker", len(frames), found)
-	faults.Control(t, "I12", "inside, %d frames, the marker is there; without that route, %d frames of 10 pings and their answers leave by the default route once the node has stopped", len(marked), bare)
-	faults.Report(t, "I13", found == 0, "marked IPv6 packets for an address that nobody owns, in %d phases: %d left", phases, found)
+	}()
+	end := sync.OnceValue(func() int { close(over); defer c.Close(); return <-sent })
+	w.Cleanup(func() { end() })
+	return end
 }
 
 // T7's zero window: R stops passing the bytes of the TCP connection, which closes

@@ -100,13 +100,14 @@ func TestFaultStoppedForLong(t *testing.T) {
 	})
 	t.Run("200 s", func(t *testing.T) {
 		settings, scale := `session = { heartbeat = "3s", degraded_timeout = "6s", suspended_retry = "6s", rekey_after = "12s", idle_probe_interval = "1s" }`, 10
+		note := fmt.Sprintf(" (time divided by %d)", scale)
 		if full() {
-			settings, scale = "", 1
+			settings, scale, note = "", 1, ""
 		}
 		w, a, b := twoNodes(t, lab.Shape{}, settings)
 		w.bothUp(a, b)
 		w.direct(a, b)
-		w.stopped("O6", a, b, 200*time.Second/time.Duration(scale), fmt.Sprintf(" (time divided by %d)", scale))
+		w.stopped("O6", a, b, 200*time.Second/time.Duration(scale), note)
 	})
 }
 
@@ -194,6 +195,28 @@ func TestFaultHalfAMinute(t *testing.T) {
 	p.stop()
 	w.sameSession(a, b, before)
 	faults.Report(t, "O9", took <= 2*time.Second, "first ping %v after healing, no full handshake", ms(took))
+}
+
+// O10: ten minutes at full length; else a fiftieth, and of the session's times too.
+func TestFaultTenMinutes(t *testing.T) {
+	outage := either(12*time.Second, 10*time.Minute)
+	w, a, b := twoNodes(t, lab.Shape{}, either(`session = { heartbeat = "600ms", degraded_timeout = "1200ms", suspended_retry = "1200ms" }`, ""))
+	w.bothUp(a, b)
+	w.direct(a, b)
+	w.ok(w.R.DropAll())
+	cut := time.Now()
+	for _, n := range []*node{a, b} {
+		w.eventually(4*time.Minute, "suspended", func() bool { return n.logged("session suspended") > 0 })
+	}
+	suspended := time.Since(cut)
+	time.Sleep(time.Until(cut.Add(outage)))
+	p := w.pinging(w.A, b.v4, 50*time.Millisecond)
+	time.Sleep(time.Second)
+	w.ok(w.R.Allow())
+	took := p.answeredAfter(time.Now(), 30*time.Second)
+	p.stop()
+	w.established(a, b)
+	faults.Report(t, "O10", took <= 5*time.Second, "the program, cut for %v: both ends suspended after %v, first ping %v after healing", outage, suspended.Round(100*time.Millisecond), ms(took))
 }
 
 // O11.

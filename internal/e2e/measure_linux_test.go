@@ -94,7 +94,7 @@ type reply struct {
 // pinging starts a ping without end. It ends with stop, or with the test.
 func (w *world) pinging(from *lab.Host, to netip.Addr, every time.Duration, options ...string) *pinger {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(w.Context(), either(3*time.Minute, 10*time.Minute))
 	w.Cleanup(cancel)
 	args := append([]string{"-n", "-D", "-i", strconv.FormatFloat(every.Seconds(), 'f', 3, 64)}, options...)
 	p := &pinger{w: w, cmd: from.Command(ctx, "ping", append(args, to.String())...), ended: make(chan struct{})}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
 
@@ -88,4 +89,5 @@ func TestTheServiceManagerIsToldTheTruth(t *testing.T) {
 	a.stop()
 	m.hears(`^STOPPING=1$`)
 	a.gone()
+	faults.Report(t, "C14", true, "under a service manager's socket and watchdog: ready, watched, reloaded and stopped with CAP_NET_ADMIN alone")
 }

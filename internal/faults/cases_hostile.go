@@ -5,7 +5,8 @@ func hostile() []Case {
 	return []Case{
 		{ID: "H1", Promise: "10^6 random datagrams of 0-1500 bytes, 25,000 to 50,000 a second: no panic, memory +8 MiB at most, the live flow keeps 90 %, at most 10 log lines a second", By: slowly("internal/e2e TestFaultRandomDatagrams")},
 		{ID: "H2", Promise: "the same behind a valid header or connection id", By: slowly("internal/e2e TestFaultRandomRecords")},
-		{ID: "H3", Promise: "each handshake message at every length from 0 to 1.2 times the longest: error, no output, and the right one works after it", By: by("handshake TestEveryOtherLengthIsMalformed, TestErrorsLeaveDstAlone")},
+		{ID: "H3", Promise: "each handshake message at every length from 0 to 1.2 times the longest: error, no output, and the right one works after it", By: by("handshake TestEveryOtherLengthIsMalformed, TestErrorsLeaveDstAlone"),
+			Instead: "the right one is read by the next attempt: a wrong one erases its own, because messages come on an ordered stream or in an authenticated record, where nobody but the peer can have put it"},
 		{ID: "H4", Promise: "10,000 half-open QUIC handshakes from forged addresses within 2.5 s: memory +16 MiB at most, an honest peer in 2 s, Retry seen, all freed in 30 s (6 s later the same again needs 4 MiB more at most)", By: slowly("internal/e2e TestFaultHalfOpenFlood")},
 		{ID: "H5", Promise: "one packet each from 100,000 addresses: tables evict, memory +16 MiB at most", By: slowly("internal/e2e TestFaultManySources, transport TestForgedSourcesAreBoundedAndPushOutNothingInUse, TestSmallInitialsAreBounded")},
 		{ID: "H6", Promise: "50,000 wrong first packets a second: the live flow keeps 50 %, no more bytes out than in", By: slowly("internal/e2e TestFaultWrongHellos")},
@@ -21,6 +22,6 @@ func hostile() []Case {
 		{ID: "H16", Promise: "an authenticated peer's unknown types, versions and flags: dropped and counted", By: by("internal/datapath TestFramesReachTheSession, TestUnknownFramesAreCounted, handshake TestEveryMessageInEveryPlace")},
 		{ID: "H17", Promise: "floods of PATH_CHALLENGE, connection ids, key updates, streams, CRYPTO gaps: memory +16 MiB at most, the flooding client's own included", By: slowly("transport TestFaultQUICFrameFloods")},
 		{ID: "H18", Promise: "a peer that takes datagrams of 0, 1, 20 or 100 bytes: no panic; dropped and counted, or refused", By: slowly("transport TestFaultTinyDatagramLimits")},
-		{ID: "H19", Promise: "early HANDSHAKE_DONE, data in 0-RTT, data before authentication: refused", By: slowly("transport TestFaultEarlyFrames, internal/datapath TestEarlyRecordsAreHeld, session TestStolenFlightIsOneEntryAndNoState")},
+		{ID: "H19", Promise: "early HANDSHAKE_DONE, data in 0-RTT, data before authentication: refused", By: slowly("transport TestFaultEarlyFrames, TestFaultDataInTheFirstFlight, internal/datapath TestEarlyRecordsAreHeld, session TestStolenFlightIsOneEntryAndNoState, TestNothingIsAnsweredBeforeTheHandshake")},
 	}
 }

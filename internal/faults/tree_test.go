@@ -35,17 +35,36 @@ func fuzzTargets(t *testing.T) map[string][]string {
 	return targets
 }
 
-// M5: the number of targets, the committed corpus of each, and that every seed of
-// every target passes. Fuzzing itself is scripts/fuzz's.
+// fuzzKinds are the inputs that the catalogue names, each with a target that
+// reads it.
+func fuzzKinds() map[string][]string {
+	return map[string][]string{
+		"hello":            {"handshake FuzzReaders", "handshake FuzzShortReaders", "internal/wire FuzzHandshakeHeader"},
+		"cookie (a Retry)": {"transport FuzzClassify"},
+		"record":           {"internal/record FuzzOpen", "internal/wire FuzzRecordHeader"},
+		"frame reader":     {"transport FuzzFrames", "session FuzzFrames"},
+		"discovery":        {"transport/discovery FuzzParse"},
+		"inner v4 and v6":  {"routing FuzzPacket", "internal/datapath FuzzPlaintexts"},
+		"GSO split":        {"tun FuzzSegments"},
+		"GRO":              {"internal/datapath FuzzJoin"},
+		"config":           {"internal/config FuzzParse"},
+		"IPC":              {"internal/control FuzzServer", "internal/control FuzzAnswers"},
+		"state file":       {"did FuzzKeyFile"},
+		"reassembly":       {"internal/link FuzzParts", "session FuzzPieces"},
+	}
+}
+
+// M5: a target for each kind of input, the committed corpus of each target, and
+// that every seed passes.
 func TestFuzzTargets(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	count, seeds, without := 0, 0, 0
-	var pkgs []string
+	seeds, without := 0, 0
+	var pkgs, all []string
 	for pkg, names := range fuzzTargets(t) {
 		pkgs = append(pkgs, "./"+pkg)
 		for _, name := range names {
-			count++
+			all = append(all, pkg+" "+name)
 			files, err := filepath.Glob(filepath.Join("../..", pkg, "testdata/fuzz", name, "*"))
 			if err != nil {
 				t.Fatal(err)
@@ -56,16 +75,25 @@ func TestFuzzTargets(t *testing.T) {
 			}
 		}
 	}
+	for kind, targets := range fuzzKinds() {
+		for _, target := range targets {
+			if !slices.Contains(all, target) {
+				t.Errorf("%s: there is no %s", kind, target)
+			}
+		}
+	}
 	slices.Sort(pkgs)
 	c := exec.CommandContext(ctx, "go", append([]string{"test", "-vet=off", "-run", "^Fuzz"}, pkgs...)...)
 	c.Dir = "../.."
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	Report(t, "M5", count >= 12 && without == 0, "%d targets in %d packages, %d committed inputs, every one passes", count, len(pkgs), seeds)
+	Report(t, "M5", len(all) >= 12 && without == 0, "%d targets in %d packages, for each of the %d kinds that the catalogue names; %d committed inputs, every one passes",
+		len(all), len(pkgs), len(fuzzKinds()), seeds)
 }
 
-// M7: what the program is made of.
+// M7: what the program is made of: the modules of testdata/modules and no others.
+// A new one is looked at, then written there.
 func TestDependencyClosure(t *testing.T) {
 	list := func(args ...string) []string {
 		t.Helper()
@@ -84,9 +112,13 @@ func TestDependencyClosure(t *testing.T) {
 			t.Errorf("the program holds %s", d)
 		}
 	}
-	modules := make(map[string]bool)
-	for _, m := range list("-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/l2tun") {
-		modules[m] = true
+	modules := slices.Compact(slices.Sorted(slices.Values(list("-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./cmd/l2tun"))))
+	text, err := os.ReadFile("testdata/modules")
+	if err != nil {
+		t.Fatal(err)
 	}
-	Report(t, "M7", true, "%d packages of %d modules in the program: no http3, qpack, http2, pprof or test code", len(deps), len(modules))
+	if known := strings.Fields(string(text)); !slices.Equal(modules, known) {
+		t.Errorf("the program has the modules\n%s\nand testdata/modules says\n%s", strings.Join(modules, "\n"), strings.Join(known, "\n"))
+	}
+	Report(t, "M7", true, "%d packages of %d modules in the program, those of the list and no others: no http3, qpack, http2, pprof or test code", len(deps), len(modules))
 }

@@ -29,6 +29,8 @@ type Disturbance struct {
 	Duplicate float64                  // UDP
 	Reorder   float64                  // UDP: held back by ReorderBy, so that later packets overtake
 	ReorderBy time.Duration            // 0 means 5 ms
+	Twice     func(packet []byte) bool // UDP: those for which it is true are doubled, too
+	Late      func(packet []byte) bool // UDP: those for which it is true are held back by ReorderBy, too
 	Corrupt   float64                  // one bit of a packet, or of a chunk on TCP, is flipped
 }
 
@@ -88,11 +90,11 @@ func (j *judge) packet(now time.Time, p []byte) []parcel {
 	}
 	j.stats.Passed++
 	out := []parcel{{data: j.corrupted(l, p), due: j.due(now, l)}}
-	if l.reorder < j.d.Reorder {
+	if l.reorder < j.d.Reorder || j.d.Late != nil && j.d.Late(p) {
 		j.stats.Reordered++
 		out[0].due = out[0].due.Add(j.reorderBy())
 	}
-	if l.duplicate < j.d.Duplicate {
+	if l.duplicate < j.d.Duplicate || j.d.Twice != nil && j.d.Twice(p) {
 		j.stats.Duplicated++
 		out = append(out, out[0])
 	}

@@ -75,6 +75,17 @@ func TestPredicateChooses(t *testing.T) {
 	}
 }
 
+func TestPredicatesHoldBackAndDouble(t *testing.T) {
+	is := func(n byte) func([]byte) bool { return func(p []byte) bool { return p[0] == n } }
+	j := judgeWith(1, Disturbance{Late: is(1), ReorderBy: 1500 * time.Microsecond, Twice: is(3)})
+	if got, want := fates(j, 5), []int{0, 2, 1, 3, 3, 4}; !slices.Equal(got, want) {
+		t.Errorf("left %v, want %v", got, want)
+	}
+	if s := j.count(); s.Reordered != 1 || s.Duplicated != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestJitterAndShorterDelayKeepOrder(t *testing.T) {
 	j := judgeWith(1, Disturbance{Delay: 20 * time.Millisecond, Jitter: 50 * time.Millisecond})
 	now := time.Unix(1000, 0)

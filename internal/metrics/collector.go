@@ -88,6 +88,7 @@ func (o output) peer(p *Peer) {
 		o.counter("l2tun_handshakes_total", n, p.Name, result)
 	}
 	o.counter("l2tun_rotations_total", p.Counts.Rotations, p.Name)
+	o.counter("l2tun_rotation_resends_total", p.Counts.Resends, p.Name)
 	o.traffic(p)
 	o.path(p)
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // twoPeers is one that is up and one that never was.
 func twoPeers() Snapshot {
-	counts := session.Counts{Entered: map[string]uint64{"established": 2}, Rotations: 5, Handshakes: map[string]uint64{"full": 1, "timeout": 3}}
+	counts := session.Counts{Entered: map[string]uint64{"established": 2}, Rotations: 5, Resends: 3, Handshakes: map[string]uint64{"full": 1, "timeout": 3}}
 	up := session.Status{State: session.Established, Link: "quic", Carrier: "direct", RTT: 1500 * time.Microsecond, Epoch: 6, EpochAge: 30 * time.Second,
 		HandshakeAge: time.Minute, Room: 1452, Queued: 4, Dropped: map[string]uint64{"replayed": 2}}
 	return Snapshot{Version: "1.2.3", Interface: "l2tun0", Stray: map[string]uint64{"no_route": 7}, Transport: transport.Stats{Received: 9},
@@ -52,6 +52,10 @@ func TestMetricsSayWhatTheNodeIs(t *testing.T) {
 # TYPE l2tun_rotations_total counter
 l2tun_rotations_total{peer="berlin"} 5
 l2tun_rotations_total{peer="tokyo"} 0
+# HELP l2tun_rotation_resends_total Rotation messages sent again, because nothing answered them.
+# TYPE l2tun_rotation_resends_total counter
+l2tun_rotation_resends_total{peer="berlin"} 3
+l2tun_rotation_resends_total{peer="tokyo"} 0
 # HELP l2tun_rtt_seconds Round trip time of the path in use.
 # TYPE l2tun_rtt_seconds gauge
 l2tun_rtt_seconds{peer="berlin"} 0.0015
@@ -66,7 +70,7 @@ l2tun_sent_bytes_total{carrier="direct",peer="berlin"} 20
 l2tun_stray_packets_total{reason="no_route"} 7
 l2tun_stray_packets_total{reason="unknown_id"} 0
 `
-	err := testutil.CollectAndCompare(NewCollector(twoPeers), strings.NewReader(want), "l2tun_rotations_total", "l2tun_rtt_seconds",
+	err := testutil.CollectAndCompare(NewCollector(twoPeers), strings.NewReader(want), "l2tun_rotations_total", "l2tun_rotation_resends_total", "l2tun_rtt_seconds",
 		"l2tun_path_info", "l2tun_sent_bytes_total", "l2tun_stray_packets_total")
 	if err != nil {
 		t.Error(err)

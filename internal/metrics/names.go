@@ -29,6 +29,7 @@ func table() []description {
 		{"l2tun_session_transitions_total", "Changes of state, by the state that they led to.", []string{"peer", "to"}},
 		{"l2tun_handshakes_total", "Full and resumed handshakes by result; a failure has its reason.", []string{"peer", "result"}},
 		{"l2tun_rotations_total", "Times the keys in use were replaced.", []string{"peer"}},
+		{"l2tun_rotation_resends_total", "Rotation messages sent again, because nothing answered them.", []string{"peer"}},
 		{"l2tun_received_bytes_total", "Bytes of IP packets that came out of the tunnel, by carrier.", []string{"peer", "carrier"}},
 		{"l2tun_sent_bytes_total", "Bytes of IP packets that went into the tunnel, by carrier.", []string{"peer", "carrier"}},
 		{"l2tun_received_packets_total", "IP packets that came out of the tunnel, by carrier.", []string{"peer", "carrier"}},

@@ -17,14 +17,16 @@ import (
 // means is a timer of the real-time clock that never expires but is cancelled by
 // every jump (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
 type jumps struct {
-	happened chan struct{} // what it means, bootAhead says
-	timer    *os.File      // nil: the kernel has no such timer
+	happened chan struct{}        // what it means, slept says
+	timer    *os.File             // nil: the kernel has no such timer
+	ahead    func() time.Duration // how long the machine has slept in all
+	known    time.Duration        // what of it has been told; the watcher's
 	wg       sync.WaitGroup
 }
 
 // newJumps starts to listen.
 func newJumps(log *slog.Logger) *jumps {
-	j := &jumps{happened: make(chan struct{}, 1)}
+	j := &jumps{happened: make(chan struct{}, 1), ahead: bootAhead, known: bootAhead()}
 	timer, err := newCancelledTimer()
 	if err != nil {
 		log.Info("sleeps of this machine are looked for every second", "error", err)
@@ -71,6 +73,18 @@ func (j *jumps) otherwise(every time.Duration) *time.Ticker {
 		t.Stop()
 	}
 	return t
+}
+
+// slept is how long the machine has slept since it was last asked; 0: it has not,
+// or for less than clockSlack.
+func (j *jumps) slept() time.Duration {
+	now := j.ahead()
+	d := now - j.known
+	if d <= clockSlack {
+		return 0
+	}
+	j.known = now
+	return d
 }
 
 // close waits until nothing listens any more.

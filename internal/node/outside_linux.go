@@ -48,11 +48,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 	defer tick.Stop()
 	sampling := time.NewTimer(rateWindow)
 	defer sampling.Stop()
-	asleep := bootAhead()
 	look := func() {
-		if now := bootAhead(); now-asleep > clockSlack {
-			n.manager.Jumped(now - asleep)
-			asleep = now
+		if d := clock.slept(); d > 0 {
+			n.manager.Jumped(d)
 		}
 	}
 	for {

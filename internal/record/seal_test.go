@@ -95,7 +95,6 @@ func TestEqualPlaintextsNeverGiveEqualRecords(t *testing.T) {
 			}
 		}
 	}
-	faults.Report(t, "F10", true, "equal packets never give equal records")
 }
 
 func TestErasedEpochSealsAndOpensNothing(t *testing.T) {

@@ -82,5 +82,6 @@ func TestWindowTakesAShuffledRunOnce(t *testing.T) {
 			}
 		}
 	}
+	faults.Report(t, "F10", true, "a number is taken once, by whatever link its record comes: the window is the epoch's")
 	faults.Report(t, "L6", true, "runs shuffled over up to %d places: each number taken once", WindowSize)
 }

@@ -165,7 +165,31 @@ func TestReplaysAreAnsweredRarely(t *testing.T) {
 	if len(r.talk.sent) > answerBurst {
 		t.Errorf("%d answers", len(r.talk.sent))
 	}
-	faults.Report(t, "D6", true, "replays name only the address they were made for, and are answered once a second at most")
+	// An old one is worth as much: what it names is still a guess to be proven. From
+	// another address it is worth nothing.
+	r.found, r.now = nil, r.now.Add(61*time.Second)
+	elsewhere := r.meta()
+	elsewhere.src = netip.MustParseAddrPort("[fe80::3]:777")
+	before := len(r.talk.sent)
+	for range 1000 {
+		r.hears(q, elsewhere)
+	}
+	if len(r.found) > 0 || len(r.talk.sent) > before {
+		t.Errorf("replayed from another address: found %v, %d answers", r.found, len(r.talk.sent)-before)
+	}
+	for range 1000 {
+		r.hears(q, r.meta())
+	}
+	for _, f := range r.found {
+		if f.Endpoint != netip.MustParseAddrPort("[fe80::2%3]:4300") {
+			t.Fatalf("found %v", f)
+		}
+	}
+	late := len(r.talk.sent) - before
+	if late > answerBurst {
+		t.Errorf("%d answers", late)
+	}
+	faults.Report(t, "D6", true, "a question replayed 10,000 times at once, and 1,000 times 61 s later: the one address that it was made for is named, %d and %d answers; from another address nothing", before, late)
 }
 
 func TestGarbageOfEveryLengthChangesNothing(t *testing.T) {

@@ -1,0 +1,68 @@
+package session
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// changesOf watches for a time which carriers a session uses and returns how often
+// that changed.
+func changesOf(s *Session, d time.Duration) (changes int) {
+	last := s.Status().Carrier
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if now := s.Status().Carrier; now != last {
+			changes, last = changes+1, now
+		}
+	}
+	return changes
+}
+
+// The ends may use different paths. An end keeps a μTCP connection that it has no
+// use for as long as the peer uses it, and no longer.
+func TestConnectionThatOnlyThePeerUsesStays(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		defer talk(sa)()
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		if err := sa.Prefer("utcp"); err != nil {
+			t.Fatal(err)
+		}
+		w.wantCarrier(sa, wire.CarrierUTCP, 5*time.Second)
+		if n := changesOf(sa, 5*time.Minute); n != 0 || sb.Status().Carrier != "direct" {
+			t.Fatalf("%d changes of path at the end that prefers utcp; the other one is on %s", n, sb.Status().Carrier)
+		}
+		if err := sa.Prefer(""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute)
+		if a, b := w.a.node.Conns(), w.b.node.Conns(); a != 1 || b != 1 {
+			t.Fatalf("%d and %d connections are left", a, b)
+		}
+	})
+}
+
+// Half of all datagrams are lost, both ways: the session goes to utcp, perhaps by
+// way of datagram, and not back to what it has just left because a probe got
+// through. One return may follow, after 10 s of luck.
+func TestHeavyLossOfDatagramsIsLeft(t *testing.T) {
+	for seed := range uint64(8) {
+		withAllCarriers(t, func(t *testing.T, w *world) {
+			sa, sb := w.pair(Settings{})
+			defer talk(sa)() // one way: the other end has no reason to move
+			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			time.Sleep(2 * time.Second)
+			rng := rand.New(rand.NewPCG(seed, 7))
+			w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Drop: func(rec []byte) bool {
+				_, _, space, ok := wire.ParseHeader(rec)
+				return ok && space != wire.SpaceUTCP && space != wire.SpaceControl && rng.IntN(2) == 0
+			}})
+			if n := changesOf(sa, 2*time.Minute); n > 4 || sa.Status().Handshakes != 1 || sb.Status().State != Established {
+				t.Errorf("seed %d: %d changes of path, %d full handshakes; then on %q, the other end %v", seed, n, sa.Status().Handshakes, sa.Status().Carrier, sb.Status().State)
+			}
+		})
+	}
+}
