@@ -163,7 +163,7 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	conf, _ := tlsConfig()
 	defer a.ledger.befriend(b.LocalAddr())()
-	qc, err := a.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, quicConfig(fullPacket))
+	qc, err := a.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
 	if err != nil {
 		t.Fatal(err)
 	}

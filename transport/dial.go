@@ -39,7 +39,7 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 	start := func(size uint16) {
 		running++
 		go func() { // received by race or drain, whatever happens
-			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.withTickets(remote, size, nil), quicConfig(size))
+			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.withTickets(remote, size, nil), dialConfig(size))
 			results <- dialResult{qc, err}
 		}()
 	}

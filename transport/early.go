@@ -122,7 +122,7 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	conf := t.dialler.withTickets(remote, size, k.state)
 	defer t.hold(remote)()
 	done := t.ledger.befriend(remote)
-	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, quicConfig(size))
+	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, dialConfig(size))
 	if err != nil {
 		done()
 		return nil, fmt.Errorf("dial %s early: %w", remote, t.closedOr(connError(err)))

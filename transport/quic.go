@@ -51,11 +51,19 @@ func quicConfig(size uint16) *quic.Config {
 		DisablePathMTUDiscovery: true,
 		HandshakeIdleTimeout:    5 * time.Second,
 		MaxIdleTimeout:          60 * time.Second,
-		KeepAlivePeriod:         25 * time.Second,
 		MaxIncomingStreams:      16,
 		MaxIncomingUniStreams:   -1,
 		Allow0RTT:               true, // of an accepted connection: M1r alone is read
 	}
+}
+
+// dialConfig is that of a dialler, who keeps the connection alive: its packets
+// and their acknowledgements keep the address translators of both ends open. If
+// the listener did as well, both timers would fire together.
+func dialConfig(size uint16) *quic.Config {
+	c := quicConfig(size)
+	c.KeepAlivePeriod = 25 * time.Second
+	return c
 }
 
 // tlsConfig makes the TLS side of this process: one fresh key and certificate,
