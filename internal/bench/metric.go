@@ -30,7 +30,8 @@ func metrics() []metric {
 		{id: "ping-load p99", row: "ping-load", title: "– 99th percentile", unit: "µs", digits: 0, less: true},
 		{id: "loss", row: "loss", title: "TCP, 20 ms and 1 % loss each way, A to B", unit: "Mbit/s", digits: 1},
 		{id: "rss", row: rowAlways, title: "Memory of the larger daemon, peak of all", unit: "MiB", digits: 1, less: true, absolute: true},
-		{id: "idle", row: "idle", title: "Idle: wake-ups of the busier daemon", unit: "1/s", digits: 1, less: true, absolute: true},
+		{id: "idle", row: "idle", title: "Idle: wake-ups of the busier daemon", unit: "1/s", digits: 2, less: true, absolute: true},
+		{id: "idle switches", row: "idle", title: "– its threads' own switches", unit: "1/s", digits: 1, less: true, absolute: true},
 	}
 }
 

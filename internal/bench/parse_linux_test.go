@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -48,17 +49,17 @@ func TestProcessesAreRead(t *testing.T) {
 	if mib, err := peakMiB(pid); err != nil || mib < 1 || mib > 1e5 {
 		t.Error(mib, err)
 	}
-	before, err := wakeUps(pid)
+	before, err := switches(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
 		time.Sleep(time.Millisecond)
 	}
-	if after, err := wakeUps(pid); err != nil || after < before+10 {
+	if after, err := switches(pid); err != nil || after < before+10 {
 		t.Errorf("%v after %v: %v", after, before, err)
 	}
-	if _, err := wakeUps(1 << 30); err == nil {
+	if _, err := switches(1 << 30); err == nil {
 		t.Error("a process that is not there has threads")
 	}
 }
@@ -86,5 +87,40 @@ func TestKernelSeries(t *testing.T) {
 		if got := series(release); got != want {
 			t.Errorf("%s: %s", release, got)
 		}
+	}
+}
+
+// A process that sleeps all the time has not woken; one that runs once in three
+// looks has a third of them.
+func TestSlumber(t *testing.T) {
+	c := exec.Command("sh", "-c", "read -r x; for i in 1 2 3 4 5; do sleep 0.1; done; read -r x")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); c.Wait() }()
+	var s slumber
+	watch := func(n int) {
+		for range n {
+			time.Sleep(lookEvery)
+			if err := s.look(c.Process.Pid); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	watch(20)
+	if s.woken != 0 {
+		t.Errorf("asleep, and %d times awake", s.woken)
+	}
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	watch(80)
+	if s.woken < 5 || s.woken > 20 {
+		t.Errorf("five naps of 100 ms, and %d times awake", s.woken)
 	}
 }

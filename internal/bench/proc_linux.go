@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // clockTick is the unit of CPU time in /proc/PID/stat: USER_HZ, 1/100 s on every
@@ -35,9 +36,36 @@ func peakMiB(pid int) (float64, error) {
 	return kib / 1024, err
 }
 
-// wakeUps counts how often threads of a process have gone to sleep by themselves
-// and been woken again, those that have ended left out.
-func wakeUps(pid int) (sum float64, err error) {
+// lookEvery is how close together two wake-ups of a process count as one: what
+// one packet or timer sets off, the runtime's own naps of microseconds included.
+const lookEvery = 10 * time.Millisecond
+
+// A slumber counts how often a process wakes up: how many looks found that it had
+// run since the one before.
+type slumber struct {
+	first, last float64 // switches of its threads
+	woken       int
+}
+
+// look is to be called every lookEvery.
+func (s *slumber) look(pid int) error {
+	n, err := switches(pid)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.last == 0:
+		s.first = n
+	case n != s.last:
+		s.woken++
+	}
+	s.last = n
+	return nil
+}
+
+// switches counts how often threads of a process have gone to sleep by
+// themselves, those that have ended left out.
+func switches(pid int) (sum float64, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(tasks) == 0 {
 		return 0, errors.Join(err, fmt.Errorf("bench: process %d has no threads", pid))

@@ -33,7 +33,8 @@ func (r *Result) intro(o Options) string {
 Two network namespaces and one veth of MTU 1500; inside the tunnels IPv4 and an MTU of 1420 for all. %d rounds; in each
 one contender after the other runs alone, in a rotating order, %.0f s a throughput measurement. Each cell: median,
 [smallest–largest], and behind ×, in bold, the ratio to wireguard-go: the median of the rounds' own ratios. UDP is sent as
-fast as iperf3 can; "default" is l2tun with all carriers. A ping that is not answered counts as 1 s. CPU is user and system time of both daemons. The lossy line
+fast as iperf3 can; "default" is l2tun with all carriers. A ping that is not answered counts as 1 s. CPU is user and system time of both daemons.
+A wake-up is a moment of 10 ms in which an idle daemon ran; the switches of its threads, naps of the Go runtime included, stand below it. The lossy line
 is a cable through user space that delays and drops IP packets, the same ones for each contender of a round.`,
 		m.Date, m.Kernel, m.CPUs, m.CPU, m.Congestion, m.Go, m.Commit, m.WireGuard, r.Rounds, r.Seconds)
 }

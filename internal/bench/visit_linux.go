@@ -149,32 +149,34 @@ func (v *visit) lossy(ctx context.Context, t *tunnel, w way, row string) error {
 	return nil
 }
 
-// idle notes how often the busier daemon wakes up when nothing happens.
+// idle notes how often the daemons wake up when nothing happens.
 func (v *visit) idle(ctx context.Context, t *tunnel) error {
 	if err := pause(ctx, restful); err != nil {
 		return err
 	}
-	before := make(map[int]float64)
-	if _, err := t.most(func(pid int) (n float64, err error) {
-		n, err = wakeUps(pid)
-		before[pid] = n
-		return n, err
-	}); err != nil {
-		return err
+	watched := make(map[int]*slumber)
+	for began := time.Now(); time.Since(began) < v.o.Idle; {
+		if _, err := t.most(func(pid int) (float64, error) {
+			s := watched[pid]
+			if s == nil {
+				s = new(slumber)
+				watched[pid] = s
+			}
+			return 0, s.look(pid)
+		}); err != nil {
+			return err
+		}
+		if err := pause(ctx, lookEvery); err != nil {
+			return err
+		}
 	}
-	began := time.Now()
-	if err := pause(ctx, v.o.Idle); err != nil {
-		return err
+	var woken, switches float64
+	for _, s := range watched {
+		woken, switches = max(woken, float64(s.woken)), max(switches, s.last-s.first)
 	}
-	seconds := time.Since(began).Seconds()
-	n, err := t.most(func(pid int) (float64, error) {
-		n, err := wakeUps(pid)
-		return (n - before[pid]) / seconds, err
-	})
-	if err == nil {
-		v.note("idle", n)
-	}
-	return err
+	v.note("idle", woken/v.o.Idle.Seconds())
+	v.note("idle switches", switches/v.o.Idle.Seconds())
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
