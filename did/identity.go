@@ -40,7 +40,7 @@ func NewIdentity(seed []byte) (*Identity, error) {
 	if len(seed) != SeedSize {
 		return nil, errSeedSize
 	}
-	agree := x25519.New([x25519.Size]byte(derive(wire.ContextX25519, seed, x25519.Size)))
+	agree := x25519.New((*[x25519.Size]byte)(derive(wire.ContextX25519, seed, x25519.Size)))
 	kemPublic, kem := mlkem768.NewKeyFromSeed(derive(wire.ContextMLKEM, seed, mlkem768.KeySeedSize))
 	s := &secrets{
 		sign:  ed25519.NewKeyFromSeed(derive(wire.ContextEd25519, seed, ed25519.SeedSize)),

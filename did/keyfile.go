@@ -22,6 +22,9 @@ const (
 // the owner only. It never overwrites: if anything is at path it fails with
 // fs.ErrExist. The file appears under its name whole and synced, or not at all.
 func GenerateKeyFile(path string) (*Identity, error) {
+	if err := checkFolder(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	seed := make([]byte, SeedSize)
 	rand.Read(seed)
 	id, err := NewIdentity(seed)
@@ -116,11 +119,15 @@ func checkFile(f *os.File, path string) error {
 }
 
 // checkFolder refuses a folder in which others can put another file in the key's
-// place. In one with the sticky bit they cannot.
+// place. In one with the sticky bit only its owner can. The folders above it are
+// not looked at.
 func checkFolder(path string) error {
 	info, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("did: cannot look at the folder of the key file %s: %w", path, plain(err))
+	}
+	if !ownedByUsOrRoot(info) {
+		return fmt.Errorf("%w: %s lies in a folder that belongs to another user", ErrKeyFile, path)
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("%w: %s lies in a folder that others can write to (mode %04o); take that from them with chmod go-w", ErrKeyFile, path, info.Mode().Perm())

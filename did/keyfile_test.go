@@ -160,6 +160,10 @@ func TestLoadRefusesAFolderOfOthers(t *testing.T) {
 		if good != (err == nil) || err != nil && (!errors.Is(err, ErrKeyFile) || strings.Count(err.Error(), path) != 1) {
 			t.Errorf("a folder of mode %v: %v", mode, err)
 		}
+		_, err = GenerateKeyFile(filepath.Join(dir, mode.String())) // no key that cannot be loaded
+		if good != (err == nil) || err != nil && !errors.Is(err, ErrKeyFile) {
+			t.Errorf("a new key in a folder of mode %v: %v", mode, err)
+		}
 	}
 }
 
@@ -175,6 +179,12 @@ func TestLoadRefusesAFileOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := LoadKeyFile(path); !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("%v", err)
+	}
+	if err := errors.Join(os.Chown(path, 0, 0), os.Chown(filepath.Dir(path), 12345, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKeyFile(path); !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), "a folder that belongs to another user") {
 		t.Errorf("%v", err)
 	}
 }

@@ -35,7 +35,7 @@ func (c Config) newX25519() (*x25519.PrivateKey, error) {
 	if err := c.random(seed[:]); err != nil {
 		return nil, err
 	}
-	return x25519.New(seed), nil
+	return x25519.New(&seed), nil
 }
 
 // newMLKEM draws 64 bytes and writes the public key to public.

@@ -153,6 +153,7 @@ func (i *Initiator) Close() {
 
 func (i *Initiator) eraseKeys() {
 	i.s.erase()
+	i.x.Erase()
 	i.x, i.kem = nil, nil
 }
 

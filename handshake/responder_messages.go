@@ -98,6 +98,7 @@ func (r *Responder) m2(p wire.Params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer x.Erase()
 	copy(m.SID(), r.sid[:])
 	copy(m.Rx(), x.Public())
 	r.s.mixHash(m.Head())

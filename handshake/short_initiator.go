@@ -145,6 +145,7 @@ func (i *ShortInitiator) mixM2r(m *wire.M2r) error {
 func (i *ShortInitiator) Close() {
 	i.s.erase()
 	clear(i.secret[:])
+	i.x.Erase()
 	i.x, i.kem, i.want = nil, nil, wantNothing
 }
 

@@ -140,6 +140,7 @@ func (r *ShortResponder) mixM2r(m *wire.M2r) error {
 	if err != nil {
 		return err
 	}
+	defer x.Erase()
 	copy(m.Rx(), x.Public())
 	r.bind()
 	r.s.mixHash(m.Head())

@@ -419,6 +419,7 @@ func (w shortWorld) readers() []reader {
 	}
 	first := *w.responder()
 	at, then := *i, *r
+	at.x = copyOf(at.x)
 	return []reader{
 		{"M1r", m1r, func(msg []byte) (bool, bool, error) {
 			r := first
@@ -427,6 +428,7 @@ func (w shortWorld) readers() []reader {
 		}},
 		{"M2r", m2r, func(msg []byte) (bool, bool, error) {
 			i := at
+			i.x = copyOf(at.x) // it is wiped
 			out, res, err := i.Read(nil, msg)
 			return res != nil || out != nil, i.s.isErased() && i.x == nil, err
 		}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // A reader is a machine about to read one message. Every call starts from the
@@ -17,6 +18,14 @@ type reader struct {
 	// read gives the message to a fresh copy; it reports whether keys or a claim
 	// came out, whether the copy is erased, and the error.
 	read func(msg []byte) (useful, erased bool, err error)
+}
+
+func copyOf(k *x25519.PrivateKey) *x25519.PrivateKey {
+	if k == nil {
+		return nil
+	}
+	c := *k
+	return &c
 }
 
 // readers are all machines of a full handshake, each just before its message.
@@ -30,8 +39,10 @@ func (w *world) readers() []reader {
 		}
 	}
 	initiator := func(at Initiator) func([]byte) (bool, bool, error) {
+		at.x = copyOf(at.x)
 		return func(msg []byte) (bool, bool, error) {
 			i := at
+			i.x = copyOf(at.x) // it is wiped
 			out, res, err := i.Read(nil, msg)
 			return res != nil || len(out) > 0 && i.want != wantKeys, i.s.isErased() && i.x == nil, err
 		}

@@ -221,6 +221,30 @@ func TestSomebodyElsesRouteIsRefused(t *testing.T) {
 	}
 }
 
+// A route that refuses packets while ours is gone (docs/guide.md) is no owner of
+// the prefix, and stays as it is.
+func TestRefusingRouteOfAWorseMetricIsPassedOver(t *testing.T) {
+	d := device(t)
+	for _, dead := range []string{"10.9.0.0/16", "fd4c:3254:1::/48"} {
+		_, dst, _ := net.ParseCIDR(dead)
+		must(t, netlink.RouteAdd(&netlink.Route{Dst: dst, Type: unix.RTN_UNREACHABLE, Priority: 4278198272}))
+	}
+	before := table(t)
+	k := kernel(t, d)
+	for _, p := range []string{"10.9.0.0/16", "fd4c:3254:1::/48"} {
+		if err := k.Add(netip.MustParsePrefix(p), 0); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if len(k.List()) != 2 {
+		t.Errorf("put %v", k.List())
+	}
+	must(t, k.Undo())
+	if after := table(t); !slices.Equal(before, after) {
+		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
 func TestAddRefusesWhatTheKernelWouldTake(t *testing.T) {
 	d := device(t)
 	k := kernel(t, d)

@@ -33,12 +33,19 @@ func (k *Kernel) standing(routes []Route) (map[netip.Prefix][]netlink.Route, err
 	return there, nil
 }
 
+// worstMetric is that of our routes, at most: the kernel's default for IPv6.
+const worstMetric = 1024
+
 // before returns the route that ours will stand for, nil if there is none. A
-// route of another interface is ErrTaken.
+// route of another interface is ErrTaken. One that refuses packets, with a worse
+// metric than ours, waits for the time when ours is gone.
 func (k *Kernel) before(prefix netip.Prefix, there []netlink.Route) (*netlink.Route, error) {
 	before := k.put[prefix].before
 	for i := range there {
 		r := &there[i]
+		if refuses(r) && r.Priority > worstMetric {
+			continue
+		}
 		if r.LinkIndex != k.ifindex {
 			return nil, fmt.Errorf("%w: %s goes through %s", ErrTaken, prefix, k.owner(r))
 		}
@@ -47,6 +54,10 @@ func (k *Kernel) before(prefix netip.Prefix, there []netlink.Route) (*netlink.Ro
 		}
 	}
 	return before, nil
+}
+
+func refuses(r *netlink.Route) bool {
+	return r.Type == unix.RTN_UNREACHABLE || r.Type == unix.RTN_BLACKHOLE || r.Type == unix.RTN_PROHIBIT
 }
 
 // owner names the device of somebody else's route.

@@ -104,7 +104,7 @@ func (w *watcher) receive() (Change, error) {
 	switch {
 	case errors.Is(err, unix.ENOBUFS):
 		w.state = newHostState()
-		return Change{Addresses: true, Routes: true, Links: true}, nil
+		return Change{Addresses: true, Routes: true, Links: true, OwnUp: true}, nil
 	case errors.Is(err, unix.EINTR):
 		return Change{}, nil
 	case err != nil:

@@ -140,7 +140,7 @@ func (s *Session) release(now time.Time) {
 	for conn := range s.conns {
 		conn.Close("session ended")
 	}
-	s.paths, s.using, s.from, s.lostQUIC = nil, nil, nil, nil
+	s.paths, s.using, s.from, s.lostQUIC = nil, nil, nil, lostWay{}
 	s.live.idle()
 }
 

@@ -78,8 +78,8 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 		x = &path{Path: c.Path(), conn: c}
 		a := s.conns[c]
 		x.inbound = c.Link() == wire.LinkUTCP && a != nil && !a.dialled
-		if old := s.lostUDP(); old != nil && c.Link() == wire.LinkQUIC {
-			x.lost, x.fails = true, old.fails // another connection of the same way
+		if c.Link() == wire.LinkQUIC { // another connection of a way that was lost
+			x.fails, x.lost = s.lostUDP(c.Remote())
 		}
 		s.paths = append(s.paths, x)
 	}
@@ -93,15 +93,21 @@ func (s *Session) addConn(c link.Conn, now time.Time) *path {
 	return x
 }
 
-// lostUDP is a path by UDP that was lost and has not earned its return; nil if
-// there is none.
-func (s *Session) lostUDP() *path {
+// A lostWay is where a QUIC connection led that was lost and has ended.
+type lostWay struct {
+	remote netip.AddrPort
+	fails  int
+}
+
+// lostUDP reports whether a path by UDP to a remote was lost and has not earned
+// its return, and how many returns have failed.
+func (s *Session) lostUDP(remote netip.AddrPort) (fails int, lost bool) {
 	for _, x := range s.paths {
-		if x.conn == nil && x.lost && !x.ready() {
-			return x
+		if x.conn == nil && x.Remote() == remote && x.lost && !x.ready() {
+			return x.fails, true
 		}
 	}
-	return s.lostQUIC
+	return s.lostQUIC.fails, s.lostQUIC.remote == remote
 }
 
 // addDirect makes the direct path to where p leads a candidate, and probes it.
@@ -136,8 +142,8 @@ func (s *Session) removePath(x *path) {
 	if s.from == x {
 		s.from = nil
 	}
-	if x.lost && x.Carrier() == wire.CarrierDatagram {
-		s.lostQUIC = x
+	if x.lost && !x.ready() && x.Carrier() == wire.CarrierDatagram {
+		s.lostQUIC = lostWay{x.Remote(), x.fails}
 	}
 	for i, y := range s.paths {
 		if x == y {
@@ -162,6 +168,9 @@ func (s *Session) use(x *path, now time.Time) {
 		return
 	}
 	s.live.idle()
+	if x.Carrier() == wire.CarrierDatagram {
+		s.lostQUIC = lostWay{} // earned back
+	}
 	if !x.inbound {
 		s.live.remote = x.Remote()
 	}
@@ -199,6 +208,8 @@ func (s *Session) lose(now time.Time) {
 	if x != nil {
 		if x.lost && now.Sub(x.since) < returnMost {
 			x.fails++
+		} else {
+			x.fails = 0
 		}
 		x.lost, x.since = true, time.Time{}
 		if x.conn == nil {
@@ -281,7 +292,7 @@ func (s *Session) spread(now time.Time) {
 // undamp holds nothing against a path that it stopped answering: the peer has
 // restarted, and that was why.
 func (s *Session) undamp(now time.Time) {
-	s.lostQUIC = nil
+	s.lostQUIC = lostWay{}
 	for _, x := range s.paths {
 		if x.lost {
 			x.lost, x.fails = false, 0

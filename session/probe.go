@@ -64,7 +64,7 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return s.peer.Settings.IdleProbeInterval
 	case s.doubtful(), !x.proven && x.rounds <= firstRounds:
 		return fastProbe
-	case x.lost && !x.since.IsZero():
+	case x.lost && !x.since.IsZero() && !x.ready():
 		return returnGap
 	case !x.proven && !x.lost:
 		return candidateGap
@@ -91,7 +91,7 @@ func (s *Session) probe(x *path, now time.Time) {
 	switch {
 	case x.conn != nil, !x.alive && (!x.known || x.rounds > firstRounds):
 		sizes = []int{smallProbe}
-	case x.proven && x.lost && !x.since.IsZero(): // of several one would get through
+	case x.proven && x.lost && !x.since.IsZero() && !x.ready(): // of several one would get through
 		sizes = []int{x.Room()}
 	}
 	if x.conn == nil && !x.known && !x.alive && !x.lost && x.rounds > silentRounds {

@@ -60,7 +60,7 @@ type Session struct {
 	udp      netip.AddrPort // where the peer's UDP socket was last
 	nonce    uint64
 	trouble  time.Time // when the path that was lost last ceased to answer
-	lostQUIC *path     // of a connection that has ended; nil: it had not been lost
+	lostQUIC lostWay
 	spreadAt time.Time // when to look for a better path again
 	spareAt  time.Time // no second way is dialled before
 	live     liveness

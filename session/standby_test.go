@@ -45,6 +45,34 @@ func TestConnectionThatOnlyThePeerUsesStays(t *testing.T) {
 	})
 }
 
+// A path that was lost and has earned its return is probed no more often than one
+// that never was: an idle node sleeps.
+func TestReturnedPathsRest(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		stop := talk(sa)
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		time.Sleep(2 * time.Second)
+		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Cut: true})
+		time.Sleep(5 * time.Second)
+		w.net.SetAll(bad)
+		time.Sleep(2 * time.Minute)
+		w.wantCarrier(sa, wire.CarrierDirect, 0)
+		stop()
+		time.Sleep(time.Minute)
+		records := 0
+		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Drop: func([]byte) bool { records++; return false }})
+		time.Sleep(10 * time.Minute)
+		w.net.SetAll(bad)
+		if records > 10*60/4 {
+			t.Errorf("%d records in ten idle minutes, both ways", records)
+		}
+		if records == 0 {
+			t.Error("no record was seen")
+		}
+	})
+}
+
 // Half of all datagrams are lost, both ways: the session goes to utcp, perhaps by
 // way of datagram, and not back to what it has just left because a probe got
 // through. One return may follow, after 10 s of luck.

@@ -155,7 +155,10 @@ func (v *visit) idle(ctx context.Context, t *tunnel) error {
 		return err
 	}
 	watched := make(map[int]*slumber)
-	for began := time.Now(); time.Since(began) < v.o.Idle; {
+	next := time.NewTicker(lookEvery)
+	defer next.Stop()
+	began := time.Now()
+	for time.Since(began) < v.o.Idle {
 		if _, err := t.most(func(pid int) (float64, error) {
 			s := watched[pid]
 			if s == nil {
@@ -166,16 +169,19 @@ func (v *visit) idle(ctx context.Context, t *tunnel) error {
 		}); err != nil {
 			return err
 		}
-		if err := pause(ctx, lookEvery); err != nil {
-			return err
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
+	seconds := time.Since(began).Seconds()
 	var woken, switches float64
 	for _, s := range watched {
 		woken, switches = max(woken, float64(s.woken)), max(switches, s.last-s.first)
 	}
-	v.note("idle", woken/v.o.Idle.Seconds())
-	v.note("idle switches", switches/v.o.Idle.Seconds())
+	v.note("idle", woken/seconds)
+	v.note("idle switches", switches/seconds)
 	return nil
 }
 

@@ -88,9 +88,9 @@ func (n *node) ownChanged(c routing.Change, fail context.CancelCauseFunc) {
 		fail(fmt.Errorf("interface %s was deleted or moved away", n.dev.Name()))
 	case c.OwnUp:
 		if err := n.remake(); err != nil {
-			n.log.Warn("the interface is up again, and not all of it could be brought back", "error", err)
+			n.log.Warn("not all addresses and routes could be put in place again", "interface", n.dev.Name(), "error", err)
 		} else {
-			n.log.Info("the interface is up again")
+			n.log.Info("addresses and routes are in place again", "interface", n.dev.Name())
 		}
 	}
 }

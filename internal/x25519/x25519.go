@@ -26,11 +26,19 @@ var ErrLowOrder = errors.New("x25519: a public key of low order")
 // concurrent use.
 type PrivateKey struct{ scalar, public x25519.Key }
 
-// New takes a scalar of Size uniformly random bytes, clamped in use.
-func New(scalar [Size]byte) *PrivateKey {
-	k := &PrivateKey{scalar: scalar}
+// New takes a scalar of uniformly random bytes, clamped in use. The caller wipes
+// its own.
+func New(scalar *[Size]byte) *PrivateKey {
+	k := &PrivateKey{scalar: *scalar}
 	x25519.KeyGen(&k.public, &k.scalar)
 	return k
+}
+
+// Erase wipes the scalar. The key must not be used any more. A nil key has none.
+func (k *PrivateKey) Erase() {
+	if k != nil {
+		clear(k.scalar[:])
+	}
 }
 
 // Public is the public key, Size bytes, a copy.

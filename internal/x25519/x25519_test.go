@@ -18,10 +18,15 @@ func decode(t *testing.T, s string) (b [Size]byte) {
 	return b
 }
 
+func private(t *testing.T, s string) *PrivateKey {
+	b := decode(t, s)
+	return New(&b)
+}
+
 // RFC 7748 section 6.1.
 func TestVector(t *testing.T) {
-	a := New(decode(t, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"))
-	b := New(decode(t, "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"))
+	a := private(t, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")
+	b := private(t, "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
 	if [Size]byte(a.Public()) != decode(t, "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a") ||
 		[Size]byte(b.Public()) != decode(t, "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f") {
 		t.Errorf("public keys %x, %x", a.Public(), b.Public())
@@ -73,7 +78,7 @@ func TestAgreesWithTheStandardLibrary(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, wantErr := theirs.ECDH(peer)
-		ours := New(scalar)
+		ours := New(&scalar)
 		if p := ours.Public(); !bytes.Equal(p, theirs.PublicKey().Bytes()) {
 			t.Fatalf("scalar %x: public key %x", scalar, p)
 		}
@@ -89,17 +94,26 @@ func TestAgreesWithTheStandardLibrary(t *testing.T) {
 
 func TestPublicKeysOfAnotherSize(t *testing.T) {
 	for _, n := range []int{0, 31, 33} {
-		if _, err := New([Size]byte{1}).Shared(make([]byte, n)); !errors.Is(err, ErrSize) {
+		if _, err := New(&[Size]byte{1}).Shared(make([]byte, n)); !errors.Is(err, ErrSize) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
 }
 
 func TestPrintsNoScalar(t *testing.T) {
-	k := New([Size]byte{1, 2, 3})
+	k := New(&[Size]byte{1, 2, 3})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		if s := fmt.Sprintf(verb, k); s != "X25519 key" {
 			t.Errorf("%s: %s", verb, s)
 		}
 	}
+}
+
+func TestErase(t *testing.T) {
+	k := New(&[Size]byte{1, 2, 3})
+	k.Erase()
+	if k.scalar != ([Size]byte{}) {
+		t.Error("the scalar is still there")
+	}
+	(*PrivateKey)(nil).Erase()
 }
