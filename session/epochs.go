@@ -30,6 +30,7 @@ type epochs struct {
 	shorts  map[uint64]*short // rotations, by the epoch that they make
 	peer    *did.KeySet       // nil before the first proof
 	asked   []byte            // the M1r that rotation is asked about
+	askedOn link.Path         // by which it came
 	cur     *epoch            // sent under; nil: none
 	curAt   time.Time         // when it came into use
 	sent    uint64            // packets sent when rotation was last told
@@ -259,7 +260,7 @@ func (x *epochs) finish(id uint64) {
 		p.stream.SetDeadline(time.Now().Add(time.Second))
 		_, p.err = p.stream.Write(p.m3)
 	} else if r := x.shorts[id]; r != nil {
-		x.sendShort(x.cur, r.last)
+		x.sendShort(x.cur, x.s.path(), r.last)
 	}
 }
 

@@ -40,12 +40,12 @@ func (x *epochs) doShort(a rotation.Action, now time.Time) bool {
 		}
 	case rotation.Reply:
 		if r := x.shorts[a.ID]; r != nil {
-			x.sendShort(r.via, r.last)
+			x.sendShort(r.via, x.replyPath(), r.last)
 		}
 	case rotation.Resend:
 		if r := x.shorts[a.ID]; r != nil {
 			x.s.tally.resends.Add(1)
-			x.sendShort(x.cur, r.last)
+			x.sendShort(x.cur, x.s.path(), r.last)
 		}
 	}
 	return true
@@ -72,7 +72,7 @@ func (x *epochs) start(a rotation.Action) error {
 		return err
 	}
 	x.shorts[a.ID] = r
-	x.sendShort(x.cur, r.last)
+	x.sendShort(x.cur, x.s.path(), r.last)
 	return nil
 }
 
@@ -104,10 +104,19 @@ func (x *epochs) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bo
 	return x.peer, x.cur.rekey, true
 }
 
-// sendShort sends a message of short mode as a frame under e, on the path in use.
-func (x *epochs) sendShort(e *epoch, msg []byte) {
+// replyPath is where an M2r goes: back on the path of its M1r, which the peer uses
+// while ours may be broken. M1r may be a replay, so only a proven one counts.
+func (x *epochs) replyPath() link.Path {
+	if from := x.s.pathOf(x.askedOn); from != nil && from.proven {
+		return from.Path
+	}
+	return x.s.path()
+}
+
+// sendShort sends a message of short mode as a frame under e.
+func (x *epochs) sendShort(e *epoch, p link.Path, msg []byte) {
 	if e != nil {
-		x.s.sealAndSend(e, x.s.path(), wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
+		x.s.sealAndSend(e, p, wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
 	}
 }
 
@@ -124,9 +133,9 @@ func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now tim
 		if via == x.cur && what.Epoch != via.rec.Number()+1 {
 			return nil // a late copy of an earlier rotation
 		}
-		x.asked = msg
+		x.asked, x.askedOn = msg, p
 		x.do(x.machine.Asked(now, via.id, what.Attempt), now)
-		x.asked = nil
+		x.asked, x.askedOn = nil, nil
 	case wire.MsgM2r:
 		x.m2r(what, msg, now)
 	case wire.MsgM3r:

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -93,4 +94,25 @@ func TestHeavyLossOfDatagramsIsLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The peer has moved to utcp and this end has not noticed yet that its own path is
+// dead: a rotation is answered on the path by which it was asked for.
+func TestRotationIsAnsweredWhereItWasAsked(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		if err := sa.Prefer("utcp"); err != nil {
+			t.Fatal(err)
+		}
+		w.wantCarrier(sa, wire.CarrierUTCP, 5*time.Second)
+		time.Sleep(time.Second)
+		w.net.SetAll(udpBlocked())
+		before := sa.Status().Epoch
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := sa.Rotate(ctx); err != nil || sa.Status().Epoch != before+1 || sb.Status().Carrier != "direct" {
+			t.Fatalf("%v; epoch %d, before %d; the other end is on %s", err, sa.Status().Epoch, before, sb.Status().Carrier)
+		}
+	})
 }
