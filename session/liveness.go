@@ -171,9 +171,12 @@ func (s *Session) missed(now time.Time) {
 		s.lose(now)
 		return
 	}
-	// The search for another path begins while this one may still answer.
+	// The search for another path begins while this one may still answer. If both
+	// ends dial in the same moment, one of the resumptions finds its secret gone.
 	s.hurry(now)
-	s.spare(now)
+	if s.live.misses > 1 || s.headStart() == 0 {
+		s.spare(now)
+	}
 	s.heartbeat(now)
 }
 

@@ -194,9 +194,24 @@ func (s *Session) choose(now time.Time) {
 			best = x
 		}
 	}
-	if best != s.using {
+	if best != s.using && !s.awaitsBetter(best, now) {
 		s.use(best, now)
 	}
+}
+
+// returnSoon is how long a return waits for that of a better path.
+const returnSoon = 3 * time.Second
+
+// awaitsBetter reports whether a return to x can wait, because a better path is
+// about to earn its own: one move is better than two.
+func (s *Session) awaitsBetter(x *path, now time.Time) bool {
+	if !x.lost || s.using == nil || s.doubtful() {
+		return false
+	}
+	return slices.ContainsFunc(s.paths, func(y *path) bool {
+		return s.rank(y) < s.rank(x) && s.allowed(y.Carrier()) && y.proven && !y.since.IsZero() &&
+			!y.ready() && y.hold()-now.Sub(y.since) < returnSoon
+	})
 }
 
 // lose gives up the path in use. Another one that has answered since the trouble

@@ -41,10 +41,14 @@ func (s *Session) setPreferred(c *wire.Carrier, now time.Time) error {
 // rank orders paths: the preferred carrier, then direct before datagram before
 // utcp.
 func (s *Session) rank(x *path) int {
+	rank := 2 * int(x.Carrier())
 	if s.preferred != nil && x.Carrier() == *s.preferred {
-		return -1
+		rank = -2
 	}
-	return int(x.Carrier())
+	if x.conn != nil && !x.main {
+		rank++ // the peer closes it soon
+	}
+	return rank
 }
 
 // lacks reports whether the preferred carrier has no connection yet.
