@@ -15,22 +15,37 @@ import (
 )
 
 // BenchmarkHandshakes is a connection and a full handshake over it, without a
-// session around them: address proven (Retry), connected, keys fetched, M1, M2
-// and M3, closed; each by itself, one after the other, over loopback.
-func BenchmarkHandshakes(b *testing.B) {
-	const n = 200
+// session around them: address proven (Retry), connected, M1, M2 and M3, closed;
+// each by itself, one after the other, over loopback. The peer's keys are known,
+// as they are to a session but for its first handshake.
+func BenchmarkHandshakes(b *testing.B) { benchmarkHandshakes(b, true) }
+
+// BenchmarkFirstContacts is the same with the peer's keys fetched each time, one
+// round trip and one signature more.
+func BenchmarkFirstContacts(b *testing.B) { benchmarkHandshakes(b, false) }
+
+func benchmarkHandshakes(b *testing.B, known bool) {
+	const n = 1000
 	overBoth(b, n, func(b *testing.B, carrier wire.Carrier) (run, end func()) {
 		x, y := newShaker(b, 1), newShaker(b, 2)
 		accepted := make(chan error, 1)
+		one := func() *handshake.PeerKeys {
+			go func() { accepted <- y.answer(b.Context()) }()
+			keys, err := x.ask(b.Context(), carrier.Link(), y)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := <-accepted; err != nil {
+				b.Fatal(err)
+			}
+			return keys
+		}
+		if keys := one(); known {
+			x.known = keys
+		}
 		run = func() {
 			for range n {
-				go func() { accepted <- y.answer(b.Context()) }()
-				if err := x.ask(b.Context(), carrier.Link(), y); err != nil {
-					b.Fatal(err)
-				}
-				if err := <-accepted; err != nil {
-					b.Fatal(err)
-				}
+				one()
 			}
 		}
 		return run, func() { x.net.Close(); y.net.Close() }
@@ -42,6 +57,7 @@ type shaker struct {
 	id     *did.Identity
 	net    *transport.Transport
 	prekey *handshake.Prekey
+	known  *handshake.PeerKeys // of whom it asks; nil: fetched each time
 }
 
 func newShaker(b *testing.B, n byte) *shaker {
@@ -57,7 +73,7 @@ func newShaker(b *testing.B, n byte) *shaker {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &shaker{id, net, prekey}
+	s := &shaker{id: id, net: net, prekey: prekey}
 	net.Handle(s)
 	return s
 }
@@ -88,25 +104,26 @@ func params(n byte) wire.Params {
 	return wire.Params{RecordID: wire.MakeRecordID([7]byte{n}), AES: true, MTU: 1420, Epoch: 1, Incarnation: 1}
 }
 
-// ask dials y and is the initiator.
-func (s *shaker) ask(ctx context.Context, l wire.Link, y *shaker) error {
+// ask dials y and is the initiator. It returns the keys of y.
+func (s *shaker) ask(ctx context.Context, l wire.Link, y *shaker) (*handshake.PeerKeys, error) {
 	c, err := s.net.Dial(ctx, l, y.net.LocalAddr())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer c.Close("done")
 	st, err := c.OpenStream(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	i, err := handshake.NewInitiator(s.config(c), y.id.DID(), nil, params(1))
+	i, err := handshake.NewInitiator(s.config(c), y.id.DID(), s.known, params(1))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, err := i.Start(nil)
-	for res := (*handshake.Result)(nil); err == nil && res == nil; {
+	var res *handshake.Result
+	for err == nil && res == nil {
 		if _, err = st.Write(out); err != nil {
-			return err
+			return nil, err
 		}
 		var msg []byte
 		if msg, err = message(st); err == nil {
@@ -114,13 +131,13 @@ func (s *shaker) ask(ctx context.Context, l wire.Link, y *shaker) error {
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := st.Write(out); err != nil { // M3
-		return err
+		return nil, err
 	}
 	_, _ = st.Read(make([]byte, 1)) // the end: M3 has been read
-	return nil
+	return res.PeerKeys, nil
 }
 
 // answer accepts one connection and is the responder.

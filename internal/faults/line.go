@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -90,6 +91,23 @@ func (l Line) Write(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(l)
+}
+
+// Latest keeps the last line of each case, where its first one stood, and names the
+// cases that have several: those that were run again.
+func Latest(all []Line) (lines []Line, again []string) {
+	for _, l := range all {
+		i := slices.IndexFunc(lines, func(o Line) bool { return o.ID == l.ID })
+		if i < 0 {
+			lines = append(lines, l)
+			continue
+		}
+		lines[i] = l
+		if !slices.Contains(again, l.ID) {
+			again = append(again, l.ID)
+		}
+	}
+	return lines, again
 }
 
 // ReadLines reads what Write wrote.

@@ -105,3 +105,11 @@ func TestLinesComeAsTestsEnd(t *testing.T) {
 		t.Errorf("%v %+v", err, lines)
 	}
 }
+
+func TestLatestLines(t *testing.T) {
+	lines, again := Latest([]Line{{ID: "F1"}, {ID: "R1", OK: true}, {ID: "F1", OK: true, Measured: "x"}, {ID: "F1", OK: true}})
+	lines = InOrder(lines)
+	if len(lines) != 2 || lines[0].ID != "R1" || lines[1] != (Line{ID: "F1", OK: true}) || len(again) != 1 || again[0] != "F1" {
+		t.Errorf("%v, run again: %v", lines, again)
+	}
+}

@@ -60,12 +60,17 @@ func (r *Runner) Run(ctx context.Context) ([]Line, error) {
 	if err := r.flush(true); err != nil {
 		return r.lines, err
 	}
+	return InOrder(r.lines), nil
+}
+
+// InOrder sorts lines as the catalogue has their cases.
+func InOrder(lines []Line) []Line {
 	rank := make(map[string]int)
-	for i, c := range all {
+	for i, c := range Catalogue() {
 		rank[c.ID] = i
 	}
-	slices.SortFunc(r.lines, func(a, b Line) int { return rank[a.ID] - rank[b.ID] })
-	return r.lines, nil
+	slices.SortFunc(lines, func(a, b Line) int { return rank[a.ID] - rank[b.ID] })
+	return lines
 }
 
 // batches groups tests by binary, each test once, in the order of the cases.

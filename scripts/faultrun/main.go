@@ -30,7 +30,7 @@ func main() {
 	flag.StringVar(&o.root, "root", ".", "the repository")
 	flag.StringVar(&o.results, "results", "", "append \"pass NAME\" or \"fail NAME\" for each case to this file")
 	flag.StringVar(&o.lines, "lines", "", "write the lines to this file, too")
-	flag.StringVar(&o.table, "table", "", "make the table of lines in this file, run nothing")
+	flag.StringVar(&o.table, "table", "", "make the table of the lines in this file, of each case the last one, and run nothing")
 	flag.BoolVar(&o.quick, "quick", false, "only what needs no network namespaces and little time")
 	flag.BoolVar(&o.full, "full", false, "nothing shortened")
 	flag.Parse()
@@ -113,11 +113,16 @@ func fromFile(o options) error {
 		return err
 	}
 	defer f.Close()
-	lines, err := faults.ReadLines(f)
+	all, err := faults.ReadLines(f)
 	if err != nil {
 		return err
 	}
-	return writeTable(o.root, lines, "")
+	lines, again := faults.Latest(all)
+	how := ""
+	if len(again) > 0 {
+		how = " (run again since, by themselves: " + strings.Join(again, ", ") + ")"
+	}
+	return writeTable(o.root, faults.InOrder(lines), how)
 }
 
 func writeTable(root string, lines []faults.Line, how string) error {
