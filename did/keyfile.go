@@ -119,15 +119,12 @@ func checkFile(f *os.File, path string) error {
 }
 
 // checkFolder refuses a folder in which others can put another file in the key's
-// place. In one with the sticky bit only its owner can. The folders above it are
-// not looked at.
+// place, but for its owner: people keep what root runs in folders of their own. With
+// the sticky bit others cannot. The folders above it are not looked at.
 func checkFolder(path string) error {
 	info, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("did: cannot look at the folder of the key file %s: %w", path, plain(err))
-	}
-	if !ownedByUsOrRoot(info) {
-		return fmt.Errorf("%w: %s lies in a folder that belongs to another user", ErrKeyFile, path)
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("%w: %s lies in a folder that others can write to (mode %04o); take that from them with chmod go-w", ErrKeyFile, path, info.Mode().Perm())
