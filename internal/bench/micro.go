@@ -43,8 +43,6 @@ func microGoals() []microGoal {
 	return []microGoal{
 		{name: "Handshakes/QUIC", unit: "handshakes/s", limit: 300, aim: 400},
 		{name: "Handshakes/UTCP", unit: "handshakes/s", limit: 600, aim: 800},
-		{name: "FirstContacts/QUIC", unit: "handshakes/s", limit: 300, aim: 400},
-		{name: "FirstContacts/UTCP", unit: "handshakes/s", limit: 600, aim: 800},
 		{name: "SessionMemory", unit: "B/session", limit: 64 << 10, less: true},
 		{name: "SessionMemoryWithQUIC", unit: "B/session", limit: 112 << 10, less: true},
 		{name: "ThousandPeers", unit: "B/session", limit: 112 << 10, less: true},
