@@ -107,7 +107,10 @@ func (s *Session) lostUDP(remote netip.AddrPort) (fails int, lost bool) {
 			return x.fails, true
 		}
 	}
-	return s.lostQUIC.fails, s.lostQUIC.remote == remote
+	if s.lostQUIC.remote == remote {
+		return s.lostQUIC.fails, true
+	}
+	return 0, false
 }
 
 // addDirect makes the direct path to where p leads a candidate, and probes it.

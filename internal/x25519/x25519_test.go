@@ -117,3 +117,48 @@ func TestErase(t *testing.T) {
 	}
 	(*PrivateKey)(nil).Erase()
 }
+
+// BenchmarkShared and BenchmarkNew hold both libraries side by side (SPEC ADR-019).
+func BenchmarkShared(b *testing.B) {
+	scalar := [Size]byte{1, 2, 3}
+	ours := New(&scalar)
+	theirs, err := ecdh.X25519().NewPrivateKey(scalar[:])
+	if err != nil {
+		b.Fatal(err)
+	}
+	public := New(&[Size]byte{4}).Public()
+	b.Run("circl", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := ours.Shared(public); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("standard", func(b *testing.B) {
+		for b.Loop() {
+			peer, err := ecdh.X25519().NewPublicKey(public)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := theirs.ECDH(peer); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkNew(b *testing.B) {
+	scalar := [Size]byte{1, 2, 3}
+	b.Run("circl", func(b *testing.B) {
+		for b.Loop() {
+			New(&scalar)
+		}
+	})
+	b.Run("standard", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := ecdh.X25519().NewPrivateKey(scalar[:]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
