@@ -11,6 +11,8 @@ const (
 	tcpMin  = 20
 	udpSize = 8
 
+	tcpFlags = 13 // offset of the flags in a TCP header
+
 	fragment4 = 0x3fff // more fragments, and the offset
 )
 
@@ -56,6 +58,15 @@ func (l Layout) transport(p []byte, proto byte) (Layout, bool) {
 		return l, int(binary.BigEndian.Uint16(t[4:])) == len(t)
 	}
 	return l, false
+}
+
+// TCPFlags is the byte of flags of a TCP packet that Parse has read as l; ok is
+// false for UDP, which has none.
+func (l Layout) TCPFlags(p []byte) (flags byte, ok bool) {
+	if at := l.L4 + tcpFlags; l.TCP && at < len(p) {
+		return p[at], true
+	}
+	return 0, false
 }
 
 // field is the offset of the transport checksum.

@@ -15,8 +15,8 @@ func TestDemoTakesADuration(t *testing.T) {
 	if err := c.Execute(); err != nil || got.Duration != time.Second || got.Outside != "" {
 		t.Error(err, got)
 	}
-	refused(t, 2, "--duration: 1h0m0s is not between 100ms and 15s", "demo", "--duration", "1h")
-	refused(t, 2, "l2tun demo takes no arguments, not 1 arguments", "demo", "now")
+	refused(t, exitUsage, "--duration: 1h0m0s is not between 100ms and 15s", "demo", "--duration", "1h")
+	refused(t, exitUsage, "l2tun demo takes no arguments, not 1 arguments", "demo", "now")
 }
 
 func TestDemoDoesNotRunInTheUsersNamespace(t *testing.T) {

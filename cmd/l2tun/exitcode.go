@@ -13,7 +13,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitUsage  = 2
+	exitUsage  = 64 // EX_USAGE of sysexits; 2 is how a panic of Go ends, after which a service is started again
 )
 
 // A usageError is a mistake on the command line.

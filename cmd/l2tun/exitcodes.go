@@ -12,7 +12,7 @@ func newExitCodesTopic() *cobra.Command {
   0   done
   1   what was tried failed: no node runs, the node or the system refused,
       a message was not acknowledged, a node did not let this one join
-  2   what was typed or written is wrong: usage, config file, key file, link
+  64  what was typed or written is wrong: usage, config file, key file, link
 
 Of l2tun wait, when the peer is not in the state in time, by the state it is in:
 

@@ -35,7 +35,7 @@ func TestANodesMemoryIsHiddenBeforeItsKeyIsRead(t *testing.T) {
 	}
 	unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 	os.Remove(path)
-	if _, code := up(t, nil, "--config", path); code != 2 || dumpable(t) != 0 {
+	if _, code := up(t, nil, "--config", path); code != exitUsage || dumpable(t) != 0 {
 		t.Error("the config was read first")
 	}
 }

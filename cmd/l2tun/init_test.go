@@ -40,15 +40,15 @@ func TestInitAndIDAgree(t *testing.T) {
 func TestInitRefusesToOverwrite(t *testing.T) {
 	path := initConfig(t)
 	key := strings.TrimSuffix(path, ".toml") + ".key"
-	refused(t, 2, path+" and "+key+" exist already: nothing was changed", "init", "--config", path)
+	refused(t, exitUsage, path+" and "+key+" exist already: nothing was changed", "init", "--config", path)
 	os.Remove(path)
-	refused(t, 2, key+" exists already: nothing was changed", "init", "--config", path)
+	refused(t, exitUsage, key+" exists already: nothing was changed", "init", "--config", path)
 }
 
 func TestIDWithoutKeySaysSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.toml")
 	_, errs, code := l2tun(t, "id", "--config", path)
-	if code != 2 || !strings.Contains(errs, "n.key") || strings.Count(errs, "\n") != 1 {
+	if code != exitUsage || !strings.Contains(errs, "n.key") || strings.Count(errs, "\n") != 1 {
 		t.Error(code, errs)
 	}
 }

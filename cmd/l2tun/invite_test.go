@@ -50,7 +50,7 @@ func TestInvitePrintsTheLinkAlone(t *testing.T) {
 	if got := must(t, "invite", "remove", "--config", path, l.ID); got != "withdrawn "+l.ID+"\n" {
 		t.Error(got)
 	}
-	refused(t, 2, `there is no invitation "`+l.ID+`"; l2tun invite list shows them`, "invite", "remove", "--config", path, l.ID)
+	refused(t, exitUsage, `there is no invitation "`+l.ID+`"; l2tun invite list shows them`, "invite", "remove", "--config", path, l.ID)
 }
 
 func TestInviteJSONAndQRCode(t *testing.T) {
@@ -89,19 +89,19 @@ func TestInvitationsThatCannotBeKept(t *testing.T) {
 		want string
 		args []string
 	}{
-		{2, path + ": peer.name: the name \"alice\" is taken", []string{"alice"}},
+		{exitUsage, path + ": peer.name: the name \"alice\" is taken", []string{"alice"}},
 		{1, `the name "carol" is in invitation`, []string{"carol"}},
-		{2, path + ": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line", []string{"--address", "10.9.0.2/24"}},
+		{exitUsage, path + ": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line", []string{"--address", "10.9.0.2/24"}},
 		{1, "10.9.0.3/32 is in invitation", []string{"--address", "10.9.0.3/24"}},
-		{2, path + ": peer.allowed_ips: 10.9.0.1/32 is this node's own address", []string{"--address", "10.9.0.1/24"}},
+		{exitUsage, path + ": peer.allowed_ips: 10.9.0.1/32 is this node's own address", []string{"--address", "10.9.0.1/24"}},
 		{1, `"10.9.0.9" is not an address with its network's length`, []string{"--address", "10.9.0.9"}},
-		{2, path + ": peer.allowed_ips", []string{"--allowed-ip", "0.0.0.0/0"}},
-		{2, "the invitation: peer.allowed_ips", []string{"--route", "0.0.0.0/0"}},
-		{2, "the invitation: peer.endpoints", []string{"--endpoint", "nowhere"}},
-		{2, "the invitation: peer.name", []string{"--as", "did:x"}},
-		{2, "--expires 1s: a link is good for 1m to 720h", []string{"--expires", "1s"}},
-		{2, "--address and --no-address exclude each other", []string{"--address", "10.9.0.9/24", "--no-address"}},
-		{2, "l2tun invite takes at most one name", []string{"a", "b"}},
+		{exitUsage, path + ": peer.allowed_ips", []string{"--allowed-ip", "0.0.0.0/0"}},
+		{exitUsage, "the invitation: peer.allowed_ips", []string{"--route", "0.0.0.0/0"}},
+		{exitUsage, "the invitation: peer.endpoints", []string{"--endpoint", "nowhere"}},
+		{exitUsage, "the invitation: peer.name", []string{"--as", "did:x"}},
+		{exitUsage, "--expires 1s: a link is good for 1m to 720h", []string{"--expires", "1s"}},
+		{exitUsage, "--address and --no-address exclude each other", []string{"--address", "10.9.0.9/24", "--no-address"}},
+		{exitUsage, "l2tun invite takes at most one name", []string{"a", "b"}},
 	} {
 		out, errs, code := l2tun(t, append(base, c.args...)...)
 		if code != c.code || out != "" || !strings.HasPrefix(errs, "l2tun: "+c.want) || strings.Count(errs, "\n") != 1 {
@@ -125,7 +125,7 @@ func TestTextsThatAreNoLink(t *testing.T) {
 		strings.Replace(link, "192", "193", 1): "the link is damaged or was altered",
 	} {
 		out, errs, code := l2tun(t, "join", "--config", path, text)
-		if code != 2 || out != "" || !strings.HasPrefix(errs, "l2tun: not an invitation: "+want) || strings.Count(errs, "\n") != 1 {
+		if code != exitUsage || out != "" || !strings.HasPrefix(errs, "l2tun: not an invitation: "+want) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%d %q %q", code, out, errs)
 		}
 	}
@@ -149,7 +149,7 @@ func TestLinkIsReadUntilItIsWhole(t *testing.T) {
 		}
 	}
 	o := &JoinOptions{IO: IO{In: strings.NewReader(""), Err: &bytes.Buffer{}}}
-	if _, err := o.link(); exitCode(err) != 2 {
+	if _, err := o.link(); exitCode(err) != exitUsage {
 		t.Error(err)
 	}
 }

@@ -228,7 +228,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"--log-level loud: choose debug, info, warn or error", []string{"up", "--log-level", "loud"}},
 		{"--log-format xml: choose text or json", []string{"up", "--log-format", "xml"}},
 	} {
-		refused(t, 2, c.want, c.args...)
+		refused(t, exitUsage, c.want, c.args...)
 	}
 }
 
@@ -238,8 +238,8 @@ func TestExitCodesAreDecidedByType(t *testing.T) {
 		code int
 	}{
 		{nil, 0}, {errors.New("x"), 1}, {control.ErrNotRunning, 1}, {control.ErrRunning, 1}, {&control.APIError{Code: 422}, 1},
-		{usagef("x"), 2}, {&config.Error{}, 2}, {&config.KeyError{Err: errors.New("x")}, 2}, {&config.ExistsError{Paths: []string{"x"}}, 2},
-		{did.ErrKeyFile, 2}, {fmt.Errorf("x: %w", &config.Error{}), 2}, {&reportedError{"x", 2}, 2}, {&reportedError{"x", 1}, 1},
+		{usagef("x"), exitUsage}, {&config.Error{}, exitUsage}, {&config.KeyError{Err: errors.New("x")}, exitUsage}, {&config.ExistsError{Paths: []string{"x"}}, exitUsage},
+		{did.ErrKeyFile, exitUsage}, {fmt.Errorf("x: %w", &config.Error{}), exitUsage}, {&reportedError{"x", 2}, 2}, {&reportedError{"x", 1}, 1},
 	} {
 		if got := exitCode(c.err); got != c.code {
 			t.Errorf("%#v: exit %d, want %d", c.err, got, c.code)

@@ -123,7 +123,7 @@ func TestTopOnceIsText(t *testing.T) {
 	if !strings.Contains(got, "> bob") || !strings.Contains(got, "established") || strings.Contains(got, "\x1b") {
 		t.Error(got)
 	}
-	refused(t, 2, "top needs a terminal; --once prints its screen as text", "top", "--socket", socket)
+	refused(t, exitUsage, "top needs a terminal; --once prints its screen as text", "top", "--socket", socket)
 }
 
 // Status lays out for the width that it is told.
@@ -151,7 +151,7 @@ func TestObservingUsage(t *testing.T) {
 		{"--samples 0: it must be between 1 and 1000", []string{"top", "--once", "--samples", "0"}},
 		{"l2tun metrics takes no arguments, not 1 arguments", []string{"metrics", "x"}},
 	} {
-		refused(t, 2, c.want, c.args...)
+		refused(t, exitUsage, c.want, c.args...)
 	}
 }
 

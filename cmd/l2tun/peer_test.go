@@ -67,7 +67,7 @@ func TestWrongPeersAreRefused(t *testing.T) {
 		path + `: there is no peer "bob" in it`:                                {"remove", "bob"},
 		path + `: there is no peer "` + peerDID(3) + `" in it`:                 {"remove", peerDID(3)},
 	} {
-		refused(t, 2, want, append([]string{"peer", "--config", path}, args...)...)
+		refused(t, exitUsage, want, append([]string{"peer", "--config", path}, args...)...)
 	}
 	after, _ := os.ReadFile(path)
 	if string(after) != string(text) {

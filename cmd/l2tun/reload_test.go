@@ -29,7 +29,7 @@ func TestReloadAndConfirm(t *testing.T) {
 	for _, cmd := range []string{"reload", "up"} {
 		for _, d := range []string{"500ms", "2h", "-1s"} {
 			_, errs, code := l2tun(t, cmd, "--confirm", d)
-			if code != 2 || !strings.HasSuffix(errs, ": choose 1s to 1h\n") {
+			if code != exitUsage || !strings.HasSuffix(errs, ": choose 1s to 1h\n") {
 				t.Error(cmd, d, code, errs)
 			}
 		}

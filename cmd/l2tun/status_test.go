@@ -109,7 +109,7 @@ func TestWithoutANodeOneSentence(t *testing.T) {
 		refused(t, 1, "no node runs (no socket at "+none+")", cmd, "--socket", none)
 		refused(t, 1, "no node runs for interface l2none0 (no socket at "+control.SocketPath("l2none0")+")", cmd, "-i", "l2none0")
 		refused(t, 1, "no node runs for interface l2test0 (no socket at "+control.SocketPath("l2test0")+")", cmd, "--config", path)
-		refused(t, 2, none+": no such file; l2tun init --config "+none+" makes one", cmd, "--config", none)
+		refused(t, exitUsage, none+": no such file; l2tun init --config "+none+" makes one", cmd, "--config", none)
 	}
 }
 

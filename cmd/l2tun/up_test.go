@@ -36,12 +36,12 @@ func TestUpChecksConfigAndKeyFirst(t *testing.T) {
 	path := initConfig(t)
 	key := strings.TrimSuffix(path, ".toml") + ".key"
 	os.Chmod(key, 0o644)
-	if errs, code := up(t, never, "--config", path); code != 2 || !strings.Contains(errs, key) {
+	if errs, code := up(t, never, "--config", path); code != exitUsage || !strings.Contains(errs, key) {
 		t.Error(code, errs)
 	}
 	os.WriteFile(path, []byte("colour = 1\n"), 0o600)
 	for _, args := range [][]string{{"--config", path}, {"--config", path, "--detach"}} {
-		if errs, code := up(t, never, args...); code != 2 || !strings.HasPrefix(errs, "l2tun: "+path+":1:1: colour: unknown key") {
+		if errs, code := up(t, never, args...); code != exitUsage || !strings.HasPrefix(errs, "l2tun: "+path+":1:1: colour: unknown key") {
 			t.Error(code, errs)
 		}
 	}

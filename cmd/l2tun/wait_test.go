@@ -18,11 +18,11 @@ func TestWaitTellsTheStateByItsCode(t *testing.T) {
 	refused(t, 17, "did:c is failed (timeout) after 10ms", "wait", "did:c", "--socket", socket, "--timeout", "10ms")
 	refused(t, 13, "bob is established after 0s", "wait", "bob", "--socket", socket, "--state", "degraded", "--timeout", "0")
 	refused(t, 1, `there is no peer "eve"; l2tun status lists those of the node`, "wait", "eve", "--socket", socket)
-	refused(t, 2, "--state up: choose idle, handshake_initiated, handshake_received, established, rotating, degraded, suspended, failed",
+	refused(t, exitUsage, "--state up: choose idle, handshake_initiated, handshake_received, established, rotating, degraded, suspended, failed",
 		"wait", "bob", "--state", "up")
-	refused(t, 2, "which peer? an empty name is none", "wait", "")
-	refused(t, 2, "--timeout -1s: it must not be below 0", "wait", "bob", "--timeout", "-1s")
-	refused(t, 2, "l2tun wait takes one peer, not 0 arguments", "wait")
+	refused(t, exitUsage, "which peer? an empty name is none", "wait", "")
+	refused(t, exitUsage, "--timeout -1s: it must not be below 0", "wait", "bob", "--timeout", "-1s")
+	refused(t, exitUsage, "l2tun wait takes one peer, not 0 arguments", "wait")
 	for i, s := range states() {
 		if got := exitCode(&stateError{state: s}); got != 10+i {
 			t.Error(s, got)

@@ -296,6 +296,47 @@ func TestBatchWhereNoneMayBe(t *testing.T) {
 	}
 }
 
+// A super-packet of UDP is malformed however short it is: nothing behind a
+// datagram's end is read. A batch that has come in a UDP datagram is malformed
+// too, whatever its number space says.
+func TestShortUDPSuperPacketsAreMalformed(t *testing.T) {
+	for _, carrier := range []wire.Carrier{wire.CarrierUTCP, wire.CarrierDirect, wire.CarrierDatagram} {
+		for payload := range 14 {
+			for _, v6 := range []bool{false, true} {
+				a, b := batchPair(t, true, true)
+				b.path.carrier = carrier
+				got := a.sendsIn(t, wire.SpaceUTCP, b, batchOf(wire.MinSegment, shortUDP(v6, payload)))
+				if n := b.peer.Traffic().Drops()["malformed"]; len(got) != 0 || n != 1 {
+					t.Fatalf("%s, v6 %v, %d bytes: %d packets, %d malformed", carrier, v6, payload, len(got), n)
+				}
+			}
+		}
+	}
+	good := packet(addrA, addrB, 100, 1)
+	for _, carrier := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram} {
+		a, b := batchPair(t, true, true)
+		b.path.carrier = carrier
+		got := a.sendsIn(t, wire.SpaceUTCP, b, batchOf(0, good))
+		if n := b.peer.Traffic().Drops()["malformed"]; len(got) != 0 || n != 1 {
+			t.Fatalf("%s: %d packets of a batch, %d malformed", carrier, len(got), n)
+		}
+	}
+}
+
+// shortUDP is a partial datagram of the simple form.
+func shortUDP(v6 bool, payload int) []byte {
+	if v6 {
+		p := make([]byte, 48+payload)
+		p[0], p[5], p[6] = 0x60|wire.PartialBit, byte(8+payload), 17
+		p[40+5] = byte(8 + payload)
+		return p
+	}
+	p := make([]byte, 28+payload)
+	p[0], p[3], p[9] = 0x45|wire.PartialBit, byte(28+payload), 17
+	p[20+5] = byte(8 + payload)
+	return p
+}
+
 func partialUDP() []byte {
 	p := packet(addrA, addrB, 3000, 1)
 	p[24], p[25] = byte((3000-20)>>8), byte((3000-20)&255)
@@ -365,6 +406,7 @@ func TestHeaderOfASuperPacketIsMadeAnew(t *testing.T) {
 	dev := &keepDevice{nullOffload: nullOffload{nullDevice{make(chan struct{})}}}
 	a, b := newPairOn(t, wire.MaxBatch+wire.Overhead, nullOffload{nullDevice{make(chan struct{})}}, dev)
 	b.up(t, false)
+	b.path.carrier = wire.CarrierUTCP
 	super := partialSuper(false, 3000, 1000, 8)
 	super[10] ^= 0xff
 	var sealed wire.Batch
@@ -506,6 +548,7 @@ func TestHostileBatchesChangeNothing(t *testing.T) {
 func FuzzBatch(f *testing.F) {
 	f.Add(batchOf(0, packet(addrA, addrB, 60, 1), packet(addrA, addrB, 70, 2)))
 	f.Add(batchOf(600, partialSuper(false, 2000, 600, 8)))
+	f.Add(batchOf(wire.MinSegment, shortUDP(true, 0)))
 	f.Add(slices.Concat(batchOf(0, packet(addrA, addrB, 60, 1)), batchOf(512, partialSuper(true, 1500, 512, 0)), batchOf(1, partialSuper(true, 30, 10, 0))))
 	a, b := batchPair(f, true, true)
 	c, d := batchPair(f, true, false)

@@ -58,7 +58,7 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		}
 		switch {
 		case plain == nil: // it has joined the run
-		case isBatch(plain) && inBatchSpace(rec):
+		case isBatch(plain) && in.takesBatch(rec):
 			in.takeBatch(d, plain)
 		default:
 			in.take(d, path, r, plain)

@@ -7,9 +7,10 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// inBatchSpace reports whether a record may hold a batch.
-func inBatchSpace(rec []byte) bool {
-	return len(rec) >= wire.HeaderSize && wire.Space(rec[wire.HeaderSize-1]) == wire.SpaceUTCP
+// takesBatch reports whether a record may hold a batch: it has come by utcp, in
+// utcp's number space (SPEC section 7.12).
+func (in *inbound) takesBatch(rec []byte) bool {
+	return in.carrier == wire.CarrierUTCP && len(rec) >= wire.HeaderSize && wire.Space(rec[wire.HeaderSize-1]) == wire.SpaceUTCP
 }
 
 // openBatch opens a record of utcp. A batch comes to lie so that the headers in

@@ -87,7 +87,7 @@ func (in *inbound) space() []byte {
 // open opens a record to place, or, when it continues the run, so that its
 // payload lands behind it: then plain is nil.
 func (in *inbound) open(e *record.Epoch, rec []byte) (plain []byte, v record.Verdict) {
-	if inBatchSpace(rec) {
+	if in.takesBatch(rec) {
 		return in.openBatch(e, rec)
 	}
 	if in.run.mayTake(len(rec)) {

@@ -67,8 +67,8 @@ func (p *Peer) pack(tx *sender, pkt *tun.Packet, out *outbound) {
 
 // mayTravelWhole reports whether a super-packet is one that a receiver takes.
 func mayTravelWhole(data []byte, l tun.Layout, segment uint16) bool {
-	flags := data[l.L4+13]
-	return l.TCP && segment >= wire.MinSegment && flags&tcpACK != 0 && flags&tcpAlone == 0
+	flags, ok := l.TCPFlags(data)
+	return ok && segment >= wire.MinSegment && flags&tcpACK != 0 && flags&tcpAlone == 0
 }
 
 // gather copies a packet behind those that share its record.

@@ -288,8 +288,8 @@ func TestFaultConfigWrites(t *testing.T) {
 "$L" init --config "$D/n.toml" --interface ro0 > /dev/null
 mount -o remount,ro "$D"
 exec "$L" peer add --config "$D/n.toml" --socket "$D/n.sock" `+other))
-	w.refused(r, 2, "read-only file system")
-	faults.Report(t, "C6", r.code == 2, "a read-only file system: %s", regexp.MustCompile(`/\S*/`).ReplaceAllString(strings.TrimSpace(r.errs), ""))
+	w.refused(r, exitUsage, "read-only file system")
+	faults.Report(t, "C6", r.code == exitUsage, "a read-only file system: %s", regexp.MustCompile(`/\S*/`).ReplaceAllString(strings.TrimSpace(r.errs), ""))
 }
 
 // C8: what other tests of key files leave out.
@@ -302,7 +302,7 @@ func TestFaultOddKeyFiles(t *testing.T) {
 	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
 	w.ok(os.Truncate(key, 1<<30)) // sparse
 	start := time.Now()
-	w.refused(up(), 2, key)
+	w.refused(up(), exitUsage, key)
 	took := time.Since(start)
 	w.ok(os.WriteFile(key, text, 0o600))
 
@@ -313,7 +313,7 @@ func TestFaultOddKeyFiles(t *testing.T) {
 	for _, mode := range []os.FileMode{0o770, 0o707} {
 		w.ok(os.Chmod(dir, mode))
 		r := up()
-		w.refused(r, 2, "a folder that others can write to")
+		w.refused(r, exitUsage, "a folder that others can write to")
 		said = append(said, strings.ReplaceAll(strings.TrimSpace(r.errs), dir, "FOLDER"))
 	}
 	w.ok(os.Chmod(dir, info.Mode().Perm()))

@@ -209,7 +209,7 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	nothing(c, good, "the invitation has been used by another node")
 	before, err := os.ReadFile(b.config)
 	w.ok(err)
-	w.refused(b.joins(good), 2, "this peer is there already")
+	w.refused(b.joins(good), exitUsage, "this peer is there already")
 	if after, _ := os.ReadFile(b.config); string(after) != string(before) {
 		t.Error("joining twice has changed the config")
 	}

@@ -142,7 +142,7 @@ func TestMetricsOnLoopback(t *testing.T) {
 	}
 	a.stop()
 	w.ok(os.WriteFile(a.config, append([]byte("metrics = \"0.0.0.0:9586\"\n"), text...), 0o600))
-	w.refused(w.l2tun(w.A, "up", "--config", a.config), 2, "metrics: 0.0.0.0:9586 is not a loopback address")
+	w.refused(w.l2tun(w.A, "up", "--config", a.config), exitUsage, "metrics: 0.0.0.0:9586 is not a loopback address")
 }
 
 // Log lines in the journal's form begin with their priority and have no time.

@@ -84,9 +84,9 @@ func TestWrongDescriptorIsOneSentence(t *testing.T) {
 	up := func(fd string, flags ...string) result {
 		return w.l2tun(w.A, append([]string{"up", "--config", a.config, "--socket", a.socket, "--tun-fd", fd}, flags...)...)
 	}
-	w.refused(up("1"), 2, "--tun-fd 1: the descriptor of a TUN device is 3 or more")
-	w.refused(up("99"), 2, "--tun-fd 99: this descriptor is not open")
-	w.refused(up("99", "--detach"), 2, "--tun-fd 99: this descriptor is not open")
+	w.refused(up("1"), exitUsage, "--tun-fd 1: the descriptor of a TUN device is 3 or more")
+	w.refused(up("99"), exitUsage, "--tun-fd 99: this descriptor is not open")
+	w.refused(up("99", "--detach"), exitUsage, "--tun-fd 99: this descriptor is not open")
 	c := w.A.Command(t.Context(), os.Getenv(binaryEnv), "up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3")
 	c.ExtraFiles = []*os.File{w.premade(w.A, "other0")}
 	w.refused(w.finish(c), 1, "its device is called other0, not "+a.iface)

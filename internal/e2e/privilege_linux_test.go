@@ -198,14 +198,14 @@ func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
 	w.ok(os.Rename(key, kept))
 	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
 	w.ok(os.Symlink(kept, key))
-	w.refused(up(), 2, "it is a symbolic link")
+	w.refused(up(), exitUsage, "it is a symbolic link")
 	w.ok(os.Remove(key))
 	w.ok(syscall.Mkfifo(key, 0o600)) // nobody writes: a program that reads would wait
-	w.refused(up(), 2, key+" is not a regular file")
+	w.refused(up(), exitUsage, key+" is not a regular file")
 	w.ok(os.Remove(key))
 	w.ok(os.Rename(kept, key))
 	if err := os.Chown(key, 65534, 65534); err == nil {
-		w.refused(up(), 2, key+" belongs to another user")
+		w.refused(up(), exitUsage, key+" belongs to another user")
 		w.ok(os.Chown(key, 0, 0))
 	}
 	w.noInterface(w.A, a.iface)

@@ -77,15 +77,15 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
 
 	w.ok(os.Chmod(key, 0o644))
-	w.refused(up(), 2, key+" can be read or written by others")
+	w.refused(up(), exitUsage, key+" can be read or written by others")
 	w.ok(os.Chmod(key, 0o600))
 	w.ok(os.Truncate(key, 0))
-	w.refused(up(), 2, key+" is empty")
+	w.refused(up(), exitUsage, key+" is empty")
 	w.ok(os.Remove(key))
 	w.ok(os.Mkdir(key, 0o700))
-	w.refused(up(), 2, key+" is a directory")
+	w.refused(up(), exitUsage, key+" is a directory")
 	w.ok(os.Remove(key))
-	w.refused(up(), 2, key)
+	w.refused(up(), exitUsage, key)
 	w.noInterface(w.A, a.iface)
 	faults.Report(t, "C8", true, "the program: readable by others, empty, a folder, missing: code 2, one line")
 }

@@ -88,6 +88,9 @@ func (w *world) established(a, b *node) {
 	b.waitPeer(a, 20*time.Second, "established", isEstablished)
 }
 
+// exitUsage is the program's exit code for what was typed or written wrongly.
+const exitUsage = 64
+
 // result is how a command ended.
 type result struct {
 	out, errs string
