@@ -1,0 +1,64 @@
+package faults
+
+// security is group S: the findings of the security review, each attack as it was
+// made.
+func security() []Case {
+	return []Case{
+		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on", By: by("internal/datapath TestShortUDPSuperPacketsAreMalformed")},
+
+		// S2: H1
+
+		// S3: H2
+
+		// S4: H3
+
+		// S5: M1
+
+		// S6: M2
+
+		// S7: M3
+
+		// S8: M4
+
+		// S9: M5
+
+		// S10: M6
+
+		// S11: M7
+
+		// S12: M8
+
+		// S13: M9
+
+		// S14: M11
+
+		// S15: L1
+
+		// S16: L2
+
+		// S17: L3
+
+		// S18: L4
+
+		// S19: L5
+
+		// S20: L6
+
+		// S21: L7
+
+		// S22: L8
+
+		// S23: L9
+
+		// S24: L10
+
+		// S25: L11
+
+		// S26: L12
+
+		// S27: L13
+
+		// S28: L14
+
+	}
+}
