@@ -24,13 +24,32 @@ func (t *Transport) Resolve(ctx context.Context, endpoint string) ([]netip.AddrP
 	if err != nil {
 		return nil, fmt.Errorf("transport: endpoint %q: %w", endpoint, err)
 	}
-	var out []netip.AddrPort
+	out, err := dialable(host, uint16(port), addrs)
+	if err != nil {
+		return nil, fmt.Errorf("transport: endpoint %q: %w", endpoint, err)
+	}
+	return out, nil
+}
+
+// dialable are the addresses of a host that may be dialled, each once. A literal is
+// the config's own word; what a name leads to is its name server's.
+func dialable(host string, port uint16, addrs []netip.Addr) (out []netip.AddrPort, err error) {
+	check := Dialable
+	if _, perr := netip.ParseAddr(host); perr == nil || isLocalhost(host) {
+		check = routable
+	}
 	for _, a := range addrs {
-		if ap := netip.AddrPortFrom(a.Unmap(), uint16(port)); !slices.Contains(out, ap) {
+		ap := netip.AddrPortFrom(a.Unmap(), port)
+		if cerr := check(ap); cerr != nil {
+			err = cerr
+		} else if !slices.Contains(out, ap) {
 			out = append(out, ap)
 		}
 	}
-	return out, nil
+	if len(out) > 0 {
+		return out, nil
+	}
+	return nil, err
 }
 
 func lookup(ctx context.Context, host string) ([]netip.Addr, error) {

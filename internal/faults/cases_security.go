@@ -46,7 +46,7 @@ func security() []Case {
 
 		// S21: L7
 
-		// S22: L8
+		{ID: "S22", Promise: "loopback, metadata services, multicast, broadcast: refused as endpoints that others tell, also by a name server and inside IPv6; the config's own loopback is dialled", By: by("transport TestToldAddressesAreChecked, TestConfiguredLoopbackIsDialled, TestNamesDoNotLeadToLoopback")},
 
 		// S23: L9
 

@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
 	"github.com/libertaria-project/l2tun/transport/discovery"
 )
 
@@ -138,6 +139,10 @@ func (f *finder) follow(ctx context.Context) {
 // take keeps an endpoint for the handshakes to come and starts one with a peer
 // that has no session.
 func (f *finder) take(ctx context.Context, x discovery.Found, now time.Time) {
+	if err := transport.Dialable(x.Endpoint); err != nil {
+		f.n.log.Debug("endpoint refused", "peer", x.Peer.Short(), "error", err)
+		return
+	}
 	if f.n.inside(x) {
 		f.n.log.Debug("endpoint refused: the tunnel would carry itself", "peer", x.Peer.Short(), "endpoint", x.Endpoint.String())
 		return
