@@ -273,7 +273,7 @@ func (x *epochs) abandon(id uint64) {
 
 // packetsSent counts what makes an epoch worth replacing: packets and messages.
 func (s *Session) packetsSent() uint64 {
-	return s.plane.Traffic().TxPackets.Load() + s.channelSent.Load()
+	return s.plane.Traffic().Total().TxPackets + s.channelSent.Load()
 }
 
 // tickEpochs lets rotation act on time and on what was sent.

@@ -65,11 +65,12 @@ type Status struct {
 // Status returns the session as it is now.
 func (s *Session) Status() Status {
 	p, t := s.status.Load(), s.plane.Traffic()
+	sum := t.Total()
 	st := Status{DID: s.peer.DID, Name: s.peer.Name, State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
 		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused,
-		RxBytes: t.RxBytes.Load(), TxBytes: t.TxBytes.Load(), RxPackets: t.RxPackets.Load(),
-		TxPackets: t.TxPackets.Load(), Queued: t.Queued.Load(), Dropped: t.Drops()}
+		RxBytes: sum.RxBytes, TxBytes: sum.TxBytes, RxPackets: sum.RxPackets,
+		TxPackets: sum.TxPackets, Queued: t.Queued.Load(), Dropped: t.Drops()}
 	if !p.fullAt.IsZero() {
 		st.HandshakeAge = time.Since(p.fullAt)
 	}

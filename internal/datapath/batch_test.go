@@ -81,7 +81,7 @@ func TestBatchesDeliverWhatThePlainWayDelivers(t *testing.T) {
 				rt.Fatalf("offload %v: %v", kind, err)
 			}
 			for _, tr := range [][2]uint64{
-				{a.peer.traffic.TxPackets.Load(), a.peer.traffic.TxBytes.Load()}, {b.peer.traffic.RxPackets.Load(), b.peer.traffic.RxBytes.Load()},
+				{a.peer.traffic.Total().TxPackets, a.peer.traffic.Total().TxBytes}, {b.peer.traffic.Total().RxPackets, b.peer.traffic.Total().RxBytes},
 			} {
 				if tr != [2]uint64{uint64(len(want)), uint64(bytes)} {
 					rt.Fatalf("offload %v: %v counted, want %d packets of %d bytes", kind, tr, len(want), bytes)
@@ -170,8 +170,8 @@ func TestRefusedBatchesAreCountedInPackets(t *testing.T) {
 		pkts = append(pkts, tun.Packet{Buf: s, Len: len(s)})
 	}
 	a.records(pkts)
-	if tr := a.peer.Traffic(); tr.Drops()["carrier"] != 55 || tr.TxPackets.Load() != 0 {
-		t.Fatalf("drops %v, %d sent", tr.Drops(), tr.TxPackets.Load())
+	if tr := a.peer.Traffic(); tr.Drops()["carrier"] != 55 || tr.Total().TxPackets != 0 {
+		t.Fatalf("drops %v, %d sent", tr.Drops(), tr.Total().TxPackets)
 	}
 	a.e.Erase()
 	a.records(pkts)
@@ -218,7 +218,7 @@ func TestHostileSegmentSizes(t *testing.T) {
 			if got := a.sendsIn(t, wire.SpaceUTCP, b, batchOf(size, partialSuper(v6, 60_000, 1000, 0))); len(got) != 0 {
 				t.Fatalf("v6 %v: a size of %d made %d packets", v6, size, len(got))
 			}
-			if n := b.peer.Traffic().Drops()["malformed"]; n != 1 || b.peer.Traffic().RxPackets.Load() != 0 {
+			if n := b.peer.Traffic().Drops()["malformed"]; n != 1 || b.peer.Traffic().Total().RxPackets != 0 {
 				t.Fatalf("size %d: %d malformed, want 1", size, n)
 			}
 		}
@@ -254,7 +254,7 @@ func TestLargeSegmentsAmongOthers(t *testing.T) {
 	if err := same(a.sendsIn(t, wire.SpaceUTCP, b, plain, plain), slices.Concat([][]byte{first}, segs, [][]byte{last, first}, segs, [][]byte{last})); err != nil {
 		t.Fatal(err)
 	}
-	if n := b.peer.Traffic().RxPackets.Load(); n != uint64(2*(2+len(segs))) {
+	if n := b.peer.Traffic().Total().RxPackets; n != uint64(2*(2+len(segs))) {
 		t.Fatalf("%d packets counted", n)
 	}
 }
@@ -539,8 +539,8 @@ func TestHostileBatchesChangeNothing(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
-	if d := b.peer.Traffic(); b.dev.Joined() == 0 || d.RxPackets.Load() == 0 || d.Drops()["malformed"] == 0 {
-		t.Fatalf("%d came whole, %d at all, drops %v", b.dev.Joined(), d.RxPackets.Load(), d.Drops())
+	if d := b.peer.Traffic(); b.dev.Joined() == 0 || d.Total().RxPackets == 0 || d.Drops()["malformed"] == 0 {
+		t.Fatalf("%d came whole, %d at all, drops %v", b.dev.Joined(), d.Total().RxPackets, d.Drops())
 	}
 }
 

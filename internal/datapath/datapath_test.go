@@ -24,11 +24,11 @@ func TestPacketCrosses(t *testing.T) {
 		t.Fatal("another packet came out")
 	}
 	tr := b.peer.Traffic()
-	for end := time.Now().Add(5 * time.Second); tr.RxPackets.Load() == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Second); tr.Total().RxPackets == 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond) // counted once the device has taken it
 	}
-	if tr.RxPackets.Load() != 1 || tr.RxBytes.Load() != 1380 || tr.LastHeard.Load() == 0 {
-		t.Fatalf("counters: %d packets, %d bytes", tr.RxPackets.Load(), tr.RxBytes.Load())
+	if tr.Total().RxPackets != 1 || tr.Total().RxBytes != 1380 || tr.LastHeard.Load() == 0 {
+		t.Fatalf("counters: %d packets, %d bytes", tr.Total().RxPackets, tr.Total().RxBytes)
 	}
 	if _, opened := b.sink.told(); opened != 1 {
 		t.Fatalf("told %d times that the epoch is in use", opened)
@@ -186,7 +186,7 @@ func TestEarlyRecordsAreHeld(t *testing.T) {
 			t.Fatalf("%d refused over the bound of 64, want 6", b.peer.Traffic().Drops()["early"])
 		}
 	}
-	if _, opened := b.sink.told(); b.peer.Traffic().RxPackets.Load() != 0 || opened != 0 {
+	if _, opened := b.sink.told(); b.peer.Traffic().Total().RxPackets != 0 || opened != 0 {
 		t.Fatal("packets were delivered before the proof")
 	}
 	b.peer.Release(b.e)

@@ -128,8 +128,7 @@ func (p *Peer) sendBatches(tx *sender, out *outbound) {
 	if refused.packets > 0 {
 		p.traffic.Drop(dropOf(err), refused.packets)
 	}
-	p.traffic.TxPackets.Add(uint64(sent.packets))
-	p.traffic.TxBytes.Add(uint64(sent.bytes))
+	p.traffic.Sent(tx.path.Carrier(), sent.packets, sent.bytes)
 	out.sealed.Reset()
 	out.packer.counts = counts[:0]
 }

@@ -202,8 +202,8 @@ func TestSuperPacketsDeliverWhatThePlainWayDelivers(t *testing.T) {
 				rt.Fatalf("offload %v: %v", kind, err)
 			}
 			r, w := d.peer.Traffic(), b.peer.Traffic()
-			if r.RxPackets.Load() != w.RxPackets.Load() || r.RxBytes.Load() != w.RxBytes.Load() ||
-				c.peer.Traffic().TxPackets.Load() != a.peer.Traffic().TxPackets.Load() || c.peer.Traffic().TxBytes.Load() != a.peer.Traffic().TxBytes.Load() {
+			if r.Total().RxPackets != w.Total().RxPackets || r.Total().RxBytes != w.Total().RxBytes ||
+				c.peer.Traffic().Total().TxPackets != a.peer.Traffic().Total().TxPackets || c.peer.Traffic().Total().TxBytes != a.peer.Traffic().Total().TxBytes {
 				rt.Fatalf("offload %v: other counters", kind)
 			}
 			joined += d.dev.Joined()

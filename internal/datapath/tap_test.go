@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 func take(t *testing.T, tap *Tap) Captured {
@@ -91,9 +92,17 @@ func TestTapNeverBlocks(t *testing.T) {
 	}
 }
 
-// What a carrier moves is counted for it, and sums up to the whole.
+// What a carrier moves is counted for it, at both ends and whatever the carrier,
+// and sums up to the whole.
 func TestTrafficIsCountedByCarrier(t *testing.T) {
-	a, b := newPair(t, 1415)
+	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP} {
+		t.Run(c.String(), func(t *testing.T) { countsByCarrier(t, c) })
+	}
+}
+
+func countsByCarrier(t *testing.T, c wire.Carrier) {
+	a, b := newPair(t, wire.MaxBatch+wire.Overhead)
+	a.path.carrier, b.path.carrier = c, c
 	a.up(t, false)
 	b.up(t, false)
 	for i := range uint32(3) {
@@ -101,13 +110,17 @@ func TestTrafficIsCountedByCarrier(t *testing.T) {
 		b.next(t)
 	}
 	deadline := time.Now().Add(5 * time.Second)
-	for (b.peer.Traffic().RxPackets.Load() < 3 || a.peer.Traffic().TxPackets.Load() < 3) && time.Now().Before(deadline) {
+	for (b.peer.Traffic().Total().RxPackets < 3 || a.peer.Traffic().Total().TxPackets < 3) && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	if m := a.peer.Traffic().Carried(); m["datagram"] != (link.Moved{TxBytes: 300, TxPackets: 3}) || m["direct"] != (link.Moved{}) {
-		t.Fatalf("sent %+v", m)
-	}
-	if m := b.peer.Traffic().Carried(); m["datagram"] != (link.Moved{RxBytes: 300, RxPackets: 3}) || b.peer.Traffic().RxBytes.Load() != 300 {
-		t.Fatalf("received %+v", m)
+	for from, want := range map[*side]link.Moved{a: {TxBytes: 300, TxPackets: 3}, b: {RxBytes: 300, RxPackets: 3}} {
+		for name, m := range from.peer.Traffic().Carried() {
+			if name == c.String() && m != want || name != c.String() && m != (link.Moved{}) {
+				t.Errorf("by %s: %+v", name, m)
+			}
+		}
+		if sum := from.peer.Traffic().Total(); sum != want {
+			t.Errorf("the sum is %+v", sum)
+		}
 	}
 }

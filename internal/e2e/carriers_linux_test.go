@@ -123,6 +123,10 @@ func TestEachCarrierAlone(t *testing.T) {
 			w.transfer(w.B, w.A, a.v6, 20_000_000)
 			for _, n := range [][2]*node{{a, b}, {b, a}} {
 				got := n[0].peer(n[1])
+				sent := regexp.MustCompile(`l2tun_sent_bytes_total\{carrier="` + carrier + `",[^}]*\} [1-9]`)
+				if text := w.must(n[0].host, "metrics", "--socket", n[0].socket); !sent.MatchString(text) {
+					t.Errorf("the metrics of %s have no bytes sent by %s", n[0].iface, carrier)
+				}
 				if got.Carrier != carrier {
 					t.Errorf("%s uses %s, which its config does not name", n[0].iface, got.Carrier)
 				}

@@ -15,10 +15,9 @@ type moved struct{ rxBytes, txBytes, rxPackets, txPackets atomic.Uint64 }
 // Traffic.carried.
 var carriers = [...]wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP}
 
-// Sent counts packets that left by a carrier.
+// Sent counts packets that left by a carrier. There is no other way to count
+// them: totals are sums over carriers.
 func (t *Traffic) Sent(c wire.Carrier, packets, bytes int) {
-	t.TxPackets.Add(uint64(packets))
-	t.TxBytes.Add(uint64(bytes))
 	if m := t.by(c); m != nil {
 		m.txPackets.Add(uint64(packets))
 		m.txBytes.Add(uint64(bytes))
@@ -27,8 +26,6 @@ func (t *Traffic) Sent(c wire.Carrier, packets, bytes int) {
 
 // Received counts packets that came by a carrier and were passed on.
 func (t *Traffic) Received(c wire.Carrier, packets, bytes int) {
-	t.RxPackets.Add(uint64(packets))
-	t.RxBytes.Add(uint64(bytes))
 	if m := t.by(c); m != nil {
 		m.rxPackets.Add(uint64(packets))
 		m.rxBytes.Add(uint64(bytes))
@@ -42,12 +39,25 @@ func (t *Traffic) by(c wire.Carrier) *moved {
 	return nil
 }
 
+// Total is what all carriers have moved.
+func (t *Traffic) Total() (sum Moved) {
+	for i := range t.carried {
+		m := t.carried[i].load()
+		sum.RxBytes, sum.TxBytes = sum.RxBytes+m.RxBytes, sum.TxBytes+m.TxBytes
+		sum.RxPackets, sum.TxPackets = sum.RxPackets+m.RxPackets, sum.TxPackets+m.TxPackets
+	}
+	return sum
+}
+
+func (m *moved) load() Moved {
+	return Moved{m.rxBytes.Load(), m.txBytes.Load(), m.rxPackets.Load(), m.txPackets.Load()}
+}
+
 // Carried returns what each carrier has moved, by its name; all are there.
 func (t *Traffic) Carried() map[string]Moved {
 	all := make(map[string]Moved, len(carriers))
 	for _, c := range carriers {
-		m := &t.carried[c]
-		all[c.String()] = Moved{m.rxBytes.Load(), m.txBytes.Load(), m.rxPackets.Load(), m.txPackets.Load()}
+		all[c.String()] = t.carried[c].load()
 	}
 	return all
 }

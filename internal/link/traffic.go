@@ -43,18 +43,16 @@ var dropNames = [numDrops]string{"bad_source", "replayed", "forged", "malformed"
 
 func (d Drop) String() string { return dropNames[d] }
 
-// Traffic counts what a plane moved, inner bytes and packets.
+// Traffic counts what a plane moved, inner bytes and packets, see Sent and Received.
 type Traffic struct {
-	RxBytes, TxBytes     atomic.Uint64
-	RxPackets, TxPackets atomic.Uint64
-	LastHeard, LastSent  atomic.Int64 // Stamp of the last record opened and packet sealed
-	Queued               atomic.Int64 // packets that wait for a path
-	WideSent             Widest       // records of packets on the path in use
-	Watch                atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
-	from                 atomic.Pointer[heardOn]
-	widest               [wire.CarrierUTCP + 1]Widest // see Heard
-	drops                [numDrops]atomic.Uint64
-	carried              [len(carriers)]moved
+	LastHeard, LastSent atomic.Int64 // Stamp of the last record opened and packet sealed
+	Queued              atomic.Int64 // packets that wait for a path
+	WideSent            Widest       // records of packets on the path in use
+	Watch               atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
+	from                atomic.Pointer[heardOn]
+	widest              [wire.CarrierUTCP + 1]Widest // see Heard
+	drops               [numDrops]atomic.Uint64
+	carried             [len(carriers)]moved
 }
 
 type heardOn struct{ path Path }

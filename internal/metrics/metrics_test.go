@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -170,5 +172,28 @@ func TestDashboardNamesMetricsThatExist(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d metrics are asked for", seen)
+	}
+}
+
+// What a plane counts as sent by a carrier is what is scraped, for each of them.
+func TestEveryCarrierIsSeen(t *testing.T) {
+	var traffic link.Traffic
+	for i, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP} {
+		traffic.Sent(c, i+1, 100*(i+1))
+		traffic.Received(c, i+4, 100*(i+4))
+	}
+	text := scrape(t, Handler(NewCollector(func() Snapshot {
+		return Snapshot{Peers: []Peer{{Name: "berlin", Carried: traffic.Carried()}}}
+	})))
+	for i, c := range []string{"direct", "datagram", "utcp"} {
+		for _, line := range []string{
+			fmt.Sprintf(`l2tun_sent_packets_total{carrier=%q,peer="berlin"} %d`, c, i+1),
+			fmt.Sprintf(`l2tun_sent_bytes_total{carrier=%q,peer="berlin"} %d`, c, 100*(i+1)),
+			fmt.Sprintf(`l2tun_received_packets_total{carrier=%q,peer="berlin"} %d`, c, i+4),
+		} {
+			if !strings.Contains(text, line) {
+				t.Errorf("no %s", line)
+			}
+		}
 	}
 }

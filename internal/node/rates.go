@@ -48,8 +48,8 @@ func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since t
 	r.last = now
 	next := make(map[did.DID][]sample)
 	for _, s := range all {
-		t := s.Plane().Traffic()
-		is := sample{now, t.RxBytes.Load(), t.TxBytes.Load()}
+		sum := s.Plane().Traffic().Total()
+		is := sample{now, sum.RxBytes, sum.TxBytes}
 		old := r.of[s.DID()]
 		var was sample
 		if len(old) > 0 {
