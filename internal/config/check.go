@@ -8,7 +8,7 @@ import (
 
 // check holds the peers against each other.
 func (c *Config) check() error {
-	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkEndpoints} {
+	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkPublic, c.checkEndpoints} {
 		if err := f(); err != nil {
 			return err
 		}
