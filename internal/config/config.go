@@ -53,6 +53,7 @@ type Peer struct {
 	Name       string         // may be empty
 	Endpoints  []string       // "host:port" in the order to try them
 	AllowedIPs []netip.Prefix // masked; the last one is the DID's own address unless it is listed
+	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
 	Session    Settings       // the file's [session] with this peer's own settings over it
 	Line       int            // of its [[peer]]
 

@@ -13,7 +13,7 @@ func (c *Config) Digest() string {
 	fmt.Fprintln(h, c.Interface, c.Addresses, c.Listen, c.MTU, c.Carriers, c.Discovery, c.Metrics)
 	fmt.Fprintf(h, "%+v\n", c.Session)
 	for _, p := range c.Peers {
-		fmt.Fprintf(h, "%s %q %q %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Session)
+		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Session)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -15,8 +15,9 @@ import (
 type PeerSpec struct {
 	DID        did.DID
 	Name       string
-	Endpoints  []string // HOST:PORT
-	AllowedIPs []string // CIDR
+	Endpoints  []string     // HOST:PORT
+	AllowedIPs []string     // CIDR
+	Assigned   netip.Prefix // address that the peer's invitation gave to this node; zero: none
 }
 
 // AddPeer appends a [[peer]] block to the config at path. Every byte that was
@@ -105,6 +106,9 @@ func (s PeerSpec) lines() []string {
 	}
 	if len(s.AllowedIPs) > 0 {
 		lines = append(lines, "allowed_ips = ["+quoteAll(s.AllowedIPs)+"]")
+	}
+	if s.Assigned.IsValid() {
+		lines = append(lines, "assigned = "+quote(s.Assigned.String()))
 	}
 	return lines
 }

@@ -117,6 +117,13 @@ func (p *Peer) set(r *reader, e entry) error {
 		list, err := items(r, "peer", e, parsePrefix)
 		p.AllowedIPs, p.prefixAt = values(list), places(list)
 		return err
+	case "assigned":
+		s, err := r.str("peer", e)
+		if err == nil {
+			p.Assigned, err = parseAddress(s)
+			err = r.wrap("peer", e, err)
+		}
+		return err
 	}
 	return r.unknown("peer", e)
 }

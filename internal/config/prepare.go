@@ -144,7 +144,9 @@ func (s *JoinSpec) edit(path string, data []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	out := appendBlock(data, s.Peer.lines())
+	peer := s.Peer
+	peer.Assigned = s.Address
+	out := appendBlock(data, peer.lines())
 	return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
 }
 
