@@ -50,7 +50,7 @@ func security() []Case {
 
 		// S23: L9
 
-		// S24: L10
+		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/node TestAJoinAppliesOnlyItsOwnBlock")},
 
 		// S25: L11
 

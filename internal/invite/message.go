@@ -36,6 +36,7 @@ const (
 	Busy     Reason = "busy"     // not now
 	Conflict Reason = "conflict" // its config has changed, and what was promised does not fit it any more
 	Failed   Reason = "failed"   // it could not: its log says why
+	Endpoint Reason = "endpoint" // an endpoint of the asker is one that no node dials for others
 	Version  Reason = "version"  // it does not understand the request
 )
 

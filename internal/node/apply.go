@@ -48,6 +48,22 @@ func (n *node) load(context.Context) error {
 	return n.apply(c)
 }
 
+// applyOnly applies a config that the caller has, whatever the file holds by now.
+func (n *node) applyOnly(c *config.Config) error {
+	n.reloads.Lock()
+	defer n.reloads.Unlock()
+	if n.confirm.pending() {
+		return errPending()
+	}
+	if err := c.CheckOwn(n.id.DID()); err != nil {
+		return err
+	}
+	return n.apply(c)
+}
+
+// withoutPeer is the config in use without one peer.
+func (n *node) withoutPeer(d did.DID) *config.Config { return withoutPeer(n.config.Load(), d) }
+
 // sameBase refuses changes that a running node cannot take.
 func sameBase(old, c *config.Config) error {
 	for _, k := range []struct {

@@ -42,6 +42,12 @@ func Join(ctx context.Context, o JoinOptions) (*Joined, error) {
 	if id, err := config.LoadIdentity(o.Init.Path); err == nil && id.DID() == o.Link.DID {
 		return nil, errors.New("this node made the invitation itself; take it to another one")
 	}
+	if err := dialable(o.Link.Endpoints); err != nil {
+		return nil, fmt.Errorf("the link cannot be used: %w; ask for one made with --endpoint HOST:PORT", err)
+	}
+	if err := dialable(o.Endpoints); err != nil {
+		return nil, fmt.Errorf("--endpoint: %w", err)
+	}
 	spec := o.spec()
 	prepared, err := config.PrepareJoin(spec)
 	if err != nil {
@@ -151,6 +157,8 @@ func (o *JoinOptions) refusal(answer []byte) error {
 		return errors.New("the other node cannot take peers at the moment: a change there waits to be confirmed; try again")
 	case invite.Conflict:
 		return errors.New("what the invitation promises does not fit the other node's config any more; its log says what, ask for a new one")
+	case invite.Endpoint:
+		return errors.New("the other node does not dial the endpoint of this one: give an address that it can reach, with --endpoint")
 	case invite.Version:
 		return errors.New("the other node does not understand this program's request; it may run another version")
 	}

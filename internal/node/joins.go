@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
 )
 
 // joins answers nodes that come with an invitation, SPEC 8.3. What it decides
@@ -66,6 +68,9 @@ var errNotInUse = errors.New("node: the config file has changes that are not in 
 // alone: a process that dies in between leaves one that only the same node can go
 // on with. Whatever fails after that is undone.
 func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
+	if err := dialable(r.Endpoints); err != nil {
+		return invite.Endpoint, err
+	}
 	c, reason, err := j.current(asker)
 	if err != nil {
 		return reason, err
@@ -82,15 +87,27 @@ func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
 	case there != nil && !owns(there, i.AllowedIPs): // not by this invitation
 		return invite.Already, j.store.Release(i.ID)
 	}
+	spec := config.PeerSpec{DID: asker, Name: i.Name, Endpoints: r.Endpoints, AllowedIPs: i.AllowedIPs}
 	if there == nil {
-		reason, err = j.add(asker, r, i)
+		reason, err = j.add(spec)
 	} else { // written down, and then interrupted
-		reason, err = invite.Failed, j.n.reload(context.Background())
+		reason, err = invite.Failed, j.use(spec)
 	}
 	if err != nil {
 		return reason, errors.Join(err, j.store.Release(i.ID))
 	}
 	return "", j.store.Joined(i.ID)
+}
+
+// dialable refuses endpoints by which a joining node would have this one knock at
+// its own services, or at those of its cloud (SPEC 3.10).
+func dialable(endpoints []string) error {
+	for _, e := range endpoints {
+		if err := transport.DialableEndpoint(e); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "transport: "))
+		}
+	}
+	return nil
 }
 
 // owns reports whether a peer has all that an invitation grants.
@@ -134,19 +151,51 @@ func withoutPeer(c *config.Config, d did.DID) *config.Config {
 
 // add writes the peer down and takes it up; a peer that cannot be used is not
 // kept.
-func (j *joins) add(asker did.DID, r invite.Request, i invite.Invitation) (invite.Reason, error) {
+func (j *joins) add(spec config.PeerSpec) (invite.Reason, error) {
 	path := j.n.o.ConfigPath
-	spec := config.PeerSpec{DID: asker, Name: i.Name, Endpoints: r.Endpoints, AllowedIPs: i.AllowedIPs}
 	if err := config.AddPeer(path, spec); err != nil {
 		if e, ok := errors.AsType[*config.Error](err); ok && e.Key != "" {
 			return invite.Conflict, err
 		}
 		return invite.Failed, err
 	}
-	err := j.n.reload(context.Background())
+	err := j.use(spec)
 	if err == nil {
 		return "", nil
 	}
-	_, gone := config.RemovePeer(path, asker.String())
-	return invite.Conflict, errors.Join(err, gone, j.n.reload(context.Background()))
+	_, gone := config.RemovePeer(path, spec.DID.String())
+	if errors.Is(err, errNotInUse) { // an edit of the owner's came in between: nothing was applied
+		return invite.Failed, errors.Join(err, gone)
+	}
+	return invite.Conflict, errors.Join(err, gone, j.n.applyOnly(j.n.withoutPeer(spec.DID)))
+}
+
+// use applies the config as it was with the peer of spec, and nothing else that is
+// in the file by now.
+func (j *joins) use(spec config.PeerSpec) error {
+	c, err := config.Load(j.n.o.ConfigPath)
+	if err != nil {
+		return err
+	}
+	if err := onlyAdds(j.n.config.Load(), c, spec); err != nil {
+		return err
+	}
+	return j.n.applyOnly(c)
+}
+
+// onlyAdds refuses a config that differs from the one in use by more than the peer
+// of spec as the invitation has it. The whole of it is compared: the owner may be
+// at work on any line, those of the peer included.
+func onlyAdds(used, c *config.Config, spec config.PeerSpec) error {
+	if err := sameBase(used, c); err != nil {
+		return errors.Join(errNotInUse, err)
+	}
+	if withoutPeer(used, spec.DID).Digest() != withoutPeer(c, spec.DID).Digest() {
+		return errNotInUse
+	}
+	now, was := find(c.Peers, spec.DID), find(used.Peers, spec.DID)
+	if now == nil || !now.Is(spec, c.Session) && (was == nil || !now.Equal(*was)) {
+		return errNotInUse
+	}
+	return nil
 }
