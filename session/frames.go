@@ -1,6 +1,7 @@
 package session
 
 import (
+	"hash/fnv"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -165,9 +166,16 @@ func (s *Session) sealAndSend(e *epoch, p link.Path, space wire.Space, frame []b
 		return s.sealWhole(e, p, space, frame)
 	}
 	var halves wire.Batch
-	s.partID++
-	halves.AppendHalves(s.partID|wire.FramePartIDs, frame)
+	halves.AppendHalves(partID(frame), frame)
 	return sealTo(e, p, space, halves.Slices())
+}
+
+// partID is the id of a frame's halves. It follows from the frame, so that a half
+// that is sent again completes what is left of the first try (SPEC section 7.3).
+func partID(frame []byte) uint16 {
+	h := fnv.New32a()
+	h.Write(frame)
+	return uint16(h.Sum32()) | wire.FramePartIDs
 }
 
 // sealWhole sends a frame in one record, whatever the path's room.

@@ -81,7 +81,7 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 	if e.heard.CompareAndSwap(false, true) {
 		e.plane.sink.Opened(p, e.epoch)
 	}
-	if plain = e.join(plain); len(plain) == 0 {
+	if plain = e.join(p, plain); len(plain) == 0 {
 		return
 	}
 	if wire.KindOf(plain) == wire.KindFrame {
@@ -92,12 +92,12 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 }
 
 // join puts halves together; other plaintexts pass. Nil while one is missing.
-func (e *plainEpoch) join(plain []byte) []byte {
+func (e *plainEpoch) join(from link.Path, plain []byte) []byte {
 	if len(plain) == 0 || plain[0] != wire.FramePart {
 		return plain
 	}
 	whole := make([]byte, 2*len(plain))
-	n := e.plane.halves.Join(whole, plain, time.Now(), &e.plane.traffic)
+	n := e.plane.halves.Join(whole, plain, from, time.Now(), &e.plane.traffic)
 	if whole = whole[:n]; n > 0 && whole[0] == wire.FramePart {
 		e.plane.traffic.Drop(link.DropMalformed, 1)
 		return nil

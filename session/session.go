@@ -65,7 +65,6 @@ type Session struct {
 	spareAt  time.Time // no second way is dialled before
 	live     liveness
 	stale    time.Time // when the oldest waiting packet will have waited too long
-	partID   uint16    // of the last frame that went in two records
 	resume   resumable
 
 	incarnation     uint64    // ours, as the peer knows this session

@@ -76,14 +76,14 @@ func TestLostHalfIsCounted(t *testing.T) {
 	}
 	now := time.Now()
 	for id := range uint16(64 + 3) {
-		if n := r.Join(dst, half(id), now, &tr); n != 0 {
+		if n := r.Join(dst, half(id), nil, now, &tr); n != 0 {
 			t.Fatalf("half a packet gave %d bytes", n)
 		}
 	}
 	if got := tr.Drops()["reassembly"]; got != 3 {
 		t.Fatalf("%d dropped over the bound, want 3", got)
 	}
-	r.Join(dst, half(999), now.Add(2*time.Second), &tr)
+	r.Join(dst, half(999), nil, now.Add(2*time.Second), &tr)
 	if got := tr.Drops()["reassembly"]; got != 3+64 {
 		t.Fatalf("%d dropped after a second, want %d", got, 3+64)
 	}

@@ -80,7 +80,7 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) 
 	kind := wire.KindOf(plain)
 	if kind == wire.KindFrame && plain[0] == wire.FramePart {
 		dst := in.space()
-		n := r.peer.halves.Join(dst, plain, time.Now(), &r.peer.traffic)
+		n := r.peer.halves.Join(dst, plain, path, time.Now(), &r.peer.traffic)
 		if n == 0 {
 			return
 		}

@@ -40,7 +40,7 @@ func security() []Case {
 
 		// S18: L4
 
-		// S19: L5
+		{ID: "S19", Promise: "a half of a packet replayed 100,000 times, and 200 halves on a path that loses the others: one place for the first, no half of another path pushed out, at most 256 KiB held", By: by("internal/link TestHalvesOfOnePathPushOutNoOther")},
 
 		// S20: L6
 
