@@ -23,7 +23,7 @@ type Config struct {
 	Network  link.Network // transport.Transport, or a test's network
 	Resolver did.Resolver // where peers are; nil: nobody's endpoints are known
 	Settings Settings     // defaults for every session
-	MTU      int          // inner MTU in bytes that we state; 0: 1380
+	MTU      int          // inner MTU in bytes that we state; 0: wire.DefaultMTU, 1420
 	AES      bool         // this machine has AES instructions
 	// AcceptsPartial is stated to peers: Planes take packets whose transport
 	// checksum is partial.
@@ -93,7 +93,7 @@ func New(c Config) (*Manager, error) {
 func (c Config) withDefaults() Config {
 	c.Settings = c.Settings.over(defaults)
 	if c.MTU == 0 {
-		c.MTU = 1380
+		c.MTU = wire.DefaultMTU
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -22,7 +22,7 @@ func TestStatusShowsThePath(t *testing.T) {
 			time.Sleep(time.Second)
 			for s, h := range map[*Session]*host{sa: w.a, sb: w.b} {
 				st := s.Status()
-				if st.Carrier != only.String() || st.Room != room || st.MTU != 1380 || st.Seen != h.addr {
+				if st.Carrier != only.String() || st.Room != room || st.MTU != wire.DefaultMTU || st.Seen != h.addr {
 					t.Errorf("%+v", st)
 				}
 				if want := only == wire.CarrierUTCP && s == sb; st.Inbound != want {

@@ -1,18 +1,21 @@
 package tun
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/libertaria-project/l2tun/internal/ifname"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
 
 // Defaults of Config.
 const (
-	DefaultName = "l2tun0"
-	DefaultMTU  = 1420 // bytes; fits IPv4 and IPv6 paths of 1500 on direct
+	DefaultName = ifname.Default
+	DefaultMTU  = wire.DefaultMTU
 )
 
 // MinMTU is what IPv6 needs: below it the kernel takes IPv6 off the device
 // without a word.
 const MinMTU = 1280
-
-const maxName = 15 // IFNAMSIZ without its zero
 
 // Config says which device to make; the zero value is DefaultName with
 // DefaultMTU.
@@ -39,8 +42,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) check() error {
-	if err := checkName(c.Name); err != nil {
-		return err
+	if err := ifname.Check(c.Name); err != nil {
+		return fmt.Errorf("%w: %v", ErrName, err)
 	}
 	return checkMTU(c.MTU)
 }
@@ -50,27 +53,4 @@ func checkMTU(mtu int) error {
 		return fmt.Errorf("%w: %d is not between %d and %d", ErrMTU, mtu, MinMTU, maxPacket)
 	}
 	return nil
-}
-
-// checkName is stricter than the kernel, which would read a '%' as a request to
-// number devices and takes quotes and control characters; "all" and "default"
-// stand for every interface in sysctl.
-func checkName(name string) error {
-	if len(name) > maxName {
-		return fmt.Errorf("%w: %q has %d characters, at most %d are possible", ErrName, name, len(name), maxName)
-	}
-	switch name {
-	case "", ".", "..", "all", "default":
-		return fmt.Errorf("%w: %q", ErrName, name)
-	}
-	for _, c := range []byte(name) {
-		if !nameByte(c) {
-			return fmt.Errorf("%w: %q may hold letters, digits, '.', '_' and '-' only", ErrName, name)
-		}
-	}
-	return nil
-}
-
-func nameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
 }

@@ -26,6 +26,7 @@ func TestConfigRefusesNamesAndMTUs(t *testing.T) {
 		{Config{Name: "abcdefghijklmnop", MTU: 1420}, ErrName},
 		{Config{Name: ".", MTU: 1420}, ErrName},
 		{Config{Name: "..", MTU: 1420}, ErrName},
+		{Config{Name: "lo", MTU: 1420}, ErrName},
 		{Config{Name: "all", MTU: 1420}, ErrName},
 		{Config{Name: "default", MTU: 1420}, ErrName},
 		{Config{Name: "l2tun%d", MTU: 1420}, ErrName},

@@ -111,10 +111,7 @@ func (o *BugreportOptions) collect(ctx context.Context) []bugreport.File {
 		fromFile("kernel.txt", "/proc/version"),
 		fromFile("log.txt", o.logPath()),
 	}
-	client, err := o.connect()
-	if err != nil {
-		return append(files, asJSON("status.json", nil, err))
-	}
+	client := o.connect()
 	status, err := client.Status(ctx)
 	files = append(files, asJSON("status.json", status, err))
 	if err != nil {
@@ -135,11 +132,7 @@ func (o *BugreportOptions) logPath() string {
 	if o.Log != "" {
 		return o.Log
 	}
-	socket, err := o.socketPath()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(socket, ".sock") + ".log"
+	return strings.TrimSuffix(o.at, ".sock") + ".log"
 }
 
 func asJSON(name string, v any, err error) bugreport.File {

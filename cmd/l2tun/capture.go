@@ -68,10 +68,7 @@ func (o *CaptureOptions) check() error {
 func runCapture(ctx context.Context, o *CaptureOptions) error {
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	out, done, err := o.open()
 	if err != nil {
 		return err

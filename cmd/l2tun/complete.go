@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 const completeTime = time.Second
@@ -17,10 +19,7 @@ func (t *target) peerNames(c *cobra.Command, args []string, _ string) ([]string,
 	if len(args) > 0 || t.note(c) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	client, err := t.connect()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
+	client := t.connect()
 	ctx, cancel := context.WithTimeout(context.Background(), completeTime)
 	defer cancel()
 	s, err := client.Status(ctx)
@@ -55,4 +54,17 @@ func (t *target) configPeers(c *cobra.Command, args []string, _ string) ([]strin
 		names = append(names, p.Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNames completes -i with the configs that are there.
+func (p *place) completeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return config.Names(p.folder()), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNames completes -i with the configs that are there and the nodes that
+// run.
+func (t *target) completeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	names := append(config.Names(t.folder()), control.Running(t.folderOfSockets())...)
+	slices.Sort(names)
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }

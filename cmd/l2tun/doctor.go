@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/doctor"
 	"github.com/libertaria-project/l2tun/internal/screen"
 )
@@ -71,18 +70,12 @@ func runDoctor(ctx context.Context, o *DoctorOptions) error {
 
 // examine needs no config that can be read: that it cannot be is a finding.
 func (o *DoctorOptions) examine(ctx context.Context) (*doctor.Report, error) {
-	socket, err := o.socketPath()
-	if err != nil {
-		socket = control.SocketPath(strings.TrimSuffix(lastElement(o.configPath()), ".toml"))
-	}
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
-	return doctor.Run(ctx, doctor.Options{ConfigPath: o.configPath(), Socket: socket, Peer: o.Peer, Offline: o.Offline}), nil
+	return doctor.Run(ctx, doctor.Options{ConfigPath: o.configPath(), Socket: o.at, Peer: o.Peer, Offline: o.Offline}), nil
 }
-
-func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 func (o *DoctorOptions) print(r *doctor.Report) error {
 	if o.JSON {

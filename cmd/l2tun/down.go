@@ -38,13 +38,10 @@ func newDownCmd(o *DownOptions, runF func(context.Context, *DownOptions) error) 
 }
 
 func runDown(ctx context.Context, o *DownOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	err = client.Down(ctx)
+	err := client.Down(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return o.undoLeft(err)
 	}
@@ -54,11 +51,7 @@ func runDown(ctx context.Context, o *DownOptions) error {
 // undoLeft takes out what a node has left that was killed; gone is the error if
 // there is nothing.
 func (o *DownOptions) undoLeft(gone error) error {
-	socket, err := o.socketPath()
-	if err != nil {
-		return err
-	}
-	undone, err := node.UndoLeft(socket)
+	undone, err := node.UndoLeft(o.at)
 	switch {
 	case err != nil:
 		return err

@@ -43,10 +43,7 @@ then prints each new one until it is interrupted.`,
 func runEvents(ctx context.Context, o *EventsOptions) error {
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	p := newPrinter(o.IO)
 	return o.explain(client.Events(ctx, o.Follow, func(e control.Event) error {
 		if o.JSON {

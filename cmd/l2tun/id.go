@@ -15,8 +15,8 @@ import (
 // IDOptions are the flags of l2tun id.
 type IDOptions struct {
 	IO
-	Config string
-	JSON   bool
+	target
+	JSON bool
 }
 
 func newIDCmd(o *IDOptions, runF func(*IDOptions) error) *cobra.Command {
@@ -24,15 +24,20 @@ func newIDCmd(o *IDOptions, runF func(*IDOptions) error) *cobra.Command {
 		Use:   "id",
 		Short: "Print this node's DID and overlay address",
 		Args:  exactly(0, "no arguments"),
-		RunE:  func(*cobra.Command, []string) error { return runF(o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			return runF(o)
+		},
 	}
-	c.Flags().StringVar(&o.Config, "config", config.DefaultPath, "config `FILE` that the key lies beside")
+	o.flags(c)
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 	return c
 }
 
 func runID(o *IDOptions) error {
-	id, err := config.LoadIdentity(o.Config)
+	id, err := config.LoadIdentity(o.configPath())
 	if err != nil {
 		return err
 	}

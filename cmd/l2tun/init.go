@@ -9,6 +9,7 @@ import (
 // InitOptions are the flags of l2tun init.
 type InitOptions struct {
 	IO
+	place
 	config.InitSpec
 	JSON bool
 }
@@ -20,11 +21,16 @@ func newInitCmd(o *InitOptions, runF func(*InitOptions) error) *cobra.Command {
 		Long: `Make a commented config file and, beside it, the key file of a new identity
 (the same name ending in .key). Nothing is ever overwritten.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error { return runF(o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			o.Path, o.Interface = o.newPath(), o.iface
+			return runF(o)
+		},
 	}
+	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Path, "config", config.DefaultPath, "config `FILE` to make")
-	f.StringVarP(&o.Interface, "interface", "i", config.DefaultInterface, "`NAME` of the network interface")
 	f.StringArrayVar(&o.Addresses, "address", nil, "further address of this node as `CIDR`, such as 10.9.0.1/24; may be repeated")
 	f.StringVar(&o.Listen, "listen", config.DefaultListen, "`HOST:PORT` to listen on, UDP and TCP")
 	f.BoolVar(&o.JSON, "json", false, "print the identity as JSON")

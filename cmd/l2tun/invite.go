@@ -142,15 +142,8 @@ func (o *InviteOptions) explainLink(ctx context.Context, l invite.Link, i invite
 
 // running asks the node; one that does not say that it is gone counts as there.
 func (o *InviteOptions) running(ctx context.Context) bool {
-	socket := o.socket
-	if socket == "" {
-		var err error
-		if socket, err = o.socketOf(o.configPath()); err != nil {
-			return true
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
-	_, err := control.New(socket).Status(ctx)
+	_, err := o.connect().Status(ctx)
 	return !errors.Is(err, control.ErrNotRunning)
 }

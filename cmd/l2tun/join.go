@@ -127,10 +127,7 @@ func (o *JoinOptions) say(j joined) error {
 
 // upCommand is how the node of a config is started.
 func upCommand(t *target, path string) string {
-	if path == config.DefaultPath {
-		return "l2tun up"
-	}
-	return "l2tun up --config " + path
+	return "l2tun up" + t.flag(path)
 }
 
 // link takes the argument, or reads until there is a whole link: what was copied

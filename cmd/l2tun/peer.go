@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
@@ -31,32 +30,14 @@ func newPeerCmd(io IO) *cobra.Command {
 // takeUp makes a running node use the file that was just changed. No node is
 // fine; a node that refuses is an error that says what holds now.
 func (t *target) takeUp(ctx context.Context) (running bool, err error) {
-	path := t.configPath()
-	socket := t.socket
-	if socket == "" {
-		if socket, err = t.socketOf(path); err != nil {
-			return false, err
-		}
-	}
-	err = control.New(socket).Reload(ctx)
+	err = t.connect().Reload(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%s is changed, but the running node did not take it up: %v", path, err)
+		return false, fmt.Errorf("%s is changed, but the running node did not take it up: %v", t.configPath(), err)
 	}
 	return true, nil
-}
-
-func (t *target) socketOf(path string) (string, error) {
-	if t.iface != "" {
-		return control.SocketPath(t.iface), nil
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		return "", err
-	}
-	return control.SocketPath(c.Interface), nil
 }
 
 // changed says what was done and whether a node uses it by now.

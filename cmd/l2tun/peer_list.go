@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 )
@@ -28,7 +30,7 @@ type listedPeer struct {
 	AllowedIPs []string `json:"allowed_ips"` // the address among them
 }
 
-func newPeerListCmd(o *PeerListOptions, runF func(*PeerListOptions) error) *cobra.Command {
+func newPeerListCmd(o *PeerListOptions, runF func(context.Context, *PeerListOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -38,21 +40,17 @@ func newPeerListCmd(o *PeerListOptions, runF func(*PeerListOptions) error) *cobr
 			if err := o.note(c); err != nil {
 				return err
 			}
-			return runF(o)
+			return runF(c.Context(), o)
 		},
 	}
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 	return c
 }
 
-func runPeerList(o *PeerListOptions) error {
-	c, err := config.Load(o.configPath())
+func runPeerList(ctx context.Context, o *PeerListOptions) error {
+	peers, err := o.peers(ctx)
 	if err != nil {
 		return err
-	}
-	peers := make([]listedPeer, len(c.Peers))
-	for i, p := range c.Peers {
-		peers[i] = listed(p)
 	}
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
@@ -66,6 +64,43 @@ func runPeerList(o *PeerListOptions) error {
 		printListed(newPrinter(o.IO), p)
 	}
 	return nil
+}
+
+// peers are those of the config; of one that is broken, those of the node that
+// runs with what it read before.
+func (o *PeerListOptions) peers(ctx context.Context) ([]listedPeer, error) {
+	c, broken := config.Load(o.configPath())
+	if broken == nil {
+		peers := make([]listedPeer, len(c.Peers))
+		for i, p := range c.Peers {
+			peers[i] = listed(p)
+		}
+		return peers, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	s, err := o.connect().Status(ctx)
+	if err != nil {
+		return nil, broken
+	}
+	o.warnConfig(o.IO)
+	peers := []listedPeer{}
+	for i := range s.Peers {
+		peers = append(peers, running(&s.Peers[i]))
+	}
+	return peers, nil
+}
+
+// running is a peer as the node has it.
+func running(p *control.Peer) listedPeer {
+	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID, Name: p.Name, Endpoints: []string{}, AllowedIPs: p.AllowedIPs}
+	if p.Endpoint != "" {
+		l.Endpoints = append(l.Endpoints, p.Endpoint)
+	}
+	if d, err := did.Parse(p.DID); err == nil {
+		l.Address = d.Addr().String()
+	}
+	return l
 }
 
 func listed(p config.Peer) listedPeer {

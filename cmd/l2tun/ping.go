@@ -84,10 +84,7 @@ func (p *pings) add(ms float64) {
 func runPing(ctx context.Context, o *PingOptions) error {
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	var all pings
 	next := time.NewTicker(o.Interval)
 	defer next.Stop()

@@ -60,10 +60,7 @@ func (o *ReceiveOptions) parse(c *cobra.Command, args []string) error {
 func runReceive(ctx context.Context, o *ReceiveOptions) error {
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	return o.explain(client.Receive(ctx, o.Peer, o.Count, o.print))
 }
 

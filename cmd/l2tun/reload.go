@@ -53,10 +53,7 @@ func checkConfirm(d time.Duration) error {
 }
 
 func runReload(ctx context.Context, o *ReloadOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
 	if o.Confirm == 0 {
@@ -65,7 +62,7 @@ func runReload(ctx context.Context, o *ReloadOptions) error {
 	if err := client.ReloadFor(ctx, o.Confirm); err != nil {
 		return o.explain(err)
 	}
-	_, err = fmt.Fprintf(o.Out, "the new config is in use for %s; l2tun confirm keeps it\n", o.Confirm)
+	_, err := fmt.Fprintf(o.Out, "the new config is in use for %s; l2tun confirm keeps it\n", o.Confirm)
 	return err
 }
 
@@ -92,10 +89,7 @@ func newConfirmCmd(o *ConfirmOptions, runF func(context.Context, *ConfirmOptions
 }
 
 func runConfirm(ctx context.Context, o *ConfirmOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
 	return o.explain(client.Confirm(ctx))

@@ -46,10 +46,7 @@ goes on with those it has; the exit code is then 1.`,
 }
 
 func runRotate(ctx context.Context, o *RotateOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithTimeout(ctx, control.RotateTime+statusTime)
 	defer cancel()
 	peers, err := client.Rotate(ctx, o.Peer)

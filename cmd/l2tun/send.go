@@ -64,10 +64,7 @@ func (o *SendOptions) parse(args []string) error {
 func runSend(ctx context.Context, o *SendOptions) error {
 	ctx, stop := untilInterrupt(ctx)
 	defer stop()
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	msg, err := o.message()
 	if err != nil {
 		return err

@@ -45,10 +45,7 @@ for each fact.`,
 }
 
 func runStatus(ctx context.Context, o *StatusOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
 	s, err := client.Status(ctx)
@@ -58,6 +55,7 @@ func runStatus(ctx context.Context, o *StatusOptions) error {
 	if s.Program != control.Program() {
 		fmt.Fprintf(o.Err, "l2tun: the node is %s and this is %s; restart the node\n", s.Program, control.Program())
 	}
+	o.warnConfig(o.IO)
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
 		e.SetIndent("", "  ")

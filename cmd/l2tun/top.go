@@ -56,10 +56,7 @@ func (o *TopOptions) check() error {
 }
 
 func runTop(ctx context.Context, o *TopOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	ctx, cancel := context.WithCancel(ctx) // also for calls that run when the screen ends
 	defer cancel()
 	m := top.New(ctx, client, o.Interval, screen.Paint{Color: o.Color})

@@ -20,8 +20,9 @@ import (
 // UpOptions are the flags of l2tun up.
 type UpOptions struct {
 	IO
-	Node      nodeRunner
-	Config    string
+	Node nodeRunner
+	place
+	Config    string // path
 	Socket    string // empty: the interface's own
 	Detach    bool
 	Confirm   time.Duration // 0: it need not be confirmed
@@ -43,10 +44,16 @@ the interface is up, or says why it is not.
 With --confirm the node stops, and all that it has set up is undone, unless
 "l2tun confirm" comes within that time after the start.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error { return runF(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.note(c); err != nil {
+				return err
+			}
+			o.Config = o.oldPath()
+			return runF(c.Context(), o)
+		},
 	}
+	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Config, "config", config.DefaultPath, "config `FILE`")
 	f.StringVar(&o.Socket, "socket", "", "control socket `PATH` (default the interface's in /run/l2tun)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "run in the background")
 	f.DurationVar(&o.Confirm, "confirm", 0, "undo everything unless l2tun confirm comes within this time, 1s to 1h")

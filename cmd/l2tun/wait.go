@@ -107,10 +107,7 @@ func (e *stateError) Error() string { return e.msg }
 func (e *stateError) code() int { return exitState + slices.Index(states(), e.state) }
 
 func runWait(ctx context.Context, o *WaitOptions) error {
-	client, err := o.connect()
-	if err != nil {
-		return err
-	}
+	client := o.connect()
 	p, reached, err := o.await(ctx, client)
 	if err != nil {
 		return o.explain(err)

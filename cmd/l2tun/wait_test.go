@@ -56,7 +56,7 @@ func TestWaitJSON(t *testing.T) {
 func TestWaitSeesTheStateCome(t *testing.T) {
 	socket := (&fakeNode{status: twoPeers()}).start(t)
 	start := time.Now()
-	o := &WaitOptions{target: target{socket: socket}, Peer: "did:c", States: []string{"established"}, Timeout: 300 * time.Millisecond}
+	o := &WaitOptions{target: target{at: socket}, Peer: "did:c", States: []string{"established"}, Timeout: 300 * time.Millisecond}
 	err := runWait(t.Context(), o)
 	if exitCode(err) != 17 || time.Since(start) < 300*time.Millisecond {
 		t.Error(err, time.Since(start))

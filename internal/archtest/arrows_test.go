@@ -24,10 +24,11 @@ func arrows() map[string][]string {
 		"session":             {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
 		"transport":           {"internal/link", "internal/record", "internal/wire"},
 		"transport/discovery": {"did", "internal/wire"},
-		"tun":                 {"internal/wire"},
+		"tun":                 {"internal/ifname", "internal/wire"},
 		"routing":             nil,
 		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
-		"internal/config":     {"did", "internal/wire", "routing", "session"},
+		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
+		"internal/ifname":     nil,
 		"internal/control":    {"did", "internal/wire"},
 		"internal/invite":     {"did", "internal/config", "internal/wire"}, // links and promises are checked against the config
 		"internal/confine":    nil,

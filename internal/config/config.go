@@ -10,15 +10,16 @@ import (
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/ifname"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 // Defaults of the keys at the top of the file.
 const (
-	DefaultPath      = "/etc/l2tun/l2tun0.toml"
-	DefaultInterface = "l2tun0"
+	DefaultPath      = Dir + "/" + DefaultInterface + ".toml"
+	DefaultInterface = ifname.Default
 	DefaultListen    = "[::]:4242"
-	DefaultMTU       = 1420 // bytes
+	DefaultMTU       = wire.DefaultMTU
 	MinMTU           = 1280 // bytes: what IPv6 asks of every link
 	MaxMTU           = 9000 // bytes
 )

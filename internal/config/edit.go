@@ -184,6 +184,6 @@ func CheckLink(s PeerSpec, allowed []netip.Prefix) error {
 	for _, p := range allowed {
 		s.AllowedIPs = append(s.AllowedIPs, p.String())
 	}
-	_, err := Parse("the invitation", appendBlock(nil, s.lines()))
+	_, err := Parse("the invitation", appendBlock([]byte("interface = "+quote(DefaultInterface)+"\n"), s.lines()))
 	return withoutPlace(err)
 }

@@ -14,7 +14,7 @@ import (
 // An InitSpec says what Init writes. Empty strings mean the defaults.
 type InitSpec struct {
 	Path      string
-	Interface string
+	Interface string   // empty: the file's name
 	Addresses []string // CIDR, besides the DID's own address
 	Listen    string   // HOST:PORT
 }
@@ -73,8 +73,8 @@ const template = `# A node of an l2tun network. Its key is in a file beside this
 # that file is this node. "l2tun id" prints the DID and the overlay address that
 # belong to the key.
 
-# The network interface to make.
-interface = %s
+# The network interface to make; without this line it has this file's name.
+%s
 
 # Addresses of this node besides the one that its DID gives, with prefix
 # length: "10.9.0.1/24".
@@ -117,15 +117,21 @@ listen = %s
 // render fills the template and checks the result, so that Init never writes
 // what Load would refuse.
 func (s *InitSpec) render() ([]byte, error) {
-	if s.Interface == "" {
-		s.Interface = DefaultInterface
-	}
 	if s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	text := fmt.Appendf(nil, template, quote(s.Interface), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU)
+	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU)
 	_, err := Parse(s.Path, text)
 	return text, withoutPlace(err)
+}
+
+// interfaceLine is a comment where the file's name says it all, so that a copy of
+// the file under another name makes another interface.
+func (s *InitSpec) interfaceLine() string {
+	if s.Interface == "" || s.Interface == Named(s.Path) {
+		return "# interface = " + quote(Named(s.Path))
+	}
+	return "interface = " + quote(s.Interface)
 }
 
 func quoteAll(list []string) string {

@@ -14,7 +14,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Path: file, Interface: DefaultInterface, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
+	c := &Config{Path: file, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
 		Discovery: []Method{Multicast, Broadcast}}
 	r := &reader{file: file}
 	for _, e := range doc.top.entries {
@@ -37,7 +37,22 @@ func Parse(file string, data []byte) (*Config, error) {
 		c.Peers = append(c.Peers, p)
 	}
 	c.Session.fillWindow()
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, c.nameInterface()
+}
+
+// nameInterface gives the interface the file's name where no other is given.
+func (c *Config) nameInterface() error {
+	if c.Interface != "" {
+		return nil
+	}
+	c.Interface = Named(c.Path)
+	if err := CheckInterface(c.Interface); err != nil {
+		return &Error{File: c.Path, Key: "interface", Msg: "without this key the interface has the file's name, but " + err.Error()}
+	}
+	return nil
 }
 
 // setTop reads a key of the top of the file.

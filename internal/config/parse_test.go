@@ -86,7 +86,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 
 func TestParseFillsDefaults(t *testing.T) {
 	c := mustParse(t, nil)
-	equal(t, c.Interface, "l2tun0")
+	equal(t, c.Interface, "x") // the file's name
 	equal(t, c.Listen.String(), "[::]:4242")
 	equal(t, c.MTU, 1420)
 	equal(t, c.Session, Settings{})

@@ -9,32 +9,19 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/libertaria-project/l2tun/internal/ifname"
 )
 
 const (
-	maxInterface = 15 // bytes: IFNAMSIZ without its zero
+	maxInterface = ifname.Max
 	maxName      = 64 // bytes
 	maxHost      = 253
 )
 
-// CheckInterface holds a name to the kernel's rules for interfaces, and to what
-// may stand in a file name and in sysctl paths. The error completes "NAME …".
-func CheckInterface(name string) error {
-	switch {
-	case name == "":
-		return errors.New("an interface needs a name")
-	case len(name) > maxInterface:
-		return fmt.Errorf("%q is %d bytes long; an interface name has at most %d", name, len(name), maxInterface)
-	case name == "." || name == ".." || name == "lo" || name == "all" || name == "default":
-		return fmt.Errorf("%q is reserved by the kernel; choose another interface name", name)
-	}
-	for _, c := range name {
-		if c <= ' ' || c > '~' || strings.ContainsRune("/:%", c) {
-			return fmt.Errorf("%q cannot be an interface name: %q is not allowed in it", name, c)
-		}
-	}
-	return nil
-}
+// CheckInterface holds a name to what the device takes. The error is a sentence
+// that begins with the name.
+func CheckInterface(name string) error { return ifname.Check(name) }
 
 // checkName holds a peer's name to what can be printed and told from a DID.
 func checkName(name string) error {

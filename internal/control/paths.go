@@ -12,7 +12,7 @@ import (
 // runtimeDir is /run/l2tun for root and a folder of the user's own otherwise.
 func runtimeDir() string {
 	if os.Geteuid() == 0 {
-		return "/run/l2tun"
+		return RootsDir
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "l2tun")

@@ -88,7 +88,7 @@ func serve(t *testing.T, s *Server) {
 func TestStatusTravelsWhole(t *testing.T) {
 	want := &Status{Version: 1, Program: "l2tun x", Interface: "a", DID: "did:b", Addresses: []string{"fd00::1/128"}, Listen: "[::]:1",
 		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do"}},
-		Peers: []Peer{{DID: "did:c", Name: "n", State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
+		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
 			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
 			RxRate: 1.5, TxRate: 2.5, EpochAgeMS: 13, Prefer: "utcp",
 			Dropped: map[string]uint64{"replayed": 12}}}}
@@ -119,7 +119,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range strings.Fields(`did name state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
+	for _, key := range strings.Fields(`did name addresses allowed_ips state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped
 		rx_rate tx_rate epoch_age_ms prefer`) {
 		if _, ok := doc.Peers[0][key]; !ok {

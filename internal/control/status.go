@@ -25,6 +25,8 @@ type Status struct {
 type Peer struct {
 	DID            string            `json:"did"`
 	Name           string            `json:"name"`
+	Addresses      []string          `json:"addresses"`        // overlay addresses that are the peer's alone, IPv4 first
+	AllowedIPs     []string          `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
 	State          string            `json:"state"`            // one of the eight of SPEC "States"
 	Reason         string            `json:"reason"`           // of failed, or of the last failure
 	Link           string            `json:"link"`             // "quic" or "utcp"
@@ -63,6 +65,12 @@ func (s *Status) fill() {
 		s.Health = []Finding{}
 	}
 	for i := range s.Peers {
+		if s.Peers[i].Addresses == nil {
+			s.Peers[i].Addresses = []string{}
+		}
+		if s.Peers[i].AllowedIPs == nil {
+			s.Peers[i].AllowedIPs = []string{}
+		}
 		if s.Peers[i].Dropped == nil {
 			s.Peers[i].Dropped = map[string]uint64{}
 		}

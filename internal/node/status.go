@@ -55,6 +55,8 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 	return control.Peer{
 		DID:            s.DID.String(),
 		Name:           s.Name,
+		Addresses:      overlay(p.AllowedIPs),
+		AllowedIPs:     texts(p.AllowedIPs),
 		State:          s.State.String(),
 		Reason:         string(s.Reason),
 		Link:           s.Link,
@@ -78,6 +80,29 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Queued:         uint64(s.Queued),
 		Dropped:        s.Dropped,
 	}
+}
+
+// overlay are the addresses that are a peer's alone, IPv4 first: what people
+// ping.
+func overlay(allowed []netip.Prefix) []string {
+	var v4, v6 []string
+	for _, p := range allowed {
+		switch {
+		case !p.IsSingleIP():
+		case p.Addr().Is4():
+			v4 = append(v4, p.Addr().String())
+		default:
+			v6 = append(v6, p.Addr().String())
+		}
+	}
+	return append(v4, v6...)
+}
+
+func texts(prefixes []netip.Prefix) (all []string) {
+	for _, p := range prefixes {
+		all = append(all, p.String())
+	}
+	return all
 }
 
 // addrPort is an address as text, nothing for none.
