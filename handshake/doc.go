@@ -17,8 +17,8 @@
 //
 // After any error the machine is dead: it holds no keys and every later call
 // gives ErrUnexpected. The returned slice is nil and what dst points to is
-// unchanged, but for the two answers that come with an error, NOT_ME and UNKNOWN. Calls out of order are errors too. A machine may be dropped
-// at any point; Close erases it earlier.
+// unchanged, but for UNKNOWN, an answer that comes with an error. Calls out of
+// order are errors too. A machine may be dropped at any point; Close erases it earlier.
 //
 // What an error means for the peer: ErrAuthentication, ErrNotMe and RefusedError
 // are findings about the peer or the endpoint; ErrDecrypt, ErrMalformed and

@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	// ErrNotMe: the node at the endpoint has another DID. The initiator learns
-	// it from an answer that is not authenticated, the responder from its own.
+	// ErrNotMe: the node at the endpoint has another DID: its KEYS does not open.
+	// Whoever can change the answer can cause it as well.
 	ErrNotMe = errors.New("handshake: the node at this endpoint is not the peer asked for")
 	// ErrAuthentication: a proof of identity is wrong, although whoever made it
 	// took part in the key agreement, or key set and prekey are not the peer's.

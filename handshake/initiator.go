@@ -16,12 +16,12 @@ import (
 //	Start -> M1 --------------------------+- Read(M2) -> M3 and Result
 //	   Read(UNKNOWN_PREKEY) -> KEYS_REQ --'  at most one KEYS_REQ
 type Initiator struct {
-	conf    Config
-	peer    did.DID
-	known   *PeerKeys
-	params  wire.Params
-	want    want
-	fetched bool // KEYS_REQ has been sent
+	conf   Config
+	peer   did.DID
+	known  *PeerKeys
+	params wire.Params
+	want   want
+	asked  *wire.KeysReq // the KEYS_REQ that has been sent
 
 	s   schedule
 	x   *x25519.PrivateKey
@@ -77,7 +77,7 @@ func (i *Initiator) start() ([]byte, error) {
 	case i.want != wantStart:
 		return nil, ErrUnexpected
 	case i.known == nil:
-		return i.keysReq(), nil
+		return i.keysReq()
 	}
 	return i.m1()
 }
@@ -108,10 +108,8 @@ func (i *Initiator) read(msg []byte) ([]byte, *Result, error) {
 	switch {
 	case i.want == wantKeys && h.Type == wire.MsgKeys:
 		out, err = i.readKeys((*wire.Keys)(msg))
-	case i.want == wantKeys && h.Type == wire.MsgNotMe:
-		err = ErrNotMe
-	case i.want == wantM2 && h.Type == wire.MsgUnknownPrekey && !i.fetched:
-		out = i.keysReq()
+	case i.want == wantM2 && h.Type == wire.MsgUnknownPrekey && i.asked == nil:
+		out, err = i.keysReq()
 	case i.want == wantM2 && h.Type == wire.MsgRefused:
 		err = i.readRefused((*wire.Refused)(msg))
 	case i.want == wantM2 && h.Type == wire.MsgM2:
@@ -123,18 +121,21 @@ func (i *Initiator) read(msg []byte) ([]byte, *Result, error) {
 }
 
 // keysReq asks for the keys; what an earlier M1 of this machine left is erased.
-func (i *Initiator) keysReq() []byte {
+func (i *Initiator) keysReq() ([]byte, error) {
 	i.eraseKeys()
-	i.fetched, i.want = true, wantKeys
-	b := make([]byte, wire.KeysReqSize)
-	wire.HandshakeHeader{Type: wire.MsgKeysReq}.Put(b)
-	digest := i.peer.Digest()
-	copy(b[wire.HandshakeHeaderSize:], digest[:])
-	return b
+	i.asked, i.want = new(wire.KeysReq), wantKeys
+	if err := i.conf.askKeys(i.asked, i.peer); err != nil {
+		return nil, err
+	}
+	return i.asked[:], nil
 }
 
 func (i *Initiator) readKeys(m *wire.Keys) ([]byte, error) {
-	known, err := parseKeys(i.peer, m)
+	body, err := openKeys(m, i.asked, i.peer)
+	if err != nil {
+		return nil, err
+	}
+	known, err := parseKeys(i.peer, body)
 	if err != nil {
 		return nil, err
 	}

@@ -125,8 +125,8 @@ type PeerKeys struct {
 	Prekey *PrekeyRecord
 }
 
-// parseKeys checks a KEYS message against the DID that was asked for.
-func parseKeys(peer did.DID, m *wire.Keys) (*PeerKeys, error) {
+// parseKeys checks what KEYS seals against the DID that was asked for.
+func parseKeys(peer did.DID, m *wire.KeysBody) (*PeerKeys, error) {
 	k, err := did.ParseKeySet(m.KeySet())
 	if err != nil || k.DID() != peer {
 		return nil, ErrAuthentication

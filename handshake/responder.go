@@ -24,8 +24,8 @@ type Claim struct {
 
 // A Responder answers one full handshake on one stream:
 //
-//	Read(KEYS_REQ) -> KEYS, or NOT_ME with ErrNotMe    at most once
-//	Read(M1)       -> UNKNOWN_PREKEY                   at most once
+//	Read(KEYS_REQ) -> KEYS, whoever was asked for    at most once
+//	Read(M1)       -> UNKNOWN_PREKEY                 at most once
 //	Read(M1)       -> Claim, then Accept -> M2, Finish(M3) -> Result
 //	                          or  Refuse -> REFUSED
 type Responder struct {
@@ -48,17 +48,14 @@ func NewResponder(c Config, prekeys PrekeyStore) *Responder {
 }
 
 // Read takes one whole message that is not M3. It appends the answer to dst, or
-// returns the claim of an M1, after which Accept or Refuse decides. Together
-// with ErrNotMe it returns NOT_ME, which should be sent.
+// returns the claim of an M1, after which Accept or Refuse decides.
 func (r *Responder) Read(dst, msg []byte) (out []byte, claim *Claim, err error) {
 	out, claim, err = r.read(msg)
 	if err != nil {
 		r.Close()
-	}
-	if out == nil && err != nil {
 		return nil, nil, err
 	}
-	return append(dst, out...), claim, err
+	return append(dst, out...), claim, nil
 }
 
 func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
@@ -72,7 +69,7 @@ func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
 	switch {
 	case h.Type == wire.MsgKeysReq && !r.asked:
 		r.asked = true
-		out, err := r.keys(msg[wire.HandshakeHeaderSize:])
+		out, err := r.keys((*wire.KeysReq)(msg))
 		return out, nil, err
 	case h.Type == wire.MsgM1:
 		return r.readM1(h.Ref.High, (*wire.M1)(msg))
@@ -80,14 +77,14 @@ func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
 	return nil, nil, ErrUnexpected
 }
 
-func (r *Responder) keys(digest []byte) ([]byte, error) {
-	if did.FromDigest([32]byte(digest)) != r.conf.Identity.DID() {
-		return bare(wire.MsgNotMe, wire.ModeFull, wire.Ref{}), ErrNotMe
+func (r *Responder) keys(q *wire.KeysReq) ([]byte, error) {
+	body := r.conf.Identity.KeySet().Append(make([]byte, 0, wire.KeysBodySize))
+	body = append(body, r.prekeys.Current().Record()...)
+	m := new(wire.Keys)
+	if err := r.conf.answerKeys(m, q, body); err != nil {
+		return nil, err
 	}
-	b := make([]byte, wire.HandshakeHeaderSize, wire.KeysSize)
-	wire.HandshakeHeader{Type: wire.MsgKeys}.Put(b)
-	b = r.conf.Identity.KeySet().Append(b)
-	return append(b, r.prekeys.Current().Record()...), nil
+	return m[:], nil
 }
 
 func (r *Responder) readM1(prekeyID uint32, m *wire.M1) ([]byte, *Claim, error) {

@@ -132,12 +132,8 @@ func TestFullVectors(t *testing.T) {
 // refuse is the world's REFUSED(not configured).
 func (w *world) refuse() []byte {
 	w.t.Helper()
-	i, r := w.initiator(w.known()), w.responder()
-	m1, err := i.Start(nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, _, err = r.Read(nil, m1); err != nil {
+	_, r, m1 := w.asked()
+	if _, _, err := r.Read(nil, m1); err != nil {
 		w.t.Fatal(err)
 	}
 	out, err := r.Refuse(nil, RefusedNotConfigured)
@@ -145,6 +141,25 @@ func (w *world) refuse() []byte {
 		w.t.Fatal(err)
 	}
 	return out
+}
+
+// asked is both ends and M1 after a first contact, as the vectors have it.
+func (w *world) asked() (*Initiator, *Responder, []byte) {
+	w.t.Helper()
+	i, r := w.initiator(nil), w.responder()
+	req, err := i.Start(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys, _, err := r.Read(nil, req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m1, _, err := i.Read(nil, keys)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i, r, m1
 }
 
 func firstDifference(a, b []byte) int {
@@ -160,11 +175,7 @@ func firstDifference(a, b []byte) int {
 // message, not only in what it gives out.
 func TestScheduleAtTheMessageBoundaries(t *testing.T) {
 	w, v := newWorld(t), vectors(t, "full.json")[0]
-	i, r := w.initiator(w.known()), w.responder()
-	m1, err := i.Start(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	i, r, m1 := w.asked()
 	v.after(t, "hash sealed M1 params", &i.s)
 	if _, _, err := r.Read(nil, m1); err != nil {
 		t.Fatal(err)

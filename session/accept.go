@@ -228,12 +228,8 @@ func (a *answering) find(peer did.DID) error {
 func hear(st link.Stream, r *handshake.Responder, msg []byte) (*handshake.Claim, error) {
 	for range 3 {
 		out, claim, err := r.Read(nil, msg)
-		if claim != nil || err != nil && len(out) == 0 {
+		if claim != nil || err != nil {
 			return claim, err
-		}
-		if err != nil {
-			lastWord(st, out)
-			return nil, err
 		}
 		if _, err := st.Write(out); err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ func security() []Case {
 
 		// S5: M1
 
-		// S6: M2
+		{ID: "S6", Promise: "a first contact by μTCP and by QUIC, recorded whole: digest, DID, S, X, K and Q of neither end in it; a recorded request for a key set, sent again to any node, finds nobody", By: by("session TestAListenerLearnsNoIdentity, handshake TestAKeyRequestShowsNobody, TestARecordedKeyRequestFindsNobody")},
 
 		// S7: M3
 

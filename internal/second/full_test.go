@@ -2,10 +2,15 @@ package second
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/ecdh"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/mlkem"
+	"crypto/sha256"
 	"io"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 const nameFull = "L2TUN-PQXDH-IK/1 full suite=0002 X25519 ML-KEM-768 Ed25519 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
@@ -24,6 +29,7 @@ type fullInitiator struct {
 	binding []byte
 	params  []byte
 
+	asked  []byte // KEYS_REQ
 	peer   keySet
 	prekey prekeyRecord
 	sid    []byte
@@ -33,8 +39,22 @@ type fullInitiator struct {
 	out    secrets
 }
 
-func keysReq(digest []byte) []byte {
-	return join(header(typeKeysReq, sizeKeysReq, full(0)), digest)
+// underDID is a value that only those compute who know the DID.
+func underDID(digest []byte, label string, nonces ...[]byte) []byte {
+	prk := must(hkdf.Extract(sha256.New, join(nonces...), digest))
+	return must(hkdf.Expand(sha256.New, prk, label, 32))
+}
+
+// keysReq asks for the keys of a DID.
+func (i *fullInitiator) keysReq(digest []byte) []byte {
+	nonce := draw(i.random, 32)
+	i.asked = join(header(typeKeysReq, sizeKeysReq, full(0)), nonce, underDID(digest, "l2tun/1 KEYS_REQ", nonce))
+	return i.asked
+}
+
+// keysAEAD seals what KEYS answers to a request.
+func keysAEAD(digest, req, nonceR []byte) cipher.AEAD {
+	return must(chacha20poly1305.New(underDID(digest, "l2tun/1 KEYS", req[16:48], nonceR)))
 }
 
 // readKeys checks that KEYS is of the DID asked for and the prekey its own.
@@ -42,7 +62,11 @@ func (i *fullInitiator) readKeys(msg, digest []byte) error {
 	if err := check(msg, typeKeys, sizeKeys, full(0)); err != nil {
 		return err
 	}
-	set, record := keySet(msg[16:1296]), prekeyRecord(msg[1296:])
+	body, err := keysAEAD(digest, i.asked, msg[16:48]).Open(nil, make([]byte, 12), msg[48:], join(i.asked, msg[:48]))
+	if err != nil {
+		return errOpen
+	}
+	set, record := keySet(body[:1280]), prekeyRecord(body[1280:])
 	if !bytes.Equal(set.digest(), digest) || !ed25519.Verify(set.s(), signedPrekey(set, record.body()), record.sig()) {
 		return errProof
 	}
@@ -160,15 +184,17 @@ type fullResponder struct {
 	out    secrets
 }
 
-// readKeysReq answers KEYS, or NOT_ME.
+// readKeysReq answers KEYS, under nobody's DID if another's keys were asked for.
 func (r *fullResponder) readKeysReq(msg []byte) ([]byte, error) {
 	if err := check(msg, typeKeysReq, sizeKeysReq, full(0)); err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(msg[16:], r.me.set.digest()) {
-		return header(typeNotMe, sizeNotMe, full(0)), nil
+	nonce, under := draw(r.random, 32), draw(r.random, 32)
+	if digest := r.me.set.digest(); bytes.Equal(msg[48:], underDID(digest, "l2tun/1 KEYS_REQ", msg[16:48])) {
+		under = digest
 	}
-	return join(header(typeKeys, sizeKeys, full(0)), r.me.set, r.prekey.record), nil
+	head := join(header(typeKeys, sizeKeys, full(0)), nonce)
+	return keysAEAD(under, msg, nonce).Seal(head, make([]byte, 12), join(r.me.set, r.prekey.record), join(msg, head)), nil
 }
 
 // readM1 answers UNKNOWN_PREKEY, or learns who the initiator says it is.

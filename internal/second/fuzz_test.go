@@ -60,7 +60,7 @@ func (p pair) sealsM1(t *testing.T, pre store, set keySet, params []byte) error 
 	digest := p.oursSet().digest()
 	i := &fullInitiator{me: &liar, random: rand.Reader, binding: p.binding, params: params}
 	r := handshake.NewResponder(p.config(), pre)
-	keys, _, err := r.Read(nil, keysReq(digest))
+	keys, _, err := r.Read(nil, i.keysReq(digest))
 	ok(t, err, i.readKeys(keys, digest))
 	m1, err := i.m1()
 	ok(t, err)

@@ -6,9 +6,8 @@ import (
 
 // Types of messages, and their sizes (SPEC 5.1 "Messages").
 const (
-	typeKeysReq, sizeKeysReq             = 1, 48
-	typeKeys, sizeKeys                   = 2, 2596
-	typeNotMe, sizeNotMe                 = 3, 16
+	typeKeysReq, sizeKeysReq             = 1, 80
+	typeKeys, sizeKeys                   = 2, 2644
 	typeUnknownPrekey, sizeUnknownPrekey = 4, 16
 	typeM1, sizeM1                       = 5, 4752
 	typeM2, sizeM2                       = 6, 2336

@@ -156,7 +156,7 @@ func (p pair) claimed(t *testing.T) (*fullInitiator, *handshake.Responder) {
 	digest := p.oursSet().digest()
 	i := &fullInitiator{me: p.second, random: rand.Reader, binding: p.binding, params: secondParams(p.ps)}
 	r := p.ourResponder(t)
-	keys, _, err := r.Read(nil, keysReq(digest))
+	keys, _, err := r.Read(nil, i.keysReq(digest))
 	ok(t, err, i.readKeys(keys, digest))
 	m1, err := i.m1()
 	ok(t, err)
@@ -255,13 +255,14 @@ func TestInterop(t *testing.T) {
 	faults.Report(t, "M6", true, "a second implementation from SPEC.md completes handshakes with the product in both roles")
 }
 
-// The answers that are no handshake: NOT_ME, UNKNOWN_PREKEY, REFUSED, UNKNOWN.
+// The answers that are no handshake: KEYS to who asks for another, UNKNOWN_PREKEY, REFUSED, UNKNOWN.
 func TestInteropOfRefusals(t *testing.T) {
 	p := randomPair()
 
-	if out, _, err := p.ourResponder(t).Read(nil, keysReq(p.second.set.digest())); !errors.Is(err, handshake.ErrNotMe) ||
-		!bytes.Equal(out, header(typeNotMe, sizeNotMe, full(0))) {
-		t.Errorf("NOT_ME of the product: %x, %v", out, err)
+	asking := &fullInitiator{me: p.second, random: rand.Reader}
+	if out, _, err := p.ourResponder(t).Read(nil, asking.keysReq(p.second.set.digest())); err != nil ||
+		asking.readKeys(out, p.second.set.digest()) != errOpen {
+		t.Errorf("asked for another's keys, the product says %x, %v", out, err)
 	}
 	_, m1 := p.startedInitiator(t)
 	if out, claim, err := p.ourResponder(t).Read(nil, m1); claim != nil || err != nil ||
@@ -313,7 +314,7 @@ func (p pair) startedInitiator(t *testing.T) (*fullInitiator, []byte) {
 	t.Helper()
 	digest := p.oursSet().digest()
 	i := &fullInitiator{me: p.second, random: rand.Reader, binding: p.binding, params: secondParams(p.ps)}
-	keys, _, err := p.ourResponder(t).Read(nil, keysReq(digest))
+	keys, _, err := p.ourResponder(t).Read(nil, i.keysReq(digest))
 	ok(t, err, i.readKeys(keys, digest))
 	m1, err := i.m1()
 	ok(t, err)
@@ -325,16 +326,23 @@ func (p pair) startedInitiator(t *testing.T) (*fullInitiator, []byte) {
 func TestInteropOfErrors(t *testing.T) {
 	p := randomPair()
 	digest := p.oursSet().digest()
-	keys, _, err := p.ourResponder(t).Read(nil, keysReq(digest))
+	i := &fullInitiator{me: p.second, random: rand.Reader}
+	keys, _, err := p.ourResponder(t).Read(nil, i.keysReq(digest))
 	ok(t, err)
-	keys[len(keys)-1] ^= 1
-	if err := new(fullInitiator).readKeys(keys, digest); !errors.Is(err, errProof) {
-		t.Errorf("a prekey with a wrong signature: %v", err)
+	for _, at := range []int{20, 50, len(keys) - 1} {
+		keys[at] ^= 1
+		if err := i.readKeys(keys, digest); !errors.Is(err, errOpen) {
+			t.Errorf("byte %d of KEYS changed: %v", at, err)
+		}
+		keys[at] ^= 1
 	}
-	keys[len(keys)-1] ^= 1
-	keys[20] ^= 1
-	if err := new(fullInitiator).readKeys(keys, digest); !errors.Is(err, errProof) {
-		t.Errorf("a key set of another DID: %v", err)
+	for what, at := range map[string]int{"a prekey with a wrong signature": len(keys) - 48 - 16 - 1, "a key set of another DID": 4} {
+		aead := keysAEAD(digest, i.asked, keys[16:48])
+		body := must(aead.Open(nil, make([]byte, 12), keys[48:], join(i.asked, keys[:48])))
+		body[at] ^= 1
+		if err := i.readKeys(aead.Seal(bytes.Clone(keys[:48]), make([]byte, 12), body, join(i.asked, keys[:48])), digest); !errors.Is(err, errProof) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 
 	i, m1 := p.startedInitiator(t)

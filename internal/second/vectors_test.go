@@ -95,7 +95,7 @@ func handshakeFull(t *testing.T, binding []byte, pi, pr params) (v fullVector, i
 	r := &fullResponder{me: b, random: stream("responder"), binding: binding,
 		prekey: newPrekey(b, stream("prekey b"), v.NotBefore, v.NotAfter)}
 
-	req := keysReq(b.set.digest())
+	req := i.keysReq(b.set.digest())
 	keys := must(r.readKeysReq(req))
 	if err := i.readKeys(keys, b.set.digest()); err != nil {
 		t.Fatal(err)

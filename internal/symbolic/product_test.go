@@ -91,8 +91,8 @@ func fullTrial(t *testing.T) trial {
 	a, b := tr.node("I"), tr.node("R")
 	tr.draw("prekey", "prekey id", 4, "Px", 32, "Pk", 64)
 	tr.atoms["dates"] = []byte{9, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0}
-	tr.draw("initiator", "sidI", 8, "ex", 32, "ek", 64, "cs", 32, "cp", 32)
-	tr.draw("responder", "sidR", 8, "rx", 32, "ce", 32, "ci", 32)
+	tr.draw("initiator", "nonceI", 32, "sidI", 8, "ex", 32, "ek", 64, "cs", 32, "cp", 32)
+	tr.draw("responder", "nonceR", 32, "nobody", 32, "sidR", 8, "rx", 32, "ce", 32, "ci", 32)
 	tr.atoms["reason"] = []byte{byte(handshake.RefusedBusy)}
 
 	prekey := must(handshake.NewPrekey(b, time.Unix(9, 0), time.Unix(10, 0), stream("prekey")))

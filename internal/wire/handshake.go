@@ -15,9 +15,8 @@ const (
 type MessageType byte
 
 const (
-	MsgKeysReq       MessageType = 1  // I to R: show me the keys of this DID
-	MsgKeys          MessageType = 2  // R to I: key set and prekey
-	MsgNotMe         MessageType = 3  // R to I: I am not that DID
+	MsgKeysReq       MessageType = 1  // I to R: show me the keys of the DID that this is sealed under
+	MsgKeys          MessageType = 2  // R to I: key set and prekey, sealed; 3 was NOT_ME and is not used again
 	MsgUnknownPrekey MessageType = 4  // R to I: I do not hold that prekey; ask for my keys
 	MsgM1            MessageType = 5  // full mode
 	MsgM2            MessageType = 6  //
@@ -138,7 +137,7 @@ func (t MessageType) Size() int {
 		return KeysReqSize
 	case MsgKeys:
 		return KeysSize
-	case MsgNotMe, MsgUnknownPrekey, MsgUnknown:
+	case MsgUnknownPrekey, MsgUnknown:
 		return HandshakeHeaderSize
 	case MsgM1:
 		return M1Size

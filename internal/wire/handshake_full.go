@@ -16,8 +16,8 @@ const (
 
 // Sizes in bytes of the messages of full mode, and in brackets their parts.
 const (
-	KeysReqSize = 48   // [header 16, digest of the DID asked for 32]
-	KeysSize    = 2596 // [header 16, key set 1280, prekey record 1300]
+	KeysReqSize = 80   // [header 16, nonceI 32, proof 32]
+	KeysSize    = 2644 // [header 16, nonceR 32, sealed key set and prekey record 2596]
 	M1Size      = 4752 // [header 16, sidI 8, Ex 32, Ek 1184, ct_s 1088, ct_p 1088, sealed key set 1296, sealed params 40]
 	M2Size      = 2336 // [header 16, sidR 8, Rx 32, ct_e 1088, ct_i 1088, sealed sigR and params 104]
 	M3Size      = 112  // [header 16, sidR 8, sealed sigI and flags 88]
@@ -77,13 +77,34 @@ func (m *Refused) Head() []byte   { return m[:m3Sealed:m3Sealed] } // header, si
 func (m *Refused) SID() []byte    { return m[HandshakeHeaderSize:m3Sealed:m3Sealed] }
 func (m *Refused) Sealed() []byte { return m[m3Sealed:] }
 
-// Keys carries what an initiator needs before M1; its parts alias it.
+// Offsets of the parts of KEYS_REQ and KEYS.
+const (
+	KeysNonceSize = 32
+	keysNonce     = HandshakeHeaderSize
+	keysRest      = keysNonce + KeysNonceSize // proof or sealed body
+)
+
+// KeysReq asks for keys under a DID without showing it; its parts alias it.
+type KeysReq [KeysReqSize]byte
+
+func (m *KeysReq) Nonce() []byte { return m[keysNonce:keysRest:keysRest] }
+func (m *KeysReq) Proof() []byte { return m[keysRest:] }
+
+// Keys answers it; its parts alias it.
 type Keys [KeysSize]byte
 
-func (m *Keys) KeySet() []byte {
-	return m[HandshakeHeaderSize : HandshakeHeaderSize+KeySetSize : HandshakeHeaderSize+KeySetSize]
-}
-func (m *Keys) Prekey() []byte { return m[HandshakeHeaderSize+KeySetSize:] }
+func (m *Keys) Head() []byte   { return m[:keysRest:keysRest] } // header, nonceR
+func (m *Keys) Nonce() []byte  { return m[keysNonce:keysRest:keysRest] }
+func (m *Keys) Sealed() []byte { return m[keysRest:] }
+
+// KeysBodySize is the size in bytes of what KEYS seals.
+const KeysBodySize = KeySetSize + PrekeySize
+
+// KeysBody is what an initiator needs before M1; its parts alias it.
+type KeysBody [KeysBodySize]byte
+
+func (b *KeysBody) KeySet() []byte { return b[:KeySetSize:KeySetSize] }
+func (b *KeysBody) Prekey() []byte { return b[KeySetSize:] }
 
 // Offsets in a prekey record.
 //

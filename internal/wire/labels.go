@@ -65,6 +65,8 @@ const (
 const (
 	LabelChain       = "l2tun/1 ck"
 	LabelRoot        = "l2tun/1 root"
+	LabelKeysReq     = "l2tun/1 KEYS_REQ"
+	LabelKeys        = "l2tun/1 KEYS"
 	LabelM1Keys      = "l2tun/1 M1 key set"
 	LabelM1Params    = "l2tun/1 M1 params"
 	LabelRefused     = "l2tun/1 refused"
