@@ -20,6 +20,7 @@ type conn struct {
 	qc      *quic.Conn
 	binding [32]byte
 	path    *datagramPath
+	door    *doorkeeper
 }
 
 var _ link.Conn = (*conn)(nil)
@@ -54,6 +55,15 @@ func (c *conn) Err() error {
 		return nil
 	}
 	return connError(context.Cause(c.qc.Context()))
+}
+
+// Proven says that the peer has authenticated itself: the connection is no
+// stranger's any more, and its address is remembered.
+func (c *conn) Proven() {
+	if p, ok := c.qc.Context().Value(placeKey{}).(*place); ok {
+		p.leave()
+	}
+	c.door.unproven.learn(c.Remote().Addr(), time.Now())
 }
 
 func (c *conn) Close(reason string) error {

@@ -102,6 +102,7 @@ func (t *Transport) closedOr(err error) error {
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 	c, err := newConn(qc, t.pace, !t.carriers.Has(wire.CarrierDatagram), &t.count)
 	if err == nil {
+		c.door = t.door
 		err = t.run(c, c.path.sendLoop, c.path.receiveLoop)
 	}
 	if err != nil {

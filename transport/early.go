@@ -186,6 +186,10 @@ func (c *earlyConn) Complete(ctx context.Context) (conn link.Conn, taken bool, e
 // once if 0-RTT was used: then the TLS server has written its whole flight, and
 // the exporter is final.
 func (t *Transport) settle(qc *quic.Conn) {
+	if p, ok := qc.Context().Value(placeKey{}).(*place); ok && !p.opened(func() { t.wg.Go(func() { qc.CloseWithError(closeCode, "busy") }) }) {
+		_ = qc.CloseWithError(closeCode, "busy")
+		return
+	}
 	if qc.ConnectionState().Used0RTT {
 		t.wg.Go(func() { t.befriend(qc) })
 	} else if !t.befriend(qc) {

@@ -161,5 +161,12 @@ func (l *ledger) befriend(a netip.AddrPort) (end func()) {
 	}
 }
 
+// isFriend reports whether an address is exempt.
+func (l *ledger) isFriend(a netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.friends[a] > 0
+}
+
 // isLong knows packets with a long header, which those of a handshake have.
 func isLong(b []byte) bool { return len(b) > 0 && b[0]&0x80 != 0 }

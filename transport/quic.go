@@ -6,13 +6,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"math/big"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"golang.org/x/time/rate"
 )
 
 // What both ends of a QUIC connection agree on, SPEC section 3.
@@ -34,17 +32,25 @@ const (
 	freeHandshakes      = 8
 	freeHandshakesBurst = 24
 
-	// So many first packets a second are looked at, and in a burst; each may cost
-	// a Retry, and a flood of them must leave time to read records.
-	firstPackets      = 10_000
-	firstPacketsBurst = 1000
+	// Receive windows of accepted connections, bytes: at first, and what quic-go may
+	// grow them to. What a stranger sends before its proof (a KEYS request and M1, or
+	// M1r) fits the first ones, and quic-go holds data that it cannot deliver yet at
+	// up to 11 times its size: frames of 128 bytes keep the buffers of their packets.
+	acceptStream, acceptConn   = 6 << 10, 6 << 10
+	dialStream, dialConn       = 16 << 10, 32 << 10 // of a dialled one: answers are larger
+	largestStream, largestConn = 64 << 10, 128 << 10
 )
 
-// quicConfig is the configuration for packets of size bytes. The size stays: a
-// discovered one is never lowered again by quic-go, and records that do not fit
-// travel in parts.
+// quicConfig is the configuration for packets of size bytes of an accepted
+// connection. The size stays: a discovered one is never lowered again by quic-go,
+// and records that do not fit travel in parts.
 func quicConfig(size uint16) *quic.Config {
 	return &quic.Config{
+		InitialStreamReceiveWindow:     acceptStream,
+		MaxStreamReceiveWindow:         largestStream,
+		InitialConnectionReceiveWindow: acceptConn,
+		MaxConnectionReceiveWindow:     largestConn,
+
 		Versions:                []quic.Version{quic.Version1},
 		EnableDatagrams:         true,
 		InitialPacketSize:       size,
@@ -63,6 +69,7 @@ func quicConfig(size uint16) *quic.Config {
 func dialConfig(size uint16) *quic.Config {
 	c := quicConfig(size)
 	c.KeepAlivePeriod = 25 * time.Second
+	c.InitialStreamReceiveWindow, c.InitialConnectionReceiveWindow = dialStream, dialConn
 	return c
 }
 
@@ -108,40 +115,6 @@ func (idGenerator) GenerateConnectionID() (quic.ConnectionID, error) {
 	}
 	b[0] &= 0x7F
 	return quic.ConnectionIDFromBytes(b[:]), nil
-}
-
-// A doorkeeper says which first packets are looked at, and which handshakes must
-// prove their address (Retry) first.
-type doorkeeper struct {
-	all   *rate.Limiter
-	free  *rate.Limiter
-	count *counters
-}
-
-func newDoorkeeper(c *counters) *doorkeeper {
-	return &doorkeeper{rate.NewLimiter(firstPackets, firstPacketsBurst), rate.NewLimiter(freeHandshakes, freeHandshakesBurst), c}
-}
-
-// admits passes packets to QUIC; of first ones no more than it has time for.
-func (d *doorkeeper) admits(b []byte) bool {
-	if !isInitial(b) || d.all.Allow() {
-		return true
-	}
-	d.count.turnedAway.Add(1)
-	return false
-}
-
-// isInitial knows a long header of version 1 and type Initial.
-func isInitial(b []byte) bool {
-	return len(b) >= 5 && b[0]&0xF0 == 0xC0 && [4]byte(b[1:5]) == [4]byte{0, 0, 0, 1}
-}
-
-func (d *doorkeeper) verify(net.Addr) bool {
-	if d.free.Allow() {
-		return false
-	}
-	d.count.retries.Add(1)
-	return true
 }
 
 // Bounds of smallInitials.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"testing"
@@ -25,8 +26,19 @@ func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
 func initialPacket(size int, src netip.AddrPort) packet {
 	b := make([]byte, size)
 	b[0], b[4] = 0xC3, 1
+	if size >= 20 { // ids of 8 bytes and none, no token, and the rest as one packet
+		b[5] = 8
+		binary.BigEndian.PutUint16(b[16:], uint16(size-18)|0x4000)
+	}
 	return packet{data: b, src: src}
 }
+
+// someSource is one of many addresses.
+func someSource(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+}
+
+func noFriends(netip.AddrPort) bool { return false }
 
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
@@ -82,7 +94,7 @@ func TestFullPathIsNotTakenForANarrowOne(t *testing.T) {
 
 func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 	var count counters
-	door := newDoorkeeper(&count)
+	door := newDoorkeeper(&count, noFriends)
 	asked := 0
 	for range freeHandshakesBurst + 50 {
 		if door.verify(nil) {
@@ -97,15 +109,15 @@ func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 func TestFirstPacketsAreBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var count counters
-		door := newDoorkeeper(&count)
+		door := newDoorkeeper(&count, noFriends)
 		first, other := initialPacket(1200, netip.AddrPort{}).data, []byte{0x40, 1, 2}
 		taken := 0
-		for range 50_000 { // in one second
+		for i := range 50_000 { // in one second, of many sources
 			time.Sleep(20 * time.Microsecond)
-			if door.admits(first) {
+			if door.admits(first, someSource(i)) {
 				taken++
 			}
-			if !door.admits(other) {
+			if !door.admits(other, someSource(i)) {
 				t.Fatal("a packet of a connection was turned away")
 			}
 		}

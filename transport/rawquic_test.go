@@ -33,6 +33,8 @@ type rawQUIC struct {
 	closed   error  // the peer has closed
 	phase    byte   // key phase bit of what is sent
 	secret   []byte // of 1-RTT packets sent, for key updates
+	first    []byte // a client's handshake bytes, to send again after a Retry
+	token    []byte // of a Retry
 	early    []byte // frames for the first 1-RTT packet that can be sent
 }
 
@@ -108,7 +110,18 @@ func rawConfig(t testing.TB) *tls.Config {
 // transport parameters beyond those that it must have.
 func rawDial(t testing.TB, to netip.AddrPort, parameters []byte) *rawQUIC {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
+	q := rawDialFrom(t, loopback.Addr(), to, parameters)
+	if q.closed != nil {
+		t.Fatal(q.closed)
+	}
+	return q
+}
+
+// rawDialFrom is rawDial from an address of ours. It goes through a Retry, and
+// returns when the listener has refused, too.
+func rawDialFrom(t testing.TB, from netip.Addr, to netip.AddrPort, parameters []byte) *rawQUIC {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +129,12 @@ func rawDial(t testing.TB, to netip.AddrPort, parameters []byte) *rawQUIC {
 	q := &rawQUIC{t: t, c: c, to: to, dst: randomBytes(8), src: randomBytes(8)}
 	q.spaces[0].write, q.spaces[0].read = initialKeys(q.dst)
 	q.tls = tls.QUICClient(&tls.QUICConfig{TLSConfig: rawConfig(t)})
+	t.Cleanup(func() { q.tls.Close() }) // of one that was refused
 	q.start(parameters)
-	q.run(func() bool { return q.done && q.spaces[3].write != nil })
+	q.run(func() bool { return q.closed != nil || q.done && q.spaces[3].write != nil })
+	if q.closed != nil {
+		return q
+	}
 	q.send(3, []byte{1}) // PING: the listener sees that the handshake is complete
 	return q
 }
@@ -185,6 +202,9 @@ func (q *rawQUIC) events() {
 func (q *rawQUIC) crypto(level int, b []byte) {
 	q.t.Helper()
 	s := &q.spaces[level]
+	if level == 0 && !q.server {
+		q.first = append(q.first, b...)
+	}
 	for len(b) > 0 {
 		n := min(len(b), 1000)
 		q.send(level, cryptoFrame(s.sent, b[:n]))
@@ -212,13 +232,13 @@ func (q *rawQUIC) send(level int, frames []byte) {
 			frames = append(frames, 0)
 		}
 	} else {
-		if len(frames) < 1170 { // all of them: it is what the peer may send
-			frames = append(append([]byte(nil), frames...), make([]byte, 1170-len(frames))...)
+		if len(frames) < 1170-len(q.token) { // all of them: it is what the peer may send
+			frames = append(append([]byte(nil), frames...), make([]byte, 1170-len(q.token)-len(frames))...)
 		}
 		h = append([]byte{0xC3 | byte(level)<<4, 0, 0, 0, 1, byte(len(q.dst))}, q.dst...)
 		h = append(append(h, byte(len(q.src))), q.src...)
 		if level == 0 {
-			h = append(h, 0)
+			h = append(append(h, byte(len(q.token)>>8)|0x40, byte(len(q.token))), q.token...)
 		}
 		h = binary.BigEndian.AppendUint16(h, uint16(4+len(frames)+16)|0x4000)
 	}
@@ -298,6 +318,10 @@ func (q *rawQUIC) datagram(b []byte) {
 			dst := int(b[5])
 			src := b[7+dst : 7+dst+int(b[6+dst])]
 			at = 7 + dst + len(src)
+			if level == 3 { // a Retry: the token, and a tag of 16 bytes
+				q.retry(src, b[at:len(b)-16])
+				return
+			}
 			if !q.server || q.spaces[0].got == 0 {
 				q.dst = append([]byte(nil), src...)
 			}
@@ -313,6 +337,19 @@ func (q *rawQUIC) datagram(b []byte) {
 		}
 		b = b[end:]
 	}
+}
+
+// retry begins anew with a token.
+func (q *rawQUIC) retry(src, token []byte) {
+	if q.token != nil {
+		return
+	}
+	q.dst, q.token = append([]byte(nil), src...), append([]byte(nil), token...)
+	s := &q.spaces[0]
+	s.write, s.read = initialKeys(q.dst)
+	first := q.first
+	s.sent, q.first = 0, nil
+	q.crypto(0, first)
 }
 
 // open opens one packet whose number is at some place; what does not open is not

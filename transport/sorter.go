@@ -72,7 +72,7 @@ func (s *sorter) take(p *packet) {
 		s.t.count.noPath.Add(1)
 		return
 	}
-	if !s.t.door.admits(p.data) {
+	if !s.t.door.admits(p.data, p.src) {
 		return
 	}
 	s.t.initials.note(*p)

@@ -131,7 +131,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.queue = newQUICQueue(&t.count)
 	t.pace = newPacer()
 	t.ledger = newLedger()
-	t.door = newDoorkeeper(&t.count)
+	t.door = newDoorkeeper(&t.count, t.ledger.isFriend)
 	segment := !c.NoOffload && canSegment(rc)
 	patient := patientSocket{sock, t.hints}
 	t.directs.init(sock, rc, segment, t.hints, &t.count)
@@ -143,6 +143,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
 		VerifySourceAddress:   t.door.verify,
+		ConnContext:           t.door.unproven.enter,
 	}
 	if !c.Carriers.links(wire.LinkQUIC) {
 		return t, nil

@@ -6,7 +6,7 @@ func security() []Case {
 	return []Case{
 		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on", By: by("internal/datapath TestShortUDPSuperPacketsAreMalformed")},
 
-		// S2: H1
+		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected", By: by("transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
 
 		// S3: H2
 

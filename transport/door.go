@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"hash/maphash"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// So many first packets a second are looked at, and in a burst; each may cost
+	// a Retry, and a flood of them must leave time to read records.
+	firstPackets      = 10_000
+	firstPacketsBurst = 1000
+	// Of these from one source, as sourceOf has it; a handshake needs two to four.
+	firstPacketsOne      = 200
+	firstPacketsOneBurst = 100
+
+	sourceBuckets = 1024
+
+	// leastID is the shortest connection id that a client may choose for a server.
+	leastID = 8
+)
+
+// A doorkeeper says which first packets are looked at, which handshakes must
+// prove their address (Retry) first, and how many connections of strangers there
+// may be.
+type doorkeeper struct {
+	all      *rate.Limiter
+	one      *sourceLimits
+	free     *rate.Limiter
+	unproven *unproven
+	dials    func(netip.AddrPort) bool // whether we dial an address or are connected to it
+	count    *counters
+}
+
+func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
+	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(),
+		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), unproven: newUnproven(), dials: dials, count: c}
+}
+
+// admits passes packets to QUIC; of first ones those that are whole, and no more
+// than it has time for. A server's first packets come from where we dial: they may
+// be small, and take nothing from the budget of strangers.
+func (d *doorkeeper) admits(b []byte, from netip.AddrPort) bool {
+	if !isInitial(b) {
+		return true
+	}
+	friend := d.dials(from)
+	switch {
+	case !friend && !wholeInitial(b):
+		d.count.malformed.Add(1)
+		return false
+	case !d.one.allow(from.Addr(), time.Now()), !friend && !d.unproven.remembers(from.Addr()) && !d.all.Allow():
+		d.count.turnedAway.Add(1)
+		return false
+	}
+	return true
+}
+
+// isInitial knows a long header of version 1 and type Initial.
+func isInitial(b []byte) bool {
+	return len(b) >= 5 && b[0]&0xF0 == 0xC0 && [4]byte(b[1:5]) == [4]byte{0, 0, 0, 1}
+}
+
+// wholeInitial reports whether a datagram is as large as a client's first must be,
+// and its first packet lies inside it with all its lengths (RFC 9000 14.1, 17.2.2).
+func wholeInitial(b []byte) bool {
+	if len(b) < smallPacket || b[5] < leastID {
+		return false
+	}
+	n := longSize(b)
+	return n > 0 && n <= len(b)
+}
+
+// verify is quic.Transport.VerifySourceAddress.
+func (d *doorkeeper) verify(a net.Addr) bool {
+	if !d.unproven.suspects(addrPort(a).Addr()) && d.free.Allow() {
+		return false
+	}
+	d.count.retries.Add(1)
+	return true
+}
+
+// sourceLimits are token buckets that sources share by a hash with a random seed:
+// fixed memory, whatever arrives. With the seed unknown nobody can choose to share
+// another's bucket.
+type sourceLimits struct {
+	seed maphash.Seed
+	all  [sourceBuckets]*rate.Limiter
+}
+
+func newSourceLimits() *sourceLimits {
+	l := &sourceLimits{seed: maphash.MakeSeed()}
+	for i := range l.all {
+		l.all[i] = rate.NewLimiter(firstPacketsOne, firstPacketsOneBurst)
+	}
+	return l
+}
+
+func (l *sourceLimits) allow(a netip.Addr, now time.Time) bool {
+	return l.all[maphash.Comparable(l.seed, sourceOf(a))%sourceBuckets].AllowN(now, 1)
+}

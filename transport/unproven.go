@@ -1,0 +1,231 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+)
+
+// Bounds on accepted QUIC connections whose peer has not proven who it is, SPEC 3.4.
+const (
+	maxUnproven    = 256 // in all
+	maxUnprovenOne = 8   // of one source: an IPv4 address, or a /56
+	maxReserved    = 64  // beside these, of sources at which a peer has proven itself
+	maxEvicted     = 256 // evicted ones that have not ended yet
+
+	maxKnownSources = 1024
+	knownSourceLife = 24 * time.Hour
+)
+
+// errBusy refuses a connection before any work for it.
+var errBusy = errors.New("transport: too many connections of strangers")
+
+// unproven counts the accepted connections of strangers, from the moment when QUIC
+// takes their first packet until they are proven or have ended. When all places are
+// taken, a newcomer whose address is proven (by Retry) gets that of the oldest
+// connection of the network that has the most: an attacker displaces itself before
+// it displaces others. Sources at which a peer has proven itself have places of
+// their own.
+type unproven struct {
+	mu       sync.Mutex
+	all      map[*place]struct{} // without the reserved ones
+	of       map[netip.Prefix]int
+	reserved map[netip.Prefix]int
+	inReserve,
+	evicted int
+	known map[netip.Prefix]time.Time // sources of proven peers, and when last
+}
+
+func newUnproven() *unproven {
+	return &unproven{all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
+		reserved: make(map[netip.Prefix]int), known: make(map[netip.Prefix]time.Time)}
+}
+
+// A place is what one connection holds. Its fields are guarded by unproven.mu.
+type place struct {
+	u     *unproven
+	from  netip.Prefix
+	since time.Time
+	state placeState
+	close func() // ends the connection; nil before its handshake has begun
+}
+
+type placeState uint8
+
+const (
+	placeHeld placeState = iota
+	placeReserved
+	placeEvicted // another connection has it
+	placeFree    // proven or ended
+)
+
+// placeKey is where a connection's context has its place.
+type placeKey struct{}
+
+// enter is quic.Transport.ConnContext: an error refuses the connection before TLS.
+func (u *unproven) enter(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
+	p, err := u.take(addrPort(info.RemoteAddr).Addr(), info.AddrVerified, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, p.leave)
+	return context.WithValue(ctx, placeKey{}, p), nil
+}
+
+// take finds a place for a newcomer. What it evicts is closed.
+func (u *unproven) take(a netip.Addr, verified bool, now time.Time) (*place, error) {
+	u.mu.Lock()
+	p := &place{u: u, from: sourceOf(a), since: now}
+	closing, err := u.put(p, verified)
+	u.mu.Unlock()
+	if closing != nil {
+		closing()
+	}
+	return p, err
+}
+
+// put gives p a place; u.mu is held.
+func (u *unproven) put(p *place, verified bool) (closing func(), err error) {
+	room := u.of[p.from] < maxUnprovenOne
+	switch {
+	case room && len(u.all) < maxUnproven:
+	case verified && u.isKnown(p.from, p.since) && u.inReserve < maxReserved && u.reserved[p.from] < maxUnprovenOne:
+		p.state = placeReserved
+		u.inReserve++
+		u.reserved[p.from]++
+		return nil, nil
+	case room && verified && u.evict(p.from, &closing):
+	default:
+		p.state = placeFree
+		return nil, errBusy
+	}
+	u.all[p] = struct{}{}
+	u.of[p.from]++
+	return closing, nil
+}
+
+// evict frees the place of the oldest connection of the network that has the most,
+// unless the newcomer's has as many.
+func (u *unproven) evict(from netip.Prefix, closing *func()) bool {
+	if u.evicted >= maxEvicted {
+		return false
+	}
+	networks := make(map[netip.Prefix]int)
+	for p := range u.all {
+		networks[networkOf(p.from)]++
+	}
+	var victim *place
+	for p := range u.all {
+		if victim == nil {
+			victim = p
+			continue
+		}
+		n, m := networks[networkOf(p.from)], networks[networkOf(victim.from)]
+		if n > m || n == m && p.since.Before(victim.since) {
+			victim = p
+		}
+	}
+	if networks[networkOf(victim.from)] <= networks[networkOf(from)] {
+		return false
+	}
+	u.remove(victim)
+	victim.state = placeEvicted
+	u.evicted++
+	*closing = victim.close
+	return true
+}
+
+// networkOf is what an attacker may have many sources in: a /24, or a /48.
+func networkOf(p netip.Prefix) netip.Prefix {
+	bits := 24
+	if p.Addr().Is6() {
+		bits = 48
+	}
+	n, _ := p.Addr().Prefix(bits)
+	return n
+}
+
+// remove takes a held place off the books; u.mu is held.
+func (u *unproven) remove(p *place) {
+	delete(u.all, p)
+	if u.of[p.from]--; u.of[p.from] == 0 {
+		delete(u.of, p.from)
+	}
+}
+
+// opened names what ends the connection; it reports false for one that has been
+// evicted meanwhile.
+func (p *place) opened(end func()) bool {
+	p.u.mu.Lock()
+	defer p.u.mu.Unlock()
+	p.close = end
+	return p.state != placeEvicted
+}
+
+// leave gives the place back, once.
+func (p *place) leave() {
+	p.u.mu.Lock()
+	defer p.u.mu.Unlock()
+	switch p.state {
+	case placeHeld:
+		p.u.remove(p)
+	case placeReserved:
+		p.u.inReserve--
+		if p.u.reserved[p.from]--; p.u.reserved[p.from] == 0 {
+			delete(p.u.reserved, p.from)
+		}
+	case placeEvicted:
+		p.u.evicted--
+	}
+	p.state, p.close = placeFree, nil
+}
+
+// learn notes that a peer has proven itself at an address. Of too many the one that
+// has done so longest ago is forgotten.
+func (u *unproven) learn(a netip.Addr, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	from := sourceOf(a)
+	if _, ok := u.known[from]; !ok && len(u.known) >= maxKnownSources {
+		var oldest netip.Prefix
+		for q, at := range u.known {
+			if !oldest.IsValid() || at.Before(u.known[oldest]) {
+				oldest = q
+			}
+		}
+		delete(u.known, oldest)
+	}
+	u.known[from] = now
+}
+
+// isKnown reports whether a peer has proven itself at a source lately; u.mu is held.
+func (u *unproven) isKnown(from netip.Prefix, now time.Time) bool {
+	at, ok := u.known[from]
+	return ok && now.Sub(at) < knownSourceLife
+}
+
+// suspects reports whether the next connection of an address must prove it first:
+// the source has one open already, or half of the places are taken.
+func (u *unproven) suspects(a netip.Addr) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.of[sourceOf(a)] > 0 || len(u.all) >= maxUnproven/2
+}
+
+// remembers is isKnown for an address.
+func (u *unproven) remembers(a netip.Addr) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.isKnown(sourceOf(a), time.Now())
+}
+
+// counts returns how many connections of strangers there are.
+func (u *unproven) counts() (held, reserved, evicted int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.all), u.inReserve, u.evicted
+}
