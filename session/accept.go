@@ -377,5 +377,5 @@ func (m *Manager) handshakeConfig(kind byte, value [32]byte) handshake.Config {
 func (s *Session) params(number uint32) (wire.Params, error) {
 	c := &s.m.c
 	id, err := newRecordID(c.Rand)
-	return wire.Params{RecordID: id, AES: c.AES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation}, err
+	return wire.Params{RecordID: id, AES: hasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation}, err
 }

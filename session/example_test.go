@@ -91,3 +91,12 @@ func ExampleSession_Rotate() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+// A program that wants packets and messages by TCP only, say for a network that
+// has no UDP, names the carrier.
+func ExampleConfig_carriers() {
+	c := session.Config{Carriers: []session.Carrier{session.UTCP}}
+	best, err := session.ParseCarrier("direct")
+	fmt.Println(c.Carriers[0], best == session.Direct, err)
+	// Output: utcp true <nil>
+}

@@ -24,17 +24,17 @@ type Config struct {
 	Resolver did.Resolver // where peers are; nil: nobody's endpoints are known
 	Settings Settings     // defaults for every session
 	MTU      int          // inner MTU in bytes that we state; 0: wire.DefaultMTU, 1420
-	AES      bool         // this machine has AES instructions
+	NoAES    bool         // do not state AES instructions, which are looked for; then ChaCha20-Poly1305 is used
 	// AcceptsPartial is stated to peers: Planes take packets whose transport
 	// checksum is partial.
 	AcceptsPartial bool
-	Carriers       []wire.Carrier // that may carry packets; empty: all
-	Logger         *slog.Logger   // nil: none
-	Rand           io.Reader      // nil: crypto/rand
+	Carriers       []Carrier    // that may carry packets; empty: all
+	Logger         *slog.Logger // nil: none
+	Rand           io.Reader    // nil: crypto/rand
 
 	// OnPath is told when a session's path or its room changes: the carrier and
 	// the largest record in bytes. Called by the session's loop; it must not block.
-	OnPath func(peer did.DID, c wire.Carrier, room int)
+	OnPath func(peer did.DID, c Carrier, room int)
 
 	// Joins answers nodes that ask to become peers, SPEC 6.11. Nil: all are refused.
 	Joins Joins

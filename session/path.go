@@ -179,7 +179,13 @@ func (s *Session) use(x *path, now time.Time) {
 	}
 	s.beginSizing(x, now)
 	s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
-	s.log.Info("path in use", "carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room())
+	if held, ok := s.log.moves.take(now); ok {
+		attrs := []any{"carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room()}
+		if held > 0 {
+			attrs = append(attrs, "changes_not_logged", held)
+		}
+		s.log.Info("path in use", attrs...)
+	}
 	s.send()
 	if before != nil && before.Carrier() == x.Carrier() && before.Remote() != x.Remote() {
 		s.epochs.do(s.epochs.machine.Rotate(now), now) // the ids must not link two places

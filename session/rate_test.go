@@ -61,7 +61,7 @@ func (m *meeting) node(n int, carrier wire.Carrier, where *did.Static, s session
 	if err != nil {
 		m.b.Fatal(err)
 	}
-	manager, err := session.New(session.Config{Identity: id, Network: net, Resolver: where, AES: true, Settings: s, Carriers: []wire.Carrier{carrier}})
+	manager, err := session.New(session.Config{Identity: id, Network: net, Resolver: where, Settings: s, Carriers: []wire.Carrier{carrier}})
 	if err != nil {
 		m.b.Fatal(err)
 	}

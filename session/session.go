@@ -22,7 +22,7 @@ import (
 type Session struct {
 	m     *Manager
 	peer  Peer
-	log   *slog.Logger
+	log   *peerLog
 	box   *mailbox
 	plane link.Plane
 
@@ -85,7 +85,7 @@ type Session struct {
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{m: m, peer: p, incarnation: incarnation, box: newMailbox(), done: make(chan struct{}),
-		log:    m.log.With("peer", p.DID.Short(), "name", p.Name),
+		log:    newPeerLog(m.log, p),
 		taking: make(chan struct{}, 1), halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
@@ -100,7 +100,7 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 func (s *Session) DID() did.DID { return s.peer.DID }
 
 // Name is what people call the peer; it may be empty.
-func (s *Session) Name() string { return s.peer.Name }
+func (s *Session) Name() string { return *s.log.name.Load() }
 
 // State is the state of the session now.
 func (s *Session) State() State { return s.status.Load().State }

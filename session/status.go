@@ -66,7 +66,7 @@ type Status struct {
 func (s *Session) Status() Status {
 	p, t := s.status.Load(), s.plane.Traffic()
 	sum := t.Total()
-	st := Status{DID: s.peer.DID, Name: s.peer.Name, State: p.State, Reason: p.Reason, Link: p.Link,
+	st := Status{DID: s.peer.DID, Name: s.Name(), State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
 		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused,
 		RxBytes: sum.RxBytes, TxBytes: sum.TxBytes, RxPackets: sum.RxPackets,
@@ -90,8 +90,8 @@ func (s *Session) publish(now time.Time) {
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
 		p.Room, p.Inbound, p.Seen = path.Room(), s.using.inbound, s.using.seen
-		if p.RTT == 0 {
-			p.RTT = path.RTT()
+		if p.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
+			p.RTT = s.using.rtt
 		}
 	}
 	s.status.Store(p)

@@ -137,7 +137,7 @@ func TestSessionOnRandomEvents(t *testing.T) {
 func (h *history) newest() Transition {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.ring[(h.start+len(h.ring)-1)%len(h.ring)]
+	return h.kept[len(h.kept)-1].t // the newest is never the one that goes
 }
 
 // entryOf checks a change against what was kept and said of it, and against the

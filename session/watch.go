@@ -1,21 +1,26 @@
 package session
 
-import "context"
+import (
+	"context"
+	"sort"
+)
 
 // A Watch reads transitions in order: those that the manager keeps, then each
-// new one, without a gap or a duplicate. It is a place in the manager's ring, so
-// it costs nothing while nobody reads, and a reader who is too slow for the
-// ring loses the oldest and is told how many. It is for one goroutine and needs
-// no Close.
+// new one, without a gap or a duplicate. It is a place in the manager's history,
+// so it costs nothing while nobody reads, and a reader who is too slow for it
+// loses the oldest of a peer and is told how many. It is for one goroutine and
+// needs no Close.
 type Watch struct {
-	m    *Manager
-	next uint64 // number of the transition to return next
+	m     *Manager
+	next  uint64   // number of the transition to return next
+	begun uint64   // number of the next one when it began
+	there []uint64 // numbers of those that were kept then, ascending
 }
 
 // Watch begins at the oldest transition kept.
 func (m *Manager) Watch() *Watch {
-	first, _ := m.history.span()
-	return &Watch{m, first}
+	there, end := m.history.numbers()
+	return &Watch{m: m, begun: end, there: there}
 }
 
 // Next returns the next transition, waiting for it, and how many were lost just
@@ -25,7 +30,8 @@ func (w *Watch) Next(ctx context.Context) (t Transition, missed uint64, err erro
 	for {
 		t, number, ok, changed := w.m.history.at(w.next)
 		if ok {
-			missed, w.next = number-w.next, number+1
+			missed = w.missed(number)
+			w.next = number + 1
 			return t, missed, nil
 		}
 		select {
@@ -33,33 +39,50 @@ func (w *Watch) Next(ctx context.Context) (t Transition, missed uint64, err erro
 		case <-ctx.Done():
 			return Transition{}, 0, ctx.Err()
 		case <-w.m.ctx.Done(): // after the last transition
-			if _, end := w.m.history.span(); w.next == end {
+			if _, _, more, _ := w.m.history.at(w.next); !more {
 				return Transition{}, 0, ErrClosed
 			}
 		}
 	}
 }
 
-// span returns the number of the oldest transition kept and that of the one to
-// come.
-func (h *history) span() (first, end uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.added - uint64(len(h.ring)), h.added
+// missed is how many transitions were kept when the reader began, or came since,
+// and are gone between its place and number.
+func (w *Watch) missed(number uint64) (n uint64) {
+	from := sort.Search(len(w.there), func(i int) bool { return w.there[i] >= w.next })
+	to := sort.Search(len(w.there), func(i int) bool { return w.there[i] >= number })
+	w.there = w.there[to:]
+	n = uint64(to - from)
+	if since := max(w.next, w.begun); number > since {
+		n += number - since
+	}
+	return n
 }
 
-// at returns transition number n, or the oldest kept if that one is gone; or,
-// if it is still to come, what is closed when it has.
+// numbers returns the numbers of what is kept, and that of the one to come.
+func (h *history) numbers() (kept []uint64, end uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, x := range h.kept {
+		if !x.gone {
+			kept = append(kept, x.n)
+		}
+	}
+	return kept, h.added
+}
+
+// at returns transition number n, or the first kept after it if that one is
+// gone; or, if it is still to come, what is closed when it has.
 func (h *history) at(n uint64) (t Transition, number uint64, ok bool, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if n >= h.added {
-		if h.changed == nil {
-			h.changed = make(chan struct{})
+	for _, x := range h.kept[h.find(n):] {
+		if !x.gone {
+			return x.t, x.n, true, nil
 		}
-		return Transition{}, 0, false, h.changed
 	}
-	first := h.added - uint64(len(h.ring))
-	n = max(n, first)
-	return h.ring[(h.start+int(n-first))%len(h.ring)], n, true, nil
+	if h.changed == nil {
+		h.changed = make(chan struct{})
+	}
+	return Transition{}, 0, false, h.changed
 }

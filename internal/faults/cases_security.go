@@ -42,7 +42,7 @@ func security() []Case {
 
 		{ID: "S19", Promise: "a half of a packet replayed 100,000 times, and 200 halves on a path that loses the others: one place for the first, no half of another path pushed out, at most 256 KiB held", By: by("internal/link TestHalvesOfOnePathPushOutNoOther")},
 
-		// S20: L6
+		{ID: "S20", Promise: "a session that flaps 100,000 times and a path that changes ten times a second: the past of other peers stays whole, at most 128 changes of one peer and 8192 of all are kept, at most one log line in 10 s tells of paths", By: by("session TestANoisyPeerPushesOutItsOwnPastOnly, TestHistoryOfManyPeersIsBounded, TestLinesAboutPathsAreLimited")},
 
 		// S21: L7
 

@@ -135,7 +135,7 @@ func find(peers []config.Peer, d did.DID) *config.Peer {
 // renewed reports whether a peer's session must start anew: what a session is
 // made of is not changed under it.
 func renewed(old, now config.Peer) bool {
-	return old.Session != now.Session || old.Name != now.Name || (len(old.Endpoints) > 0) != (len(now.Endpoints) > 0)
+	return old.Session != now.Session
 }
 
 func (n *node) removePeer(p config.Peer) error {
@@ -170,6 +170,8 @@ func (n *node) applyPeer(p config.Peer) error {
 	s, err := n.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
 		s, err = n.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: settings(p.Session), Keep: len(p.Endpoints) > 0})
+	} else if err == nil { // a name is a label, and endpoints are for the next attempt
+		err = s.Update(p.Name, len(p.Endpoints) > 0)
 	}
 	if err != nil {
 		return err

@@ -199,7 +199,6 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Resolver: &n.where,
 		Settings: settings(c.Session),
 		MTU:      c.MTU,
-		AES:      hasAES(),
 
 		AcceptsPartial: n.dev.Offload(),
 
