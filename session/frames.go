@@ -86,7 +86,8 @@ func (s *Session) demand(now time.Time) {
 
 // frame handles one frame that arrived under e.
 func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
-	switch f[0] {
+	typ, _ := wire.FrameType(f)
+	switch typ {
 	case wire.FrameProbe:
 		if nonce, ok := wire.ParseProbe(f); ok {
 			s.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: s.widest(p, f)}))

@@ -72,7 +72,7 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		t.Drop(link.DropForged, 1)
 		return
 	}
-	if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) { // space 3 has no window: it may be a replay
+	if space, ok := wire.SpaceOf(rec); ok && space != wire.SpaceControl { // space 3 has no window: it may be a replay
 		t.Heard(p.Carrier()).Note(len(rec))
 		if t.Hear(p, time.Now()) {
 			e.plane.sink.Moved(p)
@@ -93,12 +93,12 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 
 // join puts halves together; other plaintexts pass. Nil while one is missing.
 func (e *plainEpoch) join(from link.Path, plain []byte) []byte {
-	if len(plain) == 0 || plain[0] != wire.FramePart {
+	if !wire.IsFrame(plain, wire.FramePart) {
 		return plain
 	}
 	whole := make([]byte, 2*len(plain))
 	n := e.plane.halves.Join(whole, plain, from, time.Now(), &e.plane.traffic)
-	if whole = whole[:n]; n > 0 && whole[0] == wire.FramePart {
+	if whole = whole[:n]; wire.IsFrame(whole, wire.FramePart) {
 		e.plane.traffic.Drop(link.DropMalformed, 1)
 		return nil
 	}

@@ -3,6 +3,8 @@ package tun
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/libertaria-project/l2tun/internal/ip"
 )
 
 // sum adds b to a ones' complement sum (RFC 1071). b starts at an even offset of
@@ -49,31 +51,32 @@ func add(s, w uint16) uint16 {
 }
 
 // pseudo is the sum of the pseudo-header of packet p.
-func (l Layout) pseudo(p []byte) uint16 {
-	addrs, proto := p[12:20], uint16(protoUDP)
-	if l.V6 {
-		addrs = p[8:40]
+func (l Layout) pseudo(p []byte) (s uint16) {
+	if h, ok := ip.ReadV6(p); ok {
+		s = sum(0, h.Addresses()[:])
+	} else if h, ok := ip.ReadV4(p); ok {
+		s = sum(0, h.Addresses()[:])
 	}
+	proto := uint16(ip.ProtoUDP)
 	if l.TCP {
-		proto = protoTCP
+		proto = ip.ProtoTCP
 	}
-	return add(add(sum(0, addrs), proto), uint16(len(p)-l.L4))
+	return add(add(s, proto), uint16(len(p)-l.L4))
 }
 
-// complete writes the transport checksum of p.
+// complete writes the transport checksum of p, which was read as l.
 func (l Layout) complete(p []byte) {
-	at := l.field()
-	p[at], p[at+1] = 0, 0
+	l.putField(p, 0)
 	c := ^sum(l.pseudo(p), p[l.L4:])
 	if c == 0 && !l.TCP {
 		c = 0xffff // zero says that there is none (RFC 768)
 	}
-	binary.BigEndian.PutUint16(p[at:], c)
+	l.putField(p, c)
 }
 
 // prepare writes what the kernel expects of a partial checksum: the sum of the
 // pseudo-header.
-func (l Layout) prepare(p []byte) { binary.BigEndian.PutUint16(p[l.field():], l.pseudo(p)) }
+func (l Layout) prepare(p []byte) { l.putField(p, l.pseudo(p)) }
 
 // Complete writes the transport checksum of a packet of the simple form; of
 // another it reports false.
@@ -85,17 +88,23 @@ func Complete(p []byte) bool {
 	return ok
 }
 
-// HeaderHolds reports whether the IPv4 header checksum of p, 20 bytes, is right.
-func HeaderHolds(p []byte) bool { return sum(0, p[:header4]) == 0xffff }
+// HeaderHolds reports whether p has an IPv4 header without options whose checksum
+// is right.
+func HeaderHolds(p []byte) bool {
+	h, ok := ip.ReadV4(p)
+	return ok && h.HeaderLen() == ip.V4Size && sum(0, h[:]) == 0xffff
+}
 
 // PutLength writes the length of packet p into its IP header, and in IPv4 the
-// header's checksum.
-func (l Layout) PutLength(p []byte) {
-	if l.V6 {
-		binary.BigEndian.PutUint16(p[4:], uint16(len(p)-header6))
+// header's checksum. What is no IP packet stays as it is.
+func PutLength(p []byte) {
+	if h, ok := ip.ReadV6(p); ok {
+		h.SetPayloadLen(len(p) - ip.V6Size)
 		return
 	}
-	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
-	p[10], p[11] = 0, 0
-	binary.BigEndian.PutUint16(p[10:], ^sum(0, p[:int(p[0]&15)*4]))
+	if h, ok := ip.ReadV4(p); ok && h.HeaderLen() <= len(p) {
+		h.SetLen(len(p))
+		h.SetChecksum(0)
+		h.SetChecksum(^sum(0, p[:h.HeaderLen()]))
+	}
 }

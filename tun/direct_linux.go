@@ -94,8 +94,8 @@ func (r *direct) drain(fd uintptr) bool {
 }
 
 func (r *direct) take(b []byte) {
-	if len(b) > Headroom {
-		if p, ok := parseVirtio(b).received(b[Headroom:]); ok {
+	if h, packet, ok := cutVirtio(b); ok {
+		if p, ok := h.received(packet); ok {
 			r.batch.Put(p)
 			return
 		}

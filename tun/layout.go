@@ -1,19 +1,9 @@
 package tun
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-const (
-	protoTCP = 6
-	protoUDP = 17
-
-	header4 = 20 // bytes of an IPv4 header without options
-	header6 = 40
-	tcpMin  = 20
-	udpSize = 8
-
-	tcpFlags = 13 // offset of the flags in a TCP header
-
-	fragment4 = 0x3fff // more fragments, and the offset
+	"github.com/libertaria-project/l2tun/internal/ip"
 )
 
 // A Layout says where the headers of a packet end.
@@ -28,69 +18,80 @@ type Layout struct {
 // partial checksum: exactly one IPv4 packet without options and fragments, or one
 // IPv6 packet without extension headers, of TCP or UDP, all lengths right.
 func Parse(p []byte) (l Layout, ok bool) {
-	var proto byte
-	switch {
-	case len(p) >= header4 && p[0] == 0x45:
-		if int(binary.BigEndian.Uint16(p[2:])) != len(p) || binary.BigEndian.Uint16(p[6:])&fragment4 != 0 {
+	if h, ok := ip.ReadV4(p); ok {
+		if h.HeaderLen() != ip.V4Size || h.Len() != len(p) || h.Fragment()&ip.FragmentMask != 0 {
 			return l, false
 		}
-		l.L4, proto = header4, p[9]
-	case len(p) >= header6 && p[0]>>4 == 6:
-		if header6+int(binary.BigEndian.Uint16(p[4:])) != len(p) {
-			return l, false
-		}
-		l.V6, l.L4, proto = true, header6, p[6]
-	default:
-		return l, false
+		return Layout{L4: ip.V4Size}.transport(p, h.Protocol())
 	}
-	return l.transport(p, proto)
-}
-
-func (l Layout) transport(p []byte, proto byte) (Layout, bool) {
-	t := p[l.L4:]
-	switch {
-	case proto == protoTCP && len(t) >= tcpMin:
-		l.TCP = true
-		l.Head = l.L4 + int(t[12]>>4)*4
-		return l, l.Head >= l.L4+tcpMin && l.Head <= len(p)
-	case proto == protoUDP && len(t) >= udpSize:
-		l.Head = l.L4 + udpSize
-		return l, int(binary.BigEndian.Uint16(t[4:])) == len(t)
+	if h, ok := ip.ReadV6(p); ok && ip.V6Size+h.PayloadLen() == len(p) {
+		return Layout{V6: true, L4: ip.V6Size}.transport(p, h.NextHeader())
 	}
 	return l, false
 }
 
-// TCPFlags is the byte of flags of a TCP packet that Parse has read as l; ok is
-// false for UDP, which has none.
-func (l Layout) TCPFlags(p []byte) (flags byte, ok bool) {
-	if at := l.L4 + tcpFlags; l.TCP && at < len(p) {
-		return p[at], true
+// transport reads the transport header at L4, which is inside p.
+func (l Layout) transport(p []byte, proto byte) (Layout, bool) {
+	rest := p[l.L4:]
+	switch proto {
+	case ip.ProtoTCP:
+		if h, ok := ip.ReadTCP(rest); ok {
+			l.TCP, l.Head = true, l.L4+h.HeaderLen()
+			return l, h.HeaderLen() >= ip.TCPSize && l.Head <= len(p)
+		}
+	case ip.ProtoUDP:
+		if h, ok := ip.ReadUDP(rest); ok {
+			l.Head = l.L4 + ip.UDPSize
+			return l, h.Len() == len(rest)
+		}
 	}
-	return 0, false
+	return l, false
 }
 
-// field is the offset of the transport checksum.
-func (l Layout) field() int {
-	if l.TCP {
-		return l.L4 + 16
+// TCPHeader is the TCP header of packet p, which was read as l. It reports false
+// for UDP, which has none, and for a p that is shorter.
+func (l Layout) TCPHeader(p []byte) (*ip.TCP, bool) {
+	if !l.TCP || l.L4 > len(p) {
+		return nil, false
 	}
-	return l.L4 + 6
+	return ip.ReadTCP(p[l.L4:])
+}
+
+// segmentable is the TCP header of a packet that can be taken apart: its headers
+// are no longer than Segments takes.
+func (l Layout) segmentable(p []byte) (*ip.TCP, bool) {
+	if l.Head > maxHead || l.Head > len(p) {
+		return nil, false
+	}
+	return l.TCPHeader(p)
+}
+
+// field is the offset of the transport checksum; false if it is not inside p.
+func (l Layout) field(p []byte) (at int, ok bool) {
+	if at = l.L4 + 6; l.TCP {
+		at = l.L4 + 16
+	}
+	return at, l.L4 >= 0 && at+2 <= len(p)
+}
+
+// putField writes the transport checksum of p.
+func (l Layout) putField(p []byte, sum uint16) {
+	if at, ok := l.field(p); ok {
+		binary.BigEndian.PutUint16(p[at:], sum)
+	}
 }
 
 // parseAny reads a TCP packet whose transport header lies at l4, behind whatever
 // IP options or extension headers.
 func parseAny(p []byte, l4 int) (l Layout, ok bool) {
-	if len(p) < header4 {
+	pkt, ok := ip.Read(p)
+	if !ok || l4+ip.TCPSize > len(p) {
 		return l, false
 	}
-	switch l.V6 = p[0]>>4 == 6; {
-	case l.V6 && (l4 < header6 || header6+int(binary.BigEndian.Uint16(p[4:])) != len(p)):
-		return l, false
-	case !l.V6 && (p[0]>>4 != 4 || l4 != int(p[0]&15)*4 || l4 < header4 || int(binary.BigEndian.Uint16(p[2:])) != len(p)):
-		return l, false
-	case l4+tcpMin > len(p):
+	if h, is4 := pkt.V4(); is4 && l4 != h.HeaderLen() || !is4 && l4 < ip.V6Size {
 		return l, false
 	}
+	_, l.V6 = pkt.V6()
 	l.L4 = l4
-	return l.transport(p, protoTCP)
+	return l.transport(p, ip.ProtoTCP)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/ip"
 )
 
 const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE
@@ -45,7 +47,7 @@ func (d *Device) takeOver(link netlink.Link) error {
 }
 
 // gsoSize is 45 segments of the largest payload, design section 7.
-func gsoSize(mtu int) int { return min(maxPacket, maxSegments*(mtu-header4-tcpMin)) }
+func gsoSize(mtu int) int { return min(maxPacket, maxSegments*(mtu-ip.V4Size-ip.TCPSize)) }
 
 // quiet keeps the kernel from talking to itself over the tunnel: no link-local
 // address (hence no router solicitation and no duplicate detection), no

@@ -42,7 +42,9 @@ func (p *Packet) layout() (Layout, bool) {
 // which may name another destination, the kernel's own is in the checksum field.
 func (p *Packet) pseudo(l Layout) uint16 {
 	if p.l4 != 0 {
-		return binary.BigEndian.Uint16(p.Data()[l.field():])
+		if at, ok := l.field(p.Data()); ok {
+			return binary.BigEndian.Uint16(p.Data()[at:])
+		}
 	}
 	return l.pseudo(p.Data())
 }
@@ -63,7 +65,7 @@ func (p *Packet) framed() ([]byte, error) {
 	if start < 0 || p.Len < 1 || p.Len > maxPacket || end < 0 || end > len(p.Buf) {
 		return nil, ErrPacket
 	}
-	if v := p.Buf[p.Off] >> 4; v != 4 && v != 6 {
+	if v := p.Data()[0] >> 4; v != 4 && v != 6 { // Len is 1 at least
 		return nil, ErrPacket
 	}
 	return p.Buf[start:end:min(len(p.Buf), p.Off+maxPacket)], nil

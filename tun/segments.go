@@ -1,15 +1,9 @@
 package tun
 
-import "encoding/binary"
+import "github.com/libertaria-project/l2tun/internal/ip"
 
 // maxHead bounds the headers of a super-packet, bytes.
 const maxHead = 512
-
-const (
-	flagFIN = 0x01
-	flagPSH = 0x08
-	flagCWR = 0x80
-)
 
 // Segments takes a super-packet apart in place: in front of each payload it
 // writes the segment's headers, over the tail of the payload before. What it
@@ -36,21 +30,27 @@ type Segments struct {
 func (s *Segments) Start(p *Packet, whole bool) bool {
 	data := p.Data()
 	l, ok := p.layout()
-	if !ok || !l.TCP || l.Head > maxHead || p.Segment == 0 {
+	if !ok || p.Segment == 0 {
+		return false
+	}
+	h, ok := l.segmentable(data)
+	if !ok {
 		return false
 	}
 	s.l, s.data, s.size, s.whole = l, data, int(p.Segment), whole
 	s.n = max(1, (len(data)-l.Head+s.size-1)/s.size)
-	copy(s.head[:], data[:l.Head])
-	t := s.head[l.L4:]
-	s.seq, s.flags = binary.BigEndian.Uint32(t[4:]), t[13]
+	s.seq, s.flags = h.Seq(), h.Flags()
 	s.psum = add(p.pseudo(l), ^uint16(len(data)-l.L4))
-	t[16], t[17] = 0, 0
-	if !l.V6 {
-		s.id = binary.BigEndian.Uint16(data[4:])
-		clear(s.head[2:6])
-		clear(s.head[10:12])
-		s.ipSum = sum(0, s.head[:l.L4])
+	head := s.head[:copy(s.head[:], data[:l.Head])]
+	if t, ok := l.TCPHeader(head); ok {
+		t.SetChecksum(0)
+	}
+	if h, ok := ip.ReadV4(head); ok {
+		s.id = h.ID()
+		h.SetLen(0)
+		h.SetID(0)
+		h.SetChecksum(0)
+		s.ipSum = sum(0, head[:l.L4])
 	}
 	return true
 }
@@ -64,35 +64,42 @@ func (s *Segments) Layout() Layout { return s.l }
 // Largest is the bytes of the largest segment with its headers.
 func (s *Segments) Largest() int { return min(len(s.data), s.l.Head+s.size) }
 
-// At makes segment i. Ask once for each, in order: making one spoils those
-// before. The result aliases the super-packet.
+// At makes segment i, below Len. Ask once for each, in order: making one spoils
+// those before. The result aliases the super-packet.
 func (s *Segments) At(i int) []byte {
 	start, end := i*s.size, min(len(s.data), s.l.Head+(i+1)*s.size)
 	seg := s.data[start:end:end]
 	copy(seg, s.head[:s.l.Head])
 	s.patchIP(seg, i)
-	t := seg[s.l.L4:]
-	binary.BigEndian.PutUint32(t[4:], s.seq+uint32(start))
-	t[13] = s.flags
+	t, ok := s.l.TCPHeader(seg)
+	if !ok {
+		return seg // never: Start has seen one of the same length
+	}
+	t.SetSeq(s.seq + uint32(start))
+	flags := s.flags
 	if i > 0 {
-		t[13] &^= flagCWR
+		flags &^= ip.CWR
 	}
 	if i < s.n-1 {
-		t[13] &^= flagPSH | flagFIN
+		flags &^= ip.PSH | ip.FIN
 	}
+	t.SetFlags(flags)
 	if s.whole {
-		binary.BigEndian.PutUint16(t[16:], ^sum(add(s.psum, uint16(len(t))), t))
+		tcp := seg[s.l.L4:]
+		t.SetChecksum(^sum(add(s.psum, uint16(len(tcp))), tcp))
 	}
 	return seg
 }
 
 func (s *Segments) patchIP(seg []byte, i int) {
-	if s.l.V6 {
-		binary.BigEndian.PutUint16(seg[4:], uint16(len(seg)-header6))
+	if h, ok := ip.ReadV6(seg); ok {
+		h.SetPayloadLen(len(seg) - ip.V6Size)
 		return
 	}
-	id := s.id + uint16(i)
-	binary.BigEndian.PutUint16(seg[2:], uint16(len(seg)))
-	binary.BigEndian.PutUint16(seg[4:], id)
-	binary.BigEndian.PutUint16(seg[10:], ^add(add(s.ipSum, uint16(len(seg))), id))
+	if h, ok := ip.ReadV4(seg); ok {
+		id := s.id + uint16(i)
+		h.SetLen(len(seg))
+		h.SetID(id)
+		h.SetChecksum(^add(add(s.ipSum, uint16(len(seg))), id))
+	}
 }

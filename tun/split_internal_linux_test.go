@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/ip"
 )
 
 // A super-packet that the kernel refuses is written segment by segment, each a
@@ -86,7 +87,7 @@ func deviceOnSocket(t *testing.T) (d *Device, r *os.File) {
 func superPacket(payload int, segment uint16) Packet {
 	buf := make([]byte, Headroom+40+payload)
 	pkt := buf[Headroom:]
-	pkt[0], pkt[9], pkt[32], pkt[33] = 0x45, protoTCP, 0x50, 0x19
+	pkt[0], pkt[9], pkt[32], pkt[33] = 0x45, ip.ProtoTCP, 0x50, 0x19
 	binary.BigEndian.PutUint16(pkt[2:], uint16(len(pkt)))
 	for i := range payload {
 		pkt[40+i] = byte(i)
@@ -113,10 +114,10 @@ func readFrame(t *testing.T, r *os.File) []byte {
 // The kernel's header is understood in every form that it may have.
 func TestReceived(t *testing.T) {
 	tcp := make([]byte, 40+100)
-	tcp[0], tcp[9], tcp[32] = 0x45, protoTCP, 0x50
+	tcp[0], tcp[9], tcp[32] = 0x45, ip.ProtoTCP, 0x50
 	binary.BigEndian.PutUint16(tcp[2:], uint16(len(tcp)))
 	odd := make([]byte, 44+100) // with an IP option
-	odd[0], odd[9], odd[36] = 0x46, protoTCP, 0x50
+	odd[0], odd[9], odd[36] = 0x46, ip.ProtoTCP, 0x50
 	binary.BigEndian.PutUint16(odd[2:], uint16(len(odd)))
 	const needs, tso = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM, unix.VIRTIO_NET_HDR_GSO_TCPV4
 	for _, c := range []struct {
@@ -156,11 +157,11 @@ func TestReceived(t *testing.T) {
 // first.
 func TestOddSuperPacketIsTakenApart(t *testing.T) {
 	odd := make([]byte, 44+95)
-	odd[0], odd[1], odd[9], odd[36], odd[37] = 0x46, 3, protoTCP, 0x50, flagCWR|0x50
+	odd[0], odd[1], odd[9], odd[36], odd[37] = 0x46, 3, ip.ProtoTCP, 0x50, ip.CWR|0x50
 	binary.BigEndian.PutUint16(odd[2:], uint16(len(odd)))
 	p := Packet{Buf: odd, Len: len(odd), Segment: 10, l4: 24}
 	l, _ := p.layout()
-	binary.BigEndian.PutUint16(odd[l.field():], l.pseudo(odd))
+	l.putField(odd, l.pseudo(odd))
 	var s Segments
 	if !s.Start(&p, true) || s.Len() != 10 {
 		t.Fatalf("%d segments", s.Len())
@@ -170,7 +171,7 @@ func TestOddSuperPacketIsTakenApart(t *testing.T) {
 		if add(l.pseudo(seg), sum(0, seg[24:])) != 0xffff || sum(0, seg[:24]) != 0xffff {
 			t.Fatalf("segment %d: wrong checksum", i)
 		}
-		if cwr := seg[37]&flagCWR != 0; seg[1] != 3 || cwr != (i == 0) || len(seg) != min(44+10, 44+95-i*10) {
+		if cwr := seg[37]&ip.CWR != 0; seg[1] != 3 || cwr != (i == 0) || len(seg) != min(44+10, 44+95-i*10) {
 			t.Fatalf("segment %d: %d bytes, traffic class %d, flags %#x", i, len(seg), seg[1], seg[37])
 		}
 	}

@@ -14,10 +14,15 @@ type virtioHeader struct {
 	csumStart, csumOffset uint16
 }
 
-func parseVirtio(b []byte) virtioHeader {
-	_ = b[Headroom-1]
-	return virtioHeader{b[0], b[1], binary.NativeEndian.Uint16(b[2:]), binary.NativeEndian.Uint16(b[4:]),
-		binary.NativeEndian.Uint16(b[6:]), binary.NativeEndian.Uint16(b[8:])}
+// cutVirtio splits what one read gave into header and packet; false if there is
+// no byte of a packet.
+func cutVirtio(b []byte) (h virtioHeader, packet []byte, ok bool) {
+	if len(b) <= Headroom {
+		return h, nil, false
+	}
+	f := (*[Headroom]byte)(b)
+	return virtioHeader{f[0], f[1], binary.NativeEndian.Uint16(f[2:4]), binary.NativeEndian.Uint16(f[4:6]),
+		binary.NativeEndian.Uint16(f[6:8]), binary.NativeEndian.Uint16(f[8:10])}, b[Headroom:], true
 }
 
 func (h virtioHeader) put(b []byte) {
@@ -34,7 +39,8 @@ func (h virtioHeader) put(b []byte) {
 func (h virtioHeader) received(data []byte) (p Packet, ok bool) {
 	p.Len = len(data)
 	l, simple := Parse(data)
-	simple = simple && h.csumStart == uint16(l.L4) && int(h.csumStart+h.csumOffset) == l.field()
+	at, has := l.field(data)
+	simple = simple && has && int(h.csumStart) == l.L4 && int(h.csumStart)+int(h.csumOffset) == at
 	switch {
 	case h.gsoType == unix.VIRTIO_NET_HDR_GSO_NONE && h.flags&unix.VIRTIO_NET_HDR_F_NEEDS_CSUM == 0:
 		return p, true
@@ -78,12 +84,13 @@ func headerOf(p *Packet) (h virtioHeader, err error) {
 	}
 	data := p.Data()
 	l, ok := Parse(data)
-	if !ok || !p.Partial || p.Segment != 0 && !l.TCP {
+	at, has := l.field(data)
+	if !ok || !has || !p.Partial || p.Segment != 0 && !l.TCP {
 		return h, ErrOffload
 	}
 	l.prepare(data)
 	h = virtioHeader{flags: unix.VIRTIO_NET_HDR_F_NEEDS_CSUM, headLen: uint16(l.Head),
-		csumStart: uint16(l.L4), csumOffset: uint16(l.field() - l.L4)}
+		csumStart: uint16(l.L4), csumOffset: uint16(at - l.L4)}
 	if p.Segment != 0 && len(data)-l.Head > int(p.Segment) {
 		h.segment, h.gsoType = p.Segment, unix.VIRTIO_NET_HDR_GSO_TCPV4
 		if l.V6 {

@@ -15,6 +15,7 @@ func arrows() map[string][]string {
 		"internal/invite", "internal/capture", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
+		"internal/ip":         nil,
 		"internal/x25519":     nil,
 		"did":                 {"internal/wire", "internal/x25519"},
 		"handshake":           {"did", "internal/wire", "internal/x25519"},
@@ -24,9 +25,9 @@ func arrows() map[string][]string {
 		"session":             {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
 		"transport":           {"internal/link", "internal/record", "internal/wire"},
 		"transport/discovery": {"did", "internal/wire"},
-		"tun":                 {"internal/ifname", "internal/wire"},
-		"routing":             nil,
-		"internal/datapath":   {"internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
+		"tun":                 {"internal/ifname", "internal/ip", "internal/wire"},
+		"routing":             {"internal/ip"},
+		"internal/datapath":   {"internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
 		"internal/ifname":     nil,
 		"internal/control":    {"did", "internal/wire"},

@@ -14,9 +14,9 @@ import (
 // one record id, and writes the packets in them to the device.
 func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	for len(recs) > 0 {
-		id, _, _, ok := wire.ParseHeader(recs[0])
+		id, ok := wire.IDOf(recs[0])
 		run := 1
-		for ok && run < len(recs) && sameID(recs[0], recs[run]) {
+		for run < len(recs) && wire.SameID(recs[0], recs[run]) {
 			run++
 		}
 		if r, known := d.epochs.Get(id); ok && known {
@@ -28,10 +28,6 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 		}
 		recs = recs[run:]
 	}
-}
-
-func sameID(a, b []byte) bool {
-	return len(b) >= wire.HeaderSize && string(a[:1+wire.RecordIDSize]) == string(b[:1+wire.RecordIDSize])
 }
 
 // receive opens the records of one epoch.
@@ -49,7 +45,7 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if rec[wire.HeaderSize-1] != byte(wire.SpaceControl) && len(rec) > heard {
+		if space, ok := wire.SpaceOf(rec); ok && space != wire.SpaceControl && len(rec) > heard {
 			heard = len(rec)
 			widest.Note(heard) // before a probe behind it is answered
 		}
@@ -77,25 +73,20 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 // take sorts one plaintext, which lies where the next packet goes, into the
 // batch or to the session.
 func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) {
-	kind := wire.KindOf(plain)
-	if kind == wire.KindFrame && plain[0] == wire.FramePart {
+	if wire.IsFrame(plain, wire.FramePart) {
 		dst := in.space()
 		n := r.peer.halves.Join(dst, plain, path, time.Now(), &r.peer.traffic)
 		if n == 0 {
 			return
 		}
 		plain = dst[:n]
-		if kind = wire.KindOf(plain); plain[0] == wire.FramePart {
-			kind = wire.KindInvalid
-		}
 	}
-	switch {
+	switch kind := wire.KindOf(plain); {
 	case kind == wire.KindPacket:
 		in.accept(d, plain, false)
-	case kind == wire.KindPartial && d.offload:
-		plain[0] &^= wire.PartialBit
+	case d.offload && wire.ClearPartial(plain):
 		in.accept(d, plain, true)
-	case kind == wire.KindFrame && !isBatch(plain):
+	case kind == wire.KindFrame && !isBatch(plain) && !wire.IsFrame(plain, wire.FramePart):
 		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
 		r.peer.traffic.Drop(link.DropMalformed, 1)

@@ -10,7 +10,8 @@ import (
 // takesBatch reports whether a record may hold a batch: it has come by utcp, in
 // utcp's number space (SPEC section 7.12).
 func (in *inbound) takesBatch(rec []byte) bool {
-	return in.carrier == wire.CarrierUTCP && len(rec) >= wire.HeaderSize && wire.Space(rec[wire.HeaderSize-1]) == wire.SpaceUTCP
+	space, ok := wire.SpaceOf(rec)
+	return ok && in.carrier == wire.CarrierUTCP && space == wire.SpaceUTCP
 }
 
 // openBatch opens a record of utcp. A batch comes to lie so that the headers in
@@ -34,7 +35,7 @@ func (in *inbound) openBatch(e *record.Epoch, rec []byte) ([]byte, record.Verdic
 	return in.space()[:copy(in.space(), plain)], v
 }
 
-func isBatch(plain []byte) bool { return len(plain) > 0 && plain[0] == wire.FrameBatch }
+func isBatch(plain []byte) bool { return wire.IsFrame(plain, wire.FrameBatch) }
 
 // takeBatch sorts the packets of a batch that openBatch has opened.
 func (in *inbound) takeBatch(d *Datapath, plain []byte) {
@@ -77,7 +78,7 @@ func (in *inbound) acceptOfBatch(d *Datapath, at int, data []byte, segment uint1
 		in.enter(at, len(data), partial, 0, count{1, len(data)})
 		return
 	}
-	l.PutLength(data)
+	tun.PutLength(data)
 	if int(segment) > d.mtu-l.Head {
 		in.writeSplit(d, at, len(data), segment)
 		return
@@ -89,15 +90,11 @@ func (in *inbound) acceptOfBatch(d *Datapath, at int, data []byte, segment uint1
 // formOf reports whether a packet is of a form that may travel in a batch, and
 // clears its mark. What the peer says about it is input: SPEC section 7.12.
 func (in *inbound) formOf(d *Datapath, data []byte, segment uint16) (l tun.Layout, partial, ok bool) {
-	switch wire.KindOf(data) {
-	case wire.KindPacket:
-		return l, false, segment == 0
-	case wire.KindPartial:
-		data[0] &^= wire.PartialBit
-		l, ok = tun.Parse(data)
-		return l, true, ok && d.offload && (segment == 0 || mayTravelWhole(data, l, segment))
+	if !wire.ClearPartial(data) {
+		return l, false, segment == 0 && wire.KindOf(data) == wire.KindPacket
 	}
-	return l, false, false
+	l, ok = tun.Parse(data)
+	return l, true, ok && d.offload && (segment == 0 || mayTravelWhole(data, l, segment))
 }
 
 // writeSplit writes a super-packet whose segments are larger than the device's

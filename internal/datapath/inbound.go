@@ -156,6 +156,5 @@ func (in *inbound) endRun() {
 	p := &in.pkts[in.n-1]
 	p.Buf = in.slab[r.base-tun.Headroom : r.end : r.end]
 	p.Len, p.Segment = r.end-r.base, uint16(r.size)
-	p.Data()[r.l.L4+13] |= r.ends
-	r.l.PutLength(p.Data())
+	r.finish(p.Data())
 }

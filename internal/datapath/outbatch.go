@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"github.com/libertaria-project/l2tun/internal/ip"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
@@ -50,7 +51,7 @@ func (p *Peer) pack(tx *sender, pkt *tun.Packet, out *outbound) {
 		for i := range n {
 			seg := s.At(i)
 			if !whole {
-				seg[0] |= wire.PartialBit
+				wire.SetPartial(seg)
 			}
 			p.gather(tx, seg, 0, count{1, len(seg)}, out)
 		}
@@ -67,8 +68,8 @@ func (p *Peer) pack(tx *sender, pkt *tun.Packet, out *outbound) {
 
 // mayTravelWhole reports whether a super-packet is one that a receiver takes.
 func mayTravelWhole(data []byte, l tun.Layout, segment uint16) bool {
-	flags, ok := l.TCPFlags(data)
-	return ok && segment >= wire.MinSegment && flags&tcpACK != 0 && flags&tcpAlone == 0
+	t, ok := l.TCPHeader(data)
+	return ok && segment >= wire.MinSegment && t.Flags()&ip.ACK != 0 && t.Flags()&tcpAlone == 0
 }
 
 // gather copies a packet behind those that share its record.

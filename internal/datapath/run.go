@@ -2,8 +2,8 @@ package datapath
 
 import (
 	"bytes"
-	"encoding/binary"
 
+	"github.com/libertaria-project/l2tun/internal/ip"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
@@ -12,16 +12,8 @@ import (
 const maxRunHead = 40 + 60
 
 const (
-	tcpFIN = 0x01
-	tcpSYN = 0x02
-	tcpRST = 0x04
-	tcpPSH = 0x08
-	tcpACK = 0x10
-	tcpURG = 0x20
-	tcpCWR = 0x80
-
-	tcpEnds  = tcpFIN | tcpPSH                   // nothing follows in a super-packet
-	tcpAlone = tcpSYN | tcpRST | tcpURG | tcpCWR // never in a super-packet
+	tcpEnds  = ip.FIN | ip.PSH                   // nothing follows in a super-packet
+	tcpAlone = ip.SYN | ip.RST | ip.URG | ip.CWR // never in a super-packet
 )
 
 // A run is a super-packet under way: TCP packets of which each continues the one
@@ -39,20 +31,25 @@ type run struct {
 	head      [maxRunHead]byte
 }
 
+// first is the headers of the run's first packet.
+func (r *run) first() []byte { return r.head[:r.l.Head] }
+
 // begin starts a run with a packet that has been let through, if anything may
 // follow it.
 func (r *run) begin(data []byte, l tun.Layout, at int) {
+	t, ok := l.TCPHeader(data)
 	payload := len(data) - l.Head
-	if !l.TCP || payload == 0 || l.Head > maxRunHead || !l.V6 && !tun.HeaderHolds(data) {
+	if !ok || payload <= 0 || l.Head > maxRunHead || t.Flags()&(tcpEnds|tcpAlone) != 0 || t.Flags()&ip.ACK == 0 {
 		return
 	}
-	t := data[l.L4:]
-	if t[13]&(tcpEnds|tcpAlone) != 0 || t[13]&tcpACK == 0 {
-		return
+	if h, ok := ip.ReadV4(data); ok {
+		if !tun.HeaderHolds(data) {
+			return
+		}
+		r.id = h.ID() + 1
 	}
 	r.open, r.l, r.base, r.end, r.size, r.count = true, l, at, at+len(data), payload, 1
-	r.seq = binary.BigEndian.Uint32(t[4:]) + uint32(payload)
-	r.id = binary.BigEndian.Uint16(data[4:]) + 1
+	r.seq = t.Seq() + uint32(payload)
 	r.ends = 0
 	copy(r.head[:], data[:l.Head])
 }
@@ -66,12 +63,12 @@ func (r *run) mayTake(record int) bool {
 // joins reports whether plain, whose payload lies at the run's end, continues
 // the run, and if so enters it. The run's own headers may lie under plain.
 func (r *run) joins(plain []byte) bool {
-	if wire.KindOf(plain) != wire.KindPartial {
+	if !wire.ClearPartial(plain) {
 		return false
 	}
-	plain[0] &^= wire.PartialBit
-	if !r.continues(plain) {
-		plain[0] |= wire.PartialBit
+	t, ok := r.continues(plain)
+	if !ok {
+		wire.SetPartial(plain)
 		return false
 	}
 	payload := len(plain) - r.l.Head
@@ -79,33 +76,45 @@ func (r *run) joins(plain []byte) bool {
 	r.count++
 	r.seq += uint32(payload)
 	r.id++
-	r.ends = plain[r.l.L4+13] & tcpEnds
+	r.ends = t.Flags() & tcpEnds
 	return true
 }
 
 // ended reports that nothing may follow: PSH, FIN or a short payload came.
 func (r *run) ended() bool { return r.ends != 0 || (r.end-r.base-r.l.Head)%r.size != 0 }
 
-func (r *run) continues(plain []byte) bool {
-	if l, ok := tun.Parse(plain); !ok || l != r.l {
-		return false
+// finish writes into the headers of the whole, p, what the last packet had and
+// how long it is.
+func (r *run) finish(p []byte) {
+	if t, ok := r.l.TCPHeader(p); ok {
+		t.SetFlags(t.Flags() | r.ends)
 	}
-	if r.l.V6 && !(bytes.Equal(plain[:4], r.head[:4]) && bytes.Equal(plain[6:40], r.head[6:40])) {
-		return false
-	}
-	if !r.l.V6 && !r.continues4(plain) {
-		return false
-	}
-	t, f := plain[r.l.L4:r.l.Head], r.head[r.l.L4:r.l.Head]
-	return binary.BigEndian.Uint32(t[4:]) == r.seq &&
-		bytes.Equal(t[:4], f[:4]) && // ports
-		bytes.Equal(t[8:13], f[8:13]) && t[13]&^tcpEnds == f[13] && // ack, offset, flags
-		bytes.Equal(t[14:16], f[14:16]) && bytes.Equal(t[18:], f[18:]) // window, urgent, options
+	tun.PutLength(p)
 }
 
-func (r *run) continues4(plain []byte) bool {
-	return binary.BigEndian.Uint16(plain[4:]) == r.id && tun.HeaderHolds(plain) &&
-		bytes.Equal(plain[:2], r.head[:2]) && // TOS
-		bytes.Equal(plain[6:10], r.head[6:10]) && // DF, TTL, protocol
-		bytes.Equal(plain[12:20], r.head[12:20])
+// continues reports whether plain is the run's next packet, and returns its TCP
+// header.
+func (r *run) continues(plain []byte) (*ip.TCP, bool) {
+	if l, ok := tun.Parse(plain); !ok || l != r.l {
+		return nil, false
+	}
+	t, ok := r.l.TCPHeader(plain)
+	f, ok2 := r.l.TCPHeader(r.first())
+	if !ok || !ok2 || !r.sameIP(plain) || t.Seq() != r.seq || *t.Ports() != *f.Ports() || t.Ack() != f.Ack() ||
+		t.HeaderLen() != f.HeaderLen() || t.Reserved() != f.Reserved() || t.Flags()&^tcpEnds != f.Flags() ||
+		t.Window() != f.Window() || t.UrgentPointer() != f.UrgentPointer() {
+		return nil, false
+	}
+	return t, bytes.Equal(plain[r.l.L4+ip.TCPSize:r.l.Head], r.head[r.l.L4+ip.TCPSize:r.l.Head]) // options; Parse has seen them
+}
+
+func (r *run) sameIP(plain []byte) bool {
+	if h, ok := ip.ReadV6(plain); ok {
+		f, ok := ip.ReadV6(r.first())
+		return ok && *h.Flow() == *f.Flow() && h.NextHeader() == f.NextHeader() && h.HopLimit() == f.HopLimit() && *h.Addresses() == *f.Addresses()
+	}
+	h, ok := ip.ReadV4(plain)
+	f, ok2 := ip.ReadV4(r.first())
+	return ok && ok2 && h.ID() == r.id && tun.HeaderHolds(plain) && h.TOS() == f.TOS() && h.Fragment() == f.Fragment() &&
+		h.TTL() == f.TTL() && h.Protocol() == f.Protocol() && *h.Addresses() == *f.Addresses()
 }

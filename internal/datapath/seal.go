@@ -50,7 +50,7 @@ func (p *Peer) seal(tx *sender, pkts []*tun.Packet, c chunk, room int, out *outb
 		for i := range out.segments.Len() {
 			seg := out.segments.At(i)
 			if !whole {
-				seg[0] |= wire.PartialBit
+				wire.SetPartial(seg)
 			}
 			w.Seal(seg)
 		}
@@ -66,7 +66,7 @@ func single(pkt *tun.Packet, whole bool) []byte {
 	case whole:
 		tun.Complete(data)
 	default:
-		data[0] |= wire.PartialBit
+		wire.SetPartial(data)
 	}
 	return data
 }

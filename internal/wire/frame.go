@@ -36,6 +36,23 @@ const (
 // transport checksum is partial, and what its field holds means nothing.
 const PartialBit = 0x80
 
+// SetPartial marks a packet of one byte or more.
+func SetPartial(packet []byte) {
+	if len(packet) > 0 {
+		packet[0] |= PartialBit
+	}
+}
+
+// ClearPartial takes the mark off a plaintext; it reports false, and changes
+// nothing, if the plaintext is no packet with the mark.
+func ClearPartial(plain []byte) bool {
+	if KindOf(plain) != KindPartial {
+		return false
+	}
+	plain[0] &^= PartialBit
+	return true
+}
+
 // Kind is what the first byte of a plaintext says about it.
 type Kind uint8
 
@@ -60,6 +77,20 @@ func KindOf(plain []byte) Kind {
 		return KindFrame
 	}
 	return KindInvalid
+}
+
+// FrameType is the first byte of a plaintext that is a frame; false for another.
+func FrameType(plain []byte) (byte, bool) {
+	if KindOf(plain) != KindFrame {
+		return 0, false
+	}
+	return plain[0], true
+}
+
+// IsFrame reports whether a plaintext is a frame of a type.
+func IsFrame(plain []byte, typ byte) bool {
+	t, ok := FrameType(plain)
+	return ok && t == typ
 }
 
 // AppendHeartbeat appends a heartbeat or its answer (typ) with its nonce.
