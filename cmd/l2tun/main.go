@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 )
@@ -30,7 +32,7 @@ func run(ctx context.Context, args []string, io IO, node nodeRunner) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" { // else the command has said all
-		fmt.Fprintln(io.Err, "l2tun: "+sentence(err))
+		fmt.Fprintln(io.Err, "l2tun: "+printable(sentence(err)))
 	}
 	return exitCode(err)
 }
@@ -48,9 +50,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetVersionTemplate(control.Program() + "\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%v; %s --help lists the flags", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newInitCmd(&InitOptions{IO: io}, runInit),
 		newIDCmd(&IDOptions{IO: io}, runID),
@@ -78,6 +78,16 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	return root
+}
+
+// flagError is the sentence for a flag that is unknown, or has no such value.
+func flagError(c *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok && e.GetFlag().Value.Type() == "duration" {
+		if _, err := duration(e.GetValue()); err != nil {
+			return usagef("--%s: %v", e.GetFlag().Name, err)
+		}
+	}
+	return usagef("%v; %s --help lists the flags", err, c.CommandPath())
 }
 
 // wantCommand and noCommand are the arguments and the action of a command that

@@ -22,7 +22,7 @@ import (
 // environment what to do.
 func TestMain(m *testing.M) {
 	if how := os.Getenv("L2TUN_TEST_NODE"); how != "" {
-		os.Exit(run(context.Background(), os.Args[1:], IO{Out: os.Stdout, Err: os.Stderr}, childNode(how)))
+		os.Exit(run(context.Background(), os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, childNode(how)))
 	}
 	os.Exit(m.Run())
 }
@@ -223,6 +223,8 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"which peer? an empty name is none", []string{"rotate", ""}},
 		{"which peer? an empty name is none", []string{"send", "", "x"}},
 		{"which peer? an empty name is none", []string{"receive", ""}},
+		{`--timeout: "5" has no unit: write 5s, 5m or 5h`, []string{"send", "bob", "x", "--timeout", "5"}},
+		{`--timeout: "5x" is not a duration, such as 30s, 5m or 2h`, []string{"wait", "bob", "--timeout", "5x"}},
 		{"--count 0: it must be 1 or more", []string{"receive", "--count", "0"}},
 		{"--timeout -1s: it must not be below 0", []string{"send", "bob", "x", "--timeout", "-1s"}},
 		{"--log-level loud: choose debug, info, warn or error", []string{"up", "--log-level", "loud"}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -21,11 +22,17 @@ type ReceiveOptions struct {
 func newReceiveCmd(o *ReceiveOptions, runF func(context.Context, *ReceiveOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "receive [PEER]",
-		Short: "Print messages from a peer, or from all peers, as they come",
-		Long: `Print each message from a peer, given by DID or name, or from all peers, and a
-newline, until there were as many as --count says or the command is interrupted.
-A message is taken off the node's queue after it was written; until then it is
-the next one, for whoever asks. Of several commands each gets other messages.`,
+		Short: "Print messages from a peer, or from all peers, as they arrive",
+		Long: `Print each message from a peer, given by DID or name, or from all peers, followed
+by a newline, until --count messages have arrived or Ctrl-C. A message leaves the
+node's queue after it was written; until then it is the next one for whoever
+asks. Several commands at once share the messages: each gets different ones.
+
+On a terminal control characters are escaped and, without PEER, each line begins
+with the name of the peer that sent it. Into a file or a pipe the bytes go as
+they are; --json says who sent what.`,
+		Example: `  l2tun receive berlin --count 1 > config.tar
+  l2tun receive --json | jq -r '.name + ": " + .text'`,
 		Args: between(0, 1, "at most one peer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -69,6 +76,14 @@ func (o *ReceiveOptions) print(m control.Message) error {
 	if o.JSON {
 		return json.NewEncoder(o.Out).Encode(m)
 	}
-	_, err := o.Out.Write(append(m.Data, '\n'))
+	text := m.Data
+	if o.terminal() { // a peer has no right to move the cursor, or to speak as another
+		from := ""
+		if o.Peer == "" {
+			from = cmp.Or(m.Name, m.Peer) + ": "
+		}
+		text = []byte(printableLines(from, string(m.Data)))
+	}
+	_, err := o.Out.Write(append(text, '\n'))
 	return err
 }

@@ -26,10 +26,13 @@ type SendOptions struct {
 func newSendCmd(o *SendOptions, runF func(context.Context, *SendOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send PEER [TEXT]",
-		Short: "Send a message to a peer and wait until it is there",
-		Long: `Send a message of at most 1 MiB to a peer, given by DID or name: TEXT, or what
-standard input has, as it is. The command returns when the message lies in the
-peer's queue, where l2tun receive takes it: once, and after those sent before.`,
+		Short: "Send a message to a peer and wait for the acknowledgement",
+		Long: `Send a message of at most 1 MiB to a peer, given by DID or name: TEXT, or standard
+input unchanged. The command returns when the message is in the peer's queue,
+from which "l2tun receive" reads it: exactly once, in the order sent. An empty
+standard input is refused; TEXT "" sends an empty message.`,
+		Example: `  l2tun send berlin "backup done"
+  tar c config | l2tun send berlin`,
 		Args: between(1, 2, "a peer and one text"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -43,7 +46,7 @@ peer's queue, where l2tun receive takes it: once, and after those sent before.`,
 		ValidArgsFunction: o.peerNames,
 	}
 	o.flags(c)
-	c.Flags().DurationVar(&o.Timeout, "timeout", sendTime, "how long to wait for the peer; 0: without end")
+	c.Flags().DurationVar(&o.Timeout, "timeout", sendTime, "how long to wait for the peer; 0 waits forever")
 	return c
 }
 
@@ -62,13 +65,13 @@ func (o *SendOptions) parse(args []string) error {
 }
 
 func runSend(ctx context.Context, o *SendOptions) error {
-	ctx, stop := untilInterrupt(ctx)
-	defer stop()
 	client := o.connect()
-	msg, err := o.message()
+	msg, err := o.message() // before signals are caught: Ctrl-C ends the reading
 	if err != nil {
 		return err
 	}
+	ctx, stop := untilInterrupt(ctx)
+	defer stop()
 	err = client.Send(ctx, o.Peer, msg, o.Timeout)
 	if errors.Is(err, control.ErrInterrupted) {
 		return errors.New("interrupted; the message was withdrawn unless it was on its way already, then it may still arrive")
@@ -85,6 +88,8 @@ func (o *SendOptions) message() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the message: %w", err)
+	case len(msg) == 0:
+		return nil, usagef(`standard input is empty, so nothing was sent; l2tun send PEER "" sends an empty message`)
 	case len(msg) > control.MaxMessage:
 		return nil, errors.New("a message has at most 1 MiB (1048576 bytes); what standard input has is longer; nothing was sent")
 	}

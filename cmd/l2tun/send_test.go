@@ -41,7 +41,6 @@ func TestSendTakesItsTextOrStandardInputAsItIs(t *testing.T) {
 		{[]string{"bob", ""}, "not this", ""},
 		{[]string{"bob", "--", "-x"}, "", "-x"},
 		{[]string{"bob"}, "two\nlines\n", "two\nlines\n"},
-		{[]string{"bob"}, "", ""},
 		{[]string{"bob"}, big, big},
 	} {
 		errs, code := sendFrom(t, strings.NewReader(c.in), append([]string{"--socket", socket}, c.args...)...)
