@@ -15,6 +15,7 @@ import (
 type HostInterface struct {
 	Name      string
 	Kind      string // "device", "veth", "tuntap", "wireguard", ...
+	Master    string // bridge or bond that it is a port of; may be empty
 	Up        bool
 	Addresses []netip.Prefix // with host part
 }
@@ -52,9 +53,11 @@ func LookAtHost() (*Host, error) {
 	}
 	host, names := new(Host), make(map[int]string)
 	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	for _, l := range links {
 		a := l.Attrs()
-		names[a.Index] = a.Name
-		host.Interfaces = append(host.Interfaces, HostInterface{Name: a.Name, Kind: l.Type(), Up: a.RawFlags&unix.IFF_UP != 0, Addresses: addresses(h, l)})
+		host.Interfaces = append(host.Interfaces, HostInterface{Name: a.Name, Kind: l.Type(), Master: names[a.MasterIndex], Up: a.RawFlags&unix.IFF_UP != 0, Addresses: addresses(h, l)})
 	}
 	return host, host.readRoutes(h, names)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -42,13 +43,24 @@ func newInviteCmd(o *InviteOptions, runF func(context.Context, *InviteOptions) e
 	o.target = &target{}
 	c := &cobra.Command{
 		Use:   "invite [NAME]",
-		Short: "Make a link by which another node becomes a peer",
-		Long: `Make a link for one other node. On that host "l2tun join" takes it, and both
-are peers. NAME is what this node calls the new peer.
+		Short: "Create an invitation link for another node",
+		Long: `Create a link for one other node. "l2tun join" on that host makes both nodes peers
+of each other. NAME is what this node calls the new peer.
 
-The link holds where this node is, what it gives to the new peer, and a token that
-is good once and until it expires. Whoever has it first can join, so it goes by
-a way that others do not read. Only this node, with its key, can answer it.`,
+The link holds the addresses of this node, those of the new peer, and a single-use
+token that expires. Whoever reads the link first can join: send it as you would
+send a password. Only this node, with its key, can answer it.
+
+Without --endpoint the link has the addresses of this machine and, if the node
+runs and its peers see it at another one, that one too; public addresses first.
+
+With --route 192.168.7.0/24 the new peer reaches a network behind this node, with
+--route and this node's own overlay network the other peers of this node. This
+host must then forward packets (sysctl net.ipv4.ip_forward=1); docs/guide.md has
+the whole recipe.`,
+		Example: `  l2tun invite laptop
+  l2tun invite laptop --endpoint vpn.example:4242 --expires 7d
+  l2tun invite nas --route 10.9.0.0/24          # reach the other peers too`,
 		Args: between(0, 1, "at most one name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -62,14 +74,15 @@ a way that others do not read. Only this node, with its key, can answer it.`,
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Self, "as", "", "`NAME` by which the new peer calls this node (default this host's)")
-	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "`HOST:PORT` where this node is reached; may be repeated (default this machine's addresses)")
+	f.StringVar(&o.Self, "as", "", "`NAME` of this node at the new peer (default this host's name)")
+	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node; may be repeated (default this machine's addresses)")
 	f.StringVar(&o.Address, "address", "", "address for the new peer as `CIDR` (default the next free one of this node's network)")
 	f.BoolVar(&o.NoAddress, "no-address", false, "give the new peer no address besides the one of its DID")
-	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "further `CIDR` behind the new peer; may be repeated")
-	f.StringArrayVar(&o.Routes, "route", nil, "further `CIDR` behind this node; may be repeated")
-	f.DurationVar(&o.Life, "expires", 24*time.Hour, "how long the link is good, 1m to 720h")
-	f.BoolVar(&o.QR, "qr", false, "draw the link as a QR code too")
+	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "additional subnet `CIDR` behind the new peer; may be repeated")
+	f.StringArrayVar(&o.Routes, "route", nil, "additional subnet `CIDR` reachable through this node; may be repeated")
+	o.Life = 24 * time.Hour
+	f.Var((*days)(&o.Life), "expires", "lifetime of the link as `DURATION`, 1m to 30d")
+	f.BoolVar(&o.QR, "qr", false, "print the link as a QR code too")
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	c.AddCommand(
 		newInviteListCmd(&InviteListOptions{IO: o.IO, target: o.target}, runInviteList),
@@ -92,7 +105,7 @@ func (o *InviteOptions) take(args []string) error {
 		o.Self = shortHostname()
 	}
 	if o.Life < invite.MinLife || o.Life > invite.MaxLife {
-		return usagef("--expires %s: a link is good for 1m to 720h", o.Life)
+		return usagef("--expires %s: choose 1m to 30d", spell(o.Life))
 	}
 	if o.NoAddress {
 		if o.Address != "" {
@@ -104,9 +117,11 @@ func (o *InviteOptions) take(args []string) error {
 }
 
 func runInvite(ctx context.Context, o *InviteOptions) error {
-	link, i, err := invite.Make(o.configPath(), o.Spec, time.Now())
-	if err != nil {
-		return err
+	status, err := o.status(ctx)
+	o.Seen = seenBy(status)
+	link, i, makeErr := invite.Make(o.configPath(), o.Spec, time.Now())
+	if makeErr != nil {
+		return makeErr
 	}
 	text := link.Text()
 	if o.JSON {
@@ -118,32 +133,67 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	if _, err := fmt.Fprintln(o.Out, text); err != nil {
 		return err
 	}
-	o.explainLink(ctx, link, i)
+	o.explainLink(link, i)
+	if errors.Is(err, control.ErrNotRunning) {
+		fmt.Fprintln(o.Err, `This node is not running: start it with "l2tun up" first.`)
+	}
 	return nil
 }
 
 // explainLink is for people, beside the link, which programs may want alone.
-func (o *InviteOptions) explainLink(ctx context.Context, l invite.Link, i invite.Invitation) {
+func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation) {
 	who := "a node"
 	if i.Name != "" {
 		who = i.Name
 	}
 	gets := ""
 	if i.Address != "" {
-		gets = ", which gets " + i.Address
+		gets = " (" + i.Address + ")"
 	}
-	fmt.Fprintf(o.Err, "Invitation %s for %s%s. It is good once, until %s, at %s.\n", l.ID, who, gets,
-		l.Until.Format("2006-01-02 15:04"), strings.Join(l.Endpoints, ", "))
+	fmt.Fprintf(o.Err, "Invitation %s for %s%s: single use, valid %s (until %s), endpoints %s.\n", l.ID, who, gets,
+		spell(o.Life), l.Until.Format("2006-01-02 15:04 MST"), strings.Join(l.Endpoints, ", "))
+	for _, line := range append(o.reach(l), o.forwarding()...) {
+		fmt.Fprintln(o.Err, line)
+	}
 	fmt.Fprintln(o.Err, `On the other host: run "l2tun join" and paste the line above.`)
-	if !o.running(ctx) {
-		fmt.Fprintln(o.Err, `Before that: this node does not run; "l2tun up" starts it.`)
-	}
 }
 
-// running asks the node; one that does not say that it is gone counts as there.
-func (o *InviteOptions) running(ctx context.Context) bool {
+// reach says what somebody who invites from behind a NAT has to know.
+func (o *InviteOptions) reach(l invite.Link) (lines []string) {
+	if len(o.Endpoints) > 0 { // the person knows
+		return nil
+	}
+	if invite.AllPrivate(l.Endpoints) {
+		return []string{"Note: these addresses are private, so the link works on this network only; --endpoint HOST:PORT adds a public one."}
+	}
+	machine, err := invite.Machine("")
+	if err != nil {
+		return nil
+	}
+	for _, e := range invite.NotOwn(l.Endpoints, machine) {
+		lines = append(lines, "Note: "+e+" is where peers see this node, not an address of this machine: its NAT or firewall must let that port in (UDP and TCP).")
+	}
+	return lines
+}
+
+// status is the running node's; nil and an error without one.
+func (o *InviteOptions) status(ctx context.Context) (*control.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
-	_, err := o.connect().Status(ctx)
-	return !errors.Is(err, control.ErrNotRunning)
+	return o.connect().Status(ctx)
+}
+
+// seenBy lists where peers see the node. What they see of a TCP connection that the
+// node dialled is a port at which nobody listens.
+func seenBy(s *control.Status) (out []netip.AddrPort) {
+	if s == nil {
+		return nil
+	}
+	for _, p := range s.Peers {
+		ap, err := netip.ParseAddrPort(p.SeenAs)
+		if err == nil && p.Link == "quic" {
+			out = append(out, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+		}
+	}
+	return out
 }

@@ -32,7 +32,7 @@ func TestInvitePrintsTheLinkAlone(t *testing.T) {
 	if err != nil || l.Name != "office" || l.Address.String() != "10.9.0.2/24" || len(l.Allowed) != 1 || l.Allowed[0].String() != "10.9.0.1/32" {
 		t.Error(l, err)
 	}
-	for _, want := range []string{"Invitation " + l.ID + " for bob, which gets 10.9.0.2/24. It is good once, until ", "at 192.0.2.1:4242.", `run "l2tun join"`, "this node does not run"} {
+	for _, want := range []string{"Invitation " + l.ID + " for bob (10.9.0.2/24): single use, valid 1 day (until ", "), endpoints 192.0.2.1:4242.\n", `run "l2tun join"`, "This node is not running"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("%q lacks %q", errs, want)
 		}
@@ -99,7 +99,11 @@ func TestInvitationsThatCannotBeKept(t *testing.T) {
 		{exitUsage, "the invitation: peer.allowed_ips", []string{"--route", "0.0.0.0/0"}},
 		{exitUsage, "the invitation: peer.endpoints", []string{"--endpoint", "nowhere"}},
 		{exitUsage, "the invitation: peer.name", []string{"--as", "did:x"}},
-		{exitUsage, "--expires 1s: a link is good for 1m to 720h", []string{"--expires", "1s"}},
+		{exitUsage, "--expires 1s: choose 1m to 30d", []string{"--expires", "1s"}},
+		{exitUsage, "--expires 31 days: choose 1m to 30d", []string{"--expires", "31d"}},
+		{exitUsage, `--expires: "7" has no unit: write 7s, 7m or 7h`, []string{"--expires", "7"}},
+		{exitUsage, `--expires: "soon" is not a duration, such as 30s, 5m or 2h`, []string{"--expires", "soon"}},
+		{1, "--endpoint 127.0.0.1:4242: 127.0.0.1 is a loopback address and is not dialled", []string{"--endpoint", "127.0.0.1:4242"}},
 		{exitUsage, "--address and --no-address exclude each other", []string{"--address", "10.9.0.9/24", "--no-address"}},
 		{exitUsage, "l2tun invite takes at most one name", []string{"a", "b"}},
 	} {
@@ -144,12 +148,12 @@ func TestLinkIsReadUntilItIsWhole(t *testing.T) {
 	link, _, _ := l2tun(t, "invite", "--config", own, "--socket", none, "--endpoint", "192.0.2.1:4242")
 	for _, text := range []string{link, link[:50] + "\n" + link[50:] + "more that is not read", "'" + strings.TrimSpace(link) + "'"} {
 		o := &JoinOptions{IO: IO{In: strings.NewReader(text), Err: &bytes.Buffer{}}}
-		if l, err := o.link(); err != nil || l.Text() != strings.TrimSpace(link) {
+		if l, err := o.link(nil); err != nil || l.Text() != strings.TrimSpace(link) {
 			t.Error(l, err)
 		}
 	}
 	o := &JoinOptions{IO: IO{In: strings.NewReader(""), Err: &bytes.Buffer{}}}
-	if _, err := o.link(); exitCode(err) != exitUsage {
+	if _, err := o.link(nil); exitCode(err) != exitUsage {
 		t.Error(err)
 	}
 }

@@ -7,18 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"strings"
 	"syscall"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/internal/node"
+	"github.com/spf13/cobra"
 )
 
 const maxPaste = 64 << 10 // bytes
@@ -31,6 +28,7 @@ type JoinOptions struct {
 	Name      string
 	Listen    string
 	Endpoints []string
+	Yes       bool // take what the link asks for
 	JSON      bool
 }
 
@@ -51,12 +49,17 @@ func newJoinCmd(o *JoinOptions, runF func(context.Context, *JoinOptions) error) 
 	o.target = &target{}
 	c := &cobra.Command{
 		Use:   "join [LINK]",
-		Short: "Become a peer of the node that made an invitation",
-		Long: `Become a peer of the node that made an invitation, and make it one of this node.
-Config and key are made if there are none. Without LINK, or with "-", the link is
-read from standard input: there other users of this host cannot see it.
+		Short: "Join a network by an invitation link",
+		Long: `Make this node and the one that made the invitation peers of each other. Config
+and key are created if there are none. Without LINK, or with "-", the link is
+read from standard input, where other users of this host cannot see it.
 
-Nothing changes at either end unless the other node, proven by its key, says yes.`,
+On a terminal the command shows what the link asks for and waits for y. A script
+gives --yes; without it, only private networks no larger than /16 (IPv6: /48)
+that this machine is not on are accepted.
+
+Nothing changes at either end unless the other node, authenticated by its key,
+accepts.`,
 		Args: between(0, 1, "at most one link; put it in quotes"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -70,20 +73,21 @@ Nothing changes at either end unless the other node, proven by its key, says yes
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Name, "name", "", "`NAME` for the other node, in place of its own")
-	f.StringVar(&o.Listen, "listen", config.DefaultListen, "`HOST:PORT` to listen on, of a config that is made")
-	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "`HOST:PORT` where this node is reached, for the other one; may be repeated")
+	f.StringVar(&o.Name, "name", "", "`NAME` for the other node (default the one in the link)")
+	f.StringVar(&o.Listen, "listen", config.DefaultListen, "listen address `HOST:PORT`, if a config is created")
+	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node, told to the peer; may be repeated")
+	f.BoolVarP(&o.Yes, "yes", "y", false, "take all that the link asks for, without a question")
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	return c
 }
 
 func runJoin(ctx context.Context, o *JoinOptions) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	link, err := o.link()
+	link, err := o.consented() // before signals are caught: Ctrl-C ends a question
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	path := o.configPath()
 	done, err := node.Join(ctx, node.JoinOptions{Link: link, Name: o.Name, Endpoints: o.Endpoints,
 		Init: config.InitSpec{Path: path, Interface: o.iface, Listen: o.Listen}})
@@ -131,23 +135,28 @@ func upCommand(t *target, path string) string {
 }
 
 // link takes the argument, or reads until there is a whole link: what was copied
-// from a terminal may come in several lines.
-func (o *JoinOptions) link() (invite.Link, error) {
+// from a terminal may come in several lines. What does not begin as one is refused
+// at its first line.
+func (o *JoinOptions) link(p *prompt) (invite.Link, error) {
 	if o.Text != "" {
 		return wrongLink(invite.Parse(o.Text))
 	}
-	if f, ok := o.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(o.Err, "Paste the invitation: ")
+	lines := bufio.NewReader(io.LimitReader(o.In, maxPaste))
+	if p != nil {
+		fmt.Fprint(p.out, "Paste the invitation: ")
+		lines = p.lines
 	}
 	var text strings.Builder
-	lines := bufio.NewScanner(io.LimitReader(o.In, maxPaste))
-	for lines.Scan() {
-		text.WriteString(lines.Text() + "\n")
-		if l, err := invite.Parse(text.String()); err == nil {
-			return l, nil
+	for {
+		line, err := lines.ReadString('\n')
+		text.WriteString(line)
+		if l, err := invite.Parse(text.String()); err == nil || !invite.Begins(text.String()) {
+			return wrongLink(l, err)
+		}
+		if err != nil || text.Len() > maxPaste {
+			return wrongLink(invite.Parse(text.String()))
 		}
 	}
-	return wrongLink(invite.Parse(text.String()))
 }
 
 // wrongLink makes a link that is none a mistake of who typed it.

@@ -31,9 +31,11 @@ func arrows() map[string][]string {
 		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
 		"internal/ifname":     nil,
 		"internal/control":    {"did", "internal/wire"},
-		"internal/invite":     {"did", "internal/config", "internal/wire"}, // links and promises are checked against the config
-		"internal/confine":    nil,
-		"internal/node":       below,
+		// Links and promises are checked against the config, what a link names as
+		// an endpoint against what nodes dial and what this machine has.
+		"internal/invite":  {"did", "internal/config", "internal/wire", "routing", "transport"},
+		"internal/confine": nil,
+		"internal/node":    below,
 
 		// What shows a node: metrics read what sessions count, capture formats what
 		// it is given, health reads a status.

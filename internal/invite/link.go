@@ -128,6 +128,17 @@ func Parse(text string) (Link, error) {
 	return l, nil
 }
 
+// Begins reports whether a text may be the beginning of a link, or space before
+// one, so that more of it is worth reading.
+func Begins(text string) bool {
+	text = strings.Trim(strings.Join(strings.Fields(text), ""), `'"`)
+	if text == "" {
+		return true
+	}
+	_, check, whole := strings.Cut(text, checkKey)
+	return strings.HasPrefix(text, scheme) && len(text) <= maxLink && (!whole || len(check) < base64.RawURLEncoding.EncodedLen(checkLen))
+}
+
 func parseBody(body string) (l Link, err error) {
 	for pair := range strings.SplitSeq(strings.TrimPrefix(body, scheme), "&") {
 		key, raw, _ := strings.Cut(pair, "=")

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/transport"
 )
 
 // Bounds of an invitation's life.
@@ -26,6 +28,7 @@ type Spec struct {
 	AllowedIPs []string // further prefixes behind the new peer
 	Routes     []string // further prefixes behind this node
 	Life       time.Duration
+	Seen       []netip.AddrPort // where peers see this node
 }
 
 // Make makes an invitation to the network of the config at path: it is promised,
@@ -69,8 +72,7 @@ func (s *Spec) address(c *config.Config, promised []Invitation) (netip.Prefix, e
 	case "none":
 		return netip.Prefix{}, nil
 	case "":
-		a, _ := FreeAddress(c, promised)
-		return a, nil
+		return FreeAddress(c, promised)
 	}
 	a, err := netip.ParsePrefix(s.Address)
 	if err != nil {
@@ -82,7 +84,11 @@ func (s *Spec) address(c *config.Config, promised []Invitation) (netip.Prefix, e
 // fill adds what the new peer needs to know of this node.
 func (s *Spec) fill(c *config.Config, l *Link) error {
 	if len(l.Endpoints) == 0 {
-		l.Endpoints = Endpoints(c.Listen, c.Interface)
+		machine, err := Machine(c.Interface)
+		if err != nil {
+			return err
+		}
+		l.Endpoints = Endpoints(c.Listen, machine, s.Seen)
 	}
 	if len(l.Endpoints) == 0 {
 		return fmt.Errorf("this machine has no address that another could reach; say where this node is reached: --endpoint HOST:%d", c.Listen.Port())
@@ -125,5 +131,18 @@ func (s *Spec) promise(path string, l Link, promised []Invitation) (Invitation, 
 		return i, err
 	}
 	self := config.PeerSpec{DID: did.FromDigest(nobody), Name: l.Name, Endpoints: l.Endpoints}
-	return i, config.CheckLink(self, l.Allowed)
+	if err := config.CheckLink(self, l.Allowed); err != nil {
+		return i, err
+	}
+	return i, dialable(l.Endpoints)
+}
+
+// dialable refuses endpoints that no node dials because another one says so.
+func dialable(endpoints []string) error {
+	for _, e := range endpoints {
+		if err := transport.DialableEndpoint(e); err != nil {
+			return fmt.Errorf("--endpoint %s: %s", e, strings.TrimPrefix(err.Error(), "transport: "))
+		}
+	}
+	return nil
 }

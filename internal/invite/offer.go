@@ -1,7 +1,7 @@
 package invite
 
 import (
-	"net"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -11,47 +11,65 @@ import (
 const (
 	// maxScan is how many addresses of a large network are looked at.
 	maxScan = 1 << 16
-	// maxFound is how many of this machine's addresses stand in a link.
+	// maxFound is how many addresses that nobody has named stand in a link.
 	maxFound = 4
 )
 
-// overlay holds the addresses that DIDs give: none is an endpoint.
-var overlay = netip.MustParsePrefix("fd4c:3254::/32")
-
 // FreeAddress picks the first address of the node's own IPv4 network that
-// neither the node, a peer nor an invitation has. False without such a network,
-// or when it is full.
-func FreeAddress(c *config.Config, promised []Invitation) (netip.Prefix, bool) {
+// neither the node, a peer nor an invitation has; none without such a network.
+// Only the node that founded a network knows who has which address of it: one
+// whose own address came by an invitation refuses.
+func FreeAddress(c *config.Config, promised []Invitation) (netip.Prefix, error) {
 	i := slices.IndexFunc(c.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && p.Bits() <= 30 })
 	if i < 0 {
-		return netip.Prefix{}, false
+		return netip.Prefix{}, nil
 	}
 	network := c.Addresses[i].Masked()
+	if who, ok := c.Assigner(network); ok {
+		return netip.Prefix{}, fmt.Errorf("this node did not found %s; ask %s for an invitation, or give --address", network, who)
+	}
 	a := network.Addr().Next()
 	for range maxScan {
 		next := a.Next()
 		if !network.Contains(next) {
 			break // a is the broadcast address
 		}
-		if !taken(a, network, c, promised) {
-			return netip.PrefixFrom(a, network.Bits()), true
+		if !taken(a, c, promised) {
+			return netip.PrefixFrom(a, network.Bits()), nil
 		}
 		a = next
 	}
-	return netip.Prefix{}, false
+	return netip.Prefix{}, fmt.Errorf("no address of %s is free%s; give --address, or --no-address for none", network, coveredBy(network, c))
 }
 
-func taken(a netip.Addr, network netip.Prefix, c *config.Config, promised []Invitation) bool {
+// coveredBy names the peer that has the whole network.
+func coveredBy(network netip.Prefix, c *config.Config) string {
+	for _, p := range c.Peers {
+		for _, prefix := range p.AllowedIPs {
+			if prefix.Bits() <= network.Bits() && prefix.Overlaps(network) {
+				return fmt.Sprintf(": %s belongs to %s", prefix, nameOf(p))
+			}
+		}
+	}
+	return ""
+}
+
+func nameOf(p config.Peer) string {
+	if p.Name == "" {
+		return p.DID.String()
+	}
+	return p.Name
+}
+
+func taken(a netip.Addr, c *config.Config, promised []Invitation) bool {
 	for _, own := range c.Addresses {
 		if own.Addr() == a {
 			return true
 		}
 	}
 	for _, p := range c.Peers {
-		for _, prefix := range p.AllowedIPs {
-			if prefix.Bits() > network.Bits() && prefix.Contains(a) {
-				return true
-			}
+		if slices.ContainsFunc(p.AllowedIPs, func(prefix netip.Prefix) bool { return prefix.Contains(a) }) {
+			return true
 		}
 	}
 	return slices.ContainsFunc(promised, func(i Invitation) bool {
@@ -60,47 +78,70 @@ func taken(a netip.Addr, network netip.Prefix, c *config.Config, promised []Invi
 	})
 }
 
-// Endpoints are where a node that listens there may be reached, as far as this
-// machine knows: public addresses first, IPv4 before IPv6, at most four.
-func Endpoints(listen netip.AddrPort, tunnel string) []string {
-	if !listen.Addr().IsUnspecified() {
-		return []string{listen.String()}
-	}
-	links, err := net.Interfaces()
-	if err != nil {
-		return nil
-	}
-	var all []netip.Addr
-	for _, l := range links {
-		if l.Name == tunnel || l.Flags&net.FlagUp == 0 || l.Flags&net.FlagLoopback != 0 {
-			continue
-		}
-		addrs, _ := l.Addrs()
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok {
-				if ip, ok := netip.AddrFromSlice(n.IP); ok {
-					all = append(all, ip.Unmap())
-				}
+// Endpoints are where a node that listens there may be reached: what peers see of
+// it, and the machine's addresses; public ones first, IPv4 before IPv6, at most
+// four.
+func Endpoints(listen netip.AddrPort, machine []Net, seen []netip.AddrPort) (out []string) {
+	all := usableSeen(seen)
+	if a := listen.Addr(); !a.IsUnspecified() {
+		all = append(all, listen)
+	} else {
+		for _, n := range machine {
+			if n.Outside {
+				all = append(all, netip.AddrPortFrom(n.Prefix.Addr(), listen.Port()))
 			}
 		}
 	}
-	return endpoints(all, listen)
-}
-
-func endpoints(all []netip.Addr, listen netip.AddrPort) (out []string) {
-	usable := slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool {
+	all = slices.DeleteFunc(all, func(ap netip.AddrPort) bool {
+		a := ap.Addr()
 		return !a.IsGlobalUnicast() || overlay.Contains(a) || listen.Addr().Is4() && !a.Is4()
 	})
-	slices.SortStableFunc(usable, func(a, b netip.Addr) int { return rank(a) - rank(b) })
-	for _, a := range slices.Compact(usable) {
-		out = append(out, netip.AddrPortFrom(a, listen.Port()).String())
+	slices.SortStableFunc(all, func(a, b netip.AddrPort) int { return rank(a.Addr()) - rank(b.Addr()) })
+	for _, ap := range all {
+		if text := ap.String(); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
 	}
 	return out[:min(len(out), maxFound)]
 }
 
+// NotOwn are the endpoints that are addresses and none of this machine's: a NAT has
+// them.
+func NotOwn(endpoints []string, machine []Net) (out []string) {
+	for _, e := range endpoints {
+		ap, err := netip.ParseAddrPort(e)
+		own := slices.ContainsFunc(machine, func(n Net) bool { return n.Prefix.Addr() == ap.Addr() })
+		if err == nil && !own {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// AllPrivate reports whether endpoints mean something on their own network only.
+func AllPrivate(endpoints []string) bool {
+	return !slices.ContainsFunc(endpoints, func(e string) bool {
+		ap, err := netip.ParseAddrPort(e)
+		return err != nil || !private(ap.Addr())
+	})
+}
+
+// usableSeen drops addresses that are seen with several ports: a NAT that gives
+// each peer another port (RFC 4787, address-dependent mapping) lets no newcomer in
+// by any of them.
+func usableSeen(seen []netip.AddrPort) (out []netip.AddrPort) {
+	for _, ap := range seen {
+		other := slices.ContainsFunc(seen, func(b netip.AddrPort) bool { return b.Addr() == ap.Addr() && b.Port() != ap.Port() })
+		if !other {
+			out = append(out, ap)
+		}
+	}
+	return out
+}
+
 func rank(a netip.Addr) int {
 	n := 0
-	if a.IsPrivate() {
+	if private(a) {
 		n += 2
 	}
 	if a.Is6() {

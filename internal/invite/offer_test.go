@@ -20,7 +20,7 @@ func TestFirstFreeAddressIsOffered(t *testing.T) {
 		own      []string
 		peers    []string
 		promised []string
-		want     string
+		want     string // or the error
 	}{
 		{nil, nil, nil, ""},
 		{[]string{"fd00::1/64"}, nil, nil, ""},
@@ -28,41 +28,85 @@ func TestFirstFreeAddressIsOffered(t *testing.T) {
 		{[]string{"10.9.0.1/24"}, nil, nil, "10.9.0.2/24"},
 		{[]string{"fd00::1/64", "10.9.0.9/24"}, nil, nil, "10.9.0.1/24"},
 		{[]string{"10.9.0.1/24"}, []string{"10.9.0.2/32", "10.9.0.4/30"}, []string{"10.9.0.3/24", ""}, "10.9.0.8/24"},
-		{[]string{"10.9.0.1/24"}, []string{"10.0.0.0/8"}, nil, "10.9.0.2/24"},
-		{[]string{"10.9.0.1/30"}, []string{"10.9.0.2/32"}, nil, ""},
+		{[]string{"10.9.0.2/24"}, []string{"10.9.0.0/25"}, nil, "10.9.0.128/24"},
+		{[]string{"10.9.0.1/24"}, []string{"10.0.0.0/8"}, nil, "no address of 10.9.0.0/24 is free: 10.0.0.0/8 belongs to berlin; give --address, or --no-address for none"},
+		{[]string{"10.9.0.2/24"}, []string{"10.9.0.0/24"}, nil, "no address of 10.9.0.0/24 is free: 10.9.0.0/24 belongs to berlin; give --address, or --no-address for none"},
+		{[]string{"10.9.0.1/30"}, []string{"10.9.0.2/32"}, nil, "no address of 10.9.0.0/30 is free; give --address, or --no-address for none"},
 		{[]string{"10.9.0.1/30"}, nil, nil, "10.9.0.2/30"},
-		{[]string{"10.0.0.1/8"}, []string{"10.0.0.0/9"}, nil, ""}, // further than anybody looks
+		{[]string{"10.0.0.1/8"}, []string{"10.0.0.0/9"}, nil, "no address of 10.0.0.0/8 is free; give --address, or --no-address for none"}, // further than anybody looks
 	} {
 		conf := &config.Config{Addresses: prefixes(c.own...)}
 		for _, p := range c.peers {
-			conf.Peers = append(conf.Peers, config.Peer{AllowedIPs: prefixes(p)})
+			conf.Peers = append(conf.Peers, config.Peer{Name: "berlin", AllowedIPs: prefixes(p)})
 		}
 		var promised []Invitation
 		for _, a := range c.promised {
 			promised = append(promised, Invitation{Address: a})
 		}
-		got, ok := FreeAddress(conf, promised)
-		if ok != (c.want != "") || ok && got.String() != c.want {
-			t.Errorf("%v: %v, %v", c, got, ok)
+		got, err := FreeAddress(conf, promised)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		} else if got.IsValid() {
+			text = got.String()
+		}
+		if text != c.want {
+			t.Errorf("%v: %s", c, text)
 		}
 	}
 }
 
+// A node whose address another one has given does not know which are free.
+func TestOnlyTheFounderGivesAddresses(t *testing.T) {
+	conf := &config.Config{Addresses: prefixes("10.9.0.2/24"), Peers: []config.Peer{
+		{Name: "berlin", AllowedIPs: prefixes("10.9.0.1/32"), Assigned: netip.MustParsePrefix("10.9.0.2/24")}}}
+	if a, err := FreeAddress(conf, nil); a.IsValid() || err == nil || err.Error() != "this node did not found 10.9.0.0/24; ask berlin for an invitation, or give --address" {
+		t.Error(a, err)
+	}
+	conf.Addresses = prefixes("10.8.0.1/24", "10.9.0.2/24") // a network of its own besides
+	if a, err := FreeAddress(conf, nil); err != nil || a.String() != "10.8.0.2/24" {
+		t.Error(a, err)
+	}
+}
+
+func machine(list ...string) (out []Net) {
+	for _, a := range list {
+		out = append(out, Net{Prefix: netip.MustParsePrefix(a + "/24"), Outside: true})
+	}
+	return out
+}
+
 func TestPublicEndpointsComeFirst(t *testing.T) {
-	var all []netip.Addr
-	for _, a := range []string{"127.0.0.1", "192.168.1.2", "fd00::1", "fe80::1", "2001:db8::1", "198.51.100.1", "fd4c:3254::1", "10.0.0.1"} {
-		all = append(all, netip.MustParseAddr(a))
+	all := machine("127.0.0.1", "192.168.1.2", "fd00::1", "fe80::1", "2001:db8::1", "198.51.100.1", "fd4c:3254::1", "10.0.0.1")
+	inner := machine("172.17.0.1", "10.8.0.2")
+	inner[0].Outside, inner[1].Outside = false, false
+	for _, c := range []struct {
+		listen  string
+		machine []Net
+		seen    []string
+		want    []string
+	}{
+		{"[::]:4242", all, nil, []string{"198.51.100.1:4242", "[2001:db8::1]:4242", "192.168.1.2:4242", "10.0.0.1:4242"}},
+		{"0.0.0.0:1", all, nil, []string{"198.51.100.1:1", "192.168.1.2:1", "10.0.0.1:1"}},
+		{"192.0.2.7:4343", all, nil, []string{"192.0.2.7:4343"}},
+		{"[::]:4242", machine("192.168.2.30"), []string{"192.0.2.10:4242", "192.0.2.10:4242"}, []string{"192.0.2.10:4242", "192.168.2.30:4242"}},
+		{"[::]:4242", machine("192.168.2.30"), []string{"192.0.2.10:31001", "192.0.2.10:31002"}, []string{"192.168.2.30:4242"}},
+		{"[::]:4242", machine("100.64.0.7", "10.0.0.1", "198.51.100.1"), nil, []string{"198.51.100.1:4242", "100.64.0.7:4242", "10.0.0.1:4242"}},
+		{"[::]:4242", append(inner, machine("10.0.0.1")...), nil, []string{"10.0.0.1:4242"}},
+		{"127.0.0.1:4242", all, nil, nil},
+	} {
+		var seen []netip.AddrPort
+		for _, s := range c.seen {
+			seen = append(seen, netip.MustParseAddrPort(s))
+		}
+		if got := Endpoints(netip.MustParseAddrPort(c.listen), c.machine, seen); !slices.Equal(got, c.want) {
+			t.Errorf("%s %v: %q, want %q", c.listen, c.seen, got, c.want)
+		}
 	}
-	got := endpoints(all, netip.MustParseAddrPort("[::]:4242"))
-	want := []string{"198.51.100.1:4242", "[2001:db8::1]:4242", "192.168.1.2:4242", "10.0.0.1:4242"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
+	if got := NotOwn([]string{"192.0.2.10:4242", "192.168.2.30:4242", "nas.example:1"}, machine("192.168.2.30")); !slices.Equal(got, []string{"192.0.2.10:4242"}) {
+		t.Error(got)
 	}
-	got = endpoints(all, netip.MustParseAddrPort("0.0.0.0:1"))
-	if want := []string{"198.51.100.1:1", "192.168.1.2:1", "10.0.0.1:1"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if got := Endpoints(netip.MustParseAddrPort("192.0.2.7:4343"), "x"); !slices.Equal(got, []string{"192.0.2.7:4343"}) {
-		t.Errorf("%q", got)
+	if AllPrivate([]string{"10.0.0.1:1", "192.0.2.1:1"}) || AllPrivate([]string{"a.example:1"}) || !AllPrivate([]string{"10.0.0.1:1", "100.64.0.1:1", "[fd00::1]:1"}) {
+		t.Error("private")
 	}
 }
