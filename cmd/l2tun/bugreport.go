@@ -73,7 +73,7 @@ func runBugreport(ctx context.Context, o *BugreportOptions) error {
 
 // writeNewFile writes a file that was not there, or leaves none.
 func writeNewFile(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := createNew(path)
 	if err != nil {
 		return err
 	}

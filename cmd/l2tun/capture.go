@@ -23,16 +23,16 @@ type CaptureOptions struct {
 func newCaptureCmd(o *CaptureOptions, runF func(context.Context, *CaptureOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "capture FILE",
-		Short: "Write the packets inside the tunnel to a pcapng file",
+		Short: "Capture the packets inside the tunnel (pcapng)",
 		Long: `Write the packets that pass between the system and the peers of a running node,
-as they are inside the tunnel, to FILE or, for "-", to standard output, in the
-pcapng format that Wireshark and tcpdump read, until an interrupt:
+unencrypted, to FILE or, for "-", to standard output, in the pcapng format that
+Wireshark and tcpdump read, until Ctrl-C. FILE must not exist, unless it is a
+named pipe; others cannot read it.
 
-    l2tun capture - --peer berlin | tcpdump -n -r -
-
-Each packet has its direction and its peer. The node waits for nobody: what is
-not fetched in time is left out and counted. Packets that the kernel hands over
-joined are shown joined, with a checksum that is not complete.`,
+Each packet has its direction and its peer. A slow reader loses packets, which are
+counted. GSO/GRO super-packets are shown unsplit, with an incomplete checksum.`,
+		Example: `  l2tun capture trace.pcapng -c 1000
+  l2tun capture - --peer berlin | tcpdump -n -r -`,
 		Args: exactly(1, `one file, or "-"`),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.File = args[0]
@@ -44,9 +44,9 @@ joined are shown joined, with a checksum that is not complete.`,
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Peer, "peer", "", "only the packets of this `PEER`, a DID or a name")
-	f.IntVarP(&o.Count, "count", "c", 0, "end after `N` packets; 0: at an interrupt")
-	f.IntVar(&o.SnapLen, "snaplen", 0, "keep at most so many `BYTES` of each packet; 0: all")
+	f.StringVar(&o.Peer, "peer", "", "capture the packets of one `PEER` (DID or name)")
+	f.IntVarP(&o.Count, "count", "c", 0, "stop after `N` packets (default: at Ctrl-C)")
+	f.IntVar(&o.SnapLen, "snaplen", 0, "keep the first `BYTES` of each packet (default: all)")
 	c.RegisterFlagCompletionFunc("peer", func(c *cobra.Command, _ []string, to string) ([]string, cobra.ShellCompDirective) {
 		return o.peerNames(c, nil, to)
 	})
@@ -73,13 +73,13 @@ func runCapture(ctx context.Context, o *CaptureOptions) error {
 	if err != nil {
 		return err
 	}
-	got, err := client.Capture(ctx, o.CaptureOptions, func() { fmt.Fprintln(o.Err, "capturing; an interrupt ends it") }, out)
+	got, err := client.Capture(ctx, o.CaptureOptions, func() { fmt.Fprintln(o.Err, "capturing; press Ctrl-C to stop") }, out)
 	err = errors.Join(err, done())
 	if errors.Is(err, control.ErrInterrupted) {
 		err = nil
 	}
 	if err == nil {
-		fmt.Fprintf(o.Err, "%d packets captured, %d left out\n", got.Packets, got.Dropped)
+		fmt.Fprintf(o.Err, "%d packets captured, %d dropped\n", got.Packets, got.Dropped)
 	}
 	return o.explain(err)
 }
@@ -89,7 +89,7 @@ func runCapture(ctx context.Context, o *CaptureOptions) error {
 func (o *CaptureOptions) open() (io.Writer, func() error, error) {
 	if o.File != "-" {
 		l := &lateFile{path: o.File}
-		return l, l.Close, nil
+		return l, l.Close, refuseExisting(o.File)
 	}
 	if o.terminal() {
 		return nil, nil, usagef(`a capture on a terminal is not readable; name a file, or pipe "-" to tcpdump -r -`)
@@ -97,8 +97,7 @@ func (o *CaptureOptions) open() (io.Writer, func() error, error) {
 	return o.Out, func() error { return nil }, nil
 }
 
-// A lateFile is made with its first bytes. One that was there becomes its owner's
-// alone too.
+// A lateFile is made with its first bytes.
 type lateFile struct {
 	path string
 	f    *os.File
@@ -106,22 +105,11 @@ type lateFile struct {
 
 func (l *lateFile) Write(b []byte) (n int, err error) {
 	if l.f == nil {
-		if l.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
-			return 0, err
-		}
-		if err := closeToOthers(l.f); err != nil {
+		if l.f, err = createNew(l.path); err != nil {
 			return 0, err
 		}
 	}
 	return l.f.Write(b)
-}
-
-// closeToOthers leaves devices and pipes as they are.
-func closeToOthers(f *os.File) error {
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
-		return err
-	}
-	return f.Chmod(0o600)
 }
 
 func (l *lateFile) Close() error {

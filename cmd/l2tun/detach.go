@@ -58,7 +58,7 @@ func (o *UpOptions) openLog(iface string) (*os.File, error) {
 			return nil, err
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := openLog(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the log: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -33,7 +34,7 @@ func Acquire(socket string) (*Lock, error) {
 		}
 	}
 	path := lockOf(socket)
-	f := flock.New(path, flock.SetPermissions(0o600))
+	f := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
 	for {

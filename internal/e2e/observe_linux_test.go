@@ -91,7 +91,7 @@ func (w *world) checkCapture(a, b *node) {
 	w.ok(cmd.Process.Signal(syscall.SIGINT))
 	rest, _ := io.ReadAll(said)
 	w.ok(cmd.Wait())
-	if !regexp.MustCompile(`1[0-9] packets captured, 0 left out`).Match(rest) {
+	if !regexp.MustCompile(`1[0-9] packets captured, 0 dropped`).Match(rest) {
 		w.Errorf("the capture ended with %s", rest)
 	}
 }

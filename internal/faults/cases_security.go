@@ -38,7 +38,7 @@ func security() []Case {
 
 		// S17: L3
 
-		// S18: L4
+		{ID: "S18", Promise: "a link, or a file of somebody else, where capture, bugreport or a log would be written: refused, the file behind it unchanged", By: by("cmd/l2tun TestFilesOfOthersAreNotWrittenThroughLinks")},
 
 		{ID: "S19", Promise: "a half of a packet replayed 100,000 times, and 200 halves on a path that loses the others: one place for the first, no half of another path pushed out, at most 256 KiB held", By: by("internal/link TestHalvesOfOnePathPushOutNoOther")},
 
