@@ -67,7 +67,8 @@ func (m *Manager) serveFirst(conn link.Conn) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &answering{m: m, conn: conn, st: st}
+	a := &answering{m: m, conn: conn, st: st, lone: watchLone(ctx, conn)}
+	defer a.lone.end()
 	err = a.run(ctx, nil)
 	return a.s, err
 }
@@ -100,7 +101,11 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 		m.wg.Go(func() { s.receiveMessages(s.ctx, st, id) })
 		return nil
 	}
-	a := &answering{m: m, conn: conn, st: st, s: s}
+	if err := m.claims.wait(ctx, s.DID()); err != nil {
+		st.Close()
+		return err
+	}
+	a := &answering{m: m, conn: conn, st: st, s: s, own: true}
 	return a.run(ctx, head[:])
 }
 
@@ -110,18 +115,42 @@ type answering struct {
 	conn link.Conn
 	st   link.Stream
 	s    *Session // whose connection it is; nil: to be found out
+	own  bool     // it was s's before this handshake
+
+	lone   *loneStream // of a new connection
+	inside bool        // has a place among the handshakes of strangers
+}
+
+// enter takes a place for the KEM work of a stranger's message; leave gives it back,
+// before any wait that somebody unknown can draw out.
+func (a *answering) enter() error {
+	if a.own || a.inside {
+		return nil
+	}
+	if !a.m.limits.begin(a.conn.Remote().Addr()) {
+		return errTooMany
+	}
+	a.inside = true
+	return nil
+}
+
+func (a *answering) leave() {
+	if a.inside {
+		a.m.limits.end(a.conn.Remote().Addr())
+		a.inside = false
+	}
 }
 
 // run answers one handshake on a stream, full or a resumption. head is what has
 // been read of it already.
 func (a *answering) run(ctx context.Context, head []byte) error {
 	defer a.st.Close()
-	from := a.conn.Remote().Addr()
-	if a.s == nil && !a.m.limits.allow(from, time.Now()) {
+	defer a.leave()
+	if !a.own && !a.m.limits.allow(a.conn.Remote().Addr(), time.Now()) {
 		return errTooMany
 	}
 	deadline, _ := ctx.Deadline()
-	a.st.SetDeadline(deadline)
+	a.st.SetDeadline(earliest(deadline, time.Now().Add(firstMessageIn)))
 	stop := context.AfterFunc(ctx, func() { a.st.SetDeadline(time.Now()) })
 	defer stop()
 	if err := a.m.prekeys.refresh(time.Now()); err != nil {
@@ -138,12 +167,7 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	if err != nil {
 		return err
 	}
-	if a.s == nil { // a stranger's: it costs KEM work from here on
-		if !a.m.limits.begin(from) {
-			return errTooMany
-		}
-		defer a.m.limits.end(from)
-	}
+	a.st.SetDeadline(deadline)
 	kind, value := a.conn.Binding()
 	conf := a.m.handshakeConfig(kind, value)
 	if typ, _, err := handshake.ParseShort(msg); err == nil && typ == wire.MsgM1r {
@@ -166,8 +190,12 @@ func (a *answering) begun(head []byte) ([]byte, error) {
 // secret is unknown.
 func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte) error {
 	r := handshake.NewShortResponder(conf, a.m.secretFor)
+	if err := a.enter(); err != nil {
+		return err
+	}
 	out, claim, err := r.Read(nil, m1r)
 	if errors.Is(err, handshake.ErrUnknownSecret) {
+		a.leave()
 		if err := completed(ctx, a.conn); err != nil {
 			return err
 		}
@@ -189,25 +217,45 @@ func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte
 	if a.s.quarantined() {
 		return &handshake.RefusedError{Reason: handshake.RefusedPolicy}
 	}
-	if incomplete(a.conn) != nil {
-		return a.early(ctx, r, claim, m1r)
-	}
-	return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Resumed)
+	return a.answer(func() error {
+		if incomplete(a.conn) != nil {
+			return a.early(ctx, r, claim, m1r)
+		}
+		return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Resumed)
+	})
 }
 
 func (a *answering) full(conf handshake.Config, msg []byte) error {
 	r := handshake.NewResponder(conf, a.m.prekeys)
-	claim, err := hear(a.st, r, msg)
+	claim, err := a.hear(r, msg)
 	if err != nil {
 		return err
 	}
 	if err := a.find(claim.DID); err != nil {
-		return refuse(a.st, r, handshake.RefusedNotConfigured)
+		return a.refuse(r, handshake.RefusedNotConfigured)
 	}
 	if a.s.quarantined() {
-		return refuse(a.st, r, handshake.RefusedPolicy)
+		return a.refuse(r, handshake.RefusedPolicy)
 	}
-	return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Full)
+	return a.answer(func() error {
+		return a.s.answerHandshake(new(halfOpen), a.conn, a.st, r, claim, rotation.Full)
+	})
+}
+
+// answer lets f answer a claim of a.s, as the bounds of a claim allow. From here on
+// the initiator may open streams: it takes M2 for the end of the handshake.
+func (a *answering) answer(f func() error) error {
+	if !a.lone.end() {
+		return errStreams
+	}
+	from := a.conn.Remote().Addr()
+	x, ok := a.m.claims.begin(a.s.DID(), from, a.own, func() { a.st.SetDeadline(time.Now()) }, time.Now())
+	if !ok {
+		return errTooMany
+	}
+	err := f()
+	a.m.claims.end(x, a.s.DID(), from, err == nil)
+	return err
 }
 
 // find is the session of a claim. A connection is one peer's for good.
@@ -225,28 +273,35 @@ func (a *answering) find(peer did.DID) error {
 
 // hear answers what precedes an M1 and returns the claim in it. An initiator
 // needs at most: unknown prekey, key set, M1.
-func hear(st link.Stream, r *handshake.Responder, msg []byte) (*handshake.Claim, error) {
+func (a *answering) hear(r *handshake.Responder, msg []byte) (*handshake.Claim, error) {
 	for range 3 {
+		if h, err := wire.ParseHandshakeHeader(msg); err == nil && h.Type == wire.MsgM1 {
+			if err := a.enter(); err != nil {
+				return nil, err
+			}
+		}
 		out, claim, err := r.Read(nil, msg)
 		if claim != nil || err != nil {
 			return claim, err
 		}
-		if _, err := st.Write(out); err != nil {
+		a.leave()
+		if _, err := a.st.Write(out); err != nil {
 			return nil, err
 		}
-		if msg, err = readMessage(st); err != nil {
+		if msg, err = readMessage(a.st); err != nil {
 			return nil, err
 		}
 	}
 	return nil, handshake.ErrUnexpected
 }
 
-func refuse(st link.Stream, r *handshake.Responder, why handshake.Refusal) error {
+func (a *answering) refuse(r *handshake.Responder, why handshake.Refusal) error {
 	out, err := r.Refuse(nil, why)
 	if err != nil {
 		return err
 	}
-	lastWord(st, out)
+	a.leave()
+	lastWord(a.st, out)
 	return &handshake.RefusedError{Reason: why}
 }
 
@@ -277,12 +332,15 @@ func (s *Session) answerHandshake(h *halfOpen, conn link.Conn, st link.Stream, r
 	}
 	defer p.res.Erase()
 	return s.call(func(now time.Time) error {
-		s.abandon() // ours has become needless
+		s.abandon()                    // ours has become needless
+		s.event(ReceiveHandshake, now) // only now is it known to be the peer's
+		s.event(SendResponse, now)
 		return s.proven(p, ReceiveAck, now)
 	})
 }
 
-// offered notes a peer's claim and states our parameters for it.
+// offered notes a peer's claim and states our parameters for it. The claim is not
+// proven, so it is no event of the session.
 func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (err error) {
 	if s.state == Closed {
 		return ErrClosed
@@ -296,7 +354,6 @@ func (s *Session) offered(h *halfOpen, claim *handshake.Claim, now time.Time) (e
 	}
 	if h.entry == nil {
 		s.halfOpen[h] = struct{}{}
-		s.event(ReceiveHandshake, now)
 	}
 	return nil
 }
@@ -356,7 +413,6 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r respond
 			return p, err
 		}
 	}
-	s.box.post(func(now time.Time) { s.event(SendResponse, now) })
 	m3, err := readMessage(st)
 	if err != nil {
 		return p, err

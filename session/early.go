@@ -179,11 +179,7 @@ func (s *Session) completeEarly(h *halfOpen) error {
 	if err := h.complete(); err != nil {
 		return err
 	}
-	return s.call(func(now time.Time) error {
-		s.halfOpen[h] = struct{}{}
-		s.event(ReceiveHandshake, now)
-		return nil
-	})
+	return s.call(func(time.Time) error { s.halfOpen[h] = struct{}{}; return nil })
 }
 
 // open reports whether a handshake counts as half-open.

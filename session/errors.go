@@ -33,5 +33,6 @@ var (
 	errGone      = errors.New("session: the epoch ended before its proof")
 	errNoPath    = errors.New("session: no path")
 	errOtherWon  = errors.New("session: another handshake with the peer was completed first")
+	errStreams   = errors.New("session: a second stream before the handshake was answered")
 	errNumbers   = errors.New("session: the peer proposes an epoch number out of range")
 )

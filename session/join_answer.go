@@ -36,20 +36,16 @@ func (a *answering) join(ctx context.Context) error {
 		return err
 	}
 	from := a.conn.Remote().Addr()
-	if !a.m.limits.begin(from) {
-		return errTooMany
-	}
-	defer a.m.limits.end(from)
 	r := handshake.NewResponder(joinConfig(a.m.c.Identity, a.m.c.Rand, a.conn), a.m.prekeys)
 	defer r.Close()
-	claim, err := hear(a.st, r, msg)
+	claim, err := a.hear(r, msg)
 	switch {
 	case err != nil:
 		return err
 	case a.m.c.Joins == nil || !a.m.c.Joins.Open():
-		return refuse(a.st, r, handshake.RefusedNoInvitation)
+		return a.refuse(r, handshake.RefusedNoInvitation)
 	case !a.m.joins.allow(from, time.Now()):
-		return refuse(a.st, r, handshake.RefusedBusy)
+		return a.refuse(r, handshake.RefusedBusy)
 	}
 	keys, err := a.joinKeys(r, claim)
 	if err != nil {

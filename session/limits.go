@@ -1,6 +1,7 @@
 package session
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,27 +14,38 @@ const (
 	maxHalfOpen    = 64   // handshakes that are being answered at once
 	perPrefixOpen  = 8    // of these, from one source prefix
 	maxPrefixes    = 4096 // source prefixes remembered
-	perPrefixRate  = 20   // handshakes a second and source prefix
+	overflow       = 256  // buckets that further prefixes share
+	sweepEvery     = time.Second
+	perPrefixRate  = 20 // handshakes a second and source prefix
 	perPrefixBurst = 40
 
 	joinRate  = 0.2 // joins a second and source prefix
 	joinBurst = 5
 )
 
-// limiters are a token bucket per source prefix, asked before any KEM work.
+// limiters are a token bucket per source prefix, asked before any KEM work. Prefixes
+// that find the table full share buckets by a hash with a random seed: a flood from
+// many prefixes slows down those that happen to share one with it, and locks out
+// nobody in particular.
 type limiters struct {
 	mu       sync.Mutex
 	byPrefix map[netip.Prefix]*rate.Limiter
-	rest     *rate.Limiter // shared by all prefixes that found the table full
-	rate     rate.Limit    // of each bucket
+	seed     maphash.Seed
+	rest     [overflow]*rate.Limiter // shared by the prefixes that found the table full
+	swept    time.Time
+	rate     rate.Limit // of each bucket
 	burst    int
 	open     map[netip.Prefix]int
 	halfOpen int
 }
 
 func newLimiters(r rate.Limit, burst int) *limiters {
-	return &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), rest: rate.NewLimiter(r, burst), rate: r, burst: burst,
+	l := &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), seed: maphash.MakeSeed(), rate: r, burst: burst,
 		open: make(map[netip.Prefix]int)}
+	for i := range l.rest {
+		l.rest[i] = rate.NewLimiter(r, burst)
+	}
+	return l
 }
 
 // prefixOf is the unit that a stranger can be expected to own: an IPv4 address,
@@ -79,13 +91,14 @@ func (l *limiters) end(from netip.Addr) {
 	}
 }
 
-// limiter finds the prefix's bucket. A full table forgets the full buckets
-// first: they hold nothing against anybody.
+// limiter finds the prefix's bucket. A full table forgets the full buckets, at most
+// once a second: they hold nothing against anybody.
 func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
 	if b := l.byPrefix[p]; b != nil {
 		return b
 	}
-	if len(l.byPrefix) >= maxPrefixes {
+	if len(l.byPrefix) >= maxPrefixes && now.Sub(l.swept) >= sweepEvery {
+		l.swept = now
 		for q, b := range l.byPrefix {
 			if b.TokensAt(now) >= float64(l.burst) {
 				delete(l.byPrefix, q)
@@ -93,7 +106,7 @@ func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
 		}
 	}
 	if len(l.byPrefix) >= maxPrefixes {
-		return l.rest
+		return l.rest[maphash.Comparable(l.seed, p)%overflow]
 	}
 	b := rate.NewLimiter(l.rate, l.burst)
 	l.byPrefix[p] = b

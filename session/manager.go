@@ -52,6 +52,7 @@ type Manager struct {
 	prekeys *prekeys
 	limits  *limiters
 	joins   *limiters
+	claims  *claimed
 	history history
 
 	ctx    context.Context // ends with Close
@@ -78,7 +79,7 @@ func New(c Config) (*Manager, error) {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
 	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(perPrefixRate, perPrefixBurst),
-		joins: newLimiters(joinRate, joinBurst), sessions: make(map[did.DID]*Session),
+		joins: newLimiters(joinRate, joinBurst), claims: newClaimed(), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session)}
 	if c.Planes == nil {
 		plain := newPlainPlanes()
@@ -156,6 +157,7 @@ func (m *Manager) Remove(peer did.DID) error {
 	s := m.sessions[peer]
 	delete(m.sessions, peer)
 	m.mu.Unlock()
+	m.claims.forget(peer)
 	if s == nil {
 		return ErrUnknownPeer
 	}

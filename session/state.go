@@ -9,8 +9,8 @@ const (
 	Idle State = iota
 	// HandshakeInitiated: our first handshake message is under way.
 	HandshakeInitiated
-	// HandshakeReceived: the peer's first message opened and our answer left;
-	// the peer is not proven, no data is delivered.
+	// HandshakeReceived: the peer has proven itself as initiator; passed through at
+	// M3, because a claim that is not proven is no state.
 	HandshakeReceived
 	// Established: records flow.
 	Established

@@ -38,7 +38,7 @@ type doorkeeper struct {
 
 func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
 	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(),
-		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), unproven: newUnproven(), dials: dials, count: c}
+		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), unproven: newUnproven(&c.quicRefused), dials: dials, count: c}
 }
 
 // admits passes packets to QUIC; of first ones those that are whole, and no more

@@ -127,6 +127,54 @@ func TestFirstPacketsAreBounded(t *testing.T) {
 	})
 }
 
+// What only begins as a first packet costs nothing of what first packets have, one
+// source does not take what the others need, and a server's small ones come in.
+func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var count counters
+		server := netip.MustParseAddrPort("192.0.2.80:4242")
+		door := newDoorkeeper(&count, func(a netip.AddrPort) bool { return a == server })
+		peer, flood := netip.MustParseAddrPort("192.0.2.7:4242"), netip.MustParseAddrPort("203.0.113.66:9")
+		whole := initialPacket(1200, peer).data
+		short, long, token := initialPacket(7, flood).data, initialPacket(1200, flood).data, initialPacket(1200, flood).data
+		binary.BigEndian.PutUint16(long[16:], 1200|0x4000) // the packet ends outside the datagram
+		token[15] = 0x7F                                   // so does the token
+		token[16] = 0xFF
+		bare := initialPacket(1200, flood).data
+		bare[5] = 0 // no connection id
+		taken := 0
+		const packets = 120_000
+		for i := range packets {
+			time.Sleep(time.Second / packets)
+			for _, b := range [][]byte{short, bare, long, token} {
+				if door.admits(b, someSource(i)) {
+					t.Fatalf("% x is looked at", b[:7])
+				}
+			}
+			if door.admits(whole, flood) {
+				taken++
+			}
+		}
+		if taken > firstPacketsOne+firstPacketsOneBurst+1 {
+			t.Errorf("%d first packets of one source in a second", taken)
+		}
+		if left := door.all.Tokens(); left < firstPacketsBurst/2 {
+			t.Errorf("%v left for others", left)
+		}
+		in := 0
+		for range 50 {
+			if door.admits(whole, peer) {
+				in++
+			}
+		}
+		if in != 50 || !door.admits(short, server) {
+			t.Errorf("%d of 50 genuine first packets are looked at", in)
+		}
+		faults.Report(t, "S15", in == 50, "%d first packets in a second, most of them not whole: %d of one source looked at, 50 of 50 genuine ones, the rest counted (%d malformed, %d turned away)",
+			5*packets, taken, count.malformed.Load(), count.turnedAway.Load())
+	})
+}
+
 func TestRetryStillConnects(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	b.door.free.SetLimit(0)

@@ -14,6 +14,7 @@ type Stats struct {
 	SendErrors     uint64 // QUIC packets that the socket refused for the moment
 	Retries        uint64 // QUIC handshakes sent to address validation
 	TurnedAway     uint64 // first packets of QUIC handshakes beyond what is looked at in a second
+	QUICRefused    uint64 // QUIC connections beyond the limits for strangers
 	Unproven       uint64 // QUIC packets not sent, because their address had sent too little
 	DatagramFull   uint64 // records refused because the queue of their connection was full
 	DatagramOld    uint64 // records that waited longer than 100 ms
@@ -31,7 +32,7 @@ type Stats struct {
 type counters struct {
 	received, unknown, noPath, malformed, readErrors atomic.Uint64
 	quicOverflow, sendErrors, retries, unproven      atomic.Uint64
-	turnedAway                                       atomic.Uint64
+	turnedAway, quicRefused                          atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
 	utcpFull, utcpOld, utcpRefused                   atomic.Uint64
@@ -47,6 +48,7 @@ func (c *counters) snapshot() Stats {
 		QUICOverflow:   c.quicOverflow.Load(),
 		SendErrors:     c.sendErrors.Load(),
 		Retries:        c.retries.Load(),
+		QUICRefused:    c.quicRefused.Load(),
 		Unproven:       c.unproven.Load(),
 		TurnedAway:     c.turnedAway.Load(),
 		DatagramFull:   c.dgFull.Load(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -31,6 +32,8 @@ var errBusy = errors.New("transport: too many connections of strangers")
 // it displaces others. Sources at which a peer has proven itself have places of
 // their own.
 type unproven struct {
+	refused *atomic.Uint64
+
 	mu       sync.Mutex
 	all      map[*place]struct{} // without the reserved ones
 	of       map[netip.Prefix]int
@@ -40,8 +43,8 @@ type unproven struct {
 	known map[netip.Prefix]time.Time // sources of proven peers, and when last
 }
 
-func newUnproven() *unproven {
-	return &unproven{all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
+func newUnproven(refused *atomic.Uint64) *unproven {
+	return &unproven{refused: refused, all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
 		reserved: make(map[netip.Prefix]int), known: make(map[netip.Prefix]time.Time)}
 }
 
@@ -70,6 +73,7 @@ type placeKey struct{}
 func (u *unproven) enter(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	p, err := u.take(addrPort(info.RemoteAddr).Addr(), info.AddrVerified, time.Now())
 	if err != nil {
+		u.refused.Add(1)
 		return nil, err
 	}
 	context.AfterFunc(ctx, p.leave)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ func placesOf(u *unproven) int {
 }
 
 func TestOneSourceHasEightPlaces(t *testing.T) {
-	u, now := newUnproven(), time.Now()
+	u, now := newUnproven(new(atomic.Uint64)), time.Now()
 	var held []*place
 	for range maxUnprovenOne {
 		p, err := u.take(netip.MustParseAddr("2001:db8::1"), true, now)
@@ -40,7 +41,7 @@ func TestOneSourceHasEightPlaces(t *testing.T) {
 // TestFullPlacesGoToNewNetworks: an attacker with one network displaces itself, and
 // one without a proven address displaces nobody.
 func TestFullPlacesGoToNewNetworks(t *testing.T) {
-	u, now := newUnproven(), time.Now()
+	u, now := newUnproven(new(atomic.Uint64)), time.Now()
 	honest, err := u.take(netip.MustParseAddr("198.51.100.1"), true, now.Add(-time.Second)) // the oldest of all
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func TestFullPlacesGoToNewNetworks(t *testing.T) {
 // TestPeersHavePlacesOfTheirOwn: 256 attackers of as many networks, each with the
 // least that there is, do not keep a peer out whose address is known.
 func TestPeersHavePlacesOfTheirOwn(t *testing.T) {
-	u, now := newUnproven(), time.Now()
+	u, now := newUnproven(new(atomic.Uint64)), time.Now()
 	peer := netip.MustParseAddr("192.0.2.7")
 	u.learn(peer, now)
 	for i := range 2 * maxUnproven {

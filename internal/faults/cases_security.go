@@ -6,7 +6,7 @@ func security() []Case {
 	return []Case{
 		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on", By: by("internal/datapath TestShortUDPSuperPacketsAreMalformed")},
 
-		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected", By: by("transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
+		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected; a second stream before the handshake is answered ends the connection", By: by("session TestSecondStreamEndsAStranger, transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: by("internal/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork")},
 
@@ -20,7 +20,7 @@ func security() []Case {
 
 		// S8: M4
 
-		// S9: M5
+		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
 		// S10: M6
 
@@ -32,7 +32,7 @@ func security() []Case {
 
 		// S14: M11
 
-		// S15: L1
+		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("transport TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
 
 		// S16: L2
 
@@ -52,13 +52,12 @@ func security() []Case {
 
 		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/node TestAJoinAppliesOnlyItsOwnBlock")},
 
-		// S25: L11
+		{ID: "S25", Promise: "a peer with ten addresses that never sends M3: two handshakes of it are open at once, no event before a proof, another node's session within 0.7 s; a claim from elsewhere takes nothing from the peer", By: by("session TestUnprovenClaims, TestClaimsFromElsewhereLockNobodyOut")},
 
 		// S26: L12
 
 		// S27: L13
 
-		// S28: L14
-
+		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
 	}
 }

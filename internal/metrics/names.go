@@ -64,6 +64,7 @@ func events(s transport.Stats) []event {
 	return []event{
 		{"received", s.Received}, {"unknown_record", s.UnknownRecords}, {"no_path", s.NoPath}, {"malformed", s.Malformed},
 		{"read_error", s.ReadErrors}, {"quic_overflow", s.QUICOverflow}, {"quic_send_error", s.SendErrors}, {"quic_retry", s.Retries},
+		{"quic_turned_away", s.TurnedAway}, {"quic_refused", s.QUICRefused}, {"quic_unproven", s.Unproven},
 		{"datagram_full", s.DatagramFull}, {"datagram_old", s.DatagramOld}, {"datagram_too_big", s.DatagramTooBig}, {"datagram_bad", s.DatagramBad},
 		{"direct_full", s.DirectFull}, {"direct_too_big", s.DirectTooBig}, {"direct_lost", s.DirectLost}, {"icmp_error", s.ICMPErrors},
 		{"utcp_full", s.UTCPFull}, {"utcp_old", s.UTCPOld}, {"utcp_refused", s.UTCPRefused},
