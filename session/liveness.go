@@ -220,4 +220,7 @@ func (s *Session) echo(p link.Path, nonce uint64, now time.Time) {
 	if s.state == Established || s.state == Rotating {
 		s.answered(now)
 	}
+	if s.using != nil {
+		s.quicMoved(s.using, now)
+	}
 }

@@ -33,7 +33,9 @@ type path struct {
 	prober
 	sizing
 	seen  netip.AddrPort // where the peer sees us on it
+	shown bool           // QUIC has moved there since another path was taken
 	lost  bool           // it carried the session and stopped answering
+	local netip.AddrPort // where we were on it then
 	fails int            // returns that ended so
 	since time.Time      // first answer of an unbroken run
 	quiet time.Time      // when records began to come by another path
@@ -173,6 +175,7 @@ func (s *Session) use(x *path, now time.Time) {
 	s.live.idle()
 	if x.Carrier() == wire.CarrierDatagram {
 		s.lostQUIC = lostWay{} // earned back
+		s.spreadAt = now       // its remote may be a new one
 	}
 	if !x.inbound {
 		s.live.remote = x.Remote()
@@ -235,9 +238,11 @@ func (s *Session) lose(now time.Time) {
 		} else {
 			x.fails = 0
 		}
-		x.lost, x.since = true, time.Time{}
+		x.since = time.Time{}
+		x.markLost()
 		if x.conn == nil {
 			x.proven = false
+			forgetLocal(x.Path)
 		}
 		x.begin(now)
 	}
@@ -271,15 +276,16 @@ func (s *Session) moved(p link.Path, now time.Time) {
 }
 
 // follow moves to where the peer's records come from since none comes by the
-// direct path in use, when that is proven and direct too: the peer has a new
-// address.
+// direct path in use, or where QUIC has moved, when that is proven and direct too:
+// the peer has a new address.
 func (s *Session) follow(now time.Time) {
 	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
 		return
 	}
 	for _, x := range s.paths {
-		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect && s.lastHeard(x).After(s.lastHeard(s.using)) {
+		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect && (x.shown || s.lastHeard(x).After(s.lastHeard(s.using))) {
 			old := s.using
+			x.shown = false
 			s.use(x, now)
 			s.removePath(old)
 			return
@@ -302,14 +308,66 @@ func (s *Session) spread(now time.Time) {
 	if s.epochs.cur == nil {
 		return
 	}
-	if s.udp.IsValid() && (s.using == nil || s.using.Carrier() != wire.CarrierDirect) {
-		if d := s.m.c.Network.Direct(s.udp); d != nil {
-			s.addDirect(d, true, now)
-		}
+	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
+		s.seekDirect(now)
 	}
 	if !s.hasLink(wire.LinkQUIC) || s.lacks(wire.LinkUTCP) {
 		s.spare(now)
 		s.spreadAt = now.Add(standbyGap)
+	}
+}
+
+// seekDirect probes the direct path to where the peer's UDP socket is.
+func (s *Session) seekDirect(now time.Time) {
+	if x := s.using; x != nil {
+		s.quicMoved(x, now)
+	}
+	if s.udp.IsValid() {
+		if d := s.m.c.Network.Direct(s.udp); d != nil {
+			s.addDirect(d, true, now)
+		}
+	}
+}
+
+// quicMoved looks where a connection of QUIC leads. The peer's system chooses its
+// address packet by packet, so a new one, which QUIC has validated, is by which
+// uplink the peer wants to be reached. Direct records leave from where ours come
+// in; so ours have to go there first.
+func (s *Session) quicMoved(x *path, now time.Time) {
+	if !x.main || x.Carrier() != wire.CarrierDatagram || x.Remote() == s.udp {
+		return
+	}
+	s.udp = x.Remote()
+	if d := s.m.c.Network.Direct(s.udp); d != nil {
+		y := s.addDirect(d, true, now)
+		y.shown, y.lost, y.fails = true, false, 0
+		y.begin(now)
+	}
+}
+
+// markLost notes that the path does not answer any more, and from which address of
+// ours it did not.
+func (p *path) markLost() {
+	if !p.lost {
+		p.local = p.Local()
+	}
+	p.lost = true
+}
+
+// elsewhere takes an answer on a lost path: one that came to another address of
+// ours came by another uplink, and nothing is held against that.
+func (p *path) elsewhere() {
+	if p.lost && p.Local() != p.local {
+		p.lost, p.fails = false, 0
+	}
+}
+
+// forgetLocal lets the system choose by which of our addresses a direct path
+// leaves, until the peer is heard on it again: the one that the peer sent to
+// until now may be of an uplink that is dead.
+func forgetLocal(p link.Path) {
+	if d, ok := p.(interface{ ForgetLocal() }); ok {
+		d.ForgetLocal()
 	}
 }
 

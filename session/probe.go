@@ -153,6 +153,8 @@ func (s *Session) probed(p link.Path, e wire.Echo, now time.Time) {
 		return
 	}
 	x.rtt, x.heard, x.seen = now.Sub(pr.at), now, e.Seen
+	x.elsewhere()
+	s.quicMoved(x, now)
 	if x == s.using {
 		s.measured(x, pr, e.Widest, now)
 		return
@@ -246,7 +248,9 @@ func (s *Session) overdue(x *path, now time.Time) {
 	for _, p := range x.out {
 		if p.at.After(x.heard) && now.Sub(p.at) >= max(silence, 3*x.rtt) {
 			x.since = time.Time{}
-			x.lost = x.lost || x.proven
+			if x.proven {
+				x.markLost()
+			}
 			return
 		}
 	}
@@ -276,7 +280,12 @@ func (s *Session) probeEvery(gap time.Duration) {
 // probedBy takes a probe of the peer as a sign, while nothing else answers, that
 // the path it came by has healed.
 func (s *Session) probedBy(p link.Path, now time.Time) {
-	if x := s.pathOf(p); x != nil && (s.state == Degraded || s.state == Suspended) {
+	x := s.pathOf(p)
+	if x == nil {
+		return
+	}
+	s.quicMoved(x, now)
+	if s.state == Degraded || s.state == Suspended {
 		if at := x.last().Add(fastProbe); at.Before(x.next) {
 			x.next = latest(at, now)
 		}

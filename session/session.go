@@ -235,6 +235,9 @@ func (s *Session) entered(from State, now time.Time) {
 			s.retry.reset()
 			s.answer(nil)
 		}
+		if from == Degraded || from == Suspended {
+			s.hurry(now) // what was lost may answer again by another uplink
+		}
 	case Degraded:
 		s.degrade(now)
 	case Suspended:

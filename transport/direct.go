@@ -105,6 +105,9 @@ func (p *directPath) forgetSource() bool {
 	return s != nil && p.source.CompareAndSwap(s, nil)
 }
 
+// ForgetLocal lets the system choose the source until the peer is heard again.
+func (p *directPath) ForgetLocal() { p.forgetSource() }
+
 // unreachable counts records that were lost because there is no way to the peer.
 func (p *directPath) unreachable(records int) {
 	p.down.Store(true)
