@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,18 +15,9 @@ import (
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
-const (
-	// dialStagger is the head start of an endpoint over the next one in the list.
-	dialStagger = 300 * time.Millisecond
-	// tcpDelay is the head start of QUIC over μTCP.
-	tcpDelay = time.Second
-	// shakeTime is how long one connection may take over a handshake while others
-	// may do better.
-	shakeTime = 3 * time.Second
-)
-
-// errNoEndpoint: nobody has told where the peer is.
-var errNoEndpoint = errors.New("session: no endpoint is known for the peer")
+// shakeTime is how long one connection may take over a handshake while others
+// may do better.
+const shakeTime = 3 * time.Second
 
 // An attempt is one handshake that we initiate, over whichever endpoint and link
 // answers: a resumption where there is a secret for it, else a full one. It runs
@@ -45,6 +35,8 @@ type attempt struct {
 	number uint32 // proposed epoch number
 	resume handshake.Resume
 	peer   *did.KeySet // for a resumption
+
+	obstacles []Obstacle // of endpoints that could not be tried; the goroutine's until it is done
 }
 
 // links are what can be dialled: those with a carrier that is allowed.
@@ -139,6 +131,9 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 	if err == nil {
 		return
 	}
+	if !a.spare {
+		s.retry.obstacles = a.obstacles
+	}
 	s.tally.failed(err)
 	level := slog.LevelInfo
 	if a.spare {
@@ -171,72 +166,21 @@ func (a *attempt) run(ctx context.Context) error {
 			return err
 		}
 	}
-	remotes, err := a.candidates(ctx)
-	if err != nil {
-		return err
-	}
-	return a.race(ctx, remotes)
+	return a.race(ctx)
 }
 
-// candidates are the peer's endpoints and where it was last heard.
-func (a *attempt) candidates(ctx context.Context) ([]netip.AddrPort, error) {
-	doc, err := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
-	var remotes []netip.AddrPort
-	add := func(r netip.AddrPort) {
-		if r.IsValid() && !slices.Contains(remotes, r) {
-			remotes = append(remotes, r)
-		}
-	}
-	for _, endpoint := range doc.Endpoints {
-		found, rerr := a.s.m.c.Network.Resolve(ctx, endpoint)
-		if rerr != nil {
-			err = rerr
-		}
-		for _, r := range found {
-			add(r)
-		}
-	}
-	for _, r := range a.last {
-		add(r)
-	}
-	if len(remotes) == 0 {
-		return nil, errors.Join(errNoEndpoint, err)
-	}
-	return remotes, nil
-}
-
-// dialed is what a dial came to.
-type dialed struct {
-	conn  link.Conn
-	err   error
-	hello *hello // sent on conn already, or nil
-}
-
-// race dials all remotes over all links, each a little later than the one
-// before, and shakes hands over the connections as they come, one at a time: at
-// most one M3 leaves.
-func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error) {
+// race dials the peer's endpoints and where it was last heard, and shakes hands
+// over the connections as they come, one at a time: at most one M3 leaves.
+func (a *attempt) race(ctx context.Context) (err error) {
+	doc, unknown := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
 	ctx, cancel := context.WithCancel(ctx)
-	ways := len(remotes) * len(a.links)
-	results := make(chan dialed, ways)
-	var wg sync.WaitGroup
-	for _, l := range a.links {
-		for i, remote := range remotes {
-			wg.Go(func() { results <- a.dial(ctx, l, remote, time.Duration(i)*dialStagger) })
-		}
-	}
-	defer func() {
-		cancel()
-		wg.Wait()
-		close(results)
-		for d := range results {
-			d.close("another connection answered first")
-		}
-	}()
-	for range ways {
-		d := <-results
+	r := &race{network: a.s.m.c.Network, links: a.links, dial: a.dial}
+	r.start(ctx, doc.Endpoints, a.last)
+	defer r.end()
+	defer cancel()
+	for d := range r.results {
 		if d.err == nil {
-			if d.err = a.shakeInTime(ctx, d, ways > 1); d.err == nil {
+			if d.err = a.shakeInTime(ctx, d, r.others()); d.err == nil {
 				return nil
 			}
 			d.close("handshake failed")
@@ -244,14 +188,20 @@ func (a *attempt) race(ctx context.Context, remotes []netip.AddrPort) (err error
 				return d.err
 			}
 		}
+		if o := new(Obstacle); errors.As(d.err, &o) {
+			a.obstacles = append(a.obstacles, *o)
+		}
 		if !errors.Is(d.err, link.ErrOff) {
 			err = moreTelling(err, d.err)
 		}
 	}
-	if err == nil {
-		err = link.ErrOff
+	switch {
+	case err != nil:
+		return err
+	case len(r.seen) == 0:
+		return errors.Join(errNoEndpoint, unknown)
 	}
-	return err
+	return link.ErrOff
 }
 
 // shakeInTime does not let one dead connection use up the time of the others.
@@ -286,15 +236,6 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, 
 	}
 	conn, err := a.s.m.c.Network.Dial(ctx, l, remote)
 	return dialed{conn: conn, err: err}
-}
-
-func (d dialed) close(why string) {
-	if d.hello != nil {
-		d.hello.i.Close()
-	}
-	if d.conn != nil {
-		d.conn.Close(why)
-	}
 }
 
 // stream is where the handshake goes on, or begins.
@@ -337,7 +278,7 @@ func (a *attempt) shake(ctx context.Context, d dialed) error {
 		}
 	}
 	if errors.Is(err, handshake.ErrUnknownSecret) {
-		p.kind = rotation.Full
+		p.kind, p.forgotten = rotation.Full, !a.resume.Secret.IsZero()
 		p.m3, p.res, err = a.converse(st, conf, params)
 	}
 	if err != nil {

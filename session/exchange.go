@@ -34,6 +34,8 @@ func eventOf(err error) Event {
 	var refused *handshake.RefusedError
 	var netErr net.Error
 	switch {
+	case errors.As(err, new(*Obstacle)):
+		return TransportError
 	case errors.Is(err, handshake.ErrNotMe), errors.Is(err, handshake.ErrAuthentication):
 		return InvalidSignature
 	case errors.As(err, &refused):

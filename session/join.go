@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -45,47 +44,18 @@ func Join(ctx context.Context, a Ask) ([]byte, error) {
 		return nil, errJoin
 	}
 	a.Network.Handle(newPlainPlanes())
-	remotes, err := a.resolve(ctx)
-	if len(remotes) == 0 {
-		return nil, errors.Join(errNoEndpoint, err)
-	}
-	return a.race(ctx, remotes)
+	return a.race(ctx)
 }
 
-func (a *Ask) resolve(ctx context.Context) (remotes []netip.AddrPort, err error) {
-	for _, e := range a.Endpoints {
-		found, rerr := a.Network.Resolve(ctx, e)
-		if rerr != nil {
-			err = rerr
-		}
-		remotes = append(remotes, found...)
-	}
-	return remotes, err
-}
-
-// race dials every remote over QUIC, and μTCP a second later, and asks over the
+// race dials every endpoint over QUIC, and μTCP a second later, and asks over the
 // connections as they come, one at a time.
-func (a *Ask) race(ctx context.Context, remotes []netip.AddrPort) (answer []byte, err error) {
+func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	links := []wire.Link{wire.LinkQUIC, wire.LinkUTCP}
-	results := make(chan dialed, len(remotes)*len(links))
-	var wg sync.WaitGroup
-	for i, remote := range remotes {
-		for j, l := range links {
-			wait := time.Duration(i)*dialStagger + time.Duration(j)*tcpDelay
-			wg.Go(func() { results <- a.dial(ctx, l, remote, wait) })
-		}
-	}
-	defer func() {
-		cancel()
-		wg.Wait()
-		close(results)
-		for d := range results {
-			d.close("another connection answered first")
-		}
-	}()
-	for range cap(results) {
-		d := <-results
+	r := &race{network: a.Network, links: []wire.Link{wire.LinkQUIC, wire.LinkUTCP}, dial: a.dial}
+	r.start(ctx, a.Endpoints, nil)
+	defer r.end()
+	defer cancel()
+	for d := range r.results {
 		if d.err == nil {
 			answer, d.err = a.ask(ctx, d.conn)
 			d.close("joined")
@@ -95,10 +65,16 @@ func (a *Ask) race(ctx context.Context, remotes []netip.AddrPort) (answer []byte
 		}
 		err = moreTelling(err, d.err)
 	}
+	if err == nil {
+		err = errNoEndpoint
+	}
 	return nil, err
 }
 
 func (a *Ask) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
+	if l == wire.LinkUTCP {
+		after += tcpDelay
+	}
 	if !sleep(ctx, after) {
 		return dialed{err: ctx.Err()}
 	}

@@ -18,6 +18,8 @@ type proof struct {
 	stream link.Stream
 	m3     []byte // M3 or M3r, the initiator's, unsent
 	err    error  // why the epoch did not come to use
+
+	forgotten bool // the peer did not know the secret that we wanted to resume from
 }
 
 // proven puts the epoch of a complete handshake to use, unless rotation knows a
@@ -94,7 +96,7 @@ func (s *Session) takePath(p *proof, won bool, now time.Time) {
 // that has just proven itself: a full handshake inside the session was made over
 // a connection that was there before.
 func (s *Session) pathLives(p *proof) bool {
-	return s.peerIncarnation == p.res.Remote.Incarnation && s.using != nil
+	return s.remote.now == p.res.Remote.Incarnation && s.using != nil
 }
 
 // winner takes from the handshake whose epoch is used what later ones start from.
@@ -105,7 +107,7 @@ func (s *Session) winner(p *proof, now time.Time) {
 	if p.res.PeerKeys.Prekey != nil {
 		s.known = p.res.PeerKeys
 	}
-	s.meet(p.res.Remote.Incarnation, now)
+	s.meet(p, now)
 	s.epochs.keep(p.id, p.res)
 }
 
@@ -119,13 +121,22 @@ func wins(actions []rotation.Action, id uint64) bool {
 	return false
 }
 
-// meet notes which incarnation of the peer we talk to.
-func (s *Session) meet(incarnation uint64, now time.Time) {
-	if s.peerIncarnation != 0 && s.peerIncarnation != incarnation {
-		s.log.Info("peer restarted")
-		s.undamp(now)
-		s.epochs.onlyNew()
-		s.msgs.restart()
+// meet notes which incarnation of the peer has proven itself.
+func (s *Session) meet(p *proof, now time.Time) {
+	twins := s.remote.duplicates(now) != nil
+	if p.forgotten {
+		s.remote.forgotten(p.res.Remote.Incarnation, now)
 	}
-	s.peerIncarnation = incarnation
+	if !s.remote.meet(p.res.Remote.Incarnation, p.conn.Remote(), now) {
+		return
+	}
+	switch at := s.remote.duplicates(now); {
+	case at == nil:
+		s.log.Info("peer restarted")
+	case !twins:
+		s.log.Warn("two hosts run with the peer's key and take turns", "at", at)
+	}
+	s.undamp(now)
+	s.epochs.onlyNew()
+	s.msgs.restart()
 }

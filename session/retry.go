@@ -12,8 +12,11 @@ type retry struct {
 	at    time.Time // zero: not by itself
 	begun time.Time // of the last try
 	tries int
+
+	obstacles []Obstacle // that the last attempt met
 }
 
+// reset begins anew, as after a success.
 func (r *retry) reset() { *r = retry{begun: r.begun} }
 
 // backoff sets the next try.

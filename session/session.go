@@ -67,20 +67,20 @@ type Session struct {
 	stale    time.Time // when the oldest waiting packet will have waited too long
 	resume   resumable
 
-	incarnation     uint64    // ours, as the peer knows this session
-	peerIncarnation uint64    // 0: not known yet
-	carried         link.Conn // the connection that the message channel is on
-	carrying        uint64    // counts runs of the channel
-	stopCarrying    func()    // ends it there
-	recarry         time.Time // when to open it again
-	full            uint64    // full handshakes since start
-	fullAt          time.Time
-	refused         uint64        // events that the table has no transition for
-	preferred       *wire.Carrier // nil: the best
-	pings           []*ping
-	shunned         time.Time // full handshakes of the peer are refused until then
-	waiters         []chan error
-	replies         []func() // to be given after the next publish
+	incarnation  uint64       // ours, as the peer knows this session
+	remote       incarnations // the peer's
+	carried      link.Conn    // the connection that the message channel is on
+	carrying     uint64       // counts runs of the channel
+	stopCarrying func()       // ends it there
+	recarry      time.Time    // when to open it again
+	full         uint64       // full handshakes since start
+	fullAt       time.Time
+	refused      uint64        // events that the table has no transition for
+	preferred    *wire.Carrier // nil: the best
+	pings        []*ping
+	shunned      time.Time // full handshakes of the peer are refused until then
+	waiters      []chan error
+	replies      []func() // to be given after the next publish
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {

@@ -31,6 +31,7 @@ type snapshot struct {
 	Room       int
 	Inbound    bool
 	Seen       netip.AddrPort
+	Trouble    Trouble
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -53,6 +54,7 @@ type Status struct {
 	Room         int            // largest record on the path in use, bytes; 0 without a path
 	Inbound      bool           // Endpoint is the peer's end of a μTCP connection that it dialled: nobody listens there
 	Seen         netip.AddrPort // where the peer sees us on the path in use; invalid until it told
+	Trouble      Trouble
 	Refused      uint64
 	RxBytes      uint64
 	TxBytes      uint64
@@ -68,7 +70,7 @@ func (s *Session) Status() Status {
 	sum := t.Total()
 	st := Status{DID: s.peer.DID, Name: s.Name(), State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
-		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused,
+		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused, Trouble: p.Trouble,
 		RxBytes: sum.RxBytes, TxBytes: sum.TxBytes, RxPackets: sum.RxPackets,
 		TxPackets: sum.TxPackets, Queued: t.Queued.Load(), Dropped: t.Drops()}
 	if !p.fullAt.IsZero() {
@@ -80,7 +82,7 @@ func (s *Session) Status() Status {
 // publish makes the loop's state visible.
 func (s *Session) publish(now time.Time) {
 	p := &snapshot{State: s.state, Reason: s.reason, Handshakes: s.full, fullAt: s.fullAt, RTT: s.live.rtt,
-		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote}
+		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote, Trouble: s.knownTrouble(now)}
 	if e := s.epochs.cur; e != nil {
 		p.Suite = Suite + " " + e.rec.Cipher().String()
 		p.Epoch = e.rec.Number()

@@ -58,6 +58,7 @@ type Transport struct {
 	dialler  dialler
 	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
 	utcp     utcpDoor
+	check    checker
 	handler  atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
@@ -119,6 +120,7 @@ func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchRe
 		return nil, nil, err
 	}
 	t.utcp.init(c, tcp, t.LocalAddr().Addr())
+	t.check = newChecker(c, t.LocalAddr())
 	return t, reader, nil
 }
 

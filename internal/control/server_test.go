@@ -91,7 +91,8 @@ func TestStatusTravelsWhole(t *testing.T) {
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
 			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
 			RxRate: 1.5, TxRate: 2.5, EpochAgeMS: 13, Prefer: "utcp",
-			Dropped: map[string]uint64{"replayed": 12}}}}
+			Dropped: map[string]uint64{"replayed": 12},
+			Trouble: Trouble{Obstacles: []Obstacle{{"no_route", "192.0.2.1:2"}}, Duplicates: []string{"192.0.2.2:2"}, Displaced: true}}}}
 	_, c := start(t, &fakeNode{status: want})
 	got, err := c.Status(t.Context())
 	if err != nil {
@@ -121,7 +122,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`did name addresses allowed_ips state reason link carrier endpoint inbound seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped
-		rx_rate tx_rate epoch_age_ms prefer`) {
+		rx_rate tx_rate epoch_age_ms prefer trouble`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)
 		}

@@ -51,6 +51,21 @@ type Peer struct {
 	Prefer         string            `json:"prefer"`       // carrier that is preferred; "" for the best
 	Queued         uint64            `json:"queued"`       // packets that wait for a path
 	Dropped        map[string]uint64 `json:"dropped"`      // packets by reason; zeros left out
+	Trouble        Trouble           `json:"trouble"`
+}
+
+// Trouble is what the node knows to be wrong with a peer's session beyond its
+// state and reason.
+type Trouble struct {
+	Obstacles  []Obstacle `json:"obstacles"`  // what kept this host from trying endpoints when it last tried
+	Duplicates []string   `json:"duplicates"` // addresses of hosts that take turns with the peer's key; [] while there is one
+	Displaced  bool       `json:"displaced"`  // the peer loses this node's session again and again: another host may use this node's key
+}
+
+// An Obstacle is an endpoint of a peer that this host could not even try.
+type Obstacle struct {
+	Kind     string `json:"kind"` // "unresolvable", "no_route" or "own_address"
+	Endpoint string `json:"endpoint"`
 }
 
 // fill makes what is empty [] and {} in JSON, never null.
@@ -74,5 +89,15 @@ func (s *Status) fill() {
 		if s.Peers[i].Dropped == nil {
 			s.Peers[i].Dropped = map[string]uint64{}
 		}
+		s.Peers[i].Trouble.fill()
+	}
+}
+
+func (t *Trouble) fill() {
+	if t.Obstacles == nil {
+		t.Obstacles = []Obstacle{}
+	}
+	if t.Duplicates == nil {
+		t.Duplicates = []string{}
 	}
 }

@@ -54,7 +54,7 @@ func (w *world) checkStatus(a, b *node) {
 	peer := doc["peers"].([]any)[0].(map[string]any)
 	w.names("peer", peer, "did", "name", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
 		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped",
-		"rx_rate", "tx_rate", "epoch_age_ms", "prefer")
+		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble")
 	for field, want := range map[string]any{"did": b.did, "name": "bob", "state": "established", "reason": "", "link": "quic",
 		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
 		if peer[field] != want {

@@ -32,6 +32,8 @@ const (
 	Dropping   = "L2T-505" // packets are lost at this end
 	Waiting    = "L2T-506" // the peer has to come to us, and has not
 	Broken     = "L2T-507" // the session ended for another reason
+	Duplicate  = "L2T-514" // two hosts have one key
+	NoWay      = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
 
 	NoNode       = "L2T-601" // no node runs
 	Drift        = "L2T-602" // the config is not the one in use
@@ -43,7 +45,7 @@ const (
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, AddressOverlap, RouteOverlap, OtherVPN,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		NoNode, Drift, OtherVersion, Mute}
+		Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

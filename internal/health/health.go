@@ -20,6 +20,7 @@ func Of(s *control.Status) (all []control.Finding) {
 			f.About = Called(p)
 			all = append(all, f)
 		}
+		all = append(all, trouble(p)...)
 	}
 	return all
 }
@@ -39,6 +40,9 @@ func session(s *control.Status, p *control.Peer) (control.Finding, bool) {
 		return control.Finding{}, false
 	case "degraded", "suspended":
 		return outage(p), true
+	}
+	if p.Reason == "transport_error" && len(p.Trouble.Obstacles) > 0 {
+		return control.Finding{}, false // see trouble
 	}
 	if p.Reason == "" && p.Endpoint == "" && p.Handshakes == 0 {
 		return control.Finding{Code: Waiting, Level: control.LevelNote, What: "has no endpoint here and has not come to this node yet",

@@ -38,6 +38,12 @@ func TestFindingsOfASession(t *testing.T) {
 		{control.Peer{State: "failed", Reason: "protocol_violation"}, Broken, "warning"},
 		{control.Peer{State: "failed", Reason: "session_expired"}, Broken, "warning"},
 		{control.Peer{State: "failed", Reason: "key_rotation_timeout"}, Broken, "warning"},
+		{blocked("failed", "transport_error", "no_route", "192.0.2.10:4242"), NoWay, "error"},
+		{blocked("failed", "transport_error", "own_address", "172.17.0.1:4242"), NoWay, "error"},
+		{blocked("handshake_initiated", "transport_error", "unresolvable", "nas.example:4242"), Unresolvable, "error"},
+		{blocked("established", "", "no_route", "192.0.2.10:4242"), "", ""},
+		{control.Peer{State: "established", Trouble: control.Trouble{Duplicates: []string{"192.0.2.1:4242", "192.0.2.2:4242"}}}, Duplicate, "error"},
+		{control.Peer{State: "established", Trouble: control.Trouble{Displaced: true}}, Duplicate, "warning"},
 		{control.Peer{State: "established", TxPackets: 1000, Dropped: map[string]uint64{"device": 200}}, Dropping, "warning"},
 		{control.Peer{State: "established", TxPackets: 1_000_000, Dropped: map[string]uint64{"device": 200}}, "", ""},
 		{control.Peer{State: "established", Dropped: map[string]uint64{"replayed": 5000}}, "", ""},
@@ -55,6 +61,23 @@ func TestFindingsOfASession(t *testing.T) {
 		if Worst(got) != c.level || !slices.Contains(Codes(), got[0].Code) {
 			t.Errorf("%+v: worst %q", got, Worst(got))
 		}
+	}
+}
+
+func blocked(state, reason, kind, endpoint string) control.Peer {
+	return control.Peer{State: state, Reason: reason, Trouble: control.Trouble{Obstacles: []control.Obstacle{{Kind: kind, Endpoint: endpoint}}}}
+}
+
+// The host's own fault is named with what to do, and beside a peer's silence at
+// another endpoint it is a note.
+func TestFindingsOfObstacles(t *testing.T) {
+	p := blocked("failed", "timeout", "no_route", "[2001:db8::1]:4242")
+	p.Name = "nas"
+	got := of(p)
+	if len(got) != 2 || got[0].Code != Silent || got[1].Code != NoWay || got[1].Level != control.LevelNote || got[1].About != "nas" ||
+		got[1].What != "is unreachable: no route to 2001:db8::1 (IPv6)" ||
+		got[1].Do != "add a default route for IPv6 on this host, or an IPv4 endpoint of the peer" {
+		t.Errorf("%+v", got)
 	}
 }
 

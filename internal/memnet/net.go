@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -134,6 +135,7 @@ type Node struct {
 	at       netip.AddrPort        // guarded by net.mu
 	Off      map[wire.Carrier]bool // carriers that are switched off; set before use
 	Room     int                   // largest record that connections' paths take; 0: 1415
+	Hosts    Hosts                 // what the node's host knows of others; set before use
 	incoming chan *Conn
 	done     chan struct{}
 	once     sync.Once
@@ -148,6 +150,7 @@ type Node struct {
 var (
 	_ link.Network  = (*Node)(nil)
 	_ link.Narrower = (*Node)(nil)
+	_ link.Checker  = (*Node)(nil)
 )
 
 // Node puts a node at an address, in place of one that was there.
@@ -181,8 +184,29 @@ func (n *Node) receiver() link.Handler {
 	return n.handler
 }
 
-// Resolve implements link.Network for literals.
-func (n *Node) Resolve(_ context.Context, endpoint string) ([]netip.AddrPort, error) {
+// Hosts is what a node's host knows of others.
+type Hosts struct {
+	Names map[string]Name          // by "host:port"
+	Bad   map[netip.AddrPort]error // what Check says
+}
+
+// A Name is what a name leads to, after a while.
+type Name struct {
+	After time.Duration
+	At    []netip.AddrPort // empty: there is no such name
+}
+
+// Check implements link.Checker.
+func (n *Node) Check(remote netip.AddrPort) error { return n.Hosts.Bad[remote] }
+
+// Resolve implements link.Network for literals and for the names of Hosts.
+func (n *Node) Resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, error) {
+	if name, ok := n.Hosts.Names[endpoint]; ok {
+		if err := sleep(ctx, name.After); err != nil || len(name.At) == 0 {
+			return nil, &net.DNSError{Err: "no answer", Name: endpoint, IsTimeout: err != nil, UnwrapErr: err}
+		}
+		return name.At, nil
+	}
 	a, err := netip.ParseAddrPort(endpoint)
 	return []netip.AddrPort{a}, err
 }

@@ -79,6 +79,7 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Prefer:         s.Preferred,
 		Queued:         uint64(s.Queued),
 		Dropped:        s.Dropped,
+		Trouble:        trouble(s.Trouble),
 	}
 }
 
@@ -103,6 +104,17 @@ func texts(prefixes []netip.Prefix) (all []string) {
 		all = append(all, p.String())
 	}
 	return all
+}
+
+func trouble(t session.Trouble) (shown control.Trouble) {
+	for _, o := range t.Obstacles {
+		shown.Obstacles = append(shown.Obstacles, control.Obstacle{Kind: string(o.Kind), Endpoint: o.Endpoint})
+	}
+	for _, a := range t.Duplicates {
+		shown.Duplicates = append(shown.Duplicates, a.String())
+	}
+	shown.Displaced = t.Displaced
+	return shown
 }
 
 // addrPort is an address as text, nothing for none.

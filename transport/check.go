@@ -1,0 +1,65 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+)
+
+var _ link.Checker = (*Transport)(nil)
+
+// A checker asks the kernel for the route to a remote, with a socket that is
+// bound and marked as ours: connecting a UDP socket looks the route up and sends
+// nothing. No list of addresses or routes is read, however long it is.
+type checker struct{ dialler net.Dialer }
+
+func newChecker(c Config, local netip.AddrPort) checker {
+	d := net.Dialer{Control: func(_, _ string, rc syscall.RawConn) error {
+		return markLookup(rc, c.Mark)
+	}}
+	if !local.Addr().IsUnspecified() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(local.Addr(), 0))
+	}
+	return checker{d}
+}
+
+// Check implements link.Checker.
+func (t *Transport) Check(remote netip.AddrPort) error {
+	c, err := t.check.dialler.DialContext(context.Background(), "udp", remote.String())
+	if err != nil {
+		if noRoute(err) {
+			return fmt.Errorf("transport: %s: %w", remote.Addr(), link.ErrNoRoute)
+		}
+		return nil
+	}
+	source := addrPort(c.LocalAddr()).Addr()
+	_ = c.Close()
+	if source == remote.Addr().Unmap() && t.listensAt(remote) {
+		return fmt.Errorf("transport: %s: %w", remote, link.ErrOwnAddress)
+	}
+	return nil
+}
+
+// listensAt reports whether a packet to an address of this host would be ours.
+func (t *Transport) listensAt(a netip.AddrPort) bool {
+	own := t.LocalAddr()
+	return a.Port() == own.Port() && (own.Addr().IsUnspecified() || own.Addr() == a.Addr().Unmap())
+}
+
+// noRoute knows the errors of a route look-up that finds nothing: no route, one
+// that says unreachable, prohibit or blackhole, and no address or support of the
+// family at all.
+func noRoute(err error) bool {
+	for _, e := range [...]syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL,
+		syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
