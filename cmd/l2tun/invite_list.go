@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,39 +66,56 @@ func runInviteList(o *InviteListOptions) error {
 		e.SetIndent("", "  ")
 		return e.Encode(list)
 	}
-	for n, i := range list {
-		if n > 0 {
-			fmt.Fprintln(o.Out)
-		}
-		p := newPrinter(o.IO)
-		p.head("invitation", p.yellow, i.ID)
-		p.field("state", i.State)
-		p.field("for", i.Name)
-		p.field("address", i.Address)
-		p.field("expires", i.Expires.Local().Format("2006-01-02 15:04"))
-		p.field("joined by", i.Peer)
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(o.Out, "no invitations")
+		return err
 	}
-	return nil
+	return tabulate(o.Out, all, time.Now())
+}
+
+// tabulate prints one line for each invitation.
+func tabulate(w io.Writer, all []invite.Invitation, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tSTATE\tNAME\tADDRESS\tEXPIRES\tJOINED BY")
+	for _, i := range all {
+		fmt.Fprintln(t, strings.Join([]string{i.ID, i.State(now), cmp.Or(i.Name, "-"), cmp.Or(i.Address, "-"), expires(i.Expires, now), cmp.Or(i.Claimed, "-")}, "\t"))
+	}
+	return t.Flush()
+}
+
+// expires is "in 23h" or when it was.
+func expires(at, now time.Time) string {
+	if !now.Before(at) {
+		return at.Local().Format("2006-01-02 15:04 MST")
+	}
+	left := at.Sub(now)
+	switch {
+	case left >= 2*day:
+		return fmt.Sprintf("in %d days", left/day)
+	case left >= time.Hour:
+		return fmt.Sprintf("in %dh", left/time.Hour)
+	}
+	return fmt.Sprintf("in %dm", left/time.Minute)
 }
 
 // InviteRemoveOptions are the argument of l2tun invite remove.
 type InviteRemoveOptions struct {
 	IO
 	*target
-	ID string
+	Which string // id or name
 }
 
 func newInviteRemoveCmd(o *InviteRemoveOptions, runF func(*InviteRemoveOptions) error) *cobra.Command {
 	return &cobra.Command{
-		Use:     "remove ID",
+		Use:     "remove ID|NAME",
 		Aliases: []string{"rm"},
-		Short:   "Withdraw an invitation; who has joined by it stays a peer",
-		Args:    exactly(1, "one invitation's id"),
+		Short:   "Withdraw an invitation; a node that has joined stays a peer",
+		Args:    exactly(1, "one invitation, by id or name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
 				return err
 			}
-			o.ID = args[0]
+			o.Which = args[0]
 			return runF(o)
 		},
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -106,6 +126,9 @@ func newInviteRemoveCmd(o *InviteRemoveOptions, runF func(*InviteRemoveOptions) 
 			var ids []string
 			for _, i := range all {
 				ids = append(ids, i.ID)
+				if i.Name != "" {
+					ids = append(ids, i.Name)
+				}
 			}
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -113,13 +136,53 @@ func newInviteRemoveCmd(o *InviteRemoveOptions, runF func(*InviteRemoveOptions) 
 }
 
 func runInviteRemove(o *InviteRemoveOptions) error {
-	err := invite.NewStore(o.configPath()).Remove(o.ID)
-	if errors.Is(err, invite.ErrUnknown) {
-		return usagef("there is no invitation %q; l2tun invite list shows them", o.ID)
-	}
+	store := invite.NewStore(o.configPath())
+	all, err := store.List()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(o.Out, "withdrawn "+o.ID)
+	i, err := which(all, o.Which, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := store.Remove(i.ID); err != nil {
+		return err
+	}
+	what := "withdrawn " + i.ID
+	if i.Name != "" {
+		what += " (" + i.Name + ")"
+	}
+	_, err = fmt.Fprintln(o.Out, what)
 	return err
+}
+
+// which finds an invitation by its id, or by its name: the one that is still good,
+// or the only one.
+func which(all []invite.Invitation, idOrName string, now time.Time) (invite.Invitation, error) {
+	var named, good []invite.Invitation
+	for _, i := range all {
+		switch {
+		case i.ID == idOrName:
+			return i, nil
+		case i.Name == "" || i.Name != idOrName:
+			continue
+		}
+		named = append(named, i)
+		if s := i.State(now); s == "open" || s == "claimed" {
+			good = append(good, i)
+		}
+	}
+	switch {
+	case len(good) == 1:
+		return good[0], nil
+	case len(named) == 1:
+		return named[0], nil
+	case len(named) > 1:
+		var ids []string
+		for _, i := range named {
+			ids = append(ids, i.ID)
+		}
+		return invite.Invitation{}, usagef("there are %d invitations for %q: %s; say which by its id", len(named), idOrName, strings.Join(ids, ", "))
+	}
+	return invite.Invitation{}, usagef("there is no invitation %q; l2tun invite list shows them", idOrName)
 }

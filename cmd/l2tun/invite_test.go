@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
@@ -44,10 +45,13 @@ func TestInvitePrintsTheLinkAlone(t *testing.T) {
 	if len(list) != 1 || list[0]["id"] != l.ID || list[0]["state"] != "open" || list[0]["program"] != control.Program() {
 		t.Error(list)
 	}
-	if got := must(t, "invite", "list", "--config", path); !strings.Contains(got, "invitation: "+l.ID+"\n  state: open\n  for: bob\n  address: 10.9.0.2/24\n") {
+	if got := must(t, "invite", "list", "--config", path); got != "ID        STATE  NAME  ADDRESS      EXPIRES  JOINED BY\n"+l.ID+"  open   bob   10.9.0.2/24  in 23h   -\n" {
+		t.Errorf("%q", got)
+	}
+	if got := must(t, "invite", "remove", "--config", path, "bob"); got != "withdrawn "+l.ID+" (bob)\n" {
 		t.Error(got)
 	}
-	if got := must(t, "invite", "remove", "--config", path, l.ID); got != "withdrawn "+l.ID+"\n" {
+	if got := must(t, "invite", "list", "--config", path); got != "no invitations\n" {
 		t.Error(got)
 	}
 	refused(t, exitUsage, `there is no invitation "`+l.ID+`"; l2tun invite list shows them`, "invite", "remove", "--config", path, l.ID)
@@ -155,6 +159,26 @@ func TestLinkIsReadUntilItIsWhole(t *testing.T) {
 	o := &JoinOptions{IO: IO{In: strings.NewReader(""), Err: &bytes.Buffer{}}}
 	if _, err := o.link(nil); exitCode(err) != exitUsage {
 		t.Error(err)
+	}
+}
+
+func TestInvitationsAreFoundByName(t *testing.T) {
+	now := time.Now()
+	later, before := now.Add(49*time.Hour), now.Add(-time.Hour)
+	all := []invite.Invitation{{ID: "00000001", Name: "a", Expires: before}, {ID: "00000002", Name: "a", Expires: later},
+		{ID: "00000003", Name: "b", Expires: before}, {ID: "00000004", Name: "b", Expires: later, Joined: true}, {ID: "00000005", Expires: later}}
+	for name, want := range map[string]string{"a": "00000002", "00000001": "00000001", "00000005": "00000005", "c": "", "": "",
+		"b": ""} {
+		i, err := which(all, name, now)
+		if i.ID != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %v %v", name, i.ID, err)
+		}
+	}
+	if _, err := which(all, "b", now); err.Error() != `there are 2 invitations for "b": 00000003, 00000004; say which by its id` {
+		t.Error(err)
+	}
+	if got := expires(later, now); got != "in 2 days" {
+		t.Error(got)
 	}
 }
 

@@ -124,3 +124,12 @@ func TestDetachNoticesANodeThatDies(t *testing.T) {
 		t.Error(code, errs)
 	}
 }
+
+func TestUpWithoutAKeySaysHowToGetOne(t *testing.T) {
+	path := initConfig(t)
+	key := strings.TrimSuffix(path, ".toml") + ".key"
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, exitUsage, "the key file "+key+" is missing: restore it from a backup, or make a new identity (another DID) with l2tun id --new", "up", "--config", path)
+}

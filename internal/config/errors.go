@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -40,8 +41,14 @@ type KeyError struct {
 	Err  error
 }
 
-// Error is the sentence of package did, which names the path.
-func (e *KeyError) Error() string { return strings.TrimPrefix(e.Err.Error(), "did: ") }
+// Error is the sentence of package did, which names the path, or what to do where
+// there is no key.
+func (e *KeyError) Error() string {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return fmt.Sprintf("the key file %s is missing: restore it from a backup, or make a new identity (another DID) with l2tun id --new", e.Path)
+	}
+	return strings.TrimPrefix(e.Err.Error(), "did: ")
+}
 
 func (e *KeyError) Unwrap() error { return e.Err }
 

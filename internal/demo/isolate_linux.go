@@ -25,7 +25,7 @@ const (
 func Run(ctx context.Context, o Options) error {
 	outside, err := os.Readlink(mounts)
 	if err != nil {
-		return fmt.Errorf("cannot tell this process's namespaces: %w", err)
+		return fmt.Errorf("cannot read %s (%w): mount /proc (mount -t proc proc /proc)", mounts, reason(err))
 	}
 	var said bytes.Buffer
 	child := isolated(ctx, "demo", "--inside", outside, "--duration", o.Duration.String())
