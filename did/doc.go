@@ -3,7 +3,7 @@
 //
 // A DID is "did:morpheus:z" and the base58 of a BLAKE3 digest over a typed key
 // set: Ed25519 (signs), X25519 and ML-KEM-768 (authenticate and agree), and the
-// hash of an ML-DSA-65 key (committed now, for signed documents). Whoever holds
+// hash of an ML-DSA-65 key (committed by hash; signs prekeys). Whoever holds
 // the digest can check a key set from anywhere; changing a key changes the DID.
 //
 // DID and KeySet are plain values. An Identity never changes after it was made

@@ -23,6 +23,7 @@ const SeedSize = 32
 type Identity struct {
 	did     DID
 	public  *KeySet
+	mldsa   *[mldsa65.PublicKeySize]byte
 	secrets func() *secrets
 }
 
@@ -30,6 +31,7 @@ type secrets struct {
 	sign  ed25519.PrivateKey
 	agree *x25519.PrivateKey
 	kem   *mlkem768.PrivateKey
+	mldsa [mldsa65.SeedSize]byte // the key itself is derived for each signature: one a day
 	local [32]byte
 }
 
@@ -46,25 +48,21 @@ func NewIdentity(seed []byte) (*Identity, error) {
 		sign:  ed25519.NewKeyFromSeed(derive(wire.ContextEd25519, seed, ed25519.SeedSize)),
 		agree: agree,
 		kem:   kem,
+		mldsa: [mldsa65.SeedSize]byte(derive(wire.ContextMLDSA, seed, mldsa65.SeedSize)),
 		local: [32]byte(derive(wire.ContextLocal, seed, 32)),
 	}
 	k := &KeySet{S: [32]byte(s.sign.Public().(ed25519.PublicKey)), D: [32]byte(agree.Public())}
 	kemPublic.Pack(k.K[:])
-	k.Q = hashMLDSA(mldsaPublic(seed))
-	return &Identity{did: k.DID(), public: k, secrets: func() *secrets { return s }}, nil
+	signs, _ := mldsa65.NewKeyFromSeed(&s.mldsa)
+	mldsa := [mldsa65.PublicKeySize]byte(signs.Bytes())
+	k.Q = hashMLDSA(mldsa[:])
+	return &Identity{did: k.DID(), public: k, mldsa: &mldsa, secrets: func() *secrets { return s }}, nil
 }
 
 func derive(context string, seed []byte, size int) []byte {
 	out := make([]byte, size)
 	blake3.DeriveKey(out, context, seed)
 	return out
-}
-
-// mldsaPublic is the ML-DSA-65 public key of a seed, 1952 bytes. Its private
-// half is derived again when documents are signed.
-func mldsaPublic(seed []byte) []byte {
-	public, _ := mldsa65.NewKeyFromSeed((*[mldsa65.SeedSize]byte)(derive(wire.ContextMLDSA, seed, mldsa65.SeedSize)))
-	return public.Bytes()
 }
 
 // DID names the identity.
@@ -75,6 +73,21 @@ func (id Identity) KeySet() *KeySet { return id.public }
 
 // Sign returns the Ed25519 signature (64 bytes) over msg.
 func (id Identity) Sign(msg []byte) []byte { return ed25519.Sign(id.secrets().sign, msg) }
+
+// MLDSAKey is the ML-DSA-65 public key whose hash is in the key set, 1952 bytes.
+// The caller must not change it.
+func (id Identity) MLDSAKey() []byte { return id.mldsa[:] }
+
+// SignMLDSA returns the ML-DSA-65 signature (3309 bytes) over msg, with an empty
+// context, deterministic (FIPS 204 section 5.2). It derives the key each time.
+func (id Identity) SignMLDSA(msg []byte) []byte {
+	_, key := mldsa65.NewKeyFromSeed(&id.secrets().mldsa)
+	sig := make([]byte, mldsa65.SignatureSize)
+	if err := mldsa65.SignTo(key, msg, nil, false, sig); err != nil {
+		panic("did: internal error: " + err.Error()) // only a long context fails
+	}
+	return sig
+}
 
 // DH is X25519 with a public key of 32 bytes. It refuses keys of low order.
 func (id Identity) DH(public []byte) ([]byte, error) {

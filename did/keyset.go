@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
 	"lukechampine.com/blake3"
 
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -20,7 +21,7 @@ const KeySetSize = 1280
 //	bytes 0-31       S  Ed25519, signs the handshake
 //	bytes 32-63      D  X25519, static agreement
 //	bytes 64-1247    K  ML-KEM-768 encapsulation key
-//	bytes 1248-1279  Q  BLAKE3 of the typed ML-DSA-65 key, committed by hash only
+//	bytes 1248-1279  Q  BLAKE3 of the typed ML-DSA-65 key, which signs prekeys
 type KeySet struct {
 	S, D [32]byte
 	K    [mlkem768.PublicKeySize]byte
@@ -102,6 +103,17 @@ func (k *KeySet) Encapsulate(coins *[32]byte) (ct, ss []byte) {
 	ct, ss = make([]byte, mlkem768.CiphertextSize), make([]byte, mlkem768.SharedKeySize)
 	pk.EncapsulateTo(ct, ss, coins[:])
 	return ct, ss
+}
+
+// VerifyMLDSA checks an ML-DSA-65 signature (3309 bytes) over msg, by the key of
+// 1952 bytes that the key set commits to.
+func (k *KeySet) VerifyMLDSA(public, msg, sig []byte) bool {
+	if len(public) != mldsa65.PublicKeySize || hashMLDSA(public) != k.Q {
+		return false
+	}
+	var key mldsa65.PublicKey
+	key.Unpack((*[mldsa65.PublicKeySize]byte)(public))
+	return mldsa65.Verify(&key, msg, nil, sig)
 }
 
 // Verify checks an Ed25519 signature (64 bytes) of S over msg.

@@ -1,13 +1,14 @@
 package handshake
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/x25519"
 )
 
 // claimed brings a fresh pair to the point where the responder has to decide.
@@ -72,50 +73,122 @@ func TestWrongNodeIsFoundOut(t *testing.T) {
 func TestKeysOfAnotherAreRefused(t *testing.T) {
 	w := newWorld(t)
 	c := identity(t, "c")
-	message := func(k *did.KeySet, record []byte) []byte { return append(k.Append(nil), record...) }
-	own := w.prekeys[0].Record()
-	for name, msg := range map[string][]byte{
-		"another key set, its prekey":    message(c.KeySet(), prekey(t, c, "c").Record()),
-		"another key set, right prekey":  message(c.KeySet(), own),
-		"right key set, another prekey":  message(w.b.KeySet(), prekey(t, c, "b").Record()),
-		"prekey without a signature":     message(w.b.KeySet(), append(own[:wire.PrekeySize-64:wire.PrekeySize-64], make([]byte, 64)...)),
-		"date moved":                     message(w.b.KeySet(), flip(own, 12)),
-		"KEM half of the prekey changed": message(w.b.KeySet(), flip(own, 60)),
-	} {
+	own := w.prekeys[0]
+	changed := func(at int) *wire.KeysBody {
+		m := keysMessage(w.b.KeySet(), own, w.b)
+		m[at] ^= 1
+		return m
+	}
+	// What a quantum computer can make: everything but the ML-DSA signature.
+	forged := keysMessage(w.b.KeySet(), own, w.b)
+	forged.Prekey()[30] ^= 1
+	record := wire.Prekey(forged.Prekey())
+	copy(record.Signature(), w.b.Sign(prekeySigned(wire.LabelSigPrekey, w.b.DID(), &record)))
+	copy(forged.Prekey(), record[:])
+	foreign := keysMessage(w.b.KeySet(), own, w.b)
+	copy(foreign.Prekey(), record[:])
+	copy(foreign.MLDSAKey(), c.MLDSAKey())
+	copy(foreign.MLDSASig(), c.SignMLDSA(prekeySigned(wire.LabelSigPrekeyMLDSA, w.b.DID(), &record)))
+	classical := keysMessage(w.b.KeySet(), own, w.b)
+	clear(classical.Prekey()[wire.PrekeySize-64:])
+	of := prekey(t, c, "c")
+	kinds := map[string]*wire.KeysBody{
+		"another key set, its prekey":               keysMessage(c.KeySet(), of, c),
+		"another key set, right prekey":             keysMessage(c.KeySet(), own, w.b),
+		"right key set, another prekey":             keysMessage(w.b.KeySet(), prekey(t, c, "b"), c),
+		"no Ed25519 signature":                      classical,
+		"date moved":                                changed(1280 + 12),
+		"KEM half of the prekey changed":            changed(1280 + 60),
+		"another ML-DSA key":                        changed(1280 + 1300),
+		"ML-DSA signature changed":                  changed(wire.KeysBodySize - 1),
+		"Ed25519 broken: a prekey of the thief's":   forged,
+		"Ed25519 broken, ML-DSA key of the thief's": foreign,
+	}
+	for name, msg := range kinds {
 		i := w.initiator(nil)
 		if _, err := i.Start(nil); err != nil {
 			t.Fatal(err)
 		}
 		m := new(wire.Keys) // by somebody who knows the DID
-		if err := (Config{Identity: w.b}).answerKeys(m, i.asked, msg); err != nil {
+		if err := (Config{Identity: w.b}).answerKeys(m, i.asked, msg[:]); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := i.Read(nil, m[:]); !errors.Is(err, ErrAuthentication) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	faults.Report(t, "H12", true, "6 kinds of foreign key sets and prekeys: refused")
+	faults.Report(t, "H12", true, "%d kinds of foreign key sets and prekeys: refused", len(kinds))
+	faults.Report(t, "S13", true, "a prekey under a right Ed25519 signature and without one of ML-DSA-65, or with one by another key: refused")
 }
 
-// No clock can make a handshake fail.
-func TestDatesOfAPrekeyDoNotMatter(t *testing.T) {
+// SPEC 5.1: dates are looked at by a clock that is known to be right, and only so.
+func TestDatesOfAPrekey(t *testing.T) {
 	w := newWorld(t)
-	for _, from := range []time.Time{time.Unix(0, 0), time.Unix(1<<40, 0)} {
-		p, err := NewPrekey(w.b, from, from.Add(time.Second), nil)
+	now := time.Unix(1_800_000_000, 0)
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		name     string
+		from, to time.Time
+		now      time.Time
+		want     error
+	}{
+		{"in its day", now.Add(-time.Hour), now.Add(day - time.Hour), now, nil},
+		{"a day late, a second less", now.Add(-2*day + time.Second), now.Add(-day + time.Second), now, nil},
+		{"a day late, a second more", now.Add(-2*day - time.Second), now.Add(-day - time.Second), now, ErrOldPrekey},
+		{"stolen a month ago", now.Add(-31 * day), now.Add(-30 * day), now, ErrOldPrekey},
+		{"from the future", now.Add(30 * day), now.Add(31 * day), now, nil},
+		{"without dates", time.Time{}, time.Time{}, now, nil},
+		{"old, by a clock that may be wrong", now.Add(-31 * day), now.Add(-30 * day), time.Time{}, nil},
+		{"of 1970", time.Unix(1, 0), time.Unix(2, 0), time.Time{}, nil},
+	} {
+		p, err := NewPrekey(w.b, c.from, c.to, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.prekeys = store{p}
-		sc := w.run()
-		got := sc.atI.PeerKeys.Prekey
-		if !got.NotBefore().Equal(from) || !got.NotAfter().Equal(from.Add(time.Second)) || got.ID() != p.ID() {
-			t.Errorf("record says %v to %v", got.NotBefore(), got.NotAfter())
+		known, err := parseKeys(w.b.DID(), keysMessage(w.b.KeySet(), p, w.b), c.now)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if known != nil && known.Prekey.ID() != p.ID() {
+			t.Errorf("%s: another prekey", c.name)
 		}
 	}
 	if _, err := NewPrekey(w.b, prekeyTo, prekeyFrom, nil); err == nil {
 		t.Error("a prekey that ends before it begins is made")
 	}
-	faults.Report(t, "C1", true, "prekeys dated 1970 and far beyond: the handshake completes")
+	faults.Report(t, "C1", true, "prekeys dated 1970 and far beyond, and none at all, by clocks that may be wrong: the handshake completes")
+	faults.Report(t, "S14", true, "a prekey whose time ended a day and a second ago: refused, by synchronised clocks only")
+}
+
+// A cached prekey whose time is over is asked for anew.
+func TestAnOverdueCachedPrekeyIsFetched(t *testing.T) {
+	w := newWorld(t)
+	conf := Config{Identity: w.a, Binding: w.binding, Now: prekeyTo.Add(PrekeySlack + time.Second)}
+	i, err := NewInitiator(conf, w.b.DID(), w.known(), w.pa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := i.Start(nil); err != nil || len(out) != wire.KeysReqSize {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+}
+
+// SPEC 5.1: the private half is cleared, not only dropped.
+func TestErasedPrekeyIsCleared(t *testing.T) {
+	w := newWorld(t)
+	p := w.prekeys[0]
+	p.Erase()
+	if p.kem != [len(p.kem)]byte{} || p.secrets() != nil {
+		t.Error("the ML-KEM seed is still there")
+	}
+	if other := prekey(t, w.b, "other").x.Public(); func() bool {
+		mine, err := p.x.Shared(other)
+		zero, err2 := x25519.New(new([x25519.Size]byte)).Shared(other)
+		return err != nil || err2 != nil || !bytes.Equal(mine, zero)
+	}() {
+		t.Error("the X25519 scalar is still there")
+	}
+	faults.Report(t, "S14", true, "an erased prekey: scalar and seed are zero")
 }
 
 func TestWrongSignatureUnderRightKeysIsAuthenticationFailed(t *testing.T) {
@@ -155,7 +228,8 @@ func TestStolenInitiatorCannotPlayTheResponder(t *testing.T) {
 	}
 	// The thief answers for b with a's identity and b's public prekey record.
 	thief := NewResponder(Config{Identity: w.a, Binding: w.binding}, w.prekeys)
-	thief.prekeys.(store)[0].secrets.Store(prekey(t, w.a, "thief").secrets.Load())
+	of, p := prekey(t, w.a, "thief"), w.prekeys[0]
+	p.x, p.kem = of.x, of.kem
 	if _, claim, err := thief.Read(nil, m1); !errors.Is(err, ErrDecrypt) || claim != nil {
 		t.Errorf("%v", err)
 	}
@@ -165,7 +239,7 @@ func TestStolenInitiatorCannotPlayTheResponder(t *testing.T) {
 // sp, which is why nothing rests on it, but not an M3.
 func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
 	w := newWorld(t)
-	thief, err := NewInitiator(Config{identity(t, "mallory"), w.binding, nil}, w.b.DID(), w.known(), w.pa)
+	thief, err := NewInitiator(Config{Identity: identity(t, "mallory"), Binding: w.binding}, w.b.DID(), w.known(), w.pa)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +254,7 @@ func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
 	thief.s.seal(m.SealedKeys()[:0], wire.LabelM1Keys, w.a.KeySet().Append(nil))
 	mixDID(&thief.s, w.a.DID())
 	aD, px := w.a.KeySet().D[:], w.prekeys[0].record.Px()
-	sp, err := dh(w.prekeys[0].secrets.Load().x, aD)
+	sp, err := dh(w.prekeys[0].secrets().x, aD)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +310,7 @@ func TestRefusedIsForTheInitiatorOnly(t *testing.T) {
 	}
 	// Another handshake of the same two nodes cannot read it, and another node
 	// cannot say it.
-	other, err := NewInitiator(Config{w.a, w.binding, stream("other")}, w.b.DID(), w.known(), w.pa)
+	other, err := NewInitiator(Config{Identity: w.a, Binding: w.binding, Rand: stream("other")}, w.b.DID(), w.known(), w.pa)
 	if err != nil {
 		t.Fatal(err)
 	}

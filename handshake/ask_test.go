@@ -17,13 +17,13 @@ func TestAKeyRequestShowsNobody(t *testing.T) {
 	seen := append(bytes.Clone(sc.keysReq), sc.keys...)
 	for name, of := range map[string]*did.Identity{"initiator": w.a, "responder": w.b} {
 		set, digest := of.KeySet(), of.DID().Digest()
-		for what, secret := range map[string][]byte{"digest": digest[:], "S": set.S[:], "D": set.D[:], "K": set.K[:32], "Q": set.Q[:]} {
+		for what, secret := range map[string][]byte{"digest": digest[:], "S": set.S[:], "D": set.D[:], "K": set.K[:32], "Q": of.MLDSAKey()[:32], "hash of Q": set.Q[:]} {
 			if bytes.Contains(seen, secret[:16]) {
 				t.Errorf("%s of the %s is in the clear", what, name)
 			}
 		}
 	}
-	if id := w.prekeys[0].Record()[:16]; bytes.Contains(seen, id) {
+	if id := w.prekeys[0].record[:16]; bytes.Contains(seen, id) {
 		t.Error("the prekey is in the clear")
 	}
 }

@@ -138,7 +138,7 @@ func TestFailuresOfTheRandomSourceAreReturned(t *testing.T) {
 	w := newWorld(t)
 	const m1Draws, m2Draws, prekeyDraws = 8 + 32 + 64 + 32 + 32, 8 + 32 + 32 + 32, 4 + 32 + 64
 	for n := range m1Draws + 1 {
-		i, err := NewInitiator(Config{w.a, w.binding, failing("initiator", n)}, w.b.DID(), w.known(), w.pa)
+		i, err := NewInitiator(Config{Identity: w.a, Binding: w.binding, Rand: failing("initiator", n)}, w.b.DID(), w.known(), w.pa)
 		if err != nil {
 			t.Fatal(err)
 		}

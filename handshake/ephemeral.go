@@ -3,6 +3,7 @@ package handshake
 import (
 	"crypto/rand"
 	"io"
+	"time"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
@@ -15,6 +16,10 @@ type Config struct {
 	Identity *did.Identity
 	Binding  Binding
 	Rand     io.Reader
+
+	// Now is the time, if this node's clock is known to be right; else zero, and
+	// no dates of prekeys are looked at.
+	Now time.Time
 }
 
 func (c Config) random(b []byte) error {

@@ -12,6 +12,9 @@ var (
 	// ErrAuthentication: a proof of identity is wrong, although whoever made it
 	// took part in the key agreement, or key set and prekey are not the peer's.
 	ErrAuthentication = errors.New("handshake: authentication failed")
+	// ErrOldPrekey: the prekey that the peer shows has been overdue for a day, by
+	// clocks that are known to be right. Only who stole it has a use for it.
+	ErrOldPrekey = errors.New("handshake: the peer's prekey is out of date")
 	// ErrDecrypt: a message does not open. It was changed, meant for another
 	// connection or made with other keys; anybody can cause it.
 	ErrDecrypt = errors.New("handshake: message does not open")

@@ -12,7 +12,7 @@ import (
 func startFull(b Binding, responder did.DID) schedule {
 	s := newSchedule(wire.NameFull)
 	digest := responder.Digest()
-	prologue := append([]byte{wire.HandshakeVersion}, le16(wire.SuiteMLKEM768)...)
+	prologue := append([]byte{wire.HandshakeVersion}, le16(wire.Suite)...)
 	prologue = b.append(append(prologue, byte(wire.ModeFull)))
 	s.mixHash(append(prologue, digest[:]...))
 	return s

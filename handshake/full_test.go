@@ -14,7 +14,7 @@ func TestFullHandshakeFromFirstContact(t *testing.T) {
 		msg  []byte
 		size int
 	}{
-		"KEYS_REQ": {sc.keysReq, 80}, "KEYS": {sc.keys, 2644},
+		"KEYS_REQ": {sc.keysReq, 80}, "KEYS": {sc.keys, 7905},
 		"M1": {sc.m1, 4752}, "M2": {sc.m2, 2336}, "M3": {sc.m3, 112},
 	} {
 		if n, err := wire.MessageSize(c.msg[:wire.HandshakeHeaderSize]); len(c.msg) != c.size || n != c.size || err != nil {

@@ -81,7 +81,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) initiator(known *PeerKeys) *Initiator {
 	w.t.Helper()
-	i, err := NewInitiator(Config{w.a, w.binding, stream("initiator")}, w.b.DID(), known, w.pa)
+	i, err := NewInitiator(Config{Identity: w.a, Binding: w.binding, Rand: stream("initiator")}, w.b.DID(), known, w.pa)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -89,17 +89,23 @@ func (w *world) initiator(known *PeerKeys) *Initiator {
 }
 
 func (w *world) responder() *Responder {
-	return NewResponder(Config{w.b, w.binding, stream("responder")}, w.prekeys)
+	return NewResponder(Config{Identity: w.b, Binding: w.binding, Rand: stream("responder")}, w.prekeys)
 }
 
 // known is what a has cached about b.
 func (w *world) known() *PeerKeys {
 	w.t.Helper()
-	r, err := parsePrekey(w.b.KeySet(), w.prekeys[0].Record())
+	known, err := parseKeys(w.b.DID(), keysMessage(w.b.KeySet(), w.prekeys[0], w.b), time.Time{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &PeerKeys{w.b.KeySet(), r}
+	return known
+}
+
+// keysMessage is what KEYS seals, with the key set of one, a prekey, and the ML-DSA key of who
+// signed it.
+func keysMessage(k *did.KeySet, p *Prekey, signer *did.Identity) *wire.KeysBody {
+	return (*wire.KeysBody)(p.appendTo(k.Append(nil), signer))
 }
 
 // script is all messages of one handshake and both results.

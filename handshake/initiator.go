@@ -48,7 +48,7 @@ func NewInitiator(c Config, peer did.DID, known *PeerKeys, p wire.Params) (*Init
 	if peer == c.Identity.DID() {
 		return nil, ErrSelf
 	}
-	complete, err := known.usable(peer)
+	complete, err := known.usable(peer, c.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (i *Initiator) readKeys(m *wire.Keys) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := parseKeys(i.peer, body)
+	known, err := parseKeys(i.peer, body, i.conf.Now)
 	if err != nil {
 		return nil, err
 	}

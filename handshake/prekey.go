@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
@@ -18,42 +18,54 @@ import (
 // by its identity. Erasing it gives forward secrecy to the identities of the
 // initiators that used it. It is safe for concurrent use.
 type Prekey struct {
-	id      uint32
-	record  wire.Prekey
-	secrets atomic.Pointer[prekeySecrets] // nil once erased
+	id     uint32
+	record wire.Prekey
+	mldsa  []byte // ML-DSA-65 signature
+
+	mu     sync.Mutex // guards what follows
+	x      *x25519.PrivateKey
+	kem    [mlkem768.KeySeedSize]byte // expanded for each use: a seed can be cleared
+	erased bool
 }
 
-type prekeySecrets struct {
-	x   *x25519.PrivateKey
-	kem *mlkem768.PrivateKey
-}
-
-// NewPrekey draws a prekey with a random id that is not zero and signs it. The
-// dates, in seconds, tell initiators when to ask for a newer one; no handshake
-// fails because of them. A nil rand is crypto/rand.Reader.
+// NewPrekey draws a prekey with a random id that is not zero and signs it twice.
+// Initiators refuse it PrekeySlack after notAfter, by clocks that are known to be
+// right; two zero times make a prekey without dates. A nil rand is
+// crypto/rand.Reader.
 func NewPrekey(id *did.Identity, notBefore, notAfter time.Time, rand io.Reader) (*Prekey, error) {
-	if !notBefore.Before(notAfter) {
+	dated := !notBefore.IsZero() || !notAfter.IsZero()
+	if dated && !notBefore.Before(notAfter) {
 		return nil, errPrekeySpan
 	}
 	c := Config{Identity: id, Rand: rand}
 	p := new(Prekey)
-	if err := p.drawID(c); err != nil {
+	if err := p.draw(c); err != nil {
 		return nil, err
 	}
-	x, err := c.newX25519()
-	if err != nil {
-		return nil, err
+	if dated {
+		binary.LittleEndian.PutUint64(p.record.NotBefore(), uint64(notBefore.Unix()))
+		binary.LittleEndian.PutUint64(p.record.NotAfter(), uint64(notAfter.Unix()))
 	}
-	kem, err := c.newMLKEM(p.record.Pk())
-	if err != nil {
-		return nil, err
-	}
-	copy(p.record.Px(), x.Public())
-	binary.LittleEndian.PutUint64(p.record.NotBefore(), uint64(notBefore.Unix()))
-	binary.LittleEndian.PutUint64(p.record.NotAfter(), uint64(notAfter.Unix()))
-	copy(p.record.Signature(), id.Sign(prekeySigned(id.DID(), &p.record)))
-	p.secrets.Store(&prekeySecrets{x, kem})
+	copy(p.record.Signature(), id.Sign(prekeySigned(wire.LabelSigPrekey, id.DID(), &p.record)))
+	p.mldsa = id.SignMLDSA(prekeySigned(wire.LabelSigPrekeyMLDSA, id.DID(), &p.record))
 	return p, nil
+}
+
+// draw makes id and keys.
+func (p *Prekey) draw(c Config) (err error) {
+	if err = p.drawID(c); err != nil {
+		return err
+	}
+	if p.x, err = c.newX25519(); err != nil {
+		return err
+	}
+	if err = c.random(p.kem[:]); err != nil {
+		return err
+	}
+	public, _ := mlkem768.NewKeyFromSeed(p.kem[:])
+	public.Pack(p.record.Pk())
+	copy(p.record.Px(), p.x.Public())
+	return nil
 }
 
 func (p *Prekey) drawID(c Config) error {
@@ -66,40 +78,69 @@ func (p *Prekey) drawID(c Config) error {
 	return nil
 }
 
-// prekeySigned is what the signature covers: whose prekey it is and all of it.
-func prekeySigned(owner did.DID, r *wire.Prekey) []byte {
+// prekeySigned is what a signature covers: whose prekey it is and all of it.
+func prekeySigned(label string, owner did.DID, r *wire.Prekey) []byte {
 	digest := owner.Digest()
-	return append(append([]byte(wire.LabelSigPrekey), digest[:]...), r.Signed()...)
+	return append(append([]byte(label), digest[:]...), r.Signed()...)
 }
 
 // ID is the number under which an M1 names the prekey, never 0.
 func (p *Prekey) ID() uint32 { return p.id }
 
-// Record is a copy of the signed public half, wire.PrekeySize bytes.
-func (p *Prekey) Record() []byte { return append([]byte(nil), p.record[:]...) }
+// appendTo appends what KEYS says of the prekey: the record, the node's ML-DSA-65
+// key and its signature.
+func (p *Prekey) appendTo(b []byte, id *did.Identity) []byte {
+	b = append(b, p.record[:]...)
+	return append(append(b, id.MLDSAKey()...), p.mldsa...)
+}
 
-// Erase drops the private half. Handshakes that name the prekey from now on are
+// Erase clears the private half. Handshakes that name the prekey from now on are
 // told that it is unknown; those past their M1 are not disturbed.
-func (p *Prekey) Erase() { p.secrets.Store(nil) }
+func (p *Prekey) Erase() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.x.Erase()
+	clear(p.kem[:])
+	p.erased = true
+}
+
+// prekeySecrets are a copy for one M1, so that Erase waits for nobody.
+type prekeySecrets struct {
+	x   *x25519.PrivateKey
+	kem *mlkem768.PrivateKey
+}
+
+// secrets is nil once the prekey has been erased.
+func (p *Prekey) secrets() *prekeySecrets {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.erased {
+		return nil
+	}
+	x := *p.x
+	_, kem := mlkem768.NewKeyFromSeed(p.kem[:])
+	return &prekeySecrets{&x, kem}
+}
 
 // Format prints the id for every verb.
 func (p *Prekey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "prekey %08x", p.id) }
 
-// A PrekeyRecord is a peer's prekey whose signature has been verified.
+// A PrekeyRecord is a peer's prekey whose two signatures have been verified.
 type PrekeyRecord struct {
 	owner did.DID
 	raw   wire.Prekey
 }
 
-// parsePrekey verifies the record of a node whose key set has been checked
-// against its DID. The dates are not looked at.
-func parsePrekey(k *did.KeySet, raw []byte) (*PrekeyRecord, error) {
-	if len(raw) != wire.PrekeySize {
-		return nil, ErrMalformed
-	}
-	r := &PrekeyRecord{owner: k.DID(), raw: wire.Prekey(raw)}
-	if !k.Verify(prekeySigned(r.owner, &r.raw), r.raw.Signature()) {
+// parsePrekey verifies what KEYS seals of the prekey of a node whose key set has been
+// checked against its DID: both signatures, then the dates, unless now is zero.
+func parsePrekey(k *did.KeySet, m *wire.KeysBody, now time.Time) (*PrekeyRecord, error) {
+	r := &PrekeyRecord{owner: k.DID(), raw: wire.Prekey(m.Prekey())}
+	if !k.Verify(prekeySigned(wire.LabelSigPrekey, r.owner, &r.raw), r.raw.Signature()) ||
+		!k.VerifyMLDSA(m.MLDSAKey(), prekeySigned(wire.LabelSigPrekeyMLDSA, r.owner, &r.raw), m.MLDSASig()) {
 		return nil, ErrAuthentication
+	}
+	if r.overdue(now) {
+		return nil, ErrOldPrekey
 	}
 	if r.ID() == 0 {
 		return nil, ErrMalformed
@@ -110,13 +151,20 @@ func parsePrekey(k *did.KeySet, raw []byte) (*PrekeyRecord, error) {
 // ID is the number that M1 will carry.
 func (r *PrekeyRecord) ID() uint32 { return binary.LittleEndian.Uint32(r.raw.ID()) }
 
-// NotBefore is when the peer made it, by the peer's clock.
-func (r *PrekeyRecord) NotBefore() time.Time { return unixTime(r.raw.NotBefore()) }
+// PrekeySlack is how far the clocks of two nodes may differ.
+const PrekeySlack = 24 * time.Hour
 
-// NotAfter is when the peer will have replaced it, by the peer's clock.
-func (r *PrekeyRecord) NotAfter() time.Time { return unixTime(r.raw.NotAfter()) }
-
-func unixTime(b []byte) time.Time { return time.Unix(int64(binary.LittleEndian.Uint64(b)), 0) }
+// overdue reports whether the peer must have erased the private half, had it kept
+// to its dates. A record without dates is never overdue, nor is anything at the
+// zero time: no clock that may be wrong fails a handshake (SPEC 5.1, ADR-024).
+func (r *PrekeyRecord) overdue(now time.Time) bool {
+	notAfter := binary.LittleEndian.Uint64(r.raw.NotAfter())
+	if now.IsZero() || notAfter == 0 {
+		return false
+	}
+	limit := now.Add(-PrekeySlack).Unix()
+	return limit > 0 && notAfter < uint64(limit)
+}
 
 // PeerKeys is what an initiator may keep between handshakes to save the
 // KEYS_REQ. A nil Prekey means that it has to be fetched. It is read only.
@@ -126,25 +174,26 @@ type PeerKeys struct {
 }
 
 // parseKeys checks what KEYS seals against the DID that was asked for.
-func parseKeys(peer did.DID, m *wire.KeysBody) (*PeerKeys, error) {
+func parseKeys(peer did.DID, m *wire.KeysBody, now time.Time) (*PeerKeys, error) {
 	k, err := did.ParseKeySet(m.KeySet())
 	if err != nil || k.DID() != peer {
 		return nil, ErrAuthentication
 	}
-	r, err := parsePrekey(k, m.Prekey())
+	r, err := parsePrekey(k, m, now)
 	if err != nil {
 		return nil, err
 	}
 	return &PeerKeys{k, r}, nil
 }
 
-// usable reports whether the keys are complete; it refuses another node's.
-func (p *PeerKeys) usable(peer did.DID) (bool, error) {
+// usable reports whether the keys are complete and not overdue; it refuses
+// another node's.
+func (p *PeerKeys) usable(peer did.DID, now time.Time) (bool, error) {
 	if p == nil || p.KeySet == nil || p.Prekey == nil {
 		return false, nil
 	}
 	if p.Prekey.owner != peer || p.KeySet.DID() != peer {
 		return false, errWrongKnown
 	}
-	return true, nil
+	return !p.Prekey.overdue(now), nil
 }

@@ -79,7 +79,7 @@ func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
 
 func (r *Responder) keys(q *wire.KeysReq) ([]byte, error) {
 	body := r.conf.Identity.KeySet().Append(make([]byte, 0, wire.KeysBodySize))
-	body = append(body, r.prekeys.Current().Record()...)
+	body = r.prekeys.Current().appendTo(body, r.conf.Identity)
 	m := new(wire.Keys)
 	if err := r.conf.answerKeys(m, q, body); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (r *Responder) readM1(prekeyID uint32, m *wire.M1) ([]byte, *Claim, error) 
 	var secrets *prekeySecrets
 	p := r.prekeys.ByID(prekeyID)
 	if p != nil {
-		secrets = p.secrets.Load()
+		secrets = p.secrets()
 	}
 	switch {
 	case secrets == nil && r.misplaced:
@@ -100,6 +100,7 @@ func (r *Responder) readM1(prekeyID uint32, m *wire.M1) ([]byte, *Claim, error) 
 		r.misplaced = true
 		return bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Ref{}), nil, nil
 	}
+	defer secrets.x.Erase()
 	if err := r.openM1(m, &p.record, secrets); err != nil {
 		return nil, nil, err
 	}

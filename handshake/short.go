@@ -89,7 +89,7 @@ type shortState struct {
 func (st *shortState) start(initiator, responder did.DID, secret Key) {
 	st.s = newSchedule(wire.NameShort)
 	i, r := initiator.Digest(), responder.Digest()
-	prologue := append([]byte{wire.HandshakeVersion}, le16(wire.SuiteMLKEM768)...)
+	prologue := append([]byte{wire.HandshakeVersion}, le16(wire.Suite)...)
 	prologue = append(append(prologue, byte(st.what.Mode)), i[:]...)
 	st.s.mixHash(append(prologue, r[:]...))
 	st.s.mixKey(wire.MixPSK, secret[:], i[:], r[:])

@@ -38,7 +38,7 @@ func shortWorlds(t testing.TB) map[string]shortWorld {
 
 func (w shortWorld) initiator() *ShortInitiator {
 	w.t.Helper()
-	i, err := NewShortInitiator(Config{w.a, w.binding, stream("initiator")}, w.b.KeySet(), w.what, w.secret, w.pa)
+	i, err := NewShortInitiator(Config{Identity: w.a, Binding: w.binding, Rand: stream("initiator")}, w.b.KeySet(), w.what, w.secret, w.pa)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func (w shortWorld) lookup(what Short) (*did.KeySet, Key, bool) {
 }
 
 func (w shortWorld) responder() *ShortResponder {
-	return NewShortResponder(Config{w.b, w.binding, stream("responder")}, w.lookup)
+	return NewShortResponder(Config{Identity: w.b, Binding: w.binding, Rand: stream("responder")}, w.lookup)
 }
 
 // accepted is a pair after M2r.
@@ -219,7 +219,7 @@ func TestStolenSecretAloneImpersonatesNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		thief.world.b = identity(t, "mallory")
-		r := NewShortResponder(Config{thief.world.b, w.binding, nil}, w.lookup)
+		r := NewShortResponder(Config{Identity: thief.world.b, Binding: w.binding}, w.lookup)
 		if _, claim, err := r.Read(nil, m1r); !errors.Is(err, ErrDecrypt) || claim != nil {
 			t.Errorf("%s, thief as responder: %v", name, err)
 		}
@@ -276,11 +276,11 @@ func TestReflectionFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Even if a looked the secret up under that name and took b for its maker.
-		self := NewShortResponder(Config{w.a, w.binding, nil}, func(Short) (*did.KeySet, Key, bool) { return w.b.KeySet(), w.secret, true })
+		self := NewShortResponder(Config{Identity: w.a, Binding: w.binding}, func(Short) (*did.KeySet, Key, bool) { return w.b.KeySet(), w.secret, true })
 		if _, claim, err := self.Read(nil, m1r); !errors.Is(err, ErrDecrypt) || claim != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		own := NewShortResponder(Config{w.b, w.binding, nil}, func(Short) (*did.KeySet, Key, bool) { return w.b.KeySet(), w.secret, true })
+		own := NewShortResponder(Config{Identity: w.b, Binding: w.binding}, func(Short) (*did.KeySet, Key, bool) { return w.b.KeySet(), w.secret, true })
 		if _, _, err := own.Read(nil, m1r); !errors.Is(err, ErrSelf) {
 			t.Errorf("%s, a lookup that gives the node itself: %v", name, err)
 		}

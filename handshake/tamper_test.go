@@ -131,7 +131,7 @@ func TestEveryByteCounts(t *testing.T) {
 }
 
 // longest is 1.2 times the longest message.
-const longest = wire.M1Size * 6 / 5
+const longest = wire.KeysSize * 6 / 5
 
 // everyOtherLength gives a reader each length but the right one: malformed, nothing
 // comes out, and that machine is erased. The right message to one that was in the
@@ -203,7 +203,7 @@ func FuzzReaders(f *testing.F) {
 		if err != nil && useful {
 			t.Fatalf("%s: a message without a good header was taken", r.name)
 		}
-		if err != nil && size != 0 || size > wire.M1Size {
+		if err != nil && size != 0 || size > wire.KeysSize {
 			t.Fatalf("MessageSize = %d, %v", size, err)
 		}
 		for _, good := range all {

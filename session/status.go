@@ -10,7 +10,7 @@ import (
 )
 
 // Suite names the algorithms of the handshake, as status shows them.
-const Suite = "X25519+ML-KEM-768 Ed25519"
+const Suite = "X25519+ML-KEM-768 Ed25519+ML-DSA-65"
 
 // A snapshot is what the loop publishes after each turn.
 type snapshot struct {

@@ -10,15 +10,16 @@ import (
 	"crypto/sha256"
 	"io"
 
+	"filippo.io/mldsa"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-const nameFull = "L2TUN-PQXDH-IK/1 full suite=0002 X25519 ML-KEM-768 Ed25519 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+const nameFull = "L2TUN-PQXDH-IK/1 full suite=0004 X25519 ML-KEM-768 Ed25519 ML-DSA-65 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
 
 // prologueFull begins the transcript: version, suite, mode, binding, didR.
 func prologueFull(binding, digestR []byte) *schedule {
 	s := begin(nameFull)
-	s.mixHash("prologue", []byte{1}, le16(2), []byte{0}, binding, digestR)
+	s.mixHash("prologue", []byte{1}, le16(4), []byte{0}, binding, digestR)
 	return s
 }
 
@@ -66,8 +67,12 @@ func (i *fullInitiator) readKeys(msg, digest []byte) error {
 	if err != nil {
 		return errOpen
 	}
-	set, record := keySet(body[:1280]), prekeyRecord(body[1280:])
-	if !bytes.Equal(set.digest(), digest) || !ed25519.Verify(set.s(), signedPrekey(set, record.body()), record.sig()) {
+	set, record, q, sigQ := keySet(body[:1280]), prekeyRecord(body[1280:2580]), body[2580:4532], body[4532:]
+	if !bytes.Equal(set.digest(), digest) || !bytes.Equal(set.qh(), hashQ(q)) || !ed25519.Verify(set.s(), signedPrekey(set, record.body()), record.sig()) {
+		return errProof
+	}
+	key, err := mldsa.NewPublicKey(mldsa.MLDSA65(), q)
+	if err != nil || mldsa.Verify(key, signedPrekeyQ(set, record.body()), sigQ, nil) != nil {
 		return errProof
 	}
 	i.peer, i.prekey = set, record
@@ -194,7 +199,8 @@ func (r *fullResponder) readKeysReq(msg []byte) ([]byte, error) {
 		under = digest
 	}
 	head := join(header(typeKeys, sizeKeys, full(0)), nonce)
-	return keysAEAD(under, msg, nonce).Seal(head, make([]byte, 12), join(r.me.set, r.prekey.record), join(msg, head)), nil
+	body := join(r.me.set, r.prekey.record, r.me.q.PublicKey().Bytes(), r.prekey.sigQ)
+	return keysAEAD(under, msg, nonce).Seal(head, make([]byte, 12), body, join(msg, head)), nil
 }
 
 // readM1 answers UNKNOWN_PREKEY, or learns who the initiator says it is.

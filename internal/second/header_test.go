@@ -7,7 +7,7 @@ import (
 // Types of messages, and their sizes (SPEC 5.1 "Messages").
 const (
 	typeKeysReq, sizeKeysReq             = 1, 80
-	typeKeys, sizeKeys                   = 2, 2644
+	typeKeys, sizeKeys                   = 2, 7905
 	typeUnknownPrekey, sizeUnknownPrekey = 4, 16
 	typeM1, sizeM1                       = 5, 4752
 	typeM2, sizeM2                       = 6, 2336
@@ -34,7 +34,7 @@ func resumption(id []byte) link { return link{2, id[:2], id[2:6]} }
 
 // header is the first 16 bytes of a message.
 func header(kind byte, size int, l link) []byte {
-	return join([]byte{kind, 1}, le16(2), []byte{l.mode, 0}, l.low, le32(size), l.high)
+	return join([]byte{kind, 1}, le16(4), []byte{l.mode, 0}, l.low, le32(size), l.high)
 }
 
 // check says whether msg is of a type, with exactly this header.

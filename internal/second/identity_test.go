@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"io"
 
+	"filippo.io/mldsa"
 	"github.com/zeebo/blake3"
 )
 
@@ -17,6 +18,7 @@ type node struct {
 	s   ed25519.PrivateKey
 	d   *ecdh.PrivateKey
 	k   *mlkem.DecapsulationKey768
+	q   *mldsa.PrivateKey
 	set keySet
 }
 
@@ -26,13 +28,15 @@ func derive(context string, seed []byte, n int) []byte {
 	return out
 }
 
-// newNode derives an identity; qh is bytes 1248-1279 of its key set.
-func newNode(seed, qh []byte) *node {
+// newNode derives an identity.
+func newNode(seed []byte) *node {
 	n := &node{
 		s: ed25519.NewKeyFromSeed(derive("Ed25519 seed", seed, 32)),
 		d: must(ecdh.X25519().NewPrivateKey(derive("X25519 scalar", seed, 32))),
 		k: must(mlkem.NewDecapsulationKey768(derive("ML-KEM-768 seed", seed, 64))),
+		q: must(mldsa.NewPrivateKey(mldsa.MLDSA65(), derive("ML-DSA-65 seed", seed, 32))),
 	}
+	qh := hashQ(n.q.PublicKey().Bytes())
 	n.set = join(n.s.Public().(ed25519.PublicKey), n.d.PublicKey().Bytes(), n.k.EncapsulationKey().Bytes(), qh)
 	return n
 }
@@ -47,6 +51,11 @@ func (k keySet) qh() []byte { return k[1248:1280] }
 
 // typed is T(code, key), the code as its varint.
 func typed(varint string, key []byte) []byte { return join([]byte(varint), le16(len(key)), key) }
+
+// hashQ is bytes 1248-1279 of a key set.
+func hashQ(q []byte) []byte {
+	return hash([]byte("did:morpheus l2tun sigset v1\x00"), typed("\x91\x24", q))
+}
 
 // digest is what a DID spells (SPEC 2.3).
 func (k keySet) digest() []byte {
@@ -97,6 +106,7 @@ type prekey struct {
 	x      *ecdh.PrivateKey
 	k      *mlkem.DecapsulationKey768
 	record prekeyRecord
+	sigQ   []byte // by ML-DSA-65
 }
 
 // A prekeyRecord is the 1300 bytes of SPEC 5.1.
@@ -112,6 +122,10 @@ func signedPrekey(owner keySet, body []byte) []byte {
 	return join([]byte("l2tun/1 sig prekey"), owner.digest(), body)
 }
 
+func signedPrekeyQ(owner keySet, body []byte) []byte {
+	return join([]byte("l2tun/1 sig prekey ML-DSA-65"), owner.digest(), body)
+}
+
 func newPrekey(owner *node, random io.Reader, notBefore, notAfter uint64) *prekey {
 	id := draw(random, 4)
 	for bytes.Equal(id, make([]byte, 4)) {
@@ -122,5 +136,6 @@ func newPrekey(owner *node, random io.Reader, notBefore, notAfter uint64) *preke
 	dates = binary.LittleEndian.AppendUint64(dates, notAfter)
 	body := join(id, dates, p.x.PublicKey().Bytes(), p.k.EncapsulationKey().Bytes())
 	p.record = join(body, ed25519.Sign(owner.s, signedPrekey(owner.set, body)))
+	p.sigQ = must(owner.q.SignDeterministic(signedPrekeyQ(owner.set, body), nil))
 	return p
 }

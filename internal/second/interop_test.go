@@ -24,9 +24,7 @@ type pair struct {
 
 func randomNode() (*did.Identity, *node) {
 	seed := draw(rand.Reader, 32)
-	id := must(did.NewIdentity(seed))
-	qh := id.KeySet().Q
-	return id, newNode(seed, qh[:])
+	return must(did.NewIdentity(seed)), newNode(seed)
 }
 
 func randomPair() pair {

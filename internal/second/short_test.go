@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-const nameShort = "L2TUN-PQXDH-IK/1 short suite=0002 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+const nameShort = "L2TUN-PQXDH-IK/1 short suite=0004 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
 
 // prologueShort begins the transcript and mixes the secret chained from.
 func prologueShort(mode byte, secret, digestI, digestR []byte) *schedule {
 	s := begin(nameShort)
-	s.mixHash("prologue", []byte{1}, le16(2), []byte{mode}, digestI, digestR)
+	s.mixHash("prologue", []byte{1}, le16(4), []byte{mode}, digestI, digestR)
 	s.mixKey("psk", secret, digestI, digestR)
 	return s
 }

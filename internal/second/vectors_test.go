@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/zeebo/blake3"
-
-	"github.com/libertaria-project/l2tun/did"
 )
 
 var update = flag.Bool("update", false, "write the vectors of handshake/testdata anew")
@@ -72,12 +70,10 @@ func stream(name string) io.Reader {
 	return h.Digest()
 }
 
-// seeded is the node of a named seed. The hash of its ML-DSA-65 key is the one
-// thing taken from package did.
+// seeded is the node of a named seed.
 func seeded(name string) (n *node, seed []byte) {
 	seed = draw(stream(name), 32)
-	qh := must(did.NewIdentity(seed)).KeySet().Q
-	return newNode(seed, qh[:]), seed
+	return newNode(seed), seed
 }
 
 // someBinding stands for a TLS exporter.

@@ -12,7 +12,7 @@ import (
 type leak struct {
 	name  string
 	terms []*term
-	broke string // "X25519" (and Ed25519: the same discrete logarithm) or "ML-KEM"
+	broke string // "X25519" (and Ed25519: the same discrete logarithm) or "ML-KEM" (and ML-DSA: the same lattices)
 }
 
 func leaked(terms ...*term) (all []leak) {
@@ -175,7 +175,7 @@ func (k *knowledge) decompose(t *term) {
 		k.learn(t.args[1], k.of(t), k.of(t.args[0]))
 	case opXPub, opVK:
 		k.learn(t.args[0], k.of(t), k.x25519)
-	case opEK:
+	case opEK, opVKQ:
 		k.learn(t.args[0], k.of(t), k.mlkem)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/mlkem/mlkemtest"
 	"crypto/sha256"
 
+	"filippo.io/mldsa"
 	"github.com/zeebo/blake3"
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -70,6 +71,10 @@ func (e *evaluator) compute(t *term) []byte {
 		return e.signer(t.args[0]).Public().(ed25519.PublicKey)
 	case opSig:
 		return ed25519.Sign(e.signer(t.args[0]), e.bytes(t.args[1]))
+	case opVKQ:
+		return e.signerQ(t.args[0]).PublicKey().Bytes()
+	case opSigQ:
+		return must(e.signerQ(t.args[0]).SignDeterministic(e.bytes(t.args[1]), nil))
 	}
 	return e.symmetric(t, e.all(t.args))
 }
@@ -107,3 +112,7 @@ func (e *evaluator) kem(t *term) *mlkem.DecapsulationKey768 {
 }
 
 func (e *evaluator) signer(t *term) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(e.bytes(t)) }
+
+func (e *evaluator) signerQ(t *term) *mldsa.PrivateKey {
+	return must(mldsa.NewPrivateKey(mldsa.MLDSA65(), e.bytes(t)))
+}

@@ -17,6 +17,5 @@
 // bounded: one session of each honest party, and the attacker's own parts are
 // chosen from a list of strategies, so an attack that needs more sessions is not
 // found. Hiding of identities is whether the key of what is sealed is known, not
-// an equivalence. full.pv and short.pv ask a prover for the unbounded case; they
-// have not been run here, for lack of ProVerif.
+// an equivalence.
 package symbolic

@@ -6,13 +6,13 @@ package symbolic
 // attacker brings itself.
 func (p parties) public() []*term {
 	a := p.atom
-	return []*term{p.setI(), p.setR(), p.prekey(), p.prekeyID, p.dates, p.linkLow, p.linkHigh, p.QI, p.QR,
+	return []*term{p.setI(), p.setR(), p.keys(), p.vkq(p.QI), p.prekeyID, p.dates, p.linkLow, p.linkHigh,
 		a("own x"), a("own k"), a("own coins"), a("own sid"), a("own params"), a("own prekey id"), a("reason")}
 }
 
 // fullLeaks are everything private that takes part in full mode.
 func fullLeaks(p parties) []leak {
-	return append(leaked(p.DI, p.KI, p.SI, p.DR, p.KR, p.SR, p.Px, p.Pk, p.ex, p.ek, p.cs, p.cp, p.rx, p.ce, p.ci), broken()...)
+	return append(leaked(p.DI, p.KI, p.SI, p.DR, p.KR, p.SR, p.QR, p.Px, p.Pk, p.ex, p.ek, p.cs, p.cp, p.rx, p.ce, p.ci), broken()...)
 }
 
 func shortLeaks(p parties) []leak {
@@ -184,7 +184,7 @@ func leaksOf(honest parties, mode byte) []leak {
 // asResponder: towards an honest I, with every choice of the attacker's X25519
 // key (its own or somebody's public key), of ciphertexts (its own or those that
 // the true R answers to the same M1), and of the prekey (the true one, or its
-// own if it can sign it).
+// own if it can sign it, twice).
 func asResponder(mode byte) (all []strategy) {
 	for _, x := range []string{"own x", "rx", "D_R", "D_I", "Px", "ex"} {
 		for _, coins := range []bool{true, false} {
@@ -220,7 +220,7 @@ func responderStrategy(mode byte, x string, ownCoins, ownPrekey bool) strategy {
 		if mode == 0 {
 			no = runRefused(p, c).messages["REFUSED"]
 		}
-		record := p.prekey()
+		record := p.keys() // both signatures, and the key that the DID commits to
 		k := saturate(p.space, given, leaksOf(honest, mode))
 		may := k.of(record)
 		if mode != 0 {

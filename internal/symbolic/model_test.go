@@ -37,7 +37,7 @@ type parties struct {
 	cs, cp     *term // coins of ct_s, ct_p, drawn by the initiator
 	ce, ci     *term // coins of ct_e, ct_i, drawn by the responder
 
-	QI, QR           *term // hashes of the ML-DSA-65 keys
+	QI, QR           *term // ML-DSA-65 keys
 	prekeyID, dates  *term
 	sidI, sidR       *term
 	paramsI, paramsR *term
@@ -67,8 +67,17 @@ func newPartiesNamed(s *space, but string) parties {
 		linkLow: a("link low"), linkHigh: a("link high"), refusal: a("reason")}
 }
 
-func (p parties) setI() *term { return p.cat(p.vk(p.SI), p.xpub(p.DI), p.make(opEK, "", p.KI), p.QI) }
-func (p parties) setR() *term { return p.cat(p.vk(p.SR), p.xpub(p.DR), p.make(opEK, "", p.KR), p.QR) }
+func (p parties) setI() *term {
+	return p.cat(p.vk(p.SI), p.xpub(p.DI), p.make(opEK, "", p.KI), p.hashQ(p.QI))
+}
+func (p parties) setR() *term {
+	return p.cat(p.vk(p.SR), p.xpub(p.DR), p.make(opEK, "", p.KR), p.hashQ(p.QR))
+}
+
+// hashQ is the last part of a key set.
+func (p parties) hashQ(key *term) *term {
+	return p.hash(p.bytes("did:morpheus l2tun sigset v1\x00\x91\x24"+le16(1952)), p.vkq(key))
+}
 
 // digest is what a DID spells, of the typed keys of a key set.
 func (p parties) digest(set *term) *term {
@@ -84,11 +93,22 @@ func (p parties) digest(set *term) *term {
 func (p parties) didI() *term { return p.digest(p.setI()) }
 func (p parties) didR() *term { return p.digest(p.setR()) }
 
+func (p parties) prekeyBody() *term {
+	return p.cat(p.prekeyID, p.dates, p.xpub(p.Px), p.make(opEK, "", p.Pk))
+}
+
 // prekey is the record of 1300 bytes.
 func (p parties) prekey() *term {
-	body := p.cat(p.prekeyID, p.dates, p.xpub(p.Px), p.make(opEK, "", p.Pk))
-	return p.cat(body, p.sig(p.SR, p.cat(p.bytes("l2tun/1 sig prekey"), p.didR(), body)))
+	return p.cat(p.prekeyBody(), p.sig(p.SR, p.cat(p.bytes("l2tun/1 sig prekey"), p.didR(), p.prekeyBody())))
 }
+
+// prekeySigQ is the other signature, which stands behind the record in KEYS.
+func (p parties) prekeySigQ() *term {
+	return p.sigq(p.QR, p.cat(p.bytes("l2tun/1 sig prekey ML-DSA-65"), p.didR(), p.prekeyBody()))
+}
+
+// keys is what KEYS seals under the DID, without which I sends no M1.
+func (p parties) keys() *term { return p.cat(p.setR(), p.prekey(), p.vkq(p.QR), p.prekeySigQ()) }
 
 func le16(n int) string { return string(binary.LittleEndian.AppendUint16(nil, uint16(n))) }
 func le32(n int) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
@@ -96,7 +116,7 @@ func le32(n int) string { return string(binary.LittleEndian.AppendUint32(nil, ui
 // header is the 16 bytes that begin a message; low and high are its bytes 6-7
 // and 12-15.
 func (p parties) header(kind, mode byte, size int, low, high *term) *term {
-	return p.cat(p.bytes(string([]byte{kind, 1, 2, 0, mode, 0})), low, p.bytes(le32(size)), high)
+	return p.cat(p.bytes(string([]byte{kind, 1, 4, 0, mode, 0})), low, p.bytes(le32(size)), high)
 }
 
 func (p parties) zeros(n int) *term { return p.bytes(string(make([]byte, n))) }
@@ -111,8 +131,8 @@ func full(p parties) (name string, lines []line) {
 	plain := func(kind byte, size int) *term { return p.header(kind, 0, size, p.zeros(2), p.zeros(4)) }
 	m1 := p.header(5, 0, 4752, p.zeros(2), p.prekeyID)
 
-	return "L2TUN-PQXDH-IK/1 full suite=0002 X25519 ML-KEM-768 Ed25519 ChaCha20Poly1305 BLAKE3 HKDF-SHA256", []line{
-		hashLine("prologue", s.bytes("\x01\x02\x00\x00"), p.binding, p.didR()),
+	return "L2TUN-PQXDH-IK/1 full suite=0004 X25519 ML-KEM-768 Ed25519 ML-DSA-65 ChaCha20Poly1305 BLAKE3 HKDF-SHA256", []line{
+		hashLine("prologue", s.bytes("\x01\x04\x00\x00"), p.binding, p.didR()),
 		hashLine("M1 head", m1, p.sidI, Ex, Ek),
 		mixLine("es", s.dh(p.ex, p.DR), Ex, D_R),
 		hashLine("ct_s", ctS),
@@ -163,8 +183,8 @@ func short(p parties) (name string, lines []line) {
 	D_I, D_R, ctE := s.xpub(p.DI), s.xpub(p.DR), s.ct(p.ek, p.ce)
 	head := func(kind byte, size int) *term { return p.header(kind, p.modeByte, size, p.linkLow, p.linkHigh) }
 
-	return "L2TUN-PQXDH-IK/1 short suite=0002 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256", []line{
-		hashLine("prologue", s.bytes("\x01\x02\x00"+string([]byte{p.modeByte})), p.didI(), p.didR()),
+	return "L2TUN-PQXDH-IK/1 short suite=0004 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256", []line{
+		hashLine("prologue", s.bytes("\x01\x04\x00"+string([]byte{p.modeByte})), p.didI(), p.didR()),
 		mixLine("psk", p.psk, p.didI(), p.didR()),
 		hashLine("M1r head", head(9, 1272), Ex, Ek),
 		mixLine("es", s.dh(p.ex, p.DR), Ex, D_R),

@@ -2,6 +2,8 @@ package symbolic
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"io"
 	"maps"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zeebo/blake3"
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
@@ -53,10 +56,8 @@ func (tr trial) node(who string) *did.Identity {
 	derive("S", "Ed25519 seed", 32)
 	derive("D", "X25519 scalar", 32)
 	derive("K", "ML-KEM-768 seed", 64)
-	id := must(did.NewIdentity(seed))
-	q := id.KeySet().Q
-	tr.atoms["Q_"+who] = q[:]
-	return id
+	derive("Q", "ML-DSA-65 seed", 32)
+	return must(did.NewIdentity(seed))
 }
 
 func paramsOf(n byte, epoch uint32) wire.Params {
@@ -97,7 +98,7 @@ func fullTrial(t *testing.T) trial {
 
 	prekey := must(handshake.NewPrekey(b, time.Unix(9, 0), time.Unix(10, 0), stream("prekey")))
 	accept, refuse := fullEnds(t, a, b, binding, pi, prekey), fullEnds(t, a, b, binding, pi, prekey)
-	tr.messages["M1"] = accept.m1
+	tr.messages["KEYS"], tr.messages["M1"] = accept.keys, accept.m1
 	tr.messages["REFUSED"] = must(refuse.r.Refuse(nil, handshake.RefusedBusy))
 	m2, _, err := accept.r.Accept(nil, pr)
 	m3, res, err2 := accept.i.Read(nil, must(m2, err))
@@ -108,21 +109,30 @@ func fullTrial(t *testing.T) trial {
 
 // ends are a full handshake past M1.
 type ends struct {
-	i  *handshake.Initiator
-	r  *handshake.Responder
-	m1 []byte
+	i        *handshake.Initiator
+	r        *handshake.Responder
+	keys, m1 []byte
 }
 
 func fullEnds(t *testing.T, a, b *did.Identity, binding handshake.Binding, p wire.Params, prekey *handshake.Prekey) ends {
 	t.Helper()
 	i := must(handshake.NewInitiator(handshake.Config{Identity: a, Binding: binding, Rand: stream("initiator")}, b.DID(), nil, p))
 	r := handshake.NewResponder(handshake.Config{Identity: b, Binding: binding, Rand: stream("responder")}, onePrekey{prekey})
-	keys, _, err := r.Read(nil, must(i.Start(nil)))
+	req := must(i.Start(nil))
+	keys, _, err := r.Read(nil, req)
 	m1, _, err2 := i.Read(nil, must(keys, err))
 	if _, _, err := r.Read(nil, must(m1, err2)); err != nil {
 		t.Fatal(err)
 	}
-	return ends{i, r, m1}
+	return ends{i, r, keysBody(b, req, keys), m1}
+}
+
+// keysBody opens KEYS, which everybody can who knows the DID: the attacker does.
+func keysBody(of *did.Identity, req, keys []byte) []byte {
+	digest := of.DID().Digest()
+	prk := must(hkdf.Extract(sha256.New, slices.Concat(req[16:48], keys[16:48]), digest[:]))
+	aead := must(chacha20poly1305.New(must(hkdf.Expand(sha256.New, prk, "l2tun/1 KEYS", 32))))
+	return must(aead.Open(nil, make([]byte, 12), keys[48:], slices.Concat(req, keys[:48])))
 }
 
 func shortTrial(t *testing.T, mode byte) trial {
@@ -160,7 +170,7 @@ func (tr trial) difference(c change) string {
 	p := newParties(newSpace())
 	s := runMode(p, tr.mode, c)
 	if tr.mode == 0 {
-		s.messages["REFUSED"] = runRefused(p, c).messages["REFUSED"]
+		s.messages["REFUSED"], s.messages["KEYS"] = runRefused(p, c).messages["REFUSED"], p.keys()
 	}
 	e := &evaluator{atoms: tr.atoms, known: map[*term][]byte{}}
 	for _, name := range slices.Sorted(maps.Keys(tr.messages)) {

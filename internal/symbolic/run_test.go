@@ -139,7 +139,7 @@ func word(t *term) string {
 	case opCat:
 		return "(" + words(t.args...) + ")"
 	case opHash:
-		if strings.HasPrefix(t.args[0].text, "did:morpheus") {
+		if strings.HasPrefix(t.args[0].text, "did:morpheus l2tun keyset") {
 			return "did(" + words(t.args[1].args[1]) + ")"
 		}
 	case opSig:

@@ -94,7 +94,7 @@ type scenario struct {
 }
 
 func fullScenarios() []scenario {
-	const i, r = "D_I K_I S_I", "D_R K_R S_R"
+	const i, r = "D_I K_I S_I", "D_R K_R S_R Q_R"
 	return []scenario{
 		{"nothing", ""},
 		{"all keys of I", i},
@@ -111,6 +111,7 @@ func fullScenarios() []scenario {
 		{"the same, and all keys of I", "X25519 " + i},
 		{"the same, and all keys of R", "X25519 " + r},
 		{"the same, and all keys of both and the prekey", "X25519 " + i + " " + r + " Px Pk"},
+		{"the same, and all keys of R but Q_R", "X25519 D_R K_R S_R"},
 		{"ML-KEM broken", "ML-KEM"},
 		{"ML-KEM broken, and all keys of I", "ML-KEM " + i},
 		{"ML-KEM broken, and all keys of R", "ML-KEM " + r},

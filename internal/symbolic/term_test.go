@@ -24,6 +24,8 @@ const (
 	opSS      op = "ss"      // the secret in it
 	opVK      op = "vk"      // Ed25519 public key
 	opSig     op = "sig"     // Ed25519 signature by a private key over a term
+	opVKQ     op = "vkq"     // ML-DSA-65 public key
+	opSigQ    op = "sigq"    // ML-DSA-65 signature
 	opSlot    op = "slot"    // what was sealed under a label; the runner fills it
 )
 
@@ -66,6 +68,9 @@ func (s *space) xpub(x *term) *term        { return s.make(opXPub, "", x) }
 func (s *space) ek(k *term) *term          { return s.make(opEK, "", k) }
 func (s *space) vk(k *term) *term          { return s.make(opVK, "", k) }
 func (s *space) sig(k, m *term) *term      { return s.make(opSig, "", k, m) }
+
+func (s *space) vkq(k *term) *term     { return s.make(opVKQ, "", k) }
+func (s *space) sigq(k, m *term) *term { return s.make(opSigQ, "", k, m) }
 
 // slot stands for the ciphertext that the run seals under label.
 func (s *space) slot(label string) *term { return s.make(opSlot, label) }

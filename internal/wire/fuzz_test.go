@@ -17,7 +17,7 @@ func FuzzHandshakeHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseHandshakeHeader(b)
 		n, sizeErr := MessageSize(b)
-		if (err == nil) != (sizeErr == nil) || err == nil && (n < HandshakeHeaderSize || n > M1Size) || err != nil && n != 0 {
+		if (err == nil) != (sizeErr == nil) || err == nil && (n < HandshakeHeaderSize || n > KeysSize) || err != nil && n != 0 {
 			t.Fatalf("%+v, %v; size %d, %v", h, err, n, sizeErr)
 		}
 		if err != nil {

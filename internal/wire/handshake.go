@@ -7,7 +7,7 @@ import (
 
 const (
 	HandshakeVersion    = 1
-	SuiteMLKEM768       = 0x0002 // X25519 with ML-KEM-768; 0x0001 and 0x0003 are reserved
+	Suite               = 0x0004 // SPEC 5.1 lists the others: reserved, or of version 0.1.0
 	HandshakeHeaderSize = 16
 )
 
@@ -16,7 +16,7 @@ type MessageType byte
 
 const (
 	MsgKeysReq       MessageType = 1  // I to R: show me the keys of the DID that this is sealed under
-	MsgKeys          MessageType = 2  // R to I: key set and prekey, sealed; 3 was NOT_ME and is not used again
+	MsgKeys          MessageType = 2  // R to I: key set, prekey, and ML-DSA-65 key and signature, sealed; 3 was NOT_ME and is not used again
 	MsgUnknownPrekey MessageType = 4  // R to I: I do not hold that prekey; ask for my keys
 	MsgM1            MessageType = 5  // full mode
 	MsgM2            MessageType = 6  //
@@ -41,7 +41,7 @@ const (
 //
 //	byte 0       type
 //	byte 1       version, 1
-//	bytes 2-3    suite, 0x0002
+//	bytes 2-3    suite, 0x0004
 //	byte 4       mode
 //	byte 5       flags, zero
 //	bytes 6-7    rotation: attempt; resumption: bytes 0-1 of the id; else zero
@@ -81,7 +81,7 @@ func (id ResumeID) Ref() Ref {
 func (h HandshakeHeader) Put(b []byte) {
 	_ = b[HandshakeHeaderSize-1]
 	b[0], b[1] = byte(h.Type), HandshakeVersion
-	binary.LittleEndian.PutUint16(b[2:], SuiteMLKEM768)
+	binary.LittleEndian.PutUint16(b[2:], Suite)
 	b[4], b[5] = byte(h.Mode), 0
 	binary.LittleEndian.PutUint16(b[6:], h.Ref.Low)
 	binary.LittleEndian.PutUint32(b[8:], uint32(h.Type.Size()))
@@ -103,7 +103,7 @@ func ParseHandshakeHeader(b []byte) (HandshakeHeader, error) {
 		Ref:  Ref{binary.LittleEndian.Uint16(b[6:]), binary.LittleEndian.Uint32(b[12:])},
 	}
 	size := h.Type.Size()
-	if size == 0 || b[1] != HandshakeVersion || binary.LittleEndian.Uint16(b[2:]) != SuiteMLKEM768 ||
+	if size == 0 || b[1] != HandshakeVersion || binary.LittleEndian.Uint16(b[2:]) != Suite ||
 		b[5] != 0 || !h.linkFits() || binary.LittleEndian.Uint32(b[8:]) != uint32(size) {
 		return HandshakeHeader{}, errHandshake
 	}

@@ -8,6 +8,8 @@ const (
 	MLKEMCTSize     = 1088
 	Ed25519SigSize  = 64
 	DigestSize      = 32
+	MLDSAPublicSize = 1952
+	MLDSASigSize    = 3309
 	KeySetSize      = 1280
 	PrekeySize      = 1300
 	FinishFlagsSize = 8 // of M3 and M3r: zero, checked
@@ -17,7 +19,7 @@ const (
 // Sizes in bytes of the messages of full mode, and in brackets their parts.
 const (
 	KeysReqSize = 80   // [header 16, nonceI 32, proof 32]
-	KeysSize    = 2644 // [header 16, nonceR 32, sealed key set and prekey record 2596]
+	KeysSize    = 7905 // [header 16, nonceR 32, sealed key set 1280, prekey record 1300, ML-DSA-65 key 1952 and signature 3309]
 	M1Size      = 4752 // [header 16, sidI 8, Ex 32, Ek 1184, ct_s 1088, ct_p 1088, sealed key set 1296, sealed params 40]
 	M2Size      = 2336 // [header 16, sidR 8, Rx 32, ct_e 1088, ct_i 1088, sealed sigR and params 104]
 	M3Size      = 112  // [header 16, sidR 8, sealed sigI and flags 88]
@@ -97,14 +99,21 @@ func (m *Keys) Head() []byte   { return m[:keysRest:keysRest] } // header, nonce
 func (m *Keys) Nonce() []byte  { return m[keysNonce:keysRest:keysRest] }
 func (m *Keys) Sealed() []byte { return m[keysRest:] }
 
-// KeysBodySize is the size in bytes of what KEYS seals.
-const KeysBodySize = KeySetSize + PrekeySize
+// Offsets in what KEYS seals, and its size in bytes.
+const (
+	keysPrekey   = KeySetSize
+	keysMLDSA    = keysPrekey + PrekeySize
+	keysMLDSASig = keysMLDSA + MLDSAPublicSize
+	KeysBodySize = keysMLDSASig + MLDSASigSize
+)
 
 // KeysBody is what an initiator needs before M1; its parts alias it.
 type KeysBody [KeysBodySize]byte
 
-func (b *KeysBody) KeySet() []byte { return b[:KeySetSize:KeySetSize] }
-func (b *KeysBody) Prekey() []byte { return b[KeySetSize:] }
+func (b *KeysBody) KeySet() []byte   { return b[:keysPrekey:keysPrekey] }
+func (b *KeysBody) Prekey() []byte   { return b[keysPrekey:keysMLDSA:keysMLDSA] }
+func (b *KeysBody) MLDSAKey() []byte { return b[keysMLDSA:keysMLDSASig:keysMLDSASig] }
+func (b *KeysBody) MLDSASig() []byte { return b[keysMLDSASig:] }
 
 // Offsets in a prekey record.
 //
@@ -115,6 +124,9 @@ func (b *KeysBody) Prekey() []byte { return b[KeySetSize:] }
 //	bytes 52-1235    Pk, ML-KEM-768
 //	bytes 1236-1299  Ed25519 signature of the node's key over
 //	                 LabelSigPrekey || digest of its DID || bytes 0-1235
+//
+// The ML-DSA-65 signature is over LabelSigPrekeyMLDSA || digest || bytes 0-1235 and
+// stands behind the record in KEYS.
 const (
 	prekeyNotBefore = 4
 	prekeyNotAfter  = 12

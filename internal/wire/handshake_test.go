@@ -28,7 +28,7 @@ func TestHandshakeHeaderRoundTrip(t *testing.T) {
 		if err != nil || got != h {
 			t.Errorf("%+v becomes %+v, %v", h, got, err)
 		}
-		if n, err := MessageSize(b); err != nil || n != h.Type.Size() || n < HandshakeHeaderSize || n > M1Size {
+		if n, err := MessageSize(b); err != nil || n != h.Type.Size() || n < HandshakeHeaderSize || n > KeysSize {
 			t.Errorf("type %d: size %d, %v", h.Type, n, err)
 		}
 	}
@@ -99,7 +99,7 @@ func TestPartsCoverTheirMessage(t *testing.T) {
 		"REFUSED":  {refused[:], [][]byte{refused[:16], refused.SID(), refused.Sealed()}},
 		"KEYS_REQ": {keysReq[:], [][]byte{keysReq[:16], keysReq.Nonce(), keysReq.Proof()}},
 		"KEYS":     {keys[:], [][]byte{keys[:16], keys.Nonce(), keys.Sealed()}},
-		"keys":     {body[:], [][]byte{body.KeySet(), body.Prekey()}},
+		"keys":     {body[:], [][]byte{body.KeySet(), body.Prekey(), body.MLDSAKey(), body.MLDSASig()}},
 		"prekey":   {prekey[:], [][]byte{prekey.ID(), prekey.NotBefore(), prekey.NotAfter(), prekey.Px(), prekey.Pk(), prekey.Signature()}},
 		"M1r":      {m1r[:], [][]byte{m1r[:16], m1r.Ex(), m1r.Ek(), m1r.Sealed()}},
 		"M2r":      {m2r[:], [][]byte{m2r[:16], m2r.Rx(), m2r.CtE(), m2r.Sealed()}},
@@ -130,7 +130,7 @@ func TestLabelsAreDistinct(t *testing.T) {
 		NameFull, NameShort, MixES, MixKS, MixEP, MixKP, MixSP, MixEE, MixKE, MixSE, MixKI, MixPSK,
 		LabelChain, LabelRoot, LabelKeysReq, LabelKeys, LabelM1Keys, LabelM1Params, LabelRefused, LabelM2, LabelM3, LabelM1r, LabelM2r, LabelM3r,
 		LabelDataI2R, LabelDataR2I, LabelRekey, LabelResumeI2R, LabelResumeR2I, LabelResumeIDI2R, LabelResumeIDR2I,
-		LabelSigR, LabelSigI, LabelSigPrekey} {
+		LabelSigR, LabelSigI, LabelSigPrekey, LabelSigPrekeyMLDSA} {
 		if seen[l] || l == "" {
 			t.Errorf("label %q has two uses", l)
 		}

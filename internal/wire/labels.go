@@ -41,8 +41,8 @@ const (
 // Protocol names that start the transcript of a handshake. Everything the two
 // ends must agree on beforehand is in them.
 const (
-	NameFull  = "L2TUN-PQXDH-IK/1 full suite=0002 X25519 ML-KEM-768 Ed25519 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
-	NameShort = "L2TUN-PQXDH-IK/1 short suite=0002 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+	NameFull  = "L2TUN-PQXDH-IK/1 full suite=0004 X25519 ML-KEM-768 Ed25519 ML-DSA-65 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
+	NameShort = "L2TUN-PQXDH-IK/1 short suite=0004 X25519 ML-KEM-768 ChaCha20Poly1305 BLAKE3 HKDF-SHA256"
 )
 
 // Labels of mixKey, one for each secret that enters a key schedule: initiator
@@ -84,9 +84,10 @@ const (
 	LabelResumeIDR2I = "l2tun/1 resume id r2i"
 )
 
-// Labels in front of what Ed25519 signs.
+// Labels in front of what Ed25519 and, with the last, ML-DSA-65 signs.
 const (
-	LabelSigR      = "l2tun/1 sig R"
-	LabelSigI      = "l2tun/1 sig I"
-	LabelSigPrekey = "l2tun/1 sig prekey"
+	LabelSigR           = "l2tun/1 sig R"
+	LabelSigI           = "l2tun/1 sig I"
+	LabelSigPrekey      = "l2tun/1 sig prekey"
+	LabelSigPrekeyMLDSA = "l2tun/1 sig prekey ML-DSA-65"
 )

@@ -20,7 +20,8 @@ const (
 //	bytes 8-9    inner MTU in bytes
 //	bytes 10-13  epoch number: in M1 the next one the initiator could use,
 //	             in M2 the one that both will use
-//	bytes 14-15  zero, checked
+//	byte 14      minor version of the protocol, 0 here (SPEC 5.3)
+//	byte 15      zero, ignored
 //	bytes 16-23  incarnation: random per process
 type Params struct {
 	RecordID       RecordID
@@ -28,6 +29,7 @@ type Params struct {
 	AcceptsPartial bool
 	MTU            uint16 // bytes
 	Epoch          uint32
+	Minor          uint8
 	Incarnation    uint64
 }
 
@@ -46,14 +48,14 @@ func (p Params) Append(b []byte) []byte {
 	b = append(b, flags)
 	b = binary.LittleEndian.AppendUint16(b, p.MTU)
 	b = binary.LittleEndian.AppendUint32(b, p.Epoch)
-	b = append(b, 0, 0)
+	b = append(b, p.Minor, 0)
 	return binary.LittleEndian.AppendUint64(b, p.Incarnation)
 }
 
-// ParseParams reads exactly ParamsSize bytes. Unknown flag bits are ignored, so
-// that a later version can state more.
+// ParseParams reads exactly ParamsSize bytes. Unknown flag bits and byte 15 are ignored,
+// so that a later version can state more.
 func ParseParams(b []byte) (Params, error) {
-	if len(b) != ParamsSize || b[14]|b[15] != 0 {
+	if len(b) != ParamsSize {
 		return Params{}, errParams
 	}
 	p := Params{
@@ -62,6 +64,7 @@ func ParseParams(b []byte) (Params, error) {
 		AcceptsPartial: b[7]&flagPartial != 0,
 		MTU:            binary.LittleEndian.Uint16(b[8:10]),
 		Epoch:          binary.LittleEndian.Uint32(b[10:14]),
+		Minor:          b[14],
 		Incarnation:    binary.LittleEndian.Uint64(b[16:24]),
 	}
 	if !p.RecordID.Valid() || p.Epoch == 0 {
