@@ -24,7 +24,8 @@ func doors() []door {
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake", "internal/x25519"}},
-		// The BLAKE3 that the product does not use, for what must not share with it.
+		// The BLAKE3 and ML-DSA that the product does not use, for what must not share with it.
+		{library: "filippo.io/mldsa", pkgs: []string{"internal/second", "internal/symbolic"}},
 		{library: "github.com/zeebo/blake3", pkgs: []string{"internal/second", "internal/symbolic"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
 		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
