@@ -25,11 +25,24 @@ func specials() []special {
 	}
 }
 
+// Special is the address space that no peer can own.
+func Special() (all []netip.Prefix) {
+	for _, s := range specials() {
+		all = append(all, s.prefix)
+	}
+	return all
+}
+
 // CheckPrefix refuses, with a sentence and ErrPrefix, what cannot be a peer's
 // prefix: everything (exit nodes), host bits, and whatever holds unspecified,
 // loopback, link-local, multicast or broadcast addresses, so that halves of
 // everything are refused too.
-func CheckPrefix(p netip.Prefix) error {
+func CheckPrefix(p netip.Prefix) error { return check(p, "go to a peer", "no peer can own") }
+
+// CheckRoute refuses, by the same rules, what cannot be a network behind this node.
+func CheckRoute(p netip.Prefix) error { return check(p, "be routed", "cannot be routed") }
+
+func check(p netip.Prefix, used, special string) error {
 	if !p.IsValid() {
 		return ErrPrefix
 	}
@@ -37,7 +50,7 @@ func CheckPrefix(p netip.Prefix) error {
 		return fmt.Errorf("%w: %s is IPv4 written as IPv6; write it as IPv4", ErrPrefix, p)
 	}
 	if p.Bits() == 0 {
-		return fmt.Errorf("%w: exit nodes are not supported yet, so %s cannot go to a peer", ErrPrefix, p)
+		return fmt.Errorf("%w: exit nodes are not supported yet, so %s cannot %s", ErrPrefix, p, used)
 	}
 	if m := p.Masked(); m != p {
 		return fmt.Errorf("%w: %s has bits set behind its length; write %s, or %s for the one address",
@@ -45,7 +58,7 @@ func CheckPrefix(p netip.Prefix) error {
 	}
 	for _, s := range specials() {
 		if p.Overlaps(s.prefix) {
-			return fmt.Errorf("%w: %s holds %s (%s), which no peer can own", ErrPrefix, p, s.what, s.prefix)
+			return fmt.Errorf("%w: %s holds %s (%s), which %s", ErrPrefix, p, s.what, s.prefix, special)
 		}
 	}
 	return nil

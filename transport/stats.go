@@ -27,6 +27,7 @@ type Stats struct {
 	UTCPFull       uint64 // records refused because the queue of their connection was full
 	UTCPOld        uint64 // records that waited longer than 100 ms
 	UTCPRefused    uint64 // connections beyond the limits for strangers
+	Faults         uint64 // defects of this program met in handling what strangers sent
 }
 
 type counters struct {
@@ -35,7 +36,7 @@ type counters struct {
 	turnedAway, quicRefused                          atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
-	utcpFull, utcpOld, utcpRefused                   atomic.Uint64
+	utcpFull, utcpOld, utcpRefused, faults           atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -59,6 +60,7 @@ func (c *counters) snapshot() Stats {
 		DirectTooBig:   c.directTooBig.Load(),
 		DirectLost:     c.directLost.Load(),
 		ICMPErrors:     c.icmpErrors.Load(),
+		Faults:         c.faults.Load(),
 		UTCPFull:       c.utcpFull.Load(),
 		UTCPOld:        c.utcpOld.Load(),
 		UTCPRefused:    c.utcpRefused.Load(),

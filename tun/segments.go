@@ -40,7 +40,7 @@ func (s *Segments) Start(p *Packet, whole bool) bool {
 	s.l, s.data, s.size, s.whole = l, data, int(p.Segment), whole
 	s.n = max(1, (len(data)-l.Head+s.size-1)/s.size)
 	s.seq, s.flags = h.Seq(), h.Flags()
-	s.psum = add(p.pseudo(l), ^uint16(len(data)-l.L4))
+	s.psum = ip.Add(p.pseudo(l), ^uint16(len(data)-l.L4))
 	head := s.head[:copy(s.head[:], data[:l.Head])]
 	if t, ok := l.TCPHeader(head); ok {
 		t.SetChecksum(0)
@@ -50,7 +50,7 @@ func (s *Segments) Start(p *Packet, whole bool) bool {
 		h.SetLen(0)
 		h.SetID(0)
 		h.SetChecksum(0)
-		s.ipSum = sum(0, head[:l.L4])
+		s.ipSum = ip.Sum(0, head[:l.L4])
 	}
 	return true
 }
@@ -86,7 +86,7 @@ func (s *Segments) At(i int) []byte {
 	t.SetFlags(flags)
 	if s.whole {
 		tcp := seg[s.l.L4:]
-		t.SetChecksum(^sum(add(s.psum, uint16(len(tcp))), tcp))
+		t.SetChecksum(^ip.Sum(ip.Add(s.psum, uint16(len(tcp))), tcp))
 	}
 	return seg
 }
@@ -100,6 +100,6 @@ func (s *Segments) patchIP(seg []byte, i int) {
 		id := s.id + uint16(i)
 		h.SetLen(len(seg))
 		h.SetID(id)
-		h.SetChecksum(^add(add(s.ipSum, uint16(len(seg))), id))
+		h.SetChecksum(^ip.Add(ip.Add(s.ipSum, uint16(len(seg))), id))
 	}
 }

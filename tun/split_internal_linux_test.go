@@ -168,7 +168,7 @@ func TestOddSuperPacketIsTakenApart(t *testing.T) {
 	}
 	for i := range s.Len() {
 		seg := s.At(i)
-		if add(l.pseudo(seg), sum(0, seg[24:])) != 0xffff || sum(0, seg[:24]) != 0xffff {
+		if ip.Add(l.pseudo(seg), ip.Sum(0, seg[24:])) != 0xffff || ip.Sum(0, seg[:24]) != 0xffff {
 			t.Fatalf("segment %d: wrong checksum", i)
 		}
 		if cwr := seg[37]&ip.CWR != 0; seg[1] != 3 || cwr != (i == 0) || len(seg) != min(44+10, 44+95-i*10) {

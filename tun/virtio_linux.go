@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/ip"
 )
 
 // A virtioHeader is struct virtio_net_hdr, which stands before each packet on
@@ -68,7 +70,7 @@ func (h virtioHeader) complete(data []byte) bool {
 	if start > len(data) || at+2 > len(data) {
 		return false
 	}
-	c := ^sum(0, data[start:])
+	c := ^ip.Sum(0, data[start:])
 	if c == 0 {
 		c = 0xffff // the same in ones' complement, and never UDP's "none"
 	}

@@ -37,7 +37,8 @@ type Config struct {
 	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
 	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
 	Session   Settings
-	Peers     []Peer // in the file's order
+	Routes    []netip.Prefix // behind this node, to which peers may send; masked
+	Peers     []Peer         // in the file's order
 }
 
 // A Method is a way to look for peers on the LAN.

@@ -12,6 +12,9 @@ func (c *Config) Digest() string {
 	h := sha256.New()
 	fmt.Fprintln(h, c.Interface, c.Addresses, c.Listen, c.MTU, c.Carriers, c.Discovery, c.Metrics)
 	fmt.Fprintf(h, "%+v\n", c.Session)
+	if len(c.Routes) > 0 {
+		fmt.Fprintln(h, "routes", c.Routes)
+	}
 	for _, p := range c.Peers {
 		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Session)
 	}

@@ -27,8 +27,8 @@ type entry struct {
 	val value
 }
 
-// A table is the top of the file (name ""), [session] or one [[peer]], with its
-// entries in the file's order.
+// A table is the top of the file (name ""), [session], one [[route]] or one
+// [[peer]], with its entries in the file's order.
 type table struct {
 	name       string
 	at         position
@@ -45,6 +45,7 @@ type document struct {
 	top    *table
 	sess   *table
 	peers  []*table
+	routes []*table
 	within *table // while scanning: where the next entry goes
 }
 
@@ -113,12 +114,17 @@ func (d *document) header(n *unstable.Node) error {
 	case name == "peer" && array:
 		d.within = &table{name: "peer", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
 		d.peers = append(d.peers, d.within)
+	case name == "route" && array:
+		d.within = &table{name: "route", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
+		d.routes = append(d.routes, d.within)
 	case name == "session":
 		return d.errorf(at, name, "write [session], in single brackets")
 	case name == "peer":
 		return d.errorf(at, name, "write [[peer]], in double brackets")
+	case name == "route":
+		return d.errorf(at, name, "write [[route]], in double brackets")
 	default:
-		return d.errorf(at, name, "unknown table; there are [session] and [[peer]]")
+		return d.errorf(at, name, "unknown table; there are [session], [[route]] and [[peer]]")
 	}
 	return nil
 }
@@ -137,6 +143,9 @@ func (d *document) keyValue(n *unstable.Node) error {
 	}
 	if t == d.top && (name == "peer" || strings.HasPrefix(name, "peer.")) {
 		return d.errorf(e.at, name, "write each peer as a [[peer]] block of its own")
+	}
+	if t == d.top && (name == "route" || strings.HasPrefix(name, "route.")) {
+		return d.errorf(e.at, name, "write each route as a [[route]] block of its own")
 	}
 	e.val = d.value(n.Value(), e.at)
 	t.end = max(t.end, d.lineEnd(int(n.Raw.Offset+n.Raw.Length)))

@@ -106,6 +106,11 @@ listen = %s
 # heartbeat = "30s"     # sent after this long without traffic
 # ttl = "24h"           # then the peers prove who they are anew
 
+# A network behind this node that peers may reach through it. Without a block a
+# packet of a peer may go to this node's own addresses and to other peers only.
+# [[route]]
+# prefix = "192.168.50.0/24"
+
 # One block for each peer; "l2tun peer add" appends them.
 # [[peer]]
 # did = "did:morpheus:z…"                # "l2tun id" on the peer

@@ -29,6 +29,13 @@ func Parse(file string, data []byte) (*Config, error) {
 	if len(rest) > 0 {
 		return nil, r.unknown("session", rest[0])
 	}
+	var rs routes
+	for _, t := range doc.routes {
+		if err := rs.read(r, t); err != nil {
+			return nil, err
+		}
+	}
+	c.Routes = rs.prefixes
 	for _, t := range doc.peers {
 		p, err := readPeer(r, t, c.Session)
 		if err != nil {
@@ -38,6 +45,9 @@ func Parse(file string, data []byte) (*Config, error) {
 	}
 	c.Session.fillWindow()
 	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := c.checkRoutes(rs.at); err != nil {
 		return nil, err
 	}
 	return c, c.nameInterface()

@@ -35,9 +35,15 @@ endpoints = ["198.51.100.1:4242", "bob.example:4242"]
 allowed_ips = ["10.9.0.2/32", "192.168.7.0/24"]
 heartbeat = "25s"
 
+[[route]]
+prefix = "192.168.50.0/24"
+
 [[peer]]
 did = "DID2"
 ttl = "1h"
+
+[[route]] # one more
+prefix = "fd00:50::/64"
 `
 
 func withDIDs(s string) []byte {
@@ -69,6 +75,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 	equal(t, c.MTU, 1400)
 	global := Settings{RekeyAfter: 90 * time.Second, Heartbeat: 10 * time.Second, QueuePackets: 512}
 	equal(t, c.Session, global)
+	equal(t, c.Routes, []netip.Prefix{netip.MustParsePrefix("192.168.50.0/24"), netip.MustParsePrefix("fd00:50::/64")})
+	without := mustParse(t, withDIDs(strings.ReplaceAll(full, "fd00:50::/64", "fd00:51::/64")))
+	equal(t, without.Digest() == c.Digest(), false)
 	if len(c.Peers) != 2 {
 		t.Fatal(len(c.Peers))
 	}

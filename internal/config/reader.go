@@ -28,6 +28,9 @@ func (r *reader) bad(table string, e entry, format string, args ...any) error {
 }
 
 func (r *reader) unknown(table string, e entry) error {
+	if table == "route" {
+		return newError(r.file, e.at, dotted(table, e.key), "unknown key; a [[route]] has prefix only")
+	}
 	known := "interface, addresses, listen, mtu, carriers, discovery and metrics"
 	switch table {
 	case "session":

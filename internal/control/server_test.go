@@ -88,6 +88,7 @@ func serve(t *testing.T, s *Server) {
 func TestStatusTravelsWhole(t *testing.T) {
 	want := &Status{Version: 1, Program: "l2tun x", Interface: "a", DID: "did:b", Addresses: []string{"fd00::1/128"}, Listen: "[::]:1",
 		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do"}},
+		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Faults: 16,
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
 			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
 			RxRate: 1.5, TxRate: 2.5, EpochAgeMS: 13, Prefer: "utcp",

@@ -18,7 +18,23 @@ type Status struct {
 	Config       string    `json:"config"`        // path of the config that is applied
 	ConfigDigest string    `json:"config_digest"` // of its meaning
 	Health       []Finding `json:"health"`        // what is wrong, with what to do
+
+	Misrouted []Misrouted `json:"misrouted"` // addresses for which packets were dropped in the last minutes
+	Faults    uint64      `json:"faults"`    // defects met while handling what strangers sent; a peer's are in its dropped
 }
+
+// Misrouted is an address for which packets were dropped, the newest first.
+type Misrouted struct {
+	Reason  string `json:"reason"` // "no_route", "bad_source" or "bad_destination"
+	Peer    string `json:"peer"`   // DID of the peer that sent them; "" for this host
+	Address string `json:"address"`
+	Owner   string `json:"owner"`   // what people call the peer that has the address; OwnerHere, or "" for nobody
+	Packets uint64 `json:"packets"` // since the first
+	AgoMS   int64  `json:"ago_ms"`  // since the last
+}
+
+// OwnerHere is Misrouted.Owner of an address of this node, or behind it.
+const OwnerHere = "this node"
 
 // Peer is one peer's session at one moment. Bytes and packets are those of IP
 // packets inside the tunnel.
@@ -75,6 +91,9 @@ func (s *Status) fill() {
 	}
 	if s.Peers == nil {
 		s.Peers = []Peer{}
+	}
+	if s.Misrouted == nil {
+		s.Misrouted = []Misrouted{}
 	}
 	if s.Health == nil {
 		s.Health = []Finding{}

@@ -22,20 +22,26 @@ type Datapath struct {
 	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
 	taps    taps
+	own     *own
+	notes   notes
+	answers answerer
 	hint    atomic.Pointer[func(netip.AddrPort)]
 }
 
 // New returns a datapath over dev. The caller runs Outbound and passes received
 // records to Records; it closes dev to end both.
 func New(dev tun.Interface) *Datapath {
-	return &Datapath{dev: dev, offload: tun.Offload(dev), mtu: tun.MTU(dev), routes: new(routing.Table[*Peer]), scratch: make(chan *inbound, spareInbound)}
+	d := &Datapath{dev: dev, offload: tun.Offload(dev), mtu: tun.MTU(dev), routes: new(routing.Table[*Peer]),
+		scratch: make(chan *inbound, spareInbound), answers: newAnswerer(dev)}
+	d.own = newOwn(d)
+	return d
 }
 
 // Stray counts what belongs to no peer: packets without a route.
 func (d *Datapath) Stray() *link.Traffic { return &d.stray }
 
 // Routes is the table from destination to peer; a peer may use the sources
-// that lead to it.
+// that lead to it. Some prefixes are owned by no peer, see Owner.
 func (d *Datapath) Routes() *routing.Table[*Peer] { return d.routes }
 
 // Known implements link.Handler.

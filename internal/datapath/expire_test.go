@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
 
 // SPEC 6.4: what has waited too long goes although nothing comes after it.
 func TestWaitingPacketsExpire(t *testing.T) {
-	p := &Peer{queue: queue{limits: link.QueueLimits{Bytes: 1000, Packets: 8, Age: time.Second}}}
+	p := &Peer{d: New(tuntest.NewChannel(4)), queue: queue{limits: link.QueueLimits{Bytes: 1000, Packets: 8, Age: time.Second}}}
 	start := time.Now()
 	if next := p.Expire(start); !next.IsZero() {
 		t.Errorf("nothing waits until %v", next)

@@ -1,12 +1,13 @@
 package datapath
 
 import (
+	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/ip"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -107,19 +108,29 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 	}
 }
 
-// allowed is the source check: a packet from a peer must have a source that
-// leads back to that peer (SPEC section 7.2).
+// allowed is the check of both addresses (SPEC section 7.2): a packet from a peer
+// must have a source that leads back to that peer, and a destination that is this
+// node's, is behind it on purpose, or is another peer's.
 func (in *inbound) allowed(d *Datapath, packet []byte) bool {
-	src, ok := routing.Source(packet)
+	p, ok := ip.Read(packet)
 	if !ok {
 		in.peer.traffic.Drop(link.DropMalformed, 1)
 		return false
 	}
-	if owner, ok := d.routes.Lookup(src); !ok || owner != in.peer {
-		in.peer.traffic.Drop(link.DropBadSource, 1)
-		return false
+	src, dst := p.Source(), p.Destination()
+	if owner, ok := d.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
+		return in.refuse(d, link.DropBadSource, src)
+	}
+	if owner, ok := d.routes.Lookup(dst); !ok || owner == in.peer || owner == d.own.nobody || dst.Is4In6() {
+		return in.refuse(d, link.DropBadDestination, dst)
 	}
 	return true
+}
+
+func (in *inbound) refuse(d *Datapath, reason link.Drop, a netip.Addr) bool {
+	in.peer.traffic.Drop(reason, 1)
+	d.notes.note(reason, in.peer, a, time.Now())
+	return false
 }
 
 // write hands what has gathered to the device in one call.

@@ -115,6 +115,7 @@ func TestLongExtensionChainsPass(t *testing.T) {
 		p[0] = 0x60
 		binary.BigEndian.PutUint16(p[4:], uint16(len(p)-40))
 		copy(p[8:], six.AsSlice())
+		copy(p[24:], addrB6.AsSlice())
 		for i := range headers {
 			p[40+8*i] = 60
 		}

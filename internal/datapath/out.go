@@ -32,6 +32,7 @@ type outbound struct {
 	segments tun.Segments
 	packer   packer
 	groups   []group
+	answer   answer
 }
 
 // A group is what a batch holds for one peer.
@@ -66,7 +67,7 @@ func (d *Datapath) send(pkts []tun.Packet, out *outbound) {
 		data := pkts[i].Data()
 		peer, ok := d.route(data)
 		if !ok {
-			d.stray.Drop(link.DropNoRoute, 1)
+			d.noRoute(data, out)
 			continue
 		}
 		if last < 0 || groups[last].peer != peer {
@@ -108,7 +109,8 @@ func (d *Datapath) route(packet []byte) (*Peer, bool) {
 	if !ok {
 		return nil, false
 	}
-	return d.routes.Lookup(dst)
+	p, ok := d.routes.Lookup(dst)
+	return p, ok && p != d.own.here && p != d.own.nobody && !dst.Is4In6()
 }
 
 // send sends packets, or lets them wait when there is no path.

@@ -94,15 +94,28 @@ func (p *Peer) flush(tx *sender) {
 	}
 }
 
-// Expire implements link.Plane.
+// Expire implements link.Plane. Who sent what is dropped is told that it did not
+// arrive.
 func (p *Peer) Expire(now time.Time) (next time.Time) {
+	dropped, next := p.expire(now)
+	if len(dropped) > 0 {
+		var mem answer
+		for _, w := range dropped {
+			p.d.answers.unreachable(w.packet, now, &mem)
+		}
+	}
+	return next
+}
+
+func (p *Peer) expire(now time.Time) (dropped []waiting, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	dropped = p.queue.old(now)
 	p.queue.dropOld(now, &p.traffic)
 	if len(p.queue.items) > 0 {
 		next = p.queue.items[0].since.Add(p.queue.limits.Age + 1) // not before it is older than that
 	}
-	return next
+	return dropped, next
 }
 
 // Close implements link.Plane.
@@ -113,4 +126,5 @@ func (p *Peer) Close() {
 	p.tx.Store(nil)
 	p.queue.clear(&p.traffic)
 	p.d.routes.DeleteAll(p)
+	p.d.notes.forget(p)
 }

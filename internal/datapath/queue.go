@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -40,6 +41,15 @@ func (q *queue) dropOld(now time.Time, t *link.Traffic) {
 		old++
 	}
 	q.drop(old, link.DropQueueAge, t)
+}
+
+// old is a copy of what waited longer than the age bound.
+func (q *queue) old(now time.Time) []waiting {
+	n := 0
+	for n < len(q.items) && now.Sub(q.items[n].since) > q.limits.Age {
+		n++
+	}
+	return slices.Clone(q.items[:n])
 }
 
 // drop removes the first n items, whose bytes are already subtracted.

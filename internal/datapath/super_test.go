@@ -287,15 +287,15 @@ func expected(plains [][]byte) (want [][]byte) {
 	return want
 }
 
-// from reports whether a packet is whole and comes from A.
+// from reports whether a packet is whole, comes from A and goes to B.
 func from(p []byte) bool {
 	switch {
 	case len(p) >= 20 && p[0]>>4 == 4:
 		n := int(p[2])<<8 | int(p[3])
 		head := int(p[0]&15) * 4
-		return n == len(p) && head >= 20 && head <= n && bytes.Equal(p[12:16], addrA.AsSlice())
+		return n == len(p) && head >= 20 && head <= n && bytes.Equal(p[12:20], slices.Concat(addrA.AsSlice(), addrB.AsSlice()))
 	case len(p) >= 40 && p[0]>>4 == 6:
-		return 40+(int(p[4])<<8|int(p[5])) == len(p) && bytes.Equal(p[8:24], addrA6.AsSlice())
+		return 40+(int(p[4])<<8|int(p[5])) == len(p) && bytes.Equal(p[8:40], slices.Concat(addrA6.AsSlice(), addrB6.AsSlice()))
 	}
 	return false
 }

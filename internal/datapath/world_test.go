@@ -98,8 +98,22 @@ func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 	ida, idb := wire.MakeRecordID([7]byte{1}), wire.MakeRecordID([7]byte{2})
 	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida, Partial: tun.Offload(db)}),
 		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da)})
+	a.owns(t, addrA, addrA6)
+	b.owns(t, addrB, addrB6)
 	a.path, b.path = &pipe{carrier: wire.CarrierDatagram, room: room, to: b.data.Records}, &pipe{carrier: wire.CarrierDatagram, room: room, to: a.data.Records}
 	return a, b
+}
+
+// owns makes addresses those of the side's node.
+func (s *side) owns(t testing.TB, addrs ...netip.Addr) {
+	t.Helper()
+	var all []netip.Prefix
+	for _, a := range addrs {
+		all = append(all, netip.PrefixFrom(a, a.BitLen()))
+	}
+	if err := s.data.SetOwn(all); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newSide(t testing.TB, dev tun.Interface, owns netip.Addr, k record.Keys) *side {

@@ -25,15 +25,19 @@ const (
 	NoHandshake  = "L2T-405" // UDP passes, a handshake's datagrams do not
 	Unresolvable = "L2T-406" // a name leads nowhere
 
-	Refused    = "L2T-501" // the peer does not want this node
-	NotThePeer = "L2T-502" // somebody else answers
-	Silent     = "L2T-503" // no answer
-	Outage     = "L2T-504" // the session has no path at the moment
-	Dropping   = "L2T-505" // packets are lost at this end
-	Waiting    = "L2T-506" // the peer has to come to us, and has not
-	Broken     = "L2T-507" // the session ended for another reason
-	Duplicate  = "L2T-514" // two hosts have one key
-	NoWay      = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
+	Refused        = "L2T-501" // the peer does not want this node
+	NotThePeer     = "L2T-502" // somebody else answers
+	Silent         = "L2T-503" // no answer
+	Outage         = "L2T-504" // the session has no path at the moment
+	Dropping       = "L2T-505" // packets are lost at this end
+	Waiting        = "L2T-506" // the peer has to come to us, and has not
+	Broken         = "L2T-507" // the session ended for another reason
+	NoRoute        = "L2T-508" // packets of this host that no peer takes
+	BadSource      = "L2T-509" // a peer sends from an address that is not its own
+	BadDestination = "L2T-510" // a peer sends to where it may not
+	Fault          = "L2T-511" // a defect of l2tun, from which it has recovered
+	Duplicate      = "L2T-514" // two hosts have one key
+	NoWay          = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
 
 	NoNode       = "L2T-601" // no node runs
 	Drift        = "L2T-602" // the config is not the one in use
@@ -45,7 +49,7 @@ const (
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, AddressOverlap, RouteOverlap, OtherVPN,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
+		NoRoute, BadSource, BadDestination, Fault, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

@@ -22,7 +22,7 @@ func Of(s *control.Status) (all []control.Finding) {
 		}
 		all = append(all, trouble(p)...)
 	}
-	return all
+	return append(append(all, misrouted(s)...), faults(s)...)
 }
 
 // Called is what people call a peer: its name, or the end of its DID.

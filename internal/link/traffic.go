@@ -21,25 +21,27 @@ var (
 type Drop uint8
 
 const (
-	DropBadSource  Drop = iota // the peer does not own the packet's source
-	DropReplayed               // number seen before or older than the window
-	DropForged                 // record did not open
-	DropMalformed              // plaintext that is neither packet nor frame
-	DropQueueFull              // waiting packets beyond bytes or count
-	DropQueueAge               // waited too long
-	DropCarrier                // the carrier's own queue was full or too old
-	DropTooBig                 // bigger than the path can carry in two records
-	DropReassembly             // half of a packet never came
-	DropEarly                  // held records beyond the bound
-	DropDevice                 // the TUN device refused it
-	DropLimit                  // the epoch's key limit is reached
-	DropNoRoute                // no peer owns the destination
-	DropUnknown                // record id of no epoch
+	DropBadSource      Drop = iota // the peer does not own the packet's source
+	DropReplayed                   // number seen before or older than the window
+	DropForged                     // record did not open
+	DropMalformed                  // plaintext that is neither packet nor frame
+	DropQueueFull                  // waiting packets beyond bytes or count
+	DropQueueAge                   // waited too long
+	DropCarrier                    // the carrier's own queue was full or too old
+	DropTooBig                     // bigger than the path can carry in two records
+	DropReassembly                 // half of a packet never came
+	DropEarly                      // held records beyond the bound
+	DropDevice                     // the TUN device refused it
+	DropLimit                      // the epoch's key limit is reached
+	DropNoRoute                    // no peer owns the destination
+	DropUnknown                    // record id of no epoch
+	DropBadDestination             // not this node's, nor routed by it, nor another peer's
+	DropFault                      // handling it failed: a defect of this program
 	numDrops
 )
 
 var dropNames = [numDrops]string{"bad_source", "replayed", "forged", "malformed", "queue_full", "queue_age",
-	"carrier", "too_big", "reassembly", "early", "device", "limit", "no_route", "unknown_id"}
+	"carrier", "too_big", "reassembly", "early", "device", "limit", "no_route", "unknown_id", "bad_destination", "fault"}
 
 func (d Drop) String() string { return dropNames[d] }
 

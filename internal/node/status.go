@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
@@ -45,6 +46,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 		}
 	}
 	st.Config, st.ConfigDigest = c.Path, c.Digest()
+	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults
 	st.Health = health.Of(st)
 	return st, nil
 }

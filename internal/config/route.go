@@ -1,0 +1,57 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/routing"
+)
+
+// routes is the [[route]] blocks of a file, with their places.
+type routes struct {
+	prefixes []netip.Prefix
+	at       []position
+}
+
+// readRoute reads one [[route]].
+func (rs *routes) read(r *reader, t *table) error {
+	var found bool
+	for _, e := range t.entries {
+		if e.key != "prefix" {
+			return r.unknown("route", e)
+		}
+		s, err := r.str("route", e)
+		if err != nil {
+			return err
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return r.bad("route", e, `%q is no network, such as "192.168.50.0/24"`, s)
+		}
+		if err := r.wrap("route", e, routing.CheckRoute(p)); err != nil {
+			return err
+		}
+		rs.prefixes, rs.at, found = append(rs.prefixes, p), append(rs.at, e.val.at), true
+	}
+	if !found {
+		return newError(r.file, t.at, "route", "has no prefix")
+	}
+	return nil
+}
+
+// checkRoutes refuses a prefix that is routed twice, or that a peer has: packets
+// to it would go two ways.
+func (c *Config) checkRoutes(at []position) error {
+	seen := make(map[netip.Prefix]int)
+	for i := range c.Peers {
+		for _, p := range c.Peers[i].AllowedIPs {
+			seen[p] = c.Peers[i].Line
+		}
+	}
+	for i, p := range c.Routes {
+		if line, twice := seen[p]; twice {
+			return newError(c.Path, at[i], "route.prefix", "%s is taken, by the block of line %d", p, line)
+		}
+		seen[p] = at[i].line
+	}
+	return nil
+}
