@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/invite"
@@ -194,5 +196,39 @@ func TestOpenInvitationsAreCompleted(t *testing.T) {
 	}
 	if config.KeyPath(path) == invite.NewStore(path).Path() {
 		t.Error("key and invitations share a file")
+	}
+}
+
+// A node that has joined offers no address of a network that it did not found: those
+// of the founder and of its other peers look free here.
+func TestJoinedNodeGivesNoAddresses(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "n.toml")
+	berlin, err := did.Parse(peerDID(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := config.PrepareJoin(config.JoinSpec{Init: config.InitSpec{Path: path, Interface: "l2test0"}, Address: netip.MustParsePrefix("10.9.0.2/24"),
+		Peer: config.PeerSpec{DID: berlin, Name: "berlin", Endpoints: []string{"203.0.113.7:4242"}, AllowedIPs: []string{"10.9.0.0/24"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Cancel()
+	if err := p.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	invites := []string{"invite", "phone", "--config", path, "--socket", filepath.Join(dir, "none.sock"), "--endpoint", "192.0.2.1:4242"}
+	refused(t, 1, "this node did not found 10.9.0.0/24; ask berlin for an invitation, or give --address", invites...)
+	text, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(text, []byte("\nassigned = \"10.9.0.2/24\"\n")) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	// Whatever is known of the founder: what a peer has is not free.
+	if err := os.WriteFile(path, bytes.Replace(text, []byte("assigned ="), []byte("# assigned ="), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, 1, "no address of 10.9.0.0/24 is free: 10.9.0.0/24 belongs to berlin; give --address, or --no-address for none", invites...)
+	if _, errs, code := l2tun(t, append(invites, "--address", "10.9.0.77/24")...); code != 0 {
+		t.Error(errs)
 	}
 }
