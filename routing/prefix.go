@@ -53,7 +53,7 @@ func check(p netip.Prefix, used, special string) error {
 		return fmt.Errorf("%w: exit nodes are not supported yet, so %s cannot %s", ErrPrefix, p, used)
 	}
 	if m := p.Masked(); m != p {
-		return fmt.Errorf("%w: %s has bits set behind its length; write %s, or %s for the one address",
+		return fmt.Errorf("%w: %s has host bits set; write %s, or %s for the one address",
 			ErrPrefix, p, m, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
 	}
 	for _, s := range specials() {

@@ -45,7 +45,7 @@ func (o *UpOptions) detach(ctx context.Context, iface string) error {
 	}
 	_, err = fmt.Fprintf(o.Out, "%s is up (process %d, log in %s)\n", iface, child.Process.Pid, log.Name())
 	if err == nil && o.Confirm > 0 {
-		_, err = fmt.Fprintf(o.Out, "it stops again in %s unless l2tun confirm comes\n", o.Confirm)
+		_, err = fmt.Fprintf(o.Out, "it will be rolled back in %s unless confirmed: l2tun confirm\n", o.Confirm)
 	}
 	return err
 }

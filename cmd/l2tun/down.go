@@ -23,8 +23,10 @@ type DownOptions struct {
 func newDownCmd(o *DownOptions, runF func(context.Context, *DownOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "down",
-		Short: "Stop a node and wait until its interface, routes and socket are gone",
-		Args:  exactly(0, "no arguments"),
+		Short: "Stop a node and remove its interface and routes",
+		Long: `Stop a node and return when its interface, routes and socket are gone. If the
+node was killed, remove what it has left behind.`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
 				return err
@@ -33,7 +35,7 @@ func newDownCmd(o *DownOptions, runF func(context.Context, *DownOptions) error) 
 		},
 	}
 	o.flags(c)
-	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait")
+	c.Flags().DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for the node")
 	return c
 }
 
@@ -58,6 +60,6 @@ func (o *DownOptions) undoLeft(gone error) error {
 	case len(undone) == 0:
 		return o.explain(gone)
 	}
-	_, err = fmt.Fprintf(o.Out, "no node ran; taken out what an earlier one had left: %s\n", strings.Join(undone, ", "))
+	_, err = fmt.Fprintf(o.Out, "no node was running; removed what an earlier one had left: %s\n", strings.Join(undone, ", "))
 	return err
 }

@@ -17,9 +17,11 @@ type InitOptions struct {
 func newInitCmd(o *InitOptions, runF func(*InitOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Make a config file and, beside it, a new key",
-		Long: `Make a commented config file and, beside it, the key file of a new identity
-(the same name ending in .key). Nothing is ever overwritten.`,
+		Short: "Create a config file and a key",
+		Long: `Create a commented config file and, beside it, the key file of a new identity
+(the same name ending in .key). Existing files are never overwritten.`,
+		Example: `  l2tun init --address 10.9.0.1/24
+  l2tun init -i office --address 10.8.0.1/24 --listen '[::]:4243'`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
@@ -31,8 +33,8 @@ func newInitCmd(o *InitOptions, runF func(*InitOptions) error) *cobra.Command {
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringArrayVar(&o.Addresses, "address", nil, "further address of this node as `CIDR`, such as 10.9.0.1/24; may be repeated")
-	f.StringVar(&o.Listen, "listen", config.DefaultListen, "`HOST:PORT` to listen on, UDP and TCP")
+	f.StringArrayVar(&o.Addresses, "address", nil, "overlay address of this node as `CIDR`, such as 10.9.0.1/24; may be repeated")
+	f.StringVar(&o.Listen, "listen", config.DefaultListen, "listen address `HOST:PORT`, UDP and TCP")
 	f.BoolVar(&o.JSON, "json", false, "print the identity as JSON")
 	return c
 }

@@ -22,12 +22,12 @@ type ReloadOptions struct {
 func newReloadCmd(o *ReloadOptions, runF func(context.Context, *ReloadOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reload",
-		Short: "Make a running node read its config again",
-		Long: `Make a running node read its config again, as SIGHUP does. Sessions with peers that
-did not change go on. A config that is wrong changes nothing.
+		Short: "Reload the configuration of a running node",
+		Long: `Reload the configuration of a running node, as SIGHUP does. Sessions of unchanged
+peers go on. An invalid config is refused and changes nothing.
 
-With --confirm the node goes back to the config that it has now unless "l2tun
-confirm" comes within that time; the file stays as it is.`,
+With --confirm the current configuration is restored unless "l2tun confirm" is run
+within that time (commit-confirmed); the file is never changed.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
@@ -40,7 +40,7 @@ confirm" comes within that time; the file stays as it is.`,
 		},
 	}
 	o.flags(c)
-	c.Flags().DurationVar(&o.Confirm, "confirm", 0, "undo the change unless l2tun confirm comes within this time, 1s to 1h")
+	c.Flags().DurationVar(&o.Confirm, "confirm", 0, "undo the change unless l2tun confirm is run within this time, 1s to 1h")
 	return c
 }
 
@@ -62,7 +62,7 @@ func runReload(ctx context.Context, o *ReloadOptions) error {
 	if err := client.ReloadFor(ctx, o.Confirm); err != nil {
 		return o.explain(err)
 	}
-	_, err := fmt.Fprintf(o.Out, "the new config is in use for %s; l2tun confirm keeps it\n", o.Confirm)
+	_, err := fmt.Fprintf(o.Out, "the new config is in use; it will be rolled back in %s unless confirmed: l2tun confirm\n", o.Confirm)
 	return err
 }
 

@@ -23,9 +23,9 @@ func newRotateCmd(o *RotateOptions, runF func(context.Context, *RotateOptions) e
 	c := &cobra.Command{
 		Use:   "rotate [PEER]",
 		Short: "Replace the keys shared with a peer, or with all peers",
-		Long: `Replace the keys shared with a peer, given by DID or name, or with all peers, and
-return when the new ones are in use. A peer that has no new keys after 5 seconds
-goes on with those it has; the exit code is then 1.`,
+		Long: `Replace the session keys shared with a peer, given by DID or name, or with all
+peers, and return when the new keys are in use. A peer without new keys after 5
+seconds keeps the old ones; the exit code is then 1.`,
 		Args: between(0, 1, "at most one peer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {

@@ -36,13 +36,17 @@ type UpOptions struct {
 func newUpCmd(o *UpOptions, runF func(context.Context, *UpOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
-		Short: "Run a node until it is stopped",
-		Long: `Run a node until SIGTERM, SIGINT or l2tun down. SIGHUP makes it read its config
-again. With --detach the node runs in the background: the command returns once
-the interface is up, or says why it is not.
+		Short: "Start a node: create the interface and connect to the peers",
+		Long: `Start a node and run it until SIGTERM, Ctrl-C or "l2tun down". SIGHUP reloads the
+configuration. With --detach the node runs in the background: the command returns
+once the interface is up, or says why it is not. A node that was started so does
+not survive a reboot; a service does: systemctl enable --now l2tun@l2tun0.
 
-With --confirm the node stops, and all that it has set up is undone, unless
-"l2tun confirm" comes within that time after the start.`,
+With --confirm the node stops and removes its interface and routes unless "l2tun
+confirm" is run within that time (commit-confirmed).`,
+		Example: `  l2tun up --detach
+  l2tun up -i office --detach --log-format json
+  l2tun up --detach --confirm 5m`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
@@ -56,11 +60,11 @@ With --confirm the node stops, and all that it has set up is undone, unless
 	f := c.Flags()
 	f.StringVar(&o.Socket, "socket", "", "control socket `PATH` (default the interface's in /run/l2tun)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "run in the background")
-	f.DurationVar(&o.Confirm, "confirm", 0, "undo everything unless l2tun confirm comes within this time, 1s to 1h")
-	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
-	f.StringVar(&o.LogFile, "log-file", "", "where a detached node logs (default beside the socket in /run/l2tun)")
-	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device that descriptor `N` (3 or more) is of, in place of a new one")
+	f.DurationVar(&o.Confirm, "confirm", 0, "stop and undo everything unless l2tun confirm is run within this time, 1s to 1h")
+	f.StringVar(&o.LogLevel, "log-level", "info", "log `LEVEL`: debug, info, warn or error")
+	f.StringVar(&o.LogFormat, "log-format", "text", "log `FORMAT`: text or json")
+	f.StringVar(&o.LogFile, "log-file", "", "log `FILE` of a detached node (default NAME.log in /run/l2tun)")
+	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device of file descriptor `N` (3 or more) instead of creating one")
 	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
 	f.MarkHidden("ready-fd")
 	return c

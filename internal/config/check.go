@@ -50,7 +50,7 @@ func (c *Config) checkPrefixes() error {
 		for j, prefix := range p.AllowedIPs {
 			if line, twice := seen[prefix]; twice {
 				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips",
-					"%s belongs to the peer of line %d already; a prefix has one peer", prefix, line)
+					"%s belongs to the peer of line %d already; a prefix can belong to only one peer", prefix, line)
 			}
 			seen[prefix] = p.prefixAt[j].line
 		}

@@ -130,7 +130,7 @@ func TestRefusedEditsChangeNothing(t *testing.T) {
 	for want, spec := range map[string]PeerSpec{
 		": peer.did: this peer is there already, on line 6":                                             {DID: peerDID(1)},
 		`: peer.name: the name "office" is taken, on line 7`:                                            {DID: peerDID(3), Name: "office"},
-		": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line 16 already; a prefix has one peer": {DID: peerDID(3), AllowedIPs: []string{"10.9.0.2/32"}},
+		": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line 16 already; a prefix can belong to only one peer": {DID: peerDID(3), AllowedIPs: []string{"10.9.0.2/32"}},
 		`: peer.endpoints: "192.0.2.1:x" has no port between 1 and 65535`:                               {DID: peerDID(3), Endpoints: []string{"192.0.2.1:x"}},
 		`: peer.name: '\n' is not allowed in a name`:                                                    {DID: peerDID(3), Name: "a\nmtu = 1"},
 		`: peer.name: '�' is not allowed in a name`:                                                     {DID: peerDID(3), Name: "a\xff"},

@@ -198,7 +198,7 @@ func TestUnconfirmedStartIsUndone(t *testing.T) {
 	w.answers(w.C, w.A.IP4)
 	start := time.Now()
 	r := w.l2tun(w.A, "up", "--detach", "--confirm", "10s", "--config", a.config, "--socket", a.socket, "--log-file", a.log)
-	if r.code != 0 || !strings.Contains(r.out, "it stops again in 10s unless l2tun confirm comes") {
+	if r.code != 0 || !strings.Contains(r.out, "it will be rolled back in 10s unless confirmed") {
 		t.Fatalf("%+v", r)
 	}
 	during := w.snapshot(w.A)
