@@ -128,13 +128,13 @@ func TestRefusedEditsChangeNothing(t *testing.T) {
 	path := writeConfig(t, commented)
 	before := read(t, path)
 	for want, spec := range map[string]PeerSpec{
-		": peer.did: this peer is there already, on line 6":                                             {DID: peerDID(1)},
-		`: peer.name: the name "office" is taken, on line 7`:                                            {DID: peerDID(3), Name: "office"},
+		": peer.did: this peer is there already, on line 6":                                                            {DID: peerDID(1)},
+		`: peer.name: the name "office" is taken, on line 7`:                                                           {DID: peerDID(3), Name: "office"},
 		": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line 16 already; a prefix can belong to only one peer": {DID: peerDID(3), AllowedIPs: []string{"10.9.0.2/32"}},
-		`: peer.endpoints: "192.0.2.1:x" has no port between 1 and 65535`:                               {DID: peerDID(3), Endpoints: []string{"192.0.2.1:x"}},
-		`: peer.name: '\n' is not allowed in a name`:                                                    {DID: peerDID(3), Name: "a\nmtu = 1"},
-		`: peer.name: '�' is not allowed in a name`:                                                     {DID: peerDID(3), Name: "a\xff"},
-		": peer.allowed_ips: exit nodes are not supported yet, so ::/0 cannot go to a peer":             {DID: peerDID(3), AllowedIPs: []string{"::/0"}},
+		`: peer.endpoints: "192.0.2.1:x" has no port between 1 and 65535`:                                              {DID: peerDID(3), Endpoints: []string{"192.0.2.1:x"}},
+		`: peer.name: '\n' is not allowed in a name`:                                                                   {DID: peerDID(3), Name: "a\nmtu = 1"},
+		`: peer.name: '�' is not allowed in a name`:                                                                    {DID: peerDID(3), Name: "a\xff"},
+		": peer.allowed_ips: exit nodes are not supported yet, so ::/0 cannot go to a peer":                            {DID: peerDID(3), AllowedIPs: []string{"::/0"}},
 	} {
 		err := AddPeer(path, spec)
 		if err == nil || err.Error() != path+want {
