@@ -11,6 +11,7 @@ var (
 	ErrPrefix = errors.New("routing: not a usable prefix")
 	ErrMTU    = errors.New("routing: route MTU out of range")
 	ErrTaken  = errors.New("routing: prefix has a route already")
+	ErrNoIPv6 = errors.New("routing: IPv6 is switched off on this host")
 	ErrClosed = errors.New("routing: closed")
 )
 

@@ -31,6 +31,7 @@ type HostRoute struct {
 	Prefix    netip.Prefix // masked
 	Interface string
 	Protocol  int // rtm_protocol; Protocol of this package for a node's own
+	Metric    int
 }
 
 // A Host is the host's network at one moment, in the namespace of the thread
@@ -86,7 +87,7 @@ func (host *Host) readRoutes(h *netlink.Handle, names map[int]string) error {
 			if !ok || r.Type != unix.RTN_UNICAST {
 				continue
 			}
-			host.Routes = append(host.Routes, HostRoute{Prefix: p.Masked(), Interface: names[r.LinkIndex], Protocol: int(r.Protocol)})
+			host.Routes = append(host.Routes, HostRoute{Prefix: p.Masked(), Interface: names[r.LinkIndex], Protocol: int(r.Protocol), Metric: r.Priority})
 		}
 	}
 	return nil

@@ -31,26 +31,27 @@ func newHostState() hostState {
 }
 
 // read takes one rtnetlink message and says what it changed.
-func (s hostState) read(kind uint16, data []byte, ignore []int) Change {
+func (s hostState) read(kind, flags uint16, data []byte, ignore []int) Change {
+	is := kind == unix.RTM_NEWADDR || kind == unix.RTM_NEWLINK || kind == unix.RTM_NEWROUTE
 	switch kind {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		return Change{Addresses: s.readAddress(kind == unix.RTM_NEWADDR, data, ignore)}
+		return s.readAddress(is, data, ignore)
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return s.readLink(kind == unix.RTM_NEWLINK, data, ignore)
+		return s.readLink(is, data, ignore)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return Change{Routes: foreignRoute(data, ignore)}
+		return readRoute(is, flags, data, ignore)
 	}
 	return Change{}
 }
 
-func (s hostState) readAddress(is bool, data []byte, ignore []int) bool {
+func (s hostState) readAddress(is bool, data []byte, ignore []int) Change {
 	if len(data) < unix.SizeofIfAddrmsg {
-		return false
+		return Change{}
 	}
 	msg := nl.DeserializeIfAddrmsg(data)
 	index, flags := int(msg.Index), uint32(msg.Flags)
 	if slices.Contains(ignore, index) {
-		return false
+		return Change{OwnLost: !is}
 	}
 	var ip []byte
 	for _, a := range attributes(data[unix.SizeofIfAddrmsg:]) {
@@ -61,7 +62,7 @@ func (s hostState) readAddress(is bool, data []byte, ignore []int) bool {
 			flags = binary.NativeEndian.Uint32(a.value)
 		}
 	}
-	return s.address(index, ip, flags, is)
+	return Change{Addresses: s.address(index, ip, flags, is)}
 }
 
 func (s hostState) address(index int, ip []byte, flags uint32, is bool) bool {
@@ -77,13 +78,16 @@ func (s hostState) readLink(is bool, data []byte, ignore []int) Change {
 		return Change{}
 	}
 	msg := nl.DeserializeIfInfomsg(data)
+	if msg.Family != unix.AF_UNSPEC { // of a bridge about its ports
+		return Change{}
+	}
 	index := int(msg.Index)
 	before, known := s.links[index]
 	changed := s.link(index, msg.Flags, is)
 	if !slices.Contains(ignore, index) {
 		return Change{Links: changed}
 	}
-	return Change{OwnGone: !is, OwnUp: is && known && before&unix.IFF_UP == 0 && msg.Flags&unix.IFF_UP != 0}
+	return Change{OwnGone: !is, OwnUp: is && known && before&unix.IFF_UP == 0 && msg.Flags&unix.IFF_UP != 0, OwnLost: is && changed}
 }
 
 func (s hostState) link(index int, flags uint32, is bool) bool {
@@ -101,22 +105,33 @@ func update[K comparable](m map[K]uint32, k K, v uint32, is bool) bool {
 	return !known || old != v
 }
 
-// foreignRoute tells routes that matter from ours, from those of ignored
-// interfaces, from cache entries and from those that only mirror addresses.
-func foreignRoute(data []byte, ignore []int) bool {
+// readRoute tells routes that matter from those of ignored interfaces, from cache
+// entries and from those that only mirror addresses. An ignored interface may have
+// lost one when one of its goes or another's takes the place of one with our
+// metric; IPv6 is usable on it again when the kernel makes its local routes.
+func readRoute(is bool, flags uint16, data []byte, ignore []int) Change {
 	if len(data) < unix.SizeofRtMsg {
-		return false
+		return Change{}
 	}
 	msg := nl.DeserializeRtMsg(data)
-	if msg.Protocol == Protocol || msg.Table == unix.RT_TABLE_LOCAL || msg.Flags&unix.RTM_F_CLONED != 0 {
-		return false
+	if msg.Flags&unix.RTM_F_CLONED != 0 {
+		return Change{}
 	}
+	own, metric := false, uint32(0)
 	for _, a := range attributes(data[unix.SizeofRtMsg:]) {
-		if a.kind == unix.RTA_OIF && len(a.value) == 4 && slices.Contains(ignore, int(binary.NativeEndian.Uint32(a.value))) {
-			return false
+		switch {
+		case len(a.value) != 4:
+		case a.kind == unix.RTA_OIF:
+			own = slices.Contains(ignore, int(binary.NativeEndian.Uint32(a.value)))
+		case a.kind == unix.RTA_PRIORITY:
+			metric = binary.NativeEndian.Uint32(a.value)
 		}
 	}
-	return true
+	local := msg.Table == unix.RT_TABLE_LOCAL
+	if own {
+		return Change{OwnLost: !is || local && msg.Family == unix.AF_INET6}
+	}
+	return Change{Routes: !local && msg.Protocol != Protocol, OwnLost: is && flags&unix.NLM_F_REPLACE != 0 && metric == Metric}
 }
 
 type attribute struct {

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -39,11 +41,13 @@ type journalHead struct {
 	Boot      string `json:"boot"`
 	Interface string `json:"interface"`
 	Index     int    `json:"index"`
+	Netns     uint64 `json:"netns,omitempty"` // inode of the network namespace
 }
 
 type journalKey struct {
 	Prefix  netip.Prefix
 	Address bool
+	Setting string
 }
 
 // journalLine is one change. Of a route that stood for the kernel's own it says
@@ -55,13 +59,17 @@ type journalLine struct {
 	Metric  int          `json:"metric,omitempty"`  // of the route
 	Instead bool         `json:"instead,omitempty"` // of the connected route
 	Src     netip.Addr   `json:"src,omitzero"`      // preferred source of that one
+
+	Setting string `json:"setting,omitempty"` // below /proc/sys/net, instead of a prefix
+	Before  string `json:"before,omitempty"`  // what it was
+	Value   string `json:"value,omitempty"`   // what it is made
 }
 
-func (l journalLine) key() journalKey { return journalKey{l.Prefix, l.Address} }
+func (l journalLine) key() journalKey { return journalKey{l.Prefix, l.Address, l.Setting} }
 
 // NewJournal begins a journal in place of what is at path.
 func NewJournal(path, device string, index int) (*Journal, error) {
-	j := &Journal{path: path, head: journalHead{journalVersion, bootID(), device, index}, live: make(map[journalKey]journalLine)}
+	j := &Journal{path: path, head: journalHead{journalVersion, bootID(), device, index, namespace()}, live: make(map[journalKey]journalLine)}
 	if err := j.begin(); err != nil {
 		return nil, err
 	}
@@ -77,7 +85,8 @@ func (j *Journal) begin() error {
 		lines.Encode(l)
 	}
 	next := j.path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	os.Remove(next)                                                                                      // of a process that was killed; a name, so that no link is followed
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW|os.O_APPEND, 0o600) // EXCL: nothing that somebody has prepared
 	if err == nil {
 		if _, err = f.Write(text.Bytes()); err == nil {
 			err = os.Rename(next, j.path)
@@ -104,7 +113,7 @@ func (j *Journal) PutAddress(p netip.Prefix) error {
 }
 
 // GoneAddress notes that an address was taken away.
-func (j *Journal) GoneAddress(p netip.Prefix) { j.gone(journalKey{p, true}) }
+func (j *Journal) GoneAddress(p netip.Prefix) { j.gone(journalKey{Prefix: p, Address: true}) }
 
 func (j *Journal) put(l journalLine) error {
 	if j == nil {
@@ -138,7 +147,7 @@ func (j *Journal) gone(k journalKey) {
 		_ = j.begin()
 		return
 	}
-	_ = j.append(journalLine{Done: "gone", Prefix: k.Prefix, Address: k.Address})
+	_ = j.append(journalLine{Done: "gone", Prefix: k.Prefix, Address: k.Address, Setting: k.Setting})
 }
 
 // append is one write, so that a process that dies leaves whole lines and at
@@ -176,14 +185,7 @@ func (j *Journal) Close() error {
 // readJournal returns what a journal says was put and not undone. A last line
 // that was cut short was never followed by its deed.
 func readJournal(path string) (h journalHead, live map[journalKey]journalLine, err error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return h, nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxJournal {
-		return h, nil, fmt.Errorf("routing: %s is not a journal", path)
-	}
-	text, err := os.ReadFile(path)
+	text, err := readOwn(path)
 	if err != nil {
 		return h, nil, err
 	}
@@ -194,7 +196,7 @@ func readJournal(path string) (h journalHead, live map[journalKey]journalLine, e
 	live = make(map[journalKey]journalLine)
 	for line := range strings.Lines(rest) {
 		var l journalLine
-		if json.Unmarshal([]byte(line), &l) != nil || !l.Prefix.IsValid() {
+		if json.Unmarshal([]byte(line), &l) != nil || !l.Prefix.IsValid() && l.Setting == "" {
 			continue
 		}
 		if l.Done == "put" {
@@ -206,11 +208,49 @@ func readJournal(path string) (h journalHead, live map[journalKey]journalLine, e
 	return h, live, nil
 }
 
+// readOwn reads a file that nobody else can have written: what a journal says is
+// done with the rights of the node.
+func readOwn(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("routing: %s is a symbolic link, not a journal; remove it", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxJournal {
+		return nil, fmt.Errorf("routing: %s is not a journal", path)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("routing: %s was written by another user, or others can write to it; remove it", path)
+	}
+	return io.ReadAll(io.LimitReader(f, maxJournal))
+}
+
 // LeftJournal reports whether a journal is at path: a process ended without
 // undoing.
 func LeftJournal(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// namespace is the inode of the calling thread's network namespace; 0: not known.
+func namespace() uint64 {
+	info, err := os.Stat("/proc/thread-self/ns/net")
+	if err != nil {
+		return 0
+	}
+	st, _ := info.Sys().(*syscall.Stat_t)
+	if st == nil {
+		return 0
+	}
+	return st.Ino
 }
 
 func bootID() string {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -46,7 +47,9 @@ func UndoJournal(path string) (undone []string, err error) {
 	}
 	defer handle.Close()
 	if h.Boot == bootID() {
-		if undone, err = undoOn(handle, h, live); err != nil {
+		undone = undoSettings(h, live)
+		more, err := undoOn(handle, h, live)
+		if undone = append(undone, more...); err != nil {
 			return undone, err
 		}
 	}
@@ -58,11 +61,11 @@ func undoOn(handle *netlink.Handle, h journalHead, live map[journalKey]journalLi
 	if err != nil || link.Attrs().Name != h.Interface {
 		return nil, nil // the device took it all with it
 	}
-	k := &Kernel{ifindex: h.Index, handle: handle}
+	k := &Kernel{ifindex: h.Index, handle: handle, lists: handle}
 	var errs error
 	for _, routes := range []bool{true, false} { // addresses last: connected routes go with them
 		for _, l := range live {
-			if l.Address == routes {
+			if l.Address == routes || l.Setting != "" {
 				continue
 			}
 			did, err := k.undoLine(link, l)
@@ -76,7 +79,10 @@ func undoOn(handle *netlink.Handle, h journalHead, live map[journalKey]journalLi
 }
 
 func (l journalLine) name() string {
-	if l.Address {
+	switch {
+	case l.Setting != "":
+		return "setting net/" + l.Setting
+	case l.Address:
 		return "address " + l.Prefix.String()
 	}
 	return "route " + l.Prefix.String()
@@ -93,18 +99,22 @@ func (k *Kernel) undoLine(link netlink.Link, l journalLine) (bool, error) {
 		return err == nil, undoError(l, err)
 	}
 	ours, err := k.ours(l.Prefix)
-	if err != nil || ours == nil {
+	if err != nil {
 		return false, err
 	}
-	if l.Instead {
-		err = k.handle.RouteReplace(k.connected(l))
-	} else {
-		err = k.handle.RouteDel(ours)
+	did := false
+	for i := range ours { // two, if the process ended while one took the other's place
+		if l.Instead && ours[i].Priority == l.Metric {
+			err = k.handle.RouteReplace(k.connected(l))
+		} else {
+			err = k.handle.RouteDel(&ours[i])
+		}
+		if err != nil && !absent(err) {
+			return did, undoError(l, err)
+		}
+		did = did || err == nil
 	}
-	if absent(err) {
-		return false, nil
-	}
-	return err == nil, undoError(l, err)
+	return did, nil
 }
 
 func undoError(l journalLine, err error) error {
@@ -114,19 +124,10 @@ func undoError(l journalLine, err error) error {
 	return fmt.Errorf("routing: take out the %s that an earlier run left: %w", l.name(), err)
 }
 
-// ours is the route to a prefix on the device that carries our protocol; nil if
-// there is none.
-func (k *Kernel) ours(p netip.Prefix) (*netlink.Route, error) {
-	found, err := k.list(family(p))
-	if err != nil {
-		return nil, fmt.Errorf("routing: list routes: %w", err)
-	}
-	for i := range found {
-		if r := &found[i]; prefixOf(r.Dst) == p && r.LinkIndex == k.ifindex && r.Protocol == Protocol {
-			return r, nil
-		}
-	}
-	return nil, nil
+// ours are the routes to a prefix on the device that carry our protocol.
+func (k *Kernel) ours(p netip.Prefix) ([]netlink.Route, error) {
+	there, err := k.standing([]Route{{Prefix: p}})
+	return slices.DeleteFunc(there[p], func(r netlink.Route) bool { return r.Protocol != Protocol }), err
 }
 
 // connected is the route that the kernel had made with an address.

@@ -15,6 +15,11 @@ import (
 // Protocol marks our routes in the kernel's table (rtm_protocol).
 const Protocol = 108
 
+// Metric is that of our routes: worse than what the kernel (0, 256), NetworkManager
+// (100 to 750), systemd-networkd (1024) and dhcpcd (1000 or 3000, and the index)
+// give to the networks that the host is connected to. SPEC 7.10.
+const Metric = 10800
+
 const (
 	minMTU = 1280 // IPv6 needs it, and so does the floor of the direct path
 	maxMTU = 65535
@@ -43,7 +48,8 @@ type Kernel struct {
 
 	mu     sync.Mutex
 	handle *netlink.Handle // in the namespace of NewKernel's thread; nil once closed
-	put    map[netip.Prefix]placed
+	lists  *netlink.Handle // with strict checks, see NewKernel
+	want   map[netip.Prefix]placed
 
 	journal *Journal // nil: none is kept
 }
@@ -53,6 +59,7 @@ type Kernel struct {
 type placed struct {
 	mtu    int
 	before *netlink.Route
+	err    error // why it is not in the kernel; nil: it is
 }
 
 // NewKernel makes the routes' owner for an interface, in the network namespace
@@ -62,18 +69,27 @@ func NewKernel(ifindex int) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("routing: open netlink: %w", err)
 	}
-	return &Kernel{ifindex: ifindex, handle: h, put: make(map[netip.Prefix]placed)}, nil
+	lists, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		h.Close()
+		return nil, fmt.Errorf("routing: open netlink: %w", err)
+	}
+	// Then the kernel lists our interface's routes alone, not a router's million.
+	// Kernels before 4.20 cannot: there the library filters.
+	_ = lists.SetStrictCheck(true)
+	return &Kernel{ifindex: ifindex, handle: h, lists: lists, want: make(map[netip.Prefix]placed)}, nil
 }
 
 // Add routes prefix through the interface, with mtu bytes (0: the device's, else
 // 1280 to 65535). Again with another MTU changes the route at once; sockets that
-// are connected see it with their next packet. Errors: ErrPrefix, ErrMTU, ErrTaken
-// when another interface has a route to exactly that prefix, whatever its metric.
+// are connected see it with their next packet. Errors: ErrPrefix, ErrMTU; ErrTaken
+// when packets to the prefix go elsewhere for the time being, by a route that the
+// kernel prefers; ErrNoIPv6. What the kernel refused is tried again by Ensure.
 func (k *Kernel) Add(prefix netip.Prefix, mtu int) error {
 	return k.AddAll([]Route{{Prefix: prefix, MTU: mtu}})
 }
 
-// AddAll is Add for many routes, with one look at the kernel's table. It adds
+// AddAll is Add for many routes, with one look at the interface's routes. It adds
 // what it can and joins the errors of the others.
 func (k *Kernel) AddAll(routes []Route) error {
 	k.mu.Lock()
@@ -81,37 +97,141 @@ func (k *Kernel) AddAll(routes []Route) error {
 	if k.handle == nil {
 		return ErrClosed
 	}
-	there, err := k.standing(routes)
-	if err != nil {
-		return err
-	}
 	var errs error
 	for _, r := range routes {
-		errs = errors.Join(errs, k.add(r, there[r.Prefix]))
+		errs = errors.Join(errs, r.check())
+	}
+	routes = slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return r.check() != nil })
+	_, err := k.ensure(routes)
+	errs = errors.Join(errs, err)
+	for _, r := range routes {
+		if by, is := k.shadow(r.Prefix); is {
+			errs = errors.Join(errs, fmt.Errorf("%w: %s goes through %s, whose route comes first; ours waits behind it", ErrTaken, r.Prefix, by))
+		}
 	}
 	return errs
 }
 
-func (k *Kernel) add(r Route, there []netlink.Route) error {
-	if err := r.check(); err != nil {
-		return err
+// SetMTUs gives routes that Add put another MTU. It does not look for other
+// interfaces' routes, and asks the kernel only if there is something to change.
+func (k *Kernel) SetMTUs(routes []Route) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.handle == nil {
+		return ErrClosed
 	}
-	before, err := k.before(r.Prefix, there)
+	var errs error
+	var change []Route
+	for _, r := range routes {
+		if p, is := k.want[r.Prefix]; is && p.err == nil && p.mtu != r.MTU {
+			errs = errors.Join(errs, r.check())
+			change = append(change, r)
+		}
+	}
+	if errs != nil || len(change) == 0 {
+		return errs
+	}
+	_, err := k.ensure(change)
+	return err
+}
+
+// Ensure puts back what is missing of what Add was asked for, and changes nothing
+// else: no packet finds the table without a route that was there. It returns what
+// it put; the error joins why the others are missing.
+func (k *Kernel) Ensure() ([]netip.Prefix, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.handle == nil {
+		return nil, ErrClosed
+	}
+	return k.ensure(k.routes())
+}
+
+func (k *Kernel) ensure(routes []Route) (put []netip.Prefix, err error) {
+	there, err := k.standing(routes)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var errs error
+	for _, r := range routes {
+		did, err := k.add(r, there[r.Prefix])
+		p := k.want[r.Prefix]
+		p.mtu, p.err = r.MTU, err
+		k.want[r.Prefix] = p
+		if errs = errors.Join(errs, err); did {
+			put = append(put, r.Prefix)
+		}
+	}
+	return put, errs
+}
+
+// add reports whether the kernel's table lacked the route, or had it otherwise.
+func (k *Kernel) add(r Route, there []netlink.Route) (bool, error) {
+	before := k.before(r.Prefix, there)
 	nr := k.route(r)
 	if before != nil { // one route with one metric, or ours would never be used
 		nr.Priority, nr.Src = before.Priority, before.Src
 	}
+	have := find(there, nr.Priority)
+	if have != nil && have.Protocol == Protocol && have.MTU == nr.MTU {
+		return false, k.removeOthers(there, nr.Priority)
+	}
 	if err := k.note(r.Prefix, nr, before); err != nil {
-		return err
+		return false, err
 	}
-	if err := k.handle.RouteReplace(nr); err != nil {
-		return fmt.Errorf("routing: add route to %s: %w", r.Prefix, explain(err))
+	if err := k.place(nr, have != nil || before != nil); err != nil {
+		return false, fmt.Errorf("routing: add route to %s: %w", r.Prefix, explain(err))
 	}
-	k.put[r.Prefix] = placed{mtu: r.MTU, before: before}
+	k.want[r.Prefix] = placed{mtu: r.MTU, before: before}
+	return true, k.removeOthers(there, nr.Priority)
+}
+
+// place never replaces a route of another interface: where none of ours is known,
+// the kernel itself refuses what would.
+func (k *Kernel) place(nr *netlink.Route, replace bool) error {
+	if replace {
+		return k.handle.RouteReplace(nr)
+	}
+	err := k.handle.RouteAdd(nr)
+	if errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%w: another interface has it with the metric of this program", ErrTaken)
+	}
+	return err
+}
+
+// removeOthers removes ours of another metric: a connected route came, and the
+// route in its place does the work.
+func (k *Kernel) removeOthers(there []netlink.Route, metric int) error {
+	for i := range there {
+		if r := &there[i]; r.Protocol == Protocol && r.Priority != metric {
+			if err := k.handle.RouteDel(r); err != nil && !absent(err) {
+				return fmt.Errorf("routing: remove route to %s: %w", prefixOf(r.Dst), err)
+			}
+		}
+	}
 	return nil
+}
+
+// Release makes a route of ours outlive the connected route that it stands for:
+// the address that made that one is about to be removed. At no time is there none.
+func (k *Kernel) Release(prefix netip.Prefix) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p, ok := k.want[prefix]
+	if k.handle == nil || !ok || p.before == nil {
+		return nil
+	}
+	nr := k.route(Route{Prefix: prefix, MTU: p.mtu})
+	if err := k.handle.RouteAdd(nr); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("routing: add route to %s: %w", prefix, explain(err))
+	}
+	err := k.handle.RouteReplace(p.before)
+	if err == nil {
+		p.before = nil
+		k.want[prefix] = p
+		err = k.note(prefix, nr, nil)
+	}
+	return err
 }
 
 // Remove takes a route of ours out; one that is not there is fine.
@@ -125,7 +245,7 @@ func (k *Kernel) Remove(prefix netip.Prefix) error {
 }
 
 func (k *Kernel) remove(prefix netip.Prefix) error {
-	p, ok := k.put[prefix]
+	p, ok := k.want[prefix]
 	if !ok {
 		return nil
 	}
@@ -138,7 +258,7 @@ func (k *Kernel) remove(prefix netip.Prefix) error {
 	if err != nil && !absent(err) {
 		return fmt.Errorf("routing: remove route to %s: %w", prefix, err)
 	}
-	delete(k.put, prefix)
+	delete(k.want, prefix)
 	k.journal.gone(journalKey{Prefix: prefix})
 	return nil
 }
@@ -155,7 +275,7 @@ func (k *Kernel) Undo() error {
 
 func (k *Kernel) undo() error {
 	var errs error
-	for prefix := range k.put {
+	for prefix := range k.want {
 		errs = errors.Join(errs, k.remove(prefix))
 	}
 	return errs
@@ -170,7 +290,8 @@ func (k *Kernel) Close() error {
 	}
 	err := k.undo()
 	k.handle.Close()
-	k.handle = nil
+	k.lists.Close()
+	k.handle, k.lists = nil, nil
 	return err
 }
 
@@ -178,8 +299,21 @@ func (k *Kernel) Close() error {
 func (k *Kernel) List() []Route {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	routes := make([]Route, 0, len(k.put))
-	for p, r := range k.put {
+	return slices.DeleteFunc(k.routes(), func(r Route) bool { return k.want[r.Prefix].err != nil })
+}
+
+// Wanted returns the routes that Add was asked for, sorted by prefix: those of
+// List and those that are missing.
+func (k *Kernel) Wanted() []Route {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.routes()
+}
+
+// routes is what Add was asked for, sorted by prefix.
+func (k *Kernel) routes() []Route {
+	routes := make([]Route, 0, len(k.want))
+	for p, r := range k.want {
 		routes = append(routes, Route{Prefix: p, MTU: r.mtu})
 	}
 	slices.SortFunc(routes, func(a, b Route) int {

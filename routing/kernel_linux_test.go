@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -191,33 +192,200 @@ func TestConnectedPrefixIsReplacedAndRestored(t *testing.T) {
 	}
 }
 
-func TestSomebodyElsesRouteIsRefused(t *testing.T) {
+// Routes of a LAN, of DHCP and of the user come first, whatever was there first;
+// ours waits behind them and has the packets when they go. SPEC 7.10.
+func TestSomebodyElsesRouteComesFirst(t *testing.T) {
 	d := device(t)
 	other := cable(t, "eth7", "192.0.2.1/24")
 	_, dst, _ := net.ParseCIDR("10.9.0.0/16")
-	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: other.Attrs().Index, Dst: dst, Priority: 700, Gw: net.IPv4(192, 0, 2, 9)}))
+	theirs := &netlink.Route{LinkIndex: other.Attrs().Index, Dst: dst, Priority: 700, Gw: net.IPv4(192, 0, 2, 9)}
+	must(t, netlink.RouteAdd(theirs))
 	_, dst6, _ := net.ParseCIDR("fd4c:3254:1::/48")
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: other.Attrs().Index, Dst: dst6}))
 	_, dead, _ := net.ParseCIDR("10.10.0.0/16")
 	must(t, netlink.RouteAdd(&netlink.Route{Dst: dead, Type: unix.RTN_UNREACHABLE}))
 	before := table(t)
 	k := kernel(t, d)
-	for p, word := range map[string]string{
-		"10.9.0.0/16": "eth7", "fd4c:3254:1::/48": "eth7", "192.0.2.0/24": "eth7", "10.10.0.0/16": "without a device",
-	} {
+	taken := map[string]string{"10.9.0.0/16": "eth7", "fd4c:3254:1::/48": "eth7", "192.0.2.0/24": "eth7", "10.10.0.0/16": "refuses packets"}
+	for p, word := range taken {
 		err := k.Add(netip.MustParsePrefix(p), 0)
 		if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), p) || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
 	part := netip.MustParsePrefix("192.0.2.77/32") // a part of it is the user's word
-	err := k.AddAll([]Route{{netip.MustParsePrefix("192.0.2.0/24"), 0}, {part, 1300}})
-	if want := []Route{{part, 1300}}; !errors.Is(err, ErrTaken) || !slices.Equal(k.List(), want) {
-		t.Errorf("AddAll: %v, put %v", err, k.List())
+	must(t, k.Add(part, 1300))
+	shadows := k.Shadows()
+	if len(shadows) != len(taken) {
+		t.Errorf("shadows %v", shadows)
+	}
+	for _, s := range shadows {
+		if word := taken[s.Prefix.String()]; word == "" || !strings.Contains(s.By, word) {
+			t.Errorf("shadow %+v", s)
+		}
+	}
+	must(t, netlink.RouteDel(theirs))
+	if way := WayTo(netip.MustParseAddr("10.9.1.1")); way != "l2t" {
+		t.Errorf("without their route packets go to %q", way)
+	}
+	must(t, netlink.RouteAdd(theirs))
+	if way := WayTo(netip.MustParseAddr("10.9.1.1")); way != "eth7" {
+		t.Errorf("with their route packets go to %q", way)
 	}
 	must(t, k.Undo())
 	if after := table(t); !slices.Equal(before, after) {
 		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+// A LAN that comes later gets its packets, and its end brings ours back.
+func TestLANThatComesLaterComesFirst(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	must(t, k.Add(netip.MustParsePrefix("192.0.2.0/24"), 1300))
+	must(t, k.Add(netip.MustParsePrefix("2001:db8:7::/64"), 0))
+	eth := cable(t, "eth7", "192.0.2.1/24")
+	a, err := netlink.ParseAddr("2001:db8:7::1/64")
+	must(t, err)
+	a.Flags = unix.IFA_F_NODAD
+	must(t, netlink.AddrAdd(eth, a))
+	tuntest.AwaitAddress(t, netip.MustParseAddr("2001:db8:7::1"))
+	for _, host := range []string{"192.0.2.20", "2001:db8:7::20"} {
+		if way := WayTo(netip.MustParseAddr(host)); way != "eth7" {
+			t.Errorf("%s goes to %q", host, way)
+		}
+	}
+	if n := len(k.Shadows()); n != 2 {
+		t.Errorf("%d shadows", n)
+	}
+	must(t, netlink.LinkDel(eth))
+	if way := WayTo(netip.MustParseAddr("192.0.2.20")); way != "l2t" || len(k.Shadows()) != 0 {
+		t.Errorf("goes to %q, shadows %v", way, k.Shadows())
+	}
+}
+
+// Another node's route of just our metric is never replaced; ours takes the place
+// when it is gone.
+func TestRouteOfAnotherNodeIsLeftAlone(t *testing.T) {
+	d := device(t)
+	other := cable(t, "eth7", "192.0.2.1/24")
+	theirs := &netlink.Route{LinkIndex: other.Attrs().Index, Dst: ipNet(examples[0]), Priority: Metric, Protocol: Protocol, Scope: unix.RT_SCOPE_LINK}
+	must(t, netlink.RouteAdd(theirs))
+	k := kernel(t, d)
+	if err := k.Add(examples[0], 0); !errors.Is(err, ErrTaken) || len(k.List()) != 0 {
+		t.Fatal(err, k.List())
+	}
+	if put, err := k.Ensure(); !errors.Is(err, ErrTaken) || len(put) != 0 {
+		t.Fatal(put, err)
+	}
+	must(t, netlink.RouteDel(theirs))
+	if put, err := k.Ensure(); err != nil || len(put) != 1 || len(k.List()) != 1 {
+		t.Fatal(put, err)
+	}
+}
+
+// What others remove comes back, with its MTU, also in the place of a connected
+// route; what is there is not touched.
+func TestEnsurePutsBackOnlyWhatIsMissing(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	connected := netip.MustParsePrefix("10.77.0.0/24")
+	all := append([]netip.Prefix{connected}, examples...)
+	for _, p := range all {
+		must(t, k.Add(p, 1300))
+	}
+	want := table(t)
+	if put, err := k.Ensure(); err != nil || len(put) != 0 {
+		t.Fatal(put, err)
+	}
+	news := watch(t)
+	for _, p := range []netip.Prefix{connected, examples[0], examples[3]} {
+		gone := k.route(Route{Prefix: p})
+		gone.Priority = 0 // whichever
+		must(t, netlink.RouteDel(gone))
+	}
+	collect(news, settle)
+	put, err := k.Ensure()
+	if err != nil || len(put) != 3 {
+		t.Fatal(put, err)
+	}
+	if now := table(t); !slices.Equal(now, want) {
+		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(want, "\n"), strings.Join(now, "\n"))
+	}
+	if got, _ := collect(news, settle); got.OwnLost {
+		t.Errorf("something was removed: %+v", got)
+	}
+}
+
+// An address whose connected route ours stands for can go without a moment in
+// which the prefix has no route.
+func TestReleaseOutlivesTheAddress(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	p := netip.MustParsePrefix("10.77.0.0/24")
+	must(t, k.Add(p, 1300))
+	done, leaks := make(chan struct{}), make(chan string, 1)
+	must(t, d.AddAddress(netip.MustParsePrefix("10.78.0.1/24"))) // not the last one: then the kernel drops all routes
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	must(t, err)
+	t.Cleanup(h.Close)
+	go func() {
+		defer close(leaks)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if r, err := h.RouteGet(net.IPv4(10, 77, 0, 9)); err != nil || r[0].LinkIndex != d.Index() {
+				select {
+				case leaks <- "no way through the tunnel":
+				default:
+				}
+			}
+		}
+	}()
+	must(t, k.Release(p))
+	must(t, d.RemoveAddress(netip.MustParsePrefix("10.77.0.1/24")))
+	_, err = k.Ensure()
+	close(done)
+	for leak := range leaks {
+		t.Error(leak)
+	}
+	must(t, err)
+	var ours []string
+	for _, r := range table(t) {
+		if strings.Contains(r, "10.77.0.0/24") {
+			ours = append(ours, r)
+		}
+	}
+	if len(ours) != 1 || !strings.Contains(ours[0], "proto 108") {
+		t.Errorf("%q", ours)
+	}
+}
+
+// One prefix costs the same whatever else is in the table: the kernel lists the
+// interface's own routes only.
+func TestLargeTableCostsNothing(t *testing.T) {
+	d := device(t)
+	other := cable(t, "eth7", "192.0.2.1/24")
+	for i := range 20000 {
+		must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: other.Attrs().Index,
+			Dst: &net.IPNet{IP: net.IPv4(20, byte(i>>8), byte(i), 0), Mask: net.CIDRMask(24, 32)}}))
+	}
+	k := kernel(t, d)
+	n := 0
+	must(t, k.lists.RouteListFilteredIter(netlink.FAMILY_V4, &netlink.Route{LinkIndex: d.Index(), Table: unix.RT_TABLE_MAIN}, 0,
+		func(netlink.Route) bool { n++; return true }))
+	if n > 10 {
+		t.Errorf("the kernel has listed %d routes", n)
+	}
+	begin := time.Now()
+	for i := range 50 {
+		must(t, k.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, byte(i), 1}), 32), 0))
+	}
+	if per := time.Since(begin) / 50; per > 100*time.Millisecond {
+		t.Errorf("%v a prefix", per)
 	}
 }
 

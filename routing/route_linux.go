@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standing lists what the main table has for the prefixes of routes.
+// standing lists the interface's own routes to the prefixes of routes.
 func (k *Kernel) standing(routes []Route) (map[netip.Prefix][]netlink.Route, error) {
 	there := make(map[netip.Prefix][]netlink.Route)
 	families := make(map[int]bool)
@@ -20,7 +20,7 @@ func (k *Kernel) standing(routes []Route) (map[netip.Prefix][]netlink.Route, err
 	}
 	for f := range families {
 		found, err := k.list(f)
-		if err != nil {
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) { // a kernel without IPv6
 			return nil, fmt.Errorf("routing: list routes: %w", err)
 		}
 		for _, r := range found {
@@ -33,50 +33,36 @@ func (k *Kernel) standing(routes []Route) (map[netip.Prefix][]netlink.Route, err
 	return there, nil
 }
 
-// worstMetric is that of our routes, at most: the kernel's default for IPv6.
-const worstMetric = 1024
-
-// before returns the route that ours will stand for, nil if there is none. A
-// route of another interface is ErrTaken. One that refuses packets, with a worse
-// metric than ours, waits for the time when ours is gone.
-func (k *Kernel) before(prefix netip.Prefix, there []netlink.Route) (*netlink.Route, error) {
-	before := k.put[prefix].before
+// before returns the route of the interface that ours will stand for, nil if
+// there is none: the kernel's, of the best metric.
+func (k *Kernel) before(prefix netip.Prefix, there []netlink.Route) *netlink.Route {
+	before := k.want[prefix].before
 	for i := range there {
-		r := &there[i]
-		if refuses(r) && r.Priority > worstMetric {
-			continue
-		}
-		if r.LinkIndex != k.ifindex {
-			return nil, fmt.Errorf("%w: %s goes through %s", ErrTaken, prefix, k.owner(r))
-		}
-		if r.Protocol != Protocol {
+		if r := &there[i]; r.Protocol != Protocol && (before == nil || r.Priority <= before.Priority) {
 			before = r
 		}
 	}
-	return before, nil
+	return before
 }
 
-func refuses(r *netlink.Route) bool {
-	return r.Type == unix.RTN_UNREACHABLE || r.Type == unix.RTN_BLACKHOLE || r.Type == unix.RTN_PROHIBIT
-}
-
-// owner names the device of somebody else's route.
-func (k *Kernel) owner(r *netlink.Route) string {
-	index := r.LinkIndex
-	if index == 0 && len(r.MultiPath) > 0 {
-		index = r.MultiPath[0].LinkIndex
+func find(there []netlink.Route, metric int) *netlink.Route {
+	for i := range there {
+		if there[i].Priority == metric {
+			return &there[i]
+		}
 	}
-	if link, err := k.handle.LinkByIndex(index); err == nil && index != 0 {
-		return link.Attrs().Name
-	}
-	return "a route without a device"
+	return nil
 }
 
-// list repeats a listing that a change of the table interrupted; the last one
-// counts as it is.
+// list repeats a listing of the interface's routes that a change of the table
+// interrupted; the last one counts as it is.
 func (k *Kernel) list(family int) ([]netlink.Route, error) {
+	only := &netlink.Route{LinkIndex: k.ifindex, Table: unix.RT_TABLE_MAIN}
 	for try := 1; ; try++ {
-		found, err := k.handle.RouteList(nil, family) // of the main table
+		found, err := k.lists.RouteListFiltered(family, only, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
+		if errors.Is(err, unix.ENOENT) { // no route has ever been in the table
+			return nil, nil
+		}
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return found, err
 		}
@@ -92,6 +78,7 @@ func (k *Kernel) route(r Route) *netlink.Route {
 		Dst:       ipNet(r.Prefix),
 		Protocol:  Protocol,
 		Table:     unix.RT_TABLE_MAIN,
+		Priority:  Metric,
 		MTU:       r.MTU,
 	}
 	if r.Prefix.Addr().Is4() {
@@ -125,13 +112,16 @@ func family(p netip.Prefix) int {
 }
 
 // absent tells that there is nothing left to remove: the route, or the device
-// with all its routes, or the device is down.
+// with all its routes, or the device is down, or the kernel has no IPv6.
 func absent(err error) bool {
-	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN)
+	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.EOPNOTSUPP) ||
+		errors.Is(err, unix.EAFNOSUPPORT)
 }
 
 func explain(err error) error {
 	switch {
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w (%w)", ErrNoIPv6, err)
 	case errors.Is(err, unix.ENETDOWN):
 		return fmt.Errorf("%w (set the device up first)", err)
 	case errors.Is(err, unix.EPERM):

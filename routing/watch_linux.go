@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -20,15 +21,16 @@ type Change struct {
 	// Of the interfaces to ignore:
 	OwnGone bool // one was deleted or has left this network namespace
 	OwnUp   bool // one is up again that was down: the kernel has dropped its routes
+	OwnLost bool // one may have lost an address, a route or a setting, by whomever
 }
 
 func (c Change) merge(o Change) Change {
-	return Change{c.Addresses || o.Addresses, c.Routes || o.Routes, c.Links || o.Links, c.OwnGone || o.OwnGone, c.OwnUp || o.OwnUp}
+	return Change{c.Addresses || o.Addresses, c.Routes || o.Routes, c.Links || o.Links, c.OwnGone || o.OwnGone, c.OwnUp || o.OwnUp, c.OwnLost || o.OwnLost}
 }
 
 // Watch reports changes of addresses, routes and links in the network namespace
 // of the calling thread, except those of the interfaces to ignore (our own), of
-// which only their end and their coming up again are told.
+// which only their end, their coming up again and what they lost are told.
 // The first Change after silence comes at once; those that nobody has taken yet
 // are merged. The channel is closed when the watching goroutine has ended:
 // after ctx, or early if the kernel's socket failed.
@@ -38,7 +40,7 @@ func Watch(ctx context.Context, ignore ...int) (<-chan Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("routing: watch the network: %w", err)
 	}
-	_ = sub.SetReceiveBufferSize(1<<20, true) // an overflow is told as a change of everything
+	_ = sub.SetReceiveBufferSize(1<<20, true) // an overflow makes it look again
 	w := &watcher{sub: sub, out: make(chan Change, 1), ignore: slices.Clone(ignore)}
 	if err := w.learn(); err != nil { // after subscribing: nothing falls between
 		sub.Close()
@@ -58,7 +60,7 @@ type watcher struct {
 
 // learn takes what is there already as known.
 func (w *watcher) learn() error {
-	w.state = newHostState()
+	state := newHostState()
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
@@ -69,16 +71,40 @@ func (w *watcher) learn() error {
 		return err
 	}
 	for _, l := range links {
-		w.state.link(l.Attrs().Index, l.Attrs().RawFlags, true)
+		state.link(l.Attrs().Index, l.Attrs().RawFlags, true)
 	}
 	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return err
 	}
 	for _, a := range addrs {
-		w.state.address(a.LinkIndex, a.IP, uint32(a.Flags), true)
+		if !slices.Contains(w.ignore, a.LinkIndex) {
+			state.address(a.LinkIndex, a.IP, uint32(a.Flags), true)
+		}
 	}
+	w.state = state
 	return nil
+}
+
+// relearn looks at the host again after the kernel had to drop messages, and says
+// what has changed. Routes are not kept, hence they may have.
+func (w *watcher) relearn() Change {
+	before := w.state
+	c := Change{Routes: true, OwnLost: true}
+	if w.learn() != nil {
+		w.state = newHostState()
+		c.Addresses, c.Links = true, true
+		return c
+	}
+	c.Addresses = !maps.Equal(before.addresses, w.state.addresses)
+	c.Links = !maps.Equal(before.links, w.state.links)
+	for _, own := range w.ignore {
+		was, known := before.links[own]
+		is, there := w.state.links[own]
+		c.OwnGone = c.OwnGone || known && !there
+		c.OwnUp = c.OwnUp || there && was&unix.IFF_UP == 0 && is&unix.IFF_UP != 0
+	}
+	return c
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -103,8 +129,7 @@ func (w *watcher) receive() (Change, error) {
 	msgs, from, err := w.sub.Receive()
 	switch {
 	case errors.Is(err, unix.ENOBUFS):
-		w.state = newHostState()
-		return Change{Addresses: true, Routes: true, Links: true, OwnUp: true}, nil
+		return w.relearn(), nil
 	case errors.Is(err, unix.EINTR):
 		return Change{}, nil
 	case err != nil:
@@ -114,7 +139,7 @@ func (w *watcher) receive() (Change, error) {
 	}
 	var c Change
 	for _, m := range msgs {
-		c = c.merge(w.state.read(m.Header.Type, m.Data, w.ignore))
+		c = c.merge(w.state.read(m.Header.Type, m.Header.Flags, m.Data, w.ignore))
 	}
 	return c, nil
 }

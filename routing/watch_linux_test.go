@@ -65,7 +65,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 		{"route added", func() error { return netlink.RouteAdd(route) }, Change{Routes: true}},
 		{"route removed", func() error { return netlink.RouteDel(route) }, Change{Routes: true}},
 		{"our route", func() error { return k.Add(examples[1], 1300) }, Change{}},
-		{"our route removed", k.Undo, Change{}},
+		{"our route removed", k.Undo, Change{OwnLost: true}},
 		{"our address", func() error { return d.AddAddress(examples[1]) }, Change{}},
 		{"our device's MTU", func() error { return d.SetMTU(1300) }, Change{}},
 	} {
@@ -120,7 +120,7 @@ func TestHostStateSurvivesCutMessages(t *testing.T) {
 				for i := range data {
 					data[i] = fill
 				}
-				s.read(kind, data, []int{1})
+				s.read(kind, 0, data, []int{1})
 			}
 		}
 	}

@@ -13,5 +13,6 @@ var (
 	ErrDescriptor  = errors.New("tun: cannot use the TUN device that was passed")
 	ErrGone        = errors.New("tun: the device was removed by somebody else")
 	ErrPacket      = errors.New("tun: not an IP packet with headroom inside its buffer")
+	ErrNoIPv6      = errors.New("tun: IPv6 is switched off on this host")
 	ErrOffload     = errors.New("tun: device takes no super-packets and no partial checksums")
 )

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -117,24 +118,34 @@ func (d *Device) MTU() int {
 
 // AddAddress gives the device an address; the kernel routes the rest of the
 // prefix to the device too. The same address twice is fine. The kernel takes an
-// IPv6 address into use a few milliseconds later.
+// IPv6 address into use a few milliseconds later. Errors: ErrNoIPv6.
 func (d *Device) AddAddress(p netip.Prefix) error {
+	_, err := d.EnsureAddress(p)
+	return err
+}
+
+// EnsureAddress is AddAddress, and reports whether the device lacked the address.
+func (d *Device) EnsureAddress(p netip.Prefix) (added bool, err error) {
 	if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
-		return fmt.Errorf("tun: %s cannot be an interface address", p)
+		return false, fmt.Errorf("tun: %s cannot be an interface address", p)
 	}
-	return d.manage("add address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
+	err = d.manage("add address "+p.String(), func(h *netlink.Handle, l netlink.Link) error {
 		err := h.AddrAdd(l, address(p))
 		switch {
-		case err == nil && d.adopted != nil:
-			d.adopted.added = append(d.adopted.added, p)
+		case err == nil:
+			added = true
+			if d.adopted != nil && !slices.Contains(d.adopted.added, p) {
+				d.adopted.added = append(d.adopted.added, p)
+			}
 			return nil
 		case errors.Is(err, unix.EEXIST):
 			return nil
-		case p.Addr().Is6() && errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
-			return fmt.Errorf("%w (IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6)", err)
+		case p.Addr().Is6() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP)):
+			return fmt.Errorf("%w (%w; sysctl net.ipv6.conf.all.disable_ipv6)", ErrNoIPv6, err)
 		}
 		return err
 	})
+	return added, err
 }
 
 // RemoveAddress takes an address away; one that is not there is fine. Routes whose

@@ -14,6 +14,7 @@ type Status struct {
 	Addresses []string `json:"addresses"` // of the interface, CIDR, the DID's own first
 	Listen    string   `json:"listen"`    // HOST:PORT
 	Peers     []Peer   `json:"peers"`     // in the config's order
+	Host      Host     `json:"host"`
 
 	Config       string    `json:"config"`        // path of the config that is applied
 	ConfigDigest string    `json:"config_digest"` // of its meaning
@@ -86,6 +87,7 @@ type Obstacle struct {
 
 // fill makes what is empty [] and {} in JSON, never null.
 func (s *Status) fill() {
+	s.Host.fill()
 	if s.Addresses == nil {
 		s.Addresses = []string{}
 	}

@@ -58,14 +58,25 @@ func (e *exam) routeOverlaps(p *config.Peer) {
 			if !prefix.Overlaps(r.Prefix) {
 				continue
 			}
-			what := fmt.Sprintf("%s of this peer lies inside %s of interface %s, and takes those addresses from it", prefix, r.Prefix, r.Interface)
-			level := control.LevelWarning
-			if prefix.Bits() <= r.Prefix.Bits() {
-				what = fmt.Sprintf("interface %s has a route to %s, so that packets for %s of this peer go there", r.Interface, r.Prefix, prefix)
-				level = control.LevelError
-			}
-			e.find(health.RouteOverlap, level, called(p), what, "remove that route (ip route show dev "+r.Interface+"), or give the peer other allowed_ips")
+			e.overlap(p, prefix, &r)
 		}
+	}
+}
+
+// overlap judges by what the kernel does: the longer prefix decides, and of two of
+// the same length the better metric, which routes of a LAN have.
+func (e *exam) overlap(p *config.Peer, prefix netip.Prefix, r *routing.HostRoute) {
+	switch {
+	case prefix.Bits() > r.Prefix.Bits():
+		e.find(health.RouteOverlap, control.LevelWarning, called(p),
+			fmt.Sprintf("%s of this peer lies inside %s of interface %s, and takes those addresses from it", prefix, r.Prefix, r.Interface),
+			"nothing if that is meant; else give the peer other allowed_ips")
+	case prefix.Bits() == r.Prefix.Bits() && r.Metric > routing.Metric:
+		// the peer has it; the other route waits
+	default:
+		e.find(health.RouteOverlap, control.LevelWarning, called(p),
+			fmt.Sprintf("interface %s has a route to %s, so that packets for %s of this peer go there while it has it", r.Interface, r.Prefix, prefix),
+			"keep that route if this host is on that network: the peer gets the packets when it goes; else give the peer other allowed_ips")
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	AddressOverlap = "L2T-301" // an address range of ours is another interface's
 	RouteOverlap   = "L2T-302" // a peer's prefix and a route of another interface overlap
 	OtherVPN       = "L2T-303" // another VPN carries the way to a peer, or might
+	NoIPv6         = "L2T-304" // IPv6 is switched off on this host
 
 	UDPBlocked   = "L2T-401" // no UDP to a peer
 	TCPBlocked   = "L2T-402" // no TCP to a peer
@@ -36,6 +37,7 @@ const (
 	BadSource      = "L2T-509" // a peer sends from an address that is not its own
 	BadDestination = "L2T-510" // a peer sends to where it may not
 	Fault          = "L2T-511" // a defect of l2tun, from which it has recovered
+	Foreign        = "L2T-513" // another program removes what the node has put on its interface
 	Duplicate      = "L2T-514" // two hosts have one key
 	NoWay          = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
 
@@ -47,9 +49,9 @@ const (
 
 // Codes are all codes in order.
 func Codes() []string {
-	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, AddressOverlap, RouteOverlap, OtherVPN,
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		NoRoute, BadSource, BadDestination, Fault, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
+		NoRoute, BadSource, BadDestination, Fault, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

@@ -8,8 +8,9 @@ import (
 	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// Of is what a node's status alone shows, peer by peer.
+// Of is what a node's status alone shows: of the host, then peer by peer.
 func Of(s *control.Status) (all []control.Finding) {
+	all = host(s)
 	for i := range s.Peers {
 		p := &s.Peers[i]
 		if f, ok := session(s, p); ok {

@@ -4,35 +4,37 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+
+	"github.com/libertaria-project/l2tun/tun"
 )
 
 // applyAddresses brings the device's addresses up to date; the DID's own stays.
-// The kernel's route to an address's network comes and goes with it, so a route
-// of ours to just that network is put anew, by applyPeer.
+// The new ones come first, and a route that stands for an address's connected one
+// is made to outlive it: no prefix is without a route in between.
 func (n *node) applyAddresses(before, now []netip.Prefix) error {
-	gone, come := without(before, now), without(now, before)
 	var errs []error
-	for _, a := range slices.Concat(gone, come) {
-		errs = append(errs, n.kernel.Remove(a.Masked()))
-	}
-	for _, a := range gone {
-		err := n.dev.RemoveAddress(a)
-		if err == nil {
-			n.journal.GoneAddress(a)
-		}
-		errs = append(errs, err)
-	}
-	for _, a := range come {
+	for _, a := range without(now, before) {
 		errs = append(errs, n.addAddress(a))
+	}
+	for _, a := range without(before, now) {
+		if err := errors.Join(n.kernel.Release(a.Masked()), n.dev.RemoveAddress(a)); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n.journal.GoneAddress(a)
 	}
 	return errors.Join(errs...)
 }
 
+// addAddress leaves out IPv6 where the host has none: status says so.
 func (n *node) addAddress(a netip.Prefix) error {
 	if err := n.journal.PutAddress(a); err != nil {
 		return err
 	}
-	return n.dev.AddAddress(a)
+	if err := n.dev.AddAddress(a); !errors.Is(err, tun.ErrNoIPv6) {
+		return err
+	}
+	return nil
 }
 
 // without is what is in a and not in b.

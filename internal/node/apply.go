@@ -30,8 +30,8 @@ func (n *node) own(c *config.Config) (all []netip.Prefix) {
 
 // reload applies the config file as it is now. Peers that did not change keep
 // their sessions. A file that is wrong, or needs a new device or socket, changes
-// nothing. A prefix whose route the kernel refuses is left out and named; the
-// rest is applied. While a change waits to be confirmed nothing else is applied:
+// nothing. A prefix whose packets go elsewhere, by a route that the kernel
+// prefers, is named; the rest is applied. While a change waits to be confirmed nothing else is applied:
 // undoing it must lead back to what was before.
 func (n *node) reload(ctx context.Context) error {
 	n.reloads.Lock()
@@ -94,8 +94,9 @@ func sameBase(old, c *config.Config) error {
 	return nil
 }
 
-// apply makes the peers those of c: first it removes, then it adds, so that a
-// prefix can move from one peer to another.
+// apply makes the peers those of c. In our own table it removes first, then adds,
+// so that a prefix can move from one peer to another. In the kernel's it adds
+// first: a prefix that stays, or moves, has a route at any time.
 func (n *node) apply(c *config.Config) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -104,32 +105,22 @@ func (n *node) apply(c *config.Config) error {
 		old = &config.Config{Addresses: c.Addresses} // these came with the device
 	}
 	var errs []error
+	errs = append(errs, n.applyAddresses(old.Addresses, c.Addresses), n.addRoutes(c))
 	for _, p := range old.Peers {
 		if now := find(c.Peers, p.DID); now == nil || renewed(p, *now) {
-			errs = append(errs, n.removePeer(p))
+			errs = append(errs, n.removePeer(p, now != nil))
 		} else {
-			errs = append(errs, n.dropPrefixes(p, *now))
+			n.dropPrefixes(p, *now)
 		}
 	}
-	errs = append(errs, n.applyAddresses(old.Addresses, c.Addresses), n.data.SetOwn(n.own(c)))
+	errs = append(errs, n.data.SetOwn(n.own(c)))
 	for _, p := range c.Peers {
 		errs = append(errs, n.applyPeer(p))
 	}
+	errs = append(errs, n.removeRoutes(c))
 	n.config.Store(c)
 	n.discovery.Look() // for peers that are new
 	return errors.Join(errs...)
-}
-
-// remake gives an interface that was down its addresses and routes again.
-func (n *node) remake() error {
-	n.reloads.Lock()
-	defer n.reloads.Unlock()
-	c := n.config.Load()
-	var errs []error
-	for _, a := range n.addresses(c) {
-		errs = append(errs, n.dev.AddAddress(a))
-	}
-	return errors.Join(append(errs, n.kernel.Undo(), n.apply(c))...)
 }
 
 func find(peers []config.Peer, d did.DID) *config.Peer {
@@ -147,29 +138,26 @@ func renewed(old, now config.Peer) bool {
 	return old.Session != now.Session
 }
 
-func (n *node) removePeer(p config.Peer) error {
+// removePeer ends a peer's session; it comes back if it is only renewed.
+func (n *node) removePeer(p config.Peer, back bool) error {
 	n.where.Delete(p.DID) // first: Establish would add again whom it can resolve
-	errs := []error{n.manager.Remove(p.DID)}
-	if errors.Is(errs[0], session.ErrUnknownPeer) {
-		errs = nil // it could not be added before
+	err := n.manager.Remove(p.DID)
+	if errors.Is(err, session.ErrUnknownPeer) {
+		err = nil // it could not be added before
 	}
-	n.mtus.forget(p.DID)
-	for _, prefix := range p.AllowedIPs {
-		errs = append(errs, n.kernel.Remove(prefix))
+	if !back {
+		n.mtus.forget(p.DID)
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // dropPrefixes takes away what a peer that stays does not own any more.
-func (n *node) dropPrefixes(old, now config.Peer) error {
-	var errs []error
+func (n *node) dropPrefixes(old, now config.Peer) {
 	for _, prefix := range old.AllowedIPs {
 		if !slices.Contains(now.AllowedIPs, prefix) {
 			n.data.Routes().Delete(prefix, n.plane(now.DID))
-			errs = append(errs, n.kernel.Remove(prefix))
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // applyPeer adds a peer, or brings one that is there up to date. Its routes are
@@ -187,10 +175,6 @@ func (n *node) applyPeer(p config.Peer) error {
 	}
 	var errs []error
 	for _, prefix := range p.AllowedIPs {
-		if err := n.kernel.Add(prefix, n.mtus.of(p.DID, n.dev.MTU())); err != nil {
-			errs = append(errs, err)
-			continue
-		}
 		errs = append(errs, n.data.Routes().Insert(prefix, s.Plane().(*datapath.Peer)))
 	}
 	return errors.Join(errs...)

@@ -1,11 +1,11 @@
 package node
 
 import (
-	"net/netip"
 	"sync"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -53,7 +53,7 @@ func (r *routeMTUs) forget(peer did.DID) {
 	delete(r.want, peer)
 }
 
-// applyMTUs brings the routes that the kernel has taken up to date.
+// applyMTUs brings the peers' routes up to date.
 func (n *node) applyMTUs() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -61,18 +61,7 @@ func (n *node) applyMTUs() {
 	if c == nil {
 		return
 	}
-	ours := make(map[netip.Prefix]bool)
-	for _, r := range n.kernel.List() {
-		ours[r.Prefix] = true
-	}
-	for _, p := range c.Peers {
-		for _, prefix := range p.AllowedIPs {
-			if !ours[prefix] {
-				continue
-			}
-			if err := n.kernel.Add(prefix, n.mtus.of(p.DID, c.MTU)); err != nil {
-				n.log.Warn("route not changed", "prefix", prefix.String(), "error", err)
-			}
-		}
+	if err, _ := except(n.kernel.SetMTUs(n.routes(c)), routing.ErrNoIPv6); err != nil {
+		n.log.Warn("not all routes have the MTU of their path", "error", err)
 	}
 }

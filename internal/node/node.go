@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,8 @@ type node struct {
 
 	discovery *discovery.Discovery // nil: off
 	journal   *routing.Journal     // of what is put into the kernel
+	settings  *routing.Settings    // of the kernel that the node holds
+	keeper    keeper
 	confirm   *confirmation
 
 	config atomic.Pointer[config.Config] // what is applied
@@ -110,7 +113,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		}
 	}
 	n.startLoop(fail)
-	if err := n.apply(c); err != nil {
+	if err := n.applyFirst(c); err != nil {
 		return err
 	}
 	if err := n.startDiscovery(c); err != nil {
@@ -126,6 +129,16 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	return n.startControl(c, fail)
+}
+
+// applyFirst is apply at the start. One prefix whose packets go elsewhere for the
+// time being is no reason to leave all other peers alone.
+func (n *node) applyFirst(c *config.Config) error {
+	err, taken := except(n.apply(c), routing.ErrTaken)
+	if taken != nil {
+		n.log.Warn("some packets for peers go elsewhere, by routes that the kernel prefers", "error", taken)
+	}
+	return err
 }
 
 // stop undoes what start did, the last first.
@@ -158,6 +171,11 @@ func (n *node) startDevice(c *config.Config) (err error) {
 	if n.journal, err = routing.NewJournal(control.JournalPath(n.o.Socket), n.dev.Name(), n.dev.Index()); err != nil {
 		return err
 	}
+	n.settings = routing.NewSettings(n.journal)
+	n.defers(n.settings.Undo)
+	if _, err := n.holdSettings(); err != nil {
+		return err
+	}
 	for _, p := range n.addresses(c) {
 		if err := n.addAddress(p); err != nil {
 			return err
@@ -175,8 +193,12 @@ func (n *node) startDevice(c *config.Config) (err error) {
 }
 
 func (n *node) startNetwork(c *config.Config) (err error) {
+	listen := c.Listen
+	if !hasIPv6() && listen.Addr() == netip.IPv6Unspecified() {
+		listen = netip.AddrPortFrom(netip.IPv4Unspecified(), listen.Port())
+	}
 	n.net, err = transport.Listen(transport.Config{
-		Listen:   c.Listen,
+		Listen:   listen,
 		ResetKey: n.id.Secret("l2tun quic stateless reset v1"),
 		TokenKey: n.id.Secret("l2tun quic token v1"),
 		Mark:     mark,

@@ -46,6 +46,8 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps, fail context.CancelCauseFunc) {
 	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
+	keeping := time.NewTimer(0) // what may have gone before changes were watched
+	defer keeping.Stop()
 	sampling := time.NewTimer(rateWindow)
 	defer sampling.Stop()
 	look := func() {
@@ -62,12 +64,26 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 				changes = nil
 				continue
 			}
-			if n.ownChanged(c, fail); !c.Addresses && !c.Routes && !c.Links {
+			if c.OwnGone {
+				fail(fmt.Errorf("interface %s was deleted or moved away", n.dev.Name()))
+				continue
+			}
+			switch {
+			case c.OwnUp: // the kernel has dropped all routes
+				keeping.Reset(0)
+			case c.OwnLost:
+				keeping.Reset(n.keeper.after(0, time.Now()))
+			case n.keeper.lacks():
+				keeping.Reset(n.keeper.after(keepFirst, time.Now()))
+			}
+			if !c.Addresses && !c.Routes && !c.Links {
 				continue
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			n.manager.NetworkChanged()
 			n.discovery.Changed()
+		case now := <-keeping.C:
+			keeping.Reset(n.keep(now))
 		case <-n.mtus.changed:
 			n.applyMTUs()
 		case <-clock.happened:
@@ -76,21 +92,6 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 			look()
 		case now := <-sampling.C:
 			sampling.Reset(n.rates.sample(n.manager.Sessions(), now))
-		}
-	}
-}
-
-// ownChanged ends the node whose interface was taken away, and brings back what
-// the kernel dropped while it was down.
-func (n *node) ownChanged(c routing.Change, fail context.CancelCauseFunc) {
-	switch {
-	case c.OwnGone:
-		fail(fmt.Errorf("interface %s was deleted or moved away", n.dev.Name()))
-	case c.OwnUp:
-		if err := n.remake(); err != nil {
-			n.log.Warn("not all addresses and routes could be put in place again", "interface", n.dev.Name(), "error", err)
-		} else {
-			n.log.Info("addresses and routes are in place again", "interface", n.dev.Name())
 		}
 	}
 }

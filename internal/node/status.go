@@ -45,6 +45,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 			st.Peers = append(st.Peers, ps)
 		}
 	}
+	st.Host = n.hostStatus(time.Now())
 	st.Config, st.ConfigDigest = c.Path, c.Digest()
 	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults
 	st.Health = health.Of(st)
