@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"strings"
+
+	"github.com/libertaria-project/l2tun/internal/config"
 )
 
 // forwardingSwitches are the kernel's, of IPv4 and IPv6.
@@ -31,6 +34,30 @@ func (o *InviteOptions) forwarding() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// addRoutes lets peers send to the networks that --route promises.
+func (o *InviteOptions) addRoutes(ctx context.Context) error {
+	changed := false
+	for _, r := range o.Routes {
+		p, err := netip.ParsePrefix(r)
+		if err != nil {
+			return err
+		}
+		added, err := config.AddRoute(o.configPath(), p)
+		if err != nil {
+			return err
+		}
+		if added {
+			fmt.Fprintf(o.Err, "Added [[route]] %s to %s: all peers may send to that network.\n", p, o.configPath())
+		}
+		changed = changed || added
+	}
+	if !changed {
+		return nil
+	}
+	_, err := o.takeUp(ctx)
+	return err
 }
 
 // forwardingOff is false where the kernel cannot be asked.

@@ -54,10 +54,10 @@ send a password. Only this node, with its key, can answer it.
 Without --endpoint the link has the addresses of this machine and, if the node
 runs and its peers see it at another one, that one too; public addresses first.
 
-With --route 192.168.7.0/24 the new peer reaches a network behind this node, with
---route and this node's own overlay network the other peers of this node. This
-host must then forward packets (sysctl net.ipv4.ip_forward=1); docs/guide.md has
-the whole recipe.`,
+With --route 192.168.7.0/24 the new peer reaches a network behind this node (a
+[[route]] block in the config lets peers in; it is added if missing), with --route
+and this node's own overlay network the other peers of this node. This host must
+then forward packets (sysctl net.ipv4.ip_forward=1); the guide has the recipe.`,
 		Example: `  l2tun invite laptop
   l2tun invite laptop --endpoint vpn.example:4242 --expires 7d
   l2tun invite nas --route 10.9.0.0/24          # reach the other peers too`,
@@ -122,6 +122,9 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	link, i, makeErr := invite.Make(o.configPath(), o.Spec, time.Now())
 	if makeErr != nil {
 		return makeErr
+	}
+	if err := o.addRoutes(ctx); err != nil {
+		return errors.Join(err, invite.NewStore(o.configPath()).Remove(link.ID))
 	}
 	text := link.Text()
 	if o.JSON {

@@ -232,3 +232,28 @@ func TestJoinedNodeGivesNoAddresses(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// What --route promises, the config permits and the person is told what is missing.
+func TestInviteWithARouteLetsPeersIn(t *testing.T) {
+	path, none := addressed(t)
+	args := []string{"invite", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242"}
+	out, errs, code := l2tun(t, append(args, "--route", "192.168.50.0/24", "--route", "10.9.0.0/24")...)
+	l, err := invite.Parse(out)
+	if code != 0 || err != nil || len(l.Allowed) != 3 || !strings.Contains(errs, "Added [[route]] 192.168.50.0/24 to "+path+": all peers may send to that network.\n") || strings.Contains(errs, "[[route]] 10.9") {
+		t.Error(code, errs, err)
+	}
+	c, err := config.Load(path)
+	if err != nil || len(c.Routes) != 1 || c.Routes[0].String() != "192.168.50.0/24" {
+		t.Error(c, err)
+	}
+	if warned := strings.Contains(errs, "Warning: this host does not forward packets, so 192.168.50.0/24 is not reachable through it; run: sysctl -w net.ipv4.ip_forward=1\n"); warned != forwardingOff(forwarding4) {
+		t.Error(errs)
+	}
+	before, _ := os.ReadFile(path)
+	if _, errs, code := l2tun(t, append(args, "--route", "127.0.0.0/8")...); code != exitUsage {
+		t.Error(code, errs)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("a refused invitation has changed the config")
+	}
+}
