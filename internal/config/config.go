@@ -36,6 +36,7 @@ type Config struct {
 	Carriers  []wire.Carrier // that may be used; empty: all
 	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
 	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
+	Mark      Mark           // of the node's own packets
 	Session   Settings
 	Routes    []netip.Prefix // behind this node, to which peers may send; masked
 	Peers     []Peer         // in the file's order

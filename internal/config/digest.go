@@ -12,6 +12,9 @@ func (c *Config) Digest() string {
 	h := sha256.New()
 	fmt.Fprintln(h, c.Interface, c.Addresses, c.Listen, c.MTU, c.Carriers, c.Discovery, c.Metrics)
 	fmt.Fprintf(h, "%+v\n", c.Session)
+	if c.Mark != DefaultMark() {
+		fmt.Fprintln(h, "mark", c.Mark)
+	}
 	if len(c.Routes) > 0 {
 		fmt.Fprintln(h, "routes", c.Routes)
 	}

@@ -100,6 +100,10 @@ listen = %s
 # this line only the control socket answers ("l2tun metrics").
 # metrics = "127.0.0.1:9586"
 
+# The mark of this node's own packets, value and mask, for rules of routing and of
+# packet filters; "0" for none.
+# mark = "0x6c/0xff"
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = "2m"    # new keys at least this often

@@ -15,7 +15,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{Path: file, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
-		Discovery: []Method{Multicast, Broadcast}}
+		Discovery: []Method{Multicast, Broadcast}, Mark: DefaultMark()}
 	r := &reader{file: file}
 	for _, e := range doc.top.entries {
 		if err := c.setTop(r, e); err != nil {
@@ -96,6 +96,12 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		var s string
 		if s, err = r.str("", e); err == nil {
 			c.Metrics, err = parseMetrics(s)
+			err = r.wrap("", e, err)
+		}
+	case "mark":
+		var s string
+		if s, err = r.str("", e); err == nil {
+			c.Mark, err = parseMark(s)
 			err = r.wrap("", e, err)
 		}
 	case "mtu":

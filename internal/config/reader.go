@@ -31,7 +31,7 @@ func (r *reader) unknown(table string, e entry) error {
 	if table == "route" {
 		return newError(r.file, e.at, dotted(table, e.key), "unknown key; a [[route]] has prefix only")
 	}
-	known := "interface, addresses, listen, mtu, carriers, discovery and metrics"
+	known := "interface, addresses, listen, mtu, carriers, discovery, metrics and mark"
 	switch table {
 	case "session":
 		var keys []string

@@ -84,6 +84,7 @@ func sameBase(old, c *config.Config) error {
 		{"mtu", old.MTU == c.MTU},
 		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
 		{"metrics", old.Metrics == c.Metrics},
+		{"mark", old.Mark == c.Mark},
 		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
 		{"session", old.Session == c.Session},
 	} {

@@ -56,7 +56,7 @@ func (n *node) startDiscovery(c *config.Config) error {
 		Self:       n.id.DID(),
 		Listen:     n.net.LocalAddr(),
 		Methods:    methods(c.Discovery),
-		Mark:       mark,
+		Mark:       c.Mark.Value,
 		Peers:      n.lookedFor,
 		Found:      f.put,
 		Interfaces: func() ([]discovery.Interface, error) { return discovery.Interfaces(n.dev.Index()) },

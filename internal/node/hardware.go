@@ -6,10 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mark is the SO_MARK of our sockets ("l2tu"), so that policy routing can keep
-// them out of the tunnel.
-const mark = 0x6c327475
-
 // hasIPv6 reports whether the kernel has IPv6 at all; it may be switched off on
 // every interface nevertheless.
 func hasIPv6() bool {

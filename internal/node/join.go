@@ -88,7 +88,7 @@ func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error)
 		Listen:   netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
 		ResetKey: id.Secret("l2tun quic stateless reset of a join v1"),
 		TokenKey: id.Secret("l2tun quic token of a join v1"),
-		Mark:     mark,
+		Mark:     config.DefaultMark().Value, // there is no config yet
 		Logger:   o.Logger,
 	}
 	net, err := transport.Listen(c)

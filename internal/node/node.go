@@ -201,7 +201,7 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 		Listen:   listen,
 		ResetKey: n.id.Secret("l2tun quic stateless reset v1"),
 		TokenKey: n.id.Secret("l2tun quic token v1"),
-		Mark:     mark,
+		Mark:     c.Mark.Value,
 		Carriers: transport.CarriersOf(c.Carriers...),
 		Logger:   n.log,
 	})
