@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type attempt struct {
 	s      *Session
 	cancel context.CancelFunc
 	spare  bool          // for a second way to a peer that is established
+	fresh  bool          // QUIC is dialled from a port of its own
 	links  []wire.Link   // what is dialled
 	tcp    chan struct{} // closed: μTCP is dialled at once
 	once   sync.Once
@@ -101,6 +103,7 @@ func (s *Session) hasLink(l wire.Link) bool {
 func (s *Session) start(a *attempt) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
 	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known, make(chan struct{})
+	a.fresh = s.retry.wantsFresh()
 	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{s.udp, s.live.remote}
 	s.attempt = a
 	s.wg.Go(func() {
@@ -133,6 +136,9 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 	}
 	if !a.spare {
 		s.retry.obstacles = a.obstacles
+	}
+	if slices.Contains(a.links, wire.LinkQUIC) {
+		s.retry.silent++
 	}
 	s.tally.failed(err)
 	level := slog.LevelInfo
@@ -228,6 +234,10 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, 
 	case <-now:
 	case <-ctx.Done():
 		return dialed{err: ctx.Err()}
+	}
+	if f, ok := a.s.m.c.Network.(link.FreshDialer); ok && a.fresh && l == wire.LinkQUIC {
+		conn, err := f.DialFresh(ctx, remote)
+		return dialed{conn: conn, err: err}
 	}
 	if l == wire.LinkQUIC {
 		if d, ok := a.dialEarly(ctx, remote); ok {

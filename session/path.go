@@ -323,10 +323,21 @@ func (s *Session) seekDirect(now time.Time) {
 		s.quicMoved(x, now)
 	}
 	if s.udp.IsValid() {
-		if d := s.m.c.Network.Direct(s.udp); d != nil {
+		if d := s.directTo(s.udp); d != nil {
 			s.addDirect(d, true, now)
 		}
 	}
+}
+
+// directTo is the direct path to a remote, from the socket that QUIC has reached it
+// from.
+func (s *Session) directTo(remote netip.AddrPort) link.Direct {
+	for _, x := range s.paths {
+		if c, ok := x.conn.(link.DirectConn); ok && x.main && x.Remote() == remote {
+			return c.Direct()
+		}
+	}
+	return s.m.c.Network.Direct(remote)
 }
 
 // quicMoved looks where a connection of QUIC leads. The peer's system chooses its
@@ -338,7 +349,7 @@ func (s *Session) quicMoved(x *path, now time.Time) {
 		return
 	}
 	s.udp = x.Remote()
-	if d := s.m.c.Network.Direct(s.udp); d != nil {
+	if d := s.directTo(s.udp); d != nil {
 		y := s.addDirect(d, true, now)
 		y.shown, y.lost, y.fails = true, false, 0
 		y.begin(now)

@@ -72,7 +72,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 func (s *Session) takePath(p *proof, won bool, now time.Time) {
 	x := s.addConn(p.conn, now)
 	if p.conn.Link() == wire.LinkQUIC {
-		s.udp = p.conn.Remote()
+		s.udp, s.retry.silent = p.conn.Remote(), 0
 	}
 	if won {
 		for _, y := range s.paths {

@@ -14,7 +14,17 @@ type retry struct {
 	tries int
 
 	obstacles []Obstacle // that the last attempt met
+	silent    int        // attempts in a row that came to no connection of QUIC
 }
+
+// ownPort is how many attempts in a row come from the port that listens.
+const ownPort = 2
+
+// wantsFresh reports whether the next attempt dials from a new port: every other
+// one after two failures. An entry of an address translator or a firewall on the
+// way may send what comes from the old port nowhere, for as long as anything comes
+// from there; and another rule may let the old port pass and no other.
+func (r *retry) wantsFresh() bool { return r.silent >= ownPort && r.silent%2 == 0 }
 
 // reset begins anew, as after a success.
 func (r *retry) reset() { *r = retry{begun: r.begun} }

@@ -21,9 +21,10 @@ type conn struct {
 	binding [32]byte
 	path    *datagramPath
 	door    *doorkeeper
+	direct  func(remote netip.AddrPort) link.Direct // of the same socket
 }
 
-var _ link.Conn = (*conn)(nil)
+var _ link.DirectConn = (*conn)(nil)
 
 // newConn wraps a connection. With off its path carries nothing: the datagram
 // carrier is switched off.
@@ -46,6 +47,7 @@ func (c *conn) Binding() (kind byte, value [32]byte) { return bindingQUIC, c.bin
 func (c *conn) Local() netip.AddrPort                { return addrPort(c.qc.LocalAddr()) }
 func (c *conn) Remote() netip.AddrPort               { return addrPort(c.qc.RemoteAddr()) }
 func (c *conn) Path() link.Path                      { return c.path }
+func (c *conn) Direct() link.Direct                  { return c.direct(c.Remote()) }
 func (c *conn) Done() <-chan struct{}                { return c.qc.Context().Done() }
 
 // Err is nil until Done is closed, then one of ErrClosed, ErrPeerClosed,

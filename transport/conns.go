@@ -18,7 +18,7 @@ import (
 func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
 	dial := t.dialQUIC
 	switch {
-	case l == wire.LinkQUIC && t.ln != nil:
+	case l == wire.LinkQUIC && t.dialsQUIC():
 	case l == wire.LinkUTCP && t.utcp.ln != nil:
 		dial = t.dialUTCP
 	default:
@@ -100,9 +100,9 @@ func (t *Transport) closedOr(err error) error {
 
 // adopt makes a QUIC connection ours: its binding, its path, its goroutines.
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
-	c, err := newConn(qc, t.pace, !t.carriers.Has(wire.CarrierDatagram), &t.count)
+	c, err := newConn(qc, t.pace, !t.carriers.Has(wire.CarrierDatagram), t.count)
 	if err == nil {
-		c.door = t.door
+		c.door, c.direct = t.door, t.Direct
 		err = t.run(c, c.path.sendLoop, c.path.receiveLoop)
 	}
 	if err != nil {

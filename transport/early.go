@@ -108,7 +108,7 @@ func giveTickets(c *tls.Config) error {
 // DialEarly begins a QUIC connection to a remote that gave us a ticket and
 // returns before anything was heard of it. It implements link.EarlyDialer.
 func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error) {
-	if t.ln == nil {
+	if !t.dialsQUIC() {
 		return nil, link.ErrOff
 	}
 	k, ok := t.dialler.tickets.take(remote)

@@ -49,7 +49,7 @@ func newSorter(t *Transport) *sorter {
 func (s *sorter) sort(pkts []packet) {
 	s.quic = s.quic[:0]
 	s.ids = lastID{h: s.t.handlerOrNil()}
-	count := &s.t.count
+	count := s.t.count
 	count.received.Add(uint64(len(pkts)))
 	for i := range pkts {
 		p := &pkts[i]
@@ -68,7 +68,7 @@ func (s *sorter) sort(pkts []packet) {
 
 // take keeps a packet for QUIC.
 func (s *sorter) take(p *packet) {
-	if s.t.ln == nil {
+	if !s.t.dialsQUIC() {
 		s.t.count.noPath.Add(1)
 		return
 	}

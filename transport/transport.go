@@ -36,6 +36,8 @@ type Config struct {
 	Carriers           Carriers     // which may be used; zero is all
 	NoOffload          bool         // no UDP_GRO and no UDP_SEGMENT
 	Logger             *slog.Logger // nil discards
+
+	side *Transport // this one is a side of it; see sides
 }
 
 // A Transport owns one UDP socket and everything that goes through it. It
@@ -51,14 +53,16 @@ type Transport struct {
 	pace     *pacer
 	door     *doorkeeper
 	qt       *quic.Transport
-	ln       *quic.EarlyListener // nil: QUIC is switched off
+	ln       *quic.EarlyListener // nil: QUIC is switched off, or this is a side
 	initials smallInitials
 	ledger   *ledger
-	count    counters
+	count    *counters
 	dialler  dialler
 	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
 	utcp     utcpDoor
 	check    checker
+	conf     Config
+	sides    sides
 	handler  atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
@@ -127,20 +131,24 @@ func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchRe
 // newTransport joins the parts around a socket that nobody reads yet. On an
 // error the batcher runs all the same.
 func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
-	t := &Transport{log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(),
+	t := &Transport{conf: c, log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), count: new(counters),
 		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.queue = newQUICQueue(&t.count)
+	if c.side != nil {
+		t.count = c.side.count
+		t.handler.Store(c.side.handler.Load())
+	}
+	t.queue = newQUICQueue(t.count)
 	t.pace = newPacer()
 	t.ledger = newLedger()
-	t.door = newDoorkeeper(&t.count, t.ledger.isFriend)
+	t.door = newDoorkeeper(t.count, t.ledger.isFriend)
 	segment := !c.NoOffload && canSegment(rc)
 	patient := patientSocket{sock, t.hints}
-	t.directs.init(sock, rc, segment, t.hints, &t.count)
-	t.batch = newBatcher(patient, segment, &t.count)
+	t.directs.init(sock, rc, segment, t.hints, t.count)
+	t.batch = newBatcher(patient, segment, t.count)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: &t.count, ledger: t.ledger},
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger},
 		ConnectionIDGenerator: idGenerator{},
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
@@ -153,12 +161,18 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	return t, t.listenQUIC()
 }
 
+// dialsQUIC reports whether QUIC is switched on.
+func (t *Transport) dialsQUIC() bool { return t.dialler.qt != nil }
+
 func (t *Transport) listenQUIC() error {
 	tlsConf, err := tlsConfig()
 	if err != nil {
 		return err
 	}
 	t.dialler.qt, t.dialler.tls, t.dialler.ledger = t.qt, tlsConf, t.ledger
+	if t.conf.side != nil {
+		return nil
+	}
 	conf := quicConfig(fullPacket)
 	conf.GetConfigForClient = t.configFor
 	t.ln, err = t.qt.ListenEarly(tlsConf, conf)
@@ -207,6 +221,7 @@ func (t *Transport) Close() error {
 		return nil
 	}
 	t.cancel() // dials under way
+	t.closeSides()
 	if t.utcp.ln != nil {
 		_ = t.utcp.ln.Close()
 	}
@@ -216,6 +231,8 @@ func (t *Transport) Close() error {
 	}
 	if t.ln != nil {
 		_ = t.ln.Close()
+	}
+	if t.dialsQUIC() {
 		_ = t.qt.Close()
 	}
 	t.queue.close()

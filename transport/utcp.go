@@ -130,7 +130,7 @@ func (t *Transport) acceptTCP() {
 // admit takes a stranger in, if the limits allow one more. It has helloTime to
 // begin with a stream; Accept returns it then.
 func (t *Transport) admit(nc *net.TCPConn) error {
-	c, err := newUTCPConn(nc, false, &t.count)
+	c, err := newUTCPConn(nc, false, t.count)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.C
 	if err != nil {
 		return nil, err
 	}
-	c, err := newUTCPConn(nc, true, &t.count)
+	c, err := newUTCPConn(nc, true, t.count)
 	if err == nil {
 		err = t.runUTCP(c)
 	}

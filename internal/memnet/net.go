@@ -145,19 +145,22 @@ type Node struct {
 	conns   map[*Conn]struct{}
 	directs map[netip.AddrPort]*Direct
 	narrow  map[netip.AddrPort]bool
+	stale   map[netip.AddrPort]bool
 }
 
 var (
 	_ link.Network  = (*Node)(nil)
 	_ link.Narrower = (*Node)(nil)
 	_ link.Checker  = (*Node)(nil)
+
+	_ link.FreshDialer = (*Node)(nil)
 )
 
 // Node puts a node at an address, in place of one that was there.
 func (n *Net) Node(addr netip.AddrPort) *Node {
 	node := &Node{net: n, at: addr, Off: make(map[wire.Carrier]bool), incoming: make(chan *Conn, 32),
 		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
-		narrow: make(map[netip.AddrPort]bool)}
+		narrow: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
@@ -211,8 +214,32 @@ func (n *Node) Resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, 
 	return []netip.AddrPort{a}, err
 }
 
+// Stale makes QUIC from the node's own port to a remote get no answer, as an
+// address translator on the way does that sends it to where the remote was.
+func (n *Node) Stale(remote netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stale[remote] = true
+}
+
 // Dial implements link.Network: one round trip, or silence until ctx ends.
 func (n *Node) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
+	n.mu.Lock()
+	stale := n.stale[remote] && l == wire.LinkQUIC
+	n.mu.Unlock()
+	if stale {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return n.dial(ctx, l, remote)
+}
+
+// DialFresh implements link.FreshDialer.
+func (n *Node) DialFresh(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	return n.dial(ctx, wire.LinkQUIC, remote)
+}
+
+func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
 	if n.offLink(l) {
 		return nil, link.ErrOff
 	}

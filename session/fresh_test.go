@@ -1,0 +1,53 @@
+package session
+
+import (
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A router sends UDP from the port that listens to where the peer is no more, for as
+// long as it comes. The session is back by TCP at once, and by UDP from another port
+// within 45 s (SPEC 6.10).
+func TestStaleTranslationIsLeftByANewPort(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.a.node.Off[wire.CarrierUTCP], w.b.node.Off[wire.CarrierUTCP] = false, false
+		w.b.peer(w.a, false, Settings{})
+		s := w.a.peer(w.b, true, Settings{})
+		w.want(s, Established, 5*time.Second)
+
+		w.b.crash()
+		w.b.up()
+		w.b.node.Off[wire.CarrierUTCP] = false
+		w.b.peer(w.a, false, Settings{})
+		w.a.node.Stale(w.b.addr)
+		w.a.m.NetworkChanged() // so that it looks
+		start := time.Now()
+		for s.Status().Carrier != "utcp" {
+			if time.Sleep(10 * time.Millisecond); time.Since(start) > 10*time.Second {
+				t.Fatalf("not by TCP: %+v", s.Status())
+			}
+		}
+		t.Logf("by TCP after %v", time.Since(start))
+		start = time.Now()
+		for s.Status().Carrier != "datagram" {
+			if time.Sleep(10 * time.Millisecond); time.Since(start) > 45*time.Second+returnHold {
+				t.Fatalf("not by UDP: %+v", s.Status())
+			}
+		}
+		t.Logf("by UDP after %v", time.Since(start))
+	})
+}
+
+// The port that listens is tried twice, and then by turns with a new one: what is in
+// the way may let either of them pass.
+func TestPortsTakeTurns(t *testing.T) {
+	var r retry
+	for i, want := range []bool{false, false, true, false, true, false} {
+		if r.wantsFresh() != want {
+			t.Errorf("attempt %d: fresh is %v", i+1, !want)
+		}
+		r.silent++
+	}
+}

@@ -1,0 +1,95 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// A fresh dial leaves from a port of its own, and so do the direct records beside it;
+// the peer's come in there. The port that listens stays. The socket goes with the
+// last user, and all of them with the Transport.
+func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
+	a, b := startNode(t, loopback), startNode(t, loopback)
+	accepted := make(chan link.Conn, 1)
+	go func() {
+		c, err := b.Accept(testContext(t))
+		if err != nil {
+			t.Error(err)
+		}
+		accepted <- c
+	}()
+	ca, err := a.DialFresh(testContext(t), b.LocalAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cb := <-accepted
+	if cb.Remote().Port() == a.LocalAddr().Port() {
+		t.Fatalf("from the port that listens: %v", cb.Remote())
+	}
+	rec := record(100, 1)
+	a.in.know(rec)
+	b.in.know(rec)
+	ab, ba := ca.(link.DirectConn).Direct(), cb.(link.DirectConn).Direct()
+	for _, p := range []link.Path{ca.Path(), cb.Path(), ab, ba} {
+		if _, err := p.Send(batchOf(rec)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, 5*time.Second, "two records at each end", func() bool { return a.in.len() == 2 && b.in.len() == 2 })
+	if ba.Remote() != cb.Remote() {
+		t.Errorf("direct leads to %v, the connection to %v", ba.Remote(), cb.Remote())
+	}
+	side := a.sides.all[0]
+	if !side.inUse() || side.ln != nil {
+		t.Error("the side is not in use, or listens")
+	}
+	_ = ca.Close("done")
+	eventually(t, 5*time.Second, "the connection's end", func() bool { side.mu.Lock(); defer side.mu.Unlock(); return len(side.conns) == 0 })
+	if !side.inUse() {
+		t.Error("a direct path is held")
+	}
+	_ = ab.Room()
+	a.closeSide(side)
+	if _, err := ab.Send(batchOf(rec)); !errors.Is(err, link.ErrClosed) {
+		t.Errorf("direct after the side's end: %v", err)
+	}
+	connect(t, b, a, a.LocalAddr())
+}
+
+// There are few side sockets at a time, and none stays after a dial that failed.
+func TestSidesAreBounded(t *testing.T) {
+	a := startNode(t, loopback)
+	for range maxSides {
+		if _, err := a.openSide(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.openSide(); !errors.Is(err, errSides) {
+		t.Fatal(err)
+	}
+	a.closeSide(a.sides.all[0])
+	silent, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := a.DialFresh(ctx, addrPort(silent.LocalAddr())); err == nil {
+		t.Fatal("nobody answers there")
+	}
+	if n := len(a.sides.all); n != maxSides-1 {
+		t.Errorf("%d side sockets after a failed dial", n)
+	}
+	c := testConfig(loopback)
+	c.Carriers = CarriersOf(wire.CarrierUTCP)
+	if _, err := startConfig(t, c).DialFresh(ctx, addrPort(silent.LocalAddr())); !errors.Is(err, link.ErrOff) {
+		t.Error(err)
+	}
+}
