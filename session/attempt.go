@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -141,12 +140,18 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 		s.retry.silent++
 	}
 	s.tally.failed(err)
-	level := slog.LevelInfo
-	if a.spare {
-		level = slog.LevelDebug
-	}
-	s.log.Log(s.ctx, level, "handshake failed", "error", err)
+	s.logFailure(a, err, now)
 	s.failed(eventOf(err), now)
+}
+
+// logFailure says little of a peer that stays out of reach, and nothing of
+// attempts that a session can do without.
+func (s *Session) logFailure(a *attempt, err error, now time.Time) {
+	if a.spare || !s.retry.hush.failed(reasonOf(eventOf(err)), now) {
+		s.log.Debug("handshake failed", "error", err)
+		return
+	}
+	s.log.Info("handshake failed", append([]any{"error", err}, s.retry.hush.told(now)...)...)
 }
 
 // failed applies the failure of a handshake: it fails a session that has

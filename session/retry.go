@@ -15,6 +15,7 @@ type retry struct {
 
 	obstacles []Obstacle // that the last attempt met
 	silent    int        // attempts in a row that came to no connection of QUIC
+	hush      hush       // of the log
 }
 
 // ownPort is how many attempts in a row come from the port that listens.
@@ -27,7 +28,7 @@ const ownPort = 2
 func (r *retry) wantsFresh() bool { return r.silent >= ownPort && r.silent%2 == 0 }
 
 // reset begins anew, as after a success.
-func (r *retry) reset() { *r = retry{begun: r.begun} }
+func (r *retry) reset() { *r = retry{begun: r.begun, hush: r.hush} }
 
 // backoff sets the next try.
 func (r *retry) backoff(now time.Time) {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -218,11 +217,10 @@ func (s *Session) noteReason(to State, e Event) {
 func (s *Session) record(from State, e Event, now time.Time) {
 	t := Transition{Time: now, Peer: s.peer.DID, From: from.String(), To: s.state.String(), Cause: e.String(),
 		Epoch: s.epochs.number(), Link: s.linkName()}
-	level := slog.LevelInfo
 	if s.state == Failed {
 		t.Reason = s.reason
-		level = slog.LevelWarn
 	}
+	level := s.retry.hush.level(s.state, t.Reason, now)
 	s.m.history.add(t)
 	s.log.Log(s.ctx, level, "session "+t.To, "from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,10 +65,13 @@ type lines struct {
 	said, cause string // of the newest
 }
 
-func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelDebug }
 func (l *lines) WithAttrs([]slog.Attr) slog.Handler               { return l }
 func (l *lines) WithGroup(string) slog.Handler                    { return l }
 func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	if !strings.HasPrefix(r.Message, "session ") { // rotations, refusals
+		return nil
+	}
 	l.n, l.said = l.n+1, r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "cause" {

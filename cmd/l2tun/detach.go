@@ -85,6 +85,9 @@ func (o *UpOptions) command(log, report *os.File) (*exec.Cmd, error) {
 	c.Dir = "/"
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{report}
+	if o.LogFile == "" {
+		c.Args = append(c.Args, "--log-to", log.Name())
+	}
 	passTunFD(c, o.TunFD)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return c, nil

@@ -29,6 +29,7 @@ type UpOptions struct {
 	LogLevel  string
 	LogFormat string
 	LogFile   string // of a detached node; empty: beside the socket
+	LogTo     string // where a detached node keeps its log within bounds
 	ReadyFD   int    // where a detached node tells how its start went; 0: nowhere
 	TunFD     int    // a TUN device that was passed to us; 0: none
 }
@@ -67,6 +68,8 @@ confirm" is run within that time (commit-confirmed).`,
 	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device of file descriptor `N` (3 or more) instead of creating one")
 	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
 	f.MarkHidden("ready-fd")
+	f.StringVar(&o.LogTo, "log-to", "", "")
+	f.MarkHidden("log-to")
 	return c
 }
 
@@ -91,7 +94,11 @@ func (o *UpOptions) start(ctx context.Context) error {
 	if err := checkConfirm(o.Confirm); err != nil {
 		return err
 	}
-	log, err := newLogger(o.Err, o.LogLevel, o.LogFormat)
+	out, err := o.logOutput()
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(out, o.LogLevel, o.LogFormat)
 	if err != nil {
 		return err
 	}
@@ -109,6 +116,15 @@ func (o *UpOptions) start(ctx context.Context) error {
 		return o.detach(ctx, c.Interface)
 	}
 	return o.serve(ctx, log)
+}
+
+// logOutput is standard error, or the bounded file of a detached node, which is
+// open for as long as the process lives.
+func (o *UpOptions) logOutput() (io.Writer, error) {
+	if o.LogTo == "" {
+		return o.Err, nil
+	}
+	return logs.OpenFile(logs.FileOptions{Path: o.LogTo, Open: openLog, Renewed: follow})
 }
 
 func (o *UpOptions) check() (*config.Config, error) {
