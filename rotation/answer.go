@@ -31,7 +31,7 @@ func (m *Machine) mayAnswer(now time.Time, attempt uint32) bool {
 		return false
 	case m.ask != nil && m.cfg.Smaller: // collision: ours wins, the peer will answer it
 		return false
-	case m.cur.number >= MaxNumber:
+	case m.cur.number >= MaxNumber, !m.mayShort(now):
 		return false
 	}
 	return m.answeredAt.IsZero() || !now.Before(m.answeredAt.Add(answerGap))

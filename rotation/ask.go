@@ -11,7 +11,7 @@ type asking struct {
 // rotateAt is when our next attempt starts, if one may.
 func (m *Machine) rotateAt() (at time.Time, ok bool) {
 	// An unconfirmed epoch is no ground to build on: the peer may not use it yet.
-	if m.cur == nil || m.ask != nil || !m.cur.proven || m.cur.number >= MaxNumber {
+	if m.cur == nil || !m.mayShort(m.now) || m.ask != nil || !m.cur.proven || m.cur.number >= MaxNumber {
 		return at, false
 	}
 	at = m.cur.idleAt
@@ -25,6 +25,12 @@ func (m *Machine) rotateAt() (at time.Time, ok bool) {
 		at = later(at, m.pend.since.Add(patience))
 	}
 	return later(at, m.retryAt), true
+}
+
+// mayShort reports whether the last full handshake is known to be young enough for
+// short mode.
+func (m *Machine) mayShort(now time.Time) bool {
+	return m.fullKnown && now.Before(m.fullBorn.Add(ShortLimit))
 }
 
 func (m *Machine) rotate(now time.Time) {

@@ -30,6 +30,15 @@ const (
 	maxEpochs = 3
 )
 
+// ShortLimit is the age of the last full handshake from which on there is no
+// short mode, neither rotation nor resumption: it alone authenticates against who
+// breaks X25519 and has stolen a secret.
+const ShortLimit = 2 * time.Hour
+
+// maxStep is how far a peer's number may be ahead of ours, so that nobody uses
+// them up at once: four years of rotation.
+const maxStep = 1 << 20
+
 // MaxNumber is the largest epoch number: one rotation a second for 68 years. A
 // peer that proposes more is not honest.
 const MaxNumber = 1 << 31

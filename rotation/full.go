@@ -26,7 +26,12 @@ func (m *Machine) Propose() uint32 {
 // It changes nothing: until M3, the peer is not proven. False refuses the peer.
 func (m *Machine) NumberFor(proposal uint32) (number uint32, ok bool) {
 	number = max(proposal, m.highest+1)
-	return number, number <= MaxNumber
+	return number, m.Takes(number)
+}
+
+// Takes reports whether a number stated by the peer can be an honest one.
+func (m *Machine) Takes(number uint32) bool {
+	return number != 0 && number <= MaxNumber && number <= m.highest+maxStep
 }
 
 // Established reports a complete full handshake or resumption, which may come
@@ -36,7 +41,7 @@ func (m *Machine) Established(now time.Time, c Candidate) []Action {
 	e := m.newEpoch(now, c.ID, c.Number, c.Kind, c.Role)
 	wins := m.cur == nil || e.beats(m.cur)
 	switch {
-	case c.Number == 0 || c.Number > MaxNumber, !wins && c.Role == Initiator:
+	case !m.Takes(c.Number), !wins && c.Role == Initiator:
 		m.do(Action{Op: Abandon, ID: c.ID})
 		return m.tick(now)
 	case wins:
@@ -89,6 +94,7 @@ func (m *Machine) scheduleFull(now time.Time, e *epoch) {
 		return
 	}
 	m.fullBorn, m.fullRetry, m.fullWait = now, time.Time{}, 0
+	m.fullKnown = e.kind == Full
 	window := m.cfg.RotationWindow
 	m.fullAt = now.Add(age + m.cfg.Jitter(min(window/4, fullJitter)))
 	if e.role == Responder {

@@ -13,7 +13,7 @@ type Machine struct {
 
 	ids      uint64
 	attempts uint32
-	highest  uint32 // number seen or proposed
+	highest  uint32 // number seen or proposed since there was no epoch
 
 	epochs []*epoch // receivable, the current one among them
 	cur    *epoch   // the one we send under; nil before the first and after Stop
@@ -29,6 +29,7 @@ type Machine struct {
 	retryWait  time.Duration
 
 	fullBorn  time.Time // last full handshake
+	fullKnown bool      // it was of this life of the process
 	fullAt    time.Time // when the next one is due
 	fullRetry time.Time // not asked for before
 	fullWait  time.Duration
@@ -134,6 +135,9 @@ func (m *Machine) do(a Action) { m.out = append(m.out, a) }
 // tick ends every event: it does what is due at now and hands over the list.
 func (m *Machine) tick(now time.Time) []Action {
 	m.now = now
+	if m.ask != nil && !m.mayShort(now) {
+		m.abandon()
+	}
 	m.expire(now)
 	m.resend(now)
 	m.rotate(now)
@@ -149,6 +153,8 @@ func (m *Machine) expire(now time.Time) {
 		return
 	}
 	switch {
+	case !now.Before(m.cur.born.Add(m.cfg.hardStop())) && !m.mayShort(now):
+		m.stop(SessionExpired)
 	case !now.Before(m.cur.born.Add(m.cfg.hardStop())):
 		m.stop(KeyRotationTimeout)
 	case !now.Before(m.fullBorn.Add(m.cfg.TTL)):
@@ -166,8 +172,8 @@ func (m *Machine) stop(r Reason) {
 	m.clear()
 }
 
-// Drop gives up every epoch, as when the peer has closed. Handles and
-// numbers go on where they were, so that nothing late can be taken for new.
+// Drop gives up every epoch, as when the peer has closed. Handles go on where
+// they were, so that nothing late can be taken for new; numbers begin anew.
 func (m *Machine) Drop(now time.Time) []Action {
 	m.clear()
 	return m.tick(now)
@@ -175,7 +181,7 @@ func (m *Machine) Drop(now time.Time) []Action {
 
 func (m *Machine) clear() {
 	m.abandon()
-	m.cur = nil
+	m.cur, m.highest = nil, 0
 	for _, e := range slices.Clone(m.epochs) {
 		m.retire(e)
 	}
@@ -195,6 +201,9 @@ func (m *Machine) Deadline() time.Time {
 	}
 	if m.waits() {
 		d = earlier(d, m.again.at)
+	}
+	if m.ask != nil {
+		d = earlier(d, m.fullBorn.Add(ShortLimit))
 	}
 	if at, ok := m.rotateAt(); ok {
 		d = earlier(d, at)

@@ -90,6 +90,7 @@ func TestStrangeEventsChangeNothing(t *testing.T) {
 
 func TestTheLastNumber(t *testing.T) {
 	s := newScript(t, Config{})
+	s.m.highest = MaxNumber - 1
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: MaxNumber, Kind: Full, Role: Responder}))
 	s.out = nil
 	s.note(s.m.Rotate(s.now))
@@ -99,6 +100,30 @@ func TestTheLastNumber(t *testing.T) {
 		t.Error("numbers beyond the last")
 	}
 	faults.Report(t, "R8", true, "the last number is not passed")
+	s.note(s.m.Drop(s.now))
+	if n, ok := s.m.NumberFor(1); n != 1 || !ok || s.m.Propose() != 1 {
+		t.Error("numbers are used up for ever")
+	}
+	faults.Report(t, "S17", true, "the last number in use: with its epoch's end numbers begin anew")
+}
+
+// Nobody uses up the numbers at once.
+func TestNumbersRiseByStepsOnly(t *testing.T) {
+	s := newScript(t, Config{})
+	for _, c := range []struct {
+		proposal uint32
+		ok       bool
+	}{{maxStep, true}, {maxStep + 1, false}, {MaxNumber - 1, false}, {MaxNumber, false}, {1<<32 - 1, false}} {
+		if _, ok := s.m.NumberFor(c.proposal); ok != c.ok {
+			t.Errorf("proposal %d: %v", c.proposal, ok)
+		}
+	}
+	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: MaxNumber - 1, Kind: Full, Role: Initiator}))
+	s.want("0s abandon 1")
+	if n, ok := s.m.NumberFor(1); n != 1 || !ok {
+		t.Error("a refused number counts")
+	}
+	faults.Report(t, "S17", true, "a number of 2^31-1 proposed in M1, or stated in M2: refused, and the next handshake has number 1; a step of up to 2^20 is taken")
 }
 
 func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {
@@ -137,7 +162,7 @@ func TestAttemptsOfARestartedPeerCountFromOne(t *testing.T) {
 	s.want("1s answer 4 9>10 attempt 1", "1s retire 1", "1s install 4", "1s reply 4")
 }
 
-func TestDropLeavesNothingButTheCounts(t *testing.T) {
+func TestDropLeavesNothingButTheHandles(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
 	s.note(s.m.Rotate(s.now))
@@ -148,7 +173,7 @@ func TestDropLeavesNothingButTheCounts(t *testing.T) {
 	s.note(s.m.Answered(s.now, 2))
 	s.pass(time.Hour)
 	s.want()
-	if id, n := s.m.NewID(), s.m.Propose(); id != 3 || n != 3 || !s.m.Deadline().IsZero() {
+	if id, n := s.m.NewID(), s.m.Propose(); id != 3 || n != 1 || !s.m.Deadline().IsZero() {
 		t.Errorf("next handle %d, next number %d", id, n)
 	}
 }

@@ -118,8 +118,8 @@ func TestHardStop(t *testing.T) {
 	s.want()
 	s.note(s.m.Established(s.now, Candidate{ID: 9, Number: s.m.Propose(), Kind: Resumed, Role: Responder}))
 	s.want("3m10s install 9", "3m10s use 9", "3m10s confirm 9")
-	if got := s.m.Status().Current; got != 3 {
-		t.Errorf("number %d, want 3: 2 was proposed before", got)
+	if got := s.m.Status().Current; got != 1 {
+		t.Errorf("number %d, want 1: no epoch was left", got)
 	}
 }
 
@@ -183,7 +183,8 @@ func TestAJumpAgesEpochs(t *testing.T) {
 	for d, want := range map[time.Duration][]string{
 		119 * time.Second: {"1s start 2 1>2 attempt 1"},
 		299 * time.Second: {"0s start 2 1>2 attempt 1", "250ms resend 2", "750ms resend 2", "1s stop key_rotation_timeout", "1s abandon 2", "1s retire 1"},
-		8 * time.Hour:     {"0s stop key_rotation_timeout", "0s retire 1"},
+		time.Hour:         {"0s stop key_rotation_timeout", "0s retire 1"},
+		8 * time.Hour:     {"0s stop session_expired", "0s retire 1"},
 	} {
 		s := newScript(t, Config{})
 		s.established(Initiator)
