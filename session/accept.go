@@ -153,9 +153,6 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	a.st.SetDeadline(earliest(deadline, time.Now().Add(firstMessageIn)))
 	stop := context.AfterFunc(ctx, func() { a.st.SetDeadline(time.Now()) })
 	defer stop()
-	if err := a.m.prekeys.refresh(time.Now()); err != nil {
-		a.m.log.Warn("prekey not renewed", "error", err)
-	}
 	head, err := a.begun(head)
 	if err != nil {
 		return err
@@ -399,6 +396,9 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r respond
 		if h.entry != nil {
 			h.entry.m2r = m2
 		}
+		if h.entry == nil && !s.open(h) {
+			return errGone // everything was dropped meanwhile
+		}
 		p.id = s.epochs.machine.NewID()
 		return s.epochs.install(p.id, p.res, true)
 	})
@@ -426,12 +426,16 @@ func (s *Session) respond(h *halfOpen, conn link.Conn, st link.Stream, r respond
 
 // handshakeConfig is what both roles need, bound to one connection.
 func (m *Manager) handshakeConfig(kind byte, value [32]byte) handshake.Config {
-	return handshake.Config{Identity: m.c.Identity, Rand: m.c.Rand, Binding: handshake.Binding{Kind: kind, Value: value}}
+	c := handshake.Config{Identity: m.c.Identity, Rand: m.c.Rand, Binding: handshake.Binding{Kind: kind, Value: value}}
+	if m.c.ClockSynced() {
+		c.Now = time.Now()
+	}
+	return c
 }
 
 // params are our sealed parameters for one handshake, with a record id of its own.
 func (s *Session) params(number uint32) (wire.Params, error) {
 	c := &s.m.c
 	id, err := newRecordID(c.Rand)
-	return wire.Params{RecordID: id, AES: hasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation}, err
+	return wire.Params{RecordID: id, AES: hasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation.Load()}, err
 }

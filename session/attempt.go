@@ -101,7 +101,7 @@ func (s *Session) hasLink(l wire.Link) bool {
 // start runs an attempt.
 func (s *Session) start(a *attempt) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
-	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known, make(chan struct{})
+	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known.young(time.Now()), make(chan struct{})
 	a.fresh = s.retry.wantsFresh()
 	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{s.udp, s.live.remote}
 	s.attempt = a

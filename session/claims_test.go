@@ -134,7 +134,7 @@ func TestOwnHandshakesAreLimited(t *testing.T) {
 		w.want(sb, Established, time.Second)
 		var conn link.Conn
 		var known *handshake.PeerKeys
-		sb.call(func(time.Time) error { conn, known = sb.streamConn(), sb.known; return nil })
+		sb.call(func(time.Time) error { conn, known = sb.streamConn(), sb.known.keys; return nil })
 		kind, value := conn.Binding()
 		id, _ := newRecordID(w.b.m.c.Rand)
 		i, err := handshake.NewInitiator(handshake.Config{Identity: w.b.id, Binding: handshake.Binding{Kind: kind, Value: value}}, w.a.id.DID(), known,

@@ -170,29 +170,29 @@ func TestFirstMessageAfterIdleMinutes(t *testing.T) {
 	faults.Report(t, "R9", true, "one packet, sent once, after 2.5 min on an epoch past its time and after 10 min: it came both times; a message is acknowledged after %v at most, sooner than anything is sent again", worst)
 }
 
-// The machine sleeps for 8 hours: the session is back within 2 s of the tick.
-func TestSleepOfEightHours(t *testing.T) {
+// The machine sleeps, for an hour, for a night, past the ttl: the session is back
+// within 2 s of the tick. Two hours after the last full handshake it makes another.
+func TestSleep(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		drain(sb)
-		w.a.m.Jumped(8 * time.Hour)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		if err := sa.Send(ctx, []byte("awake")); err != nil {
-			t.Fatal(err)
-		}
-		if a := sa.Status(); a.State != Established || a.Handshakes != 1 {
-			t.Fatalf("state %v, %d full handshakes", a.State, a.Handshakes)
-		}
-		w.a.m.Jumped(30 * time.Hour) // past the ttl
-		if err := sa.Send(t.Context(), []byte("awake again")); err != nil {
-			t.Fatal(err)
-		}
-		if a := sa.Status(); a.Handshakes != 2 {
-			t.Fatalf("%d full handshakes after more than a ttl", a.Handshakes)
+		for _, c := range []struct {
+			asleep time.Duration
+			full   uint64
+		}{{90 * time.Minute, 1}, {8 * time.Hour, 2}, {30 * time.Hour, 3}} {
+			w.a.m.Jumped(c.asleep)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			err := sa.Send(ctx, []byte("awake"))
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := sa.Status(); a.State != Established || a.Handshakes != c.full {
+				t.Fatalf("after %v: state %v, %d full handshakes", c.asleep, a.State, a.Handshakes)
+			}
 		}
 	})
-	faults.Report(t, "C2", true, "8 h asleep: a message is acknowledged within 2 s, without a full handshake; past the ttl with one")
+	faults.Report(t, "C2", true, "90 min, 8 h and 30 h asleep: a message is acknowledged within 2 s; by a full handshake when the last one is older than 2 h")
 }
 
 // A change of the host's network finds a dead path at once.

@@ -32,6 +32,10 @@ type Config struct {
 	Logger         *slog.Logger // nil: none
 	Rand           io.Reader    // nil: crypto/rand
 
+	// ClockSynced says whether the host's clock is known to be right: only then are
+	// dates of prekeys stated and looked at (SPEC 5.1). Nil: it is not known.
+	ClockSynced func() bool
+
 	// OnPath is told when a session's path or its room changes: the carrier and
 	// the largest record in bytes. Called by the session's loop; it must not block.
 	OnPath func(peer did.DID, c Carrier, room int)
@@ -74,7 +78,7 @@ func New(c Config) (*Manager, error) {
 	if err := c.Settings.check(); err != nil {
 		return nil, err
 	}
-	keys, err := newPrekeys(c.Identity, c.Rand, time.Now())
+	keys, err := newPrekeys(&c, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
@@ -88,6 +92,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(m.accept)
+	m.wg.Go(func() { m.prekeys.keep(m.ctx) })
 	return m, nil
 }
 
@@ -104,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnPath == nil {
 		c.OnPath = func(did.DID, wire.Carrier, int) {}
+	}
+	if c.ClockSynced == nil {
+		c.ClockSynced = func() bool { return false }
 	}
 	if c.Resolver == nil {
 		c.Resolver = new(did.Static)

@@ -8,6 +8,7 @@ import (
 // Jumped tells all sessions that the machine slept for d while the monotonic
 // clock stood still: keys have aged by it, and the peer may be elsewhere.
 func (m *Manager) Jumped(d time.Duration) {
+	m.prekeys.slept(d)
 	for _, s := range m.Sessions() {
 		s.box.post(func(now time.Time) { s.jumped(d, now) })
 	}
@@ -38,6 +39,7 @@ func (s *Session) jumped(d time.Duration, now time.Time) {
 	if !s.fullAt.IsZero() {
 		s.fullAt = s.fullAt.Add(-d)
 	}
+	s.known.at = s.known.at.Add(-d)
 	s.epochs.do(s.epochs.machine.Jumped(now, d), now)
 	s.networkChanged(now)
 }

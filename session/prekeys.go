@@ -1,7 +1,9 @@
 package session
 
 import (
+	"context"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -9,29 +11,80 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 )
 
-// prekeyLife is how long a prekey is handed out; the previous one is honoured
-// for as long again and then erased (SPEC 5.1).
-const prekeyLife = 24 * time.Hour
+const (
+	// prekeyLife is how long a prekey is handed out, and how long an initiator uses
+	// one that it has fetched. The previous one is honoured for as long again and
+	// then erased (SPEC 5.1).
+	prekeyLife = 24 * time.Hour
+	// prekeyRetry is the wait after a failure of the random source.
+	prekeyRetry = time.Minute
+)
 
 // prekeys is the manager's handshake.PrekeyStore. Prekeys live in memory only:
-// after a restart initiators fetch the new one on the same stream.
+// after a restart initiators fetch the new one on the same stream. They are
+// renewed by a timer, whether somebody calls or not: what has been erased is safe
+// from then on.
 type prekeys struct {
-	id   *did.Identity
-	rand io.Reader
+	id     *did.Identity
+	rand   io.Reader
+	log    *slog.Logger
+	synced func() bool   // the host's clock is known to be right
+	look   chan struct{} // made has changed: set the timer anew
 
 	mu        sync.Mutex
 	cur, prev *handshake.Prekey
 	made      time.Time
 }
 
-func newPrekeys(id *did.Identity, rand io.Reader, now time.Time) (*prekeys, error) {
-	p := &prekeys{id: id, rand: rand}
+func newPrekeys(c *Config, now time.Time) (*prekeys, error) {
+	p := &prekeys{id: c.Identity, rand: c.Rand, log: c.Logger, synced: c.ClockSynced, look: make(chan struct{}, 1)}
 	return p, p.renew(now)
 }
 
-// renew makes a new current prekey; the caller holds mu or owns p alone.
+// keep renews prekeys in time until ctx ends.
+func (p *prekeys) keep(ctx context.Context) {
+	timer := time.NewTimer(prekeyLife)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-p.look:
+		}
+		next, err := p.refresh(time.Now())
+		if err != nil {
+			p.log.Warn("prekey not renewed", "error", err)
+			next = prekeyRetry
+		}
+		timer.Reset(next)
+	}
+}
+
+// refresh replaces the current prekey when its life is over. It returns when to
+// come again. A failure of the random source keeps the old one in use.
+func (p *prekeys) refresh(now time.Time) (next time.Duration, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if age := now.Sub(p.made); age < prekeyLife {
+		return prekeyLife - age, nil
+	} else if err := p.renew(now); err != nil {
+		return 0, err
+	} else if age >= 2*prekeyLife { // the machine slept: its time as the previous one is over too
+		p.prev.Erase()
+		p.prev = nil
+	}
+	return prekeyLife, nil
+}
+
+// renew makes a new current prekey; the caller holds mu or owns p alone. Dates are
+// stated only by a clock that is known to be right.
 func (p *prekeys) renew(now time.Time) error {
-	next, err := handshake.NewPrekey(p.id, now, now.Add(prekeyLife), p.rand)
+	var from, to time.Time
+	if p.synced() {
+		from, to = now, now.Add(prekeyLife)
+	}
+	next, err := handshake.NewPrekey(p.id, from, to, p.rand)
 	if err != nil {
 		return err
 	}
@@ -42,15 +95,22 @@ func (p *prekeys) renew(now time.Time) error {
 	return nil
 }
 
-// refresh replaces the current prekey when its life is over. A failure of the
-// random source keeps the old one in use.
-func (p *prekeys) refresh(now time.Time) error {
+// slept lets the prekeys grow older by d: the timer stood while the machine slept.
+func (p *prekeys) slept(d time.Duration) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Sub(p.made) < prekeyLife {
-		return nil
+	p.made = p.made.Add(-d)
+	p.mu.Unlock()
+	p.wake()
+}
+
+// replace erases all prekeys: who copied the machine has them.
+func (p *prekeys) replace() { p.slept(2 * prekeyLife) }
+
+func (p *prekeys) wake() {
+	select {
+	case p.look <- struct{}{}:
+	default:
 	}
-	return p.renew(now)
 }
 
 // Current implements handshake.PrekeyStore.
@@ -80,4 +140,27 @@ func (p *prekeys) erase() {
 			k.Erase()
 		}
 	}
+}
+
+// cachedKeys are the peer's keys, kept to save a round trip, and when they came.
+// Owned by the loop.
+type cachedKeys struct {
+	keys *handshake.PeerKeys
+	at   time.Time
+}
+
+// keep takes what a handshake has used.
+func (c *cachedKeys) keep(keys *handshake.PeerKeys, now time.Time) {
+	if keys.Prekey != nil && c.keys != keys {
+		*c = cachedKeys{keys, now}
+	}
+}
+
+// young is the keys, unless they were fetched so long ago that the peer has made
+// another prekey since.
+func (c *cachedKeys) young(now time.Time) *handshake.PeerKeys {
+	if now.Sub(c.at) >= prekeyLife {
+		return nil
+	}
+	return c.keys
 }

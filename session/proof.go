@@ -35,6 +35,9 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	}
 	if e == ReceiveResponse {
 		role = rotation.Initiator
+		if !s.epochs.machine.Takes(p.res.Epoch) {
+			return errNumbers
+		}
 		p.id = s.epochs.machine.NewID()
 		if err := s.epochs.install(p.id, p.res, false); err != nil {
 			return err
@@ -104,9 +107,7 @@ func (s *Session) winner(p *proof, now time.Time) {
 	if p.kind == rotation.Full {
 		s.fullAt = now
 	}
-	if p.res.PeerKeys.Prekey != nil {
-		s.known = p.res.PeerKeys
-	}
+	s.known.keep(p.res.PeerKeys, now)
 	s.meet(p, now)
 	s.epochs.keep(p.id, p.res)
 }

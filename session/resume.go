@@ -10,6 +10,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // A resumable is what a session can be resumed by: single-use secrets, one per
@@ -43,11 +44,12 @@ func (s *Session) spend(out handshake.Resume) {
 	}
 }
 
-// resumable reports whether the last full handshake is young enough. A stored
+// resumable reports whether the last full handshake is young enough for ttl and for
+// short mode (SPEC 5.2). A stored
 // session whose handshake was in another process is young: the peer, which has
 // the secret too, knows better and says so.
 func (s *Session) resumable(now time.Time) bool {
-	return s.fullAt.IsZero() || now.Sub(s.fullAt) < s.peer.Settings.TTL
+	return s.fullAt.IsZero() || now.Sub(s.fullAt) < min(s.peer.Settings.TTL, rotation.ShortLimit)
 }
 
 // answers notes which session a resumption id leads to; nil for none.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -48,8 +47,8 @@ type Session struct {
 	attempt  *attempt
 	leaving  bool // the goodbye is sent: nothing is dialled any more
 	halfOpen map[*halfOpen]struct{}
-	early    *earlyEntry         // being answered before QUIC's handshake is complete
-	known    *handshake.PeerKeys // the peer's keys, to save a round trip
+	early    *earlyEntry // being answered before QUIC's handshake is complete
+	known    cachedKeys
 	retry    retry
 	epochs   epochs
 	conns    map[link.Conn]*attached
@@ -66,13 +65,13 @@ type Session struct {
 	stale    time.Time // when the oldest waiting packet will have waited too long
 	resume   resumable
 
-	incarnation  uint64       // ours, as the peer knows this session
-	remote       incarnations // the peer's
-	carried      link.Conn    // the connection that the message channel is on
-	carrying     uint64       // counts runs of the channel
-	stopCarrying func()       // ends it there
-	recarry      time.Time    // when to open it again
-	full         uint64       // full handshakes since start
+	incarnation  atomic.Uint64 // ours, as the peer knows this session
+	remote       incarnations  // the peer's
+	carried      link.Conn     // the connection that the message channel is on
+	carrying     uint64        // counts runs of the channel
+	stopCarrying func()        // ends it there
+	recarry      time.Time     // when to open it again
+	full         uint64        // full handshakes since start
 	fullAt       time.Time
 	refused      uint64        // events that the table has no transition for
 	preferred    *wire.Carrier // nil: the best
@@ -83,9 +82,10 @@ type Session struct {
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
-	s := &Session{m: m, peer: p, incarnation: incarnation, box: newMailbox(), done: make(chan struct{}),
+	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
 		log:    newPeerLog(m.log, p),
 		taking: make(chan struct{}, 1), halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
+	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.epochs.init(s)

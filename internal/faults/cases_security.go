@@ -26,17 +26,17 @@ func security() []Case {
 
 		{ID: "S11", Promise: "a peer's message with escape sequences and forged lines: on a terminal no control character but line ends, its sender before each line", By: by("cmd/l2tun TestMessagesDoNotSteerTheTerminal")},
 
-		// S12: M8
+		{ID: "S12", Promise: "a machine restored from a snapshot or cloned (VMGENID), or its clock set by more than 5 s: no old key seals, resumes or answers again; sessions are back by a full handshake within 3 s", By: by("session TestACopiedMachineDropsAllKeys, TestACopyEndsHandshakesUnderWay, internal/node TestACopyDropsAllKeys, TestCopiesAreTold, TestNewGeneration")},
 
-		// S13: M9
+		{ID: "S13", Promise: "all X25519 and Ed25519 keys public: no prekey is forged, nobody impersonated, nothing read; short mode ends 2 h after the last full handshake, and with one an hour nothing is noticed", By: by("handshake TestKeysOfAnotherAreRefused, internal/symbolic TestQuantumAttackerGainsWhatTheTableSays, rotation TestNoShortHandshakeWithoutAFullOne, TestShortLimitOfTheResponder, session TestNoResumptionTwoHoursAfterTheLastFullHandshake")},
 
-		// S14: M11
+		{ID: "S14", Promise: "prekeys: renewed every 24 h although nobody calls, erased and cleared after 48 h, refused a day after their time by synchronised clocks, and by no other", By: by("session TestPrekeysAreRenewedByATimer, TestCachedKeysGrowOld, TestClocksThatAreKnownToBeRight, handshake TestDatesOfAPrekey, TestErasedPrekeyIsCleared, TestAnOverdueCachedPrekeyIsFetched")},
 
 		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("transport TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
 
 		// S16: L2
 
-		// S17: L3
+		{ID: "S17", Promise: "a peer that proposes or states epoch number 2^31-1: refused; the next handshake has the next number, and numbers begin anew when no epoch is left", By: by("rotation TestNumbersRiseByStepsOnly, TestTheLastNumber")},
 
 		{ID: "S18", Promise: "a link, or a file of somebody else, where capture, bugreport or a log would be written: refused, the file behind it unchanged", By: by("cmd/l2tun TestFilesOfOthersAreNotWrittenThroughLinks")},
 

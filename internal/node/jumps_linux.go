@@ -21,6 +21,7 @@ type jumps struct {
 	timer    *os.File             // nil: the kernel has no such timer
 	ahead    func() time.Duration // how long the machine has slept in all
 	known    time.Duration        // what of it has been told; the watcher's
+	copies   *copies              // of the machine, which a step of its clock may show; nil: not looked for
 	wg       sync.WaitGroup
 }
 

@@ -228,6 +228,8 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Logger:   n.log,
 		Joins:    &joins{n: n, store: invite.NewStore(n.o.ConfigPath)},
 		OnPath:   n.mtus.set,
+
+		ClockSynced: clockSynced,
 		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
 			return n.data.NewPeer(limits, sink)
 		},

@@ -28,6 +28,7 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 		return fmt.Errorf("watch the host's addresses: %w", err)
 	}
 	clock := newJumps(n.log)
+	clock.copies = newCopies(n.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -37,6 +38,7 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 		cancel()
 		<-done
 		clock.close()
+		clock.copies.close()
 		for range changes { // the watcher closes it when it has ended
 		}
 	})
@@ -53,6 +55,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 	look := func() {
 		if d := clock.slept(); d > 0 {
 			n.manager.Jumped(d)
+		}
+		if clock.copies != nil && clock.copies.stepped() {
+			n.manager.Copied(false)
 		}
 	}
 	for {
@@ -90,7 +95,10 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 			look()
 		case <-tick.C:
 			look()
+		case <-clock.copies.news():
+			n.manager.Copied(true)
 		case now := <-sampling.C:
+			look()
 			sampling.Reset(n.rates.sample(n.manager.Sessions(), now))
 		}
 	}

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"time"
+
+	"github.com/libertaria-project/l2tun/rotation"
+)
+
+// Copied tells that this process may run more than once from one state: a snapshot
+// of the machine was restored, or a clone of it started. Counters then repeat
+// nonces, so every epoch, resumption secret, connection and prekey is dropped, and
+// sessions come back by a full handshake. With certain false it is only likely, as
+// after a step of the host's clock: the same, but messages that are under way are
+// sent again rather than failed. Randomness is the kernel's, which knows.
+func (m *Manager) Copied(certain bool) {
+	m.log.Warn("this machine was copied, or its clock set: all keys are dropped", "certain", certain)
+	m.prekeys.replace()
+	for _, s := range m.Sessions() {
+		s.box.post(func(now time.Time) { s.copied(certain, now) })
+	}
+}
+
+func (s *Session) copied(certain bool, now time.Time) {
+	if s.state == Closed {
+		return
+	}
+	s.abandon()
+	clear(s.halfOpen) // what they agree on was drawn before
+	if certain {
+		if fresh, err := randomUint64(s.m.c.Rand); err == nil {
+			s.incarnation.Store(fresh)
+		}
+		s.msgs.restart()
+	}
+	had := s.epochs.cur != nil
+	s.epochs.stop(rotation.SessionExpired, now)
+	s.release(now)
+	s.forgetResume()
+	s.known = cachedKeys{}
+	if had || s.peer.Keep {
+		s.tryNow(now)
+	}
+}
