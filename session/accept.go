@@ -46,16 +46,20 @@ func (m *Manager) accept() {
 			}
 			continue
 		}
-		m.wg.Go(func() {
-			s, err := m.serveFirst(conn)
-			if err != nil {
-				m.log.Debug("connection refused", "remote", conn.Remote(), "error", err)
-				conn.Close("no session")
-				return
-			}
-			m.serve(conn, s)
-		})
+		m.wg.Go(func() { m.greet(conn) })
 	}
+}
+
+// greet takes a connection until it ends.
+func (m *Manager) greet(conn link.Conn) {
+	s, err := (*Session)(nil), errFault
+	m.protect("handshake of a stranger", func() { s, err = m.serveFirst(conn) })
+	if err != nil {
+		m.log.Debug("connection refused", "remote", conn.Remote(), "error", err)
+		conn.Close("no session")
+		return
+	}
+	m.serve(conn, s)
 }
 
 // serveFirst answers the handshake that a new connection must begin with. It
@@ -81,7 +85,9 @@ func (m *Manager) serve(conn link.Conn, s *Session) {
 		if err != nil {
 			return
 		}
-		if err := m.serveStream(conn, st, s); err != nil {
+		err = errFault
+		s.protect("stream", func() { err = m.serveStream(conn, st, s) })
+		if err != nil {
 			m.log.Debug("stream ended", "remote", conn.Remote(), "error", err)
 		}
 	}
@@ -98,7 +104,7 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 	}
 	if id, ok := wire.ParseMessagePreface(head[:]); ok {
 		st.SetDeadline(time.Time{})
-		m.wg.Go(func() { s.receiveMessages(s.ctx, st, id) })
+		m.wg.Go(func() { s.protect("messages in", func() { s.receiveMessages(s.ctx, st, id) }) })
 		return nil
 	}
 	if err := m.claims.wait(ctx, s.DID()); err != nil {

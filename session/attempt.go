@@ -107,9 +107,17 @@ func (s *Session) start(a *attempt) {
 	s.attempt = a
 	s.wg.Go(func() {
 		defer cancel()
-		err := a.run(ctx)
+		err := errFault
+		s.protect("handshake", func() { err = a.run(ctx) })
 		s.box.post(func(now time.Time) { s.attemptDone(a, err, now) })
 	})
+}
+
+// safely is dial, whatever the other end answers.
+func (a *attempt) safely(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
+	d := dialed{err: errFault}
+	a.s.protect("handshake", func() { d = a.dial(ctx, l, remote, after) })
+	return d
 }
 
 // hurry lets μTCP be dialled without its delay.
@@ -185,7 +193,7 @@ func (a *attempt) run(ctx context.Context) error {
 func (a *attempt) race(ctx context.Context) (err error) {
 	doc, unknown := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
 	ctx, cancel := context.WithCancel(ctx)
-	r := &race{network: a.s.m.c.Network, links: a.links, dial: a.dial}
+	r := &race{network: a.s.m.c.Network, links: a.links, dial: a.safely}
 	r.start(ctx, doc.Endpoints, a.last)
 	defer r.end()
 	defer cancel()

@@ -46,7 +46,8 @@ func (s *Session) carryMessages() {
 	run := s.carrying
 	s.wg.Go(func() {
 		defer cancel()
-		err := s.carry(ctx, conn)
+		err := errFault
+		s.protect("messages out", func() { err = s.carry(ctx, conn) })
 		s.box.post(func(now time.Time) { s.carryEnded(run, err, now) })
 	})
 }
@@ -96,7 +97,11 @@ func (s *Session) carry(ctx context.Context, conn link.Conn) error {
 	defer wg.Wait()
 	defer st.SetDeadline(time.Now()) // ends readAcks
 	failed := make(chan error, 1)
-	wg.Go(func() { failed <- c.readAcks() })
+	wg.Go(func() {
+		err := errFault
+		s.protect("acknowledgements", func() { err = c.readAcks() })
+		failed <- err
+	})
 	return c.send(ctx, failed)
 }
 
@@ -125,19 +130,24 @@ func (c *sendingChannel) readAcks() error {
 		if !ok || a.Channel != c.id {
 			return errChannel
 		}
-		c.mu.Lock()
-		if !c.ready {
-			c.ready, c.from = true, a.Number+1
-			c.s.msgs.arrived(a.Number)
-		}
-		c.limit = max(c.limit, a.Limit)
-		c.mu.Unlock()
+		c.take(a)
 		c.s.msgs.acknowledge(a.Number)
 		select {
 		case c.acked <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// take notes what the peer has and allows.
+func (c *sendingChannel) take(a wire.Ack) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ready {
+		c.ready, c.from = true, a.Number+1
+		c.s.msgs.arrived(a.Number)
+	}
+	c.limit = max(c.limit, a.Limit)
 }
 
 // arrived marks what the peer has although this process may not have seen it
@@ -225,7 +235,7 @@ func (s *Session) receiveMessages(ctx context.Context, st link.Stream, id uint64
 	defer wg.Wait()
 	done := make(chan struct{})
 	defer close(done)
-	wg.Go(func() { s.sendAcks(st, id, stream, done) })
+	wg.Go(func() { s.protect("acknowledgements", func() { s.sendAcks(st, id, stream, done) }) })
 	r := recordReader{s: s, r: st}
 	for {
 		frame, err := r.next()

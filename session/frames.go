@@ -20,6 +20,9 @@ func (k sink) Frame(p link.Path, e *record.Epoch, frame []byte) {
 	k.s.box.postFrame(func(now time.Time) { k.s.frame(p, e, f, now) })
 }
 
+// Failed implements link.Sink.
+func (k sink) Failed() { k.s.faulted() }
+
 // Opened implements link.Sink.
 func (k sink) Opened(p link.Path, e *record.Epoch) {
 	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })

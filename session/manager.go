@@ -9,10 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/guard"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -62,6 +64,8 @@ type Manager struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // accept loop and one server a connection
+	guard  *guard.Guard
+	faults atomic.Uint64 // of strangers
 
 	mu       sync.Mutex
 	sessions map[did.DID]*Session
@@ -82,7 +86,7 @@ func New(c Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
-	m := &Manager{c: c, log: c.Logger, prekeys: keys, limits: newLimiters(perPrefixRate, perPrefixBurst),
+	m := &Manager{c: c, log: c.Logger, guard: guard.New(c.Logger), prekeys: keys, limits: newLimiters(perPrefixRate, perPrefixBurst),
 		joins: newLimiters(joinRate, joinBurst), claims: newClaimed(), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session)}
 	if c.Planes == nil {

@@ -122,19 +122,22 @@ func (s *Session) loop() {
 		}
 		now := time.Now()
 		for _, call := range s.box.take() {
-			call(now)
+			s.step(now, func() { call(now) })
 		}
-		s.tick(now)
+		pause := time.Duration(0)
+		if !s.step(now, func() { s.tick(now) }) {
+			pause = time.Second // what is due may be due for ever
+		}
 		s.publish(now)
 		s.answerAll()
 		if next := s.deadline(); !next.IsZero() {
-			timer.Reset(next.Sub(now))
+			timer.Reset(max(pause, next.Sub(now)))
 		} else {
 			timer.Stop()
 		}
 	}
 	for _, call := range s.box.close() {
-		call(time.Now()) // whoever waits gets an answer; the table refuses the rest
+		s.m.guard.Do("session", func() { call(time.Now()) }) // whoever waits gets an answer; the table refuses the rest
 	}
 	s.answerAll()
 }
@@ -270,7 +273,11 @@ func (s *Session) entered(from State, now time.Time) {
 // Never call it from the loop.
 func (s *Session) call(f func(now time.Time) error) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { s.reply(answer, f(now)) }) {
+	if !s.box.post(func(now time.Time) {
+		err := errFault
+		defer func() { s.reply(answer, err) }()
+		err = f(now)
+	}) {
 		return ErrClosed
 	}
 	return <-answer

@@ -56,13 +56,14 @@ const (
 	Retry                             // time to try again
 	PeerClosed                        // an authenticated close
 	Cleanup                           // closed by us
+	Faulted                           // handling what the peer sent met a defect of this program
 	numEvents
 )
 
 var eventNames = [numEvents]string{"initiate_handshake", "receive_handshake", "send_response", "receive_response",
 	"receive_ack", "heartbeat_ok", "heartbeat_missed", "connectivity_lost", "connectivity_restored", "time_to_rotate",
 	"rotation_complete", "rotation_timeout", "timeout", "invalid_signature", "refused", "transport_error",
-	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup"}
+	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup", "fault"}
 
 func (e Event) String() string { return eventNames[e] }
 
@@ -78,6 +79,7 @@ const (
 	ReasonRotation       Reason = "key_rotation_timeout"
 	ReasonExpired        Reason = "session_expired"
 	ReasonRefused        Reason = "refused"
+	ReasonFault          Reason = "fault"
 )
 
 // reasonOf is the reason that a failing event stands for.
@@ -97,6 +99,8 @@ func reasonOf(e Event) Reason {
 		return ReasonRotation
 	case SessionExpired:
 		return ReasonExpired
+	case Faulted:
+		return ReasonFault
 	}
 	return NoReason
 }

@@ -29,6 +29,7 @@ var table = map[State]map[Event]State{
 		ConnectivityRestored: Established,
 		PeerClosed:           Idle,
 		Cleanup:              Closed,
+		Faulted:              Failed,
 	},
 	HandshakeReceived: {
 		InitiateHandshake: HandshakeReceived,
@@ -42,6 +43,7 @@ var table = map[State]map[Event]State{
 		TransportError:    Failed,
 		ProtocolViolation: Failed,
 		Cleanup:           Closed,
+		Faulted:           Failed,
 	},
 	Established: {
 		InitiateHandshake: Established,
@@ -57,6 +59,7 @@ var table = map[State]map[Event]State{
 		SessionExpired:    Failed,
 		PeerClosed:        Idle,
 		Cleanup:           Closed,
+		Faulted:           Failed,
 	},
 	Rotating: {
 		InitiateHandshake: Rotating,
@@ -72,6 +75,7 @@ var table = map[State]map[Event]State{
 		SessionExpired:    Failed,
 		PeerClosed:        Idle,
 		Cleanup:           Closed,
+		Faulted:           Failed,
 	},
 	Degraded: {
 		InitiateHandshake:    Degraded,
@@ -85,6 +89,7 @@ var table = map[State]map[Event]State{
 		SessionExpired:       Failed,
 		PeerClosed:           Idle,
 		Cleanup:              Closed,
+		Faulted:              Failed,
 	},
 	Suspended: {
 		Retry:                HandshakeInitiated,
@@ -95,6 +100,7 @@ var table = map[State]map[Event]State{
 		ConnectivityRestored: Established,
 		PeerClosed:           Idle,
 		Cleanup:              Closed,
+		Faulted:              Failed,
 	},
 	Failed: {
 		Retry:            HandshakeInitiated,

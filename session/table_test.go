@@ -23,7 +23,7 @@ var mayGo = map[State][]State{
 	Established:        {Established, Degraded, Rotating, Failed, Idle, Closed},
 	Rotating:           {Rotating, Established, Degraded, Failed, Idle, Closed},
 	Degraded:           {Degraded, Established, Suspended, Failed, Idle, Closed},
-	Suspended:          {Suspended, HandshakeInitiated, Established, Idle, Closed},
+	Suspended:          {Suspended, HandshakeInitiated, Established, Failed, Idle, Closed},
 	Failed:             {Failed, HandshakeInitiated, Established, Idle, Closed},
 	Closed:             {Closed},
 }

@@ -86,7 +86,11 @@ func (t *Transport) acceptQUIC() {
 		if err != nil {
 			return
 		}
-		t.wg.Go(func() { t.settle(qc) }) // ends with QUIC's handshake, or its timeout
+		t.wg.Go(func() {
+			if !t.count.protect("new connection", func() { t.settle(qc) }) {
+				_ = qc.CloseWithError(closeCode, "internal error")
+			}
+		}) // ends with QUIC's handshake, or its timeout
 	}
 }
 
@@ -127,7 +131,9 @@ func (t *Transport) run(c link.Conn, send func(), receive func(link.Handler)) er
 	t.conns[c] = struct{}{}
 	t.wg.Go(send)
 	t.wg.Go(func() {
-		receive(h)
+		if !t.count.protect("connection", func() { receive(h) }) {
+			_ = c.Close("internal error")
+		}
 		t.forget(c)
 	})
 	return nil

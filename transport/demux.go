@@ -79,12 +79,19 @@ func (t *Transport) readLoop(r *batchReader) {
 			t.readFailed(err)
 			continue
 		}
-		s.sort(pkts)
-		if len(s.quic) > 0 {
-			t.queue.push(s.quic)
+		if !t.count.protect("datagrams", func() { s.handle(pkts) }) {
+			s = newSorter(t) // what it held is dropped
 		}
-		s.deliver()
 	}
+}
+
+// handle shares out what one receive call brought.
+func (s *sorter) handle(pkts []packet) {
+	s.sort(pkts)
+	if len(s.quic) > 0 {
+		s.t.queue.push(s.quic)
+	}
+	s.deliver()
 }
 
 // readFailed tells an ICMP message, which reading takes off the socket, from an

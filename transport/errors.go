@@ -22,6 +22,7 @@ var (
 	ErrNoHandler  = errors.New("transport: Handle must be called first")
 	ErrNoDatagram = errors.New("transport: the peer takes no datagrams")
 	ErrProtocol   = errors.New("transport: the peer breaks the protocol")
+	errFault      = errors.New("transport: internal error, recovered")
 	// ErrStreamClosed is a μTCP stream's, once either end has closed it.
 	ErrStreamClosed = errors.New("transport: the stream is closed")
 )

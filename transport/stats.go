@@ -1,6 +1,10 @@
 package transport
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/libertaria-project/l2tun/internal/guard"
+)
 
 // Stats is a snapshot of a Transport's counters since Listen, in packets or
 // records unless said otherwise.
@@ -31,12 +35,24 @@ type Stats struct {
 }
 
 type counters struct {
+	guard *guard.Guard // nil: recovered defects are not logged
+
 	received, unknown, noPath, malformed, readErrors atomic.Uint64
 	quicOverflow, sendErrors, retries, unproven      atomic.Uint64
 	turnedAway, quicRefused                          atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
 	utcpFull, utcpOld, utcpRefused, faults           atomic.Uint64
+}
+
+// protect runs what handles something received. If that meets a defect of this
+// program it is counted and logged, and the caller ends what has sent it.
+func (c *counters) protect(where string, f func()) bool {
+	if c.guard.Do(where, f) {
+		return true
+	}
+	c.faults.Add(1)
+	return false
 }
 
 func (c *counters) snapshot() Stats {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/guard"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
@@ -131,7 +132,7 @@ func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchRe
 // newTransport joins the parts around a socket that nobody reads yet. On an
 // error the batcher runs all the same.
 func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
-	t := &Transport{conf: c, log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), count: new(counters),
+	t := &Transport{conf: c, log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), count: &counters{guard: guard.New(c.Logger)},
 		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if c.side != nil {

@@ -67,7 +67,8 @@ func (r *utcpReader) read() (int, error) {
 // what it has still to send.
 func (c *utcpConn) readLoop(h link.Handler) {
 	r := newUTCPReader(c, h)
-	err := r.run()
+	err := errFault
+	c.count.protect("utcp", func() { err = r.run() })
 	if broken := c.writeError(); broken != nil {
 		err = broken
 	}

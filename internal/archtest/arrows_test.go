@@ -12,22 +12,23 @@ import (
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
-		"internal/invite", "internal/capture", "internal/health", "internal/metrics", "internal/confine"}
+		"internal/invite", "internal/capture", "internal/guard", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"internal/ip":         nil,
+		"internal/guard":      nil,
 		"internal/x25519":     nil,
 		"did":                 {"internal/wire", "internal/x25519"},
 		"handshake":           {"did", "internal/wire", "internal/x25519"},
 		"rotation":            {"internal/wire"},
 		"internal/record":     {"internal/wire"},
 		"internal/link":       {"internal/record", "internal/wire"},
-		"session":             {"did", "handshake", "rotation", "internal/record", "internal/link", "internal/wire"},
-		"transport":           {"internal/link", "internal/record", "internal/wire"},
-		"transport/discovery": {"did", "internal/wire"},
+		"session":             {"did", "handshake", "rotation", "internal/guard", "internal/record", "internal/link", "internal/wire"},
+		"transport":           {"internal/guard", "internal/link", "internal/record", "internal/wire"},
+		"transport/discovery": {"did", "internal/guard", "internal/wire"},
 		"tun":                 {"internal/ifname", "internal/ip", "internal/wire"},
 		"routing":             {"internal/ip"},
-		"internal/datapath":   {"internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
+		"internal/datapath":   {"internal/guard", "internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
 		"internal/ifname":     nil,
 		"internal/control":    {"did", "internal/wire"},

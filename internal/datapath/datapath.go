@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"github.com/libertaria-project/l2tun/internal/guard"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/record"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -22,6 +23,7 @@ type Datapath struct {
 	scratch chan *inbound // spare memory of receives; those beyond it make their own
 	stray   link.Traffic
 	taps    taps
+	guard   atomic.Pointer[guard.Guard]
 	own     *own
 	notes   notes
 	answers answerer

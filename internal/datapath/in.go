@@ -31,9 +31,8 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	}
 }
 
-// receive opens the records of one epoch.
-func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
-	in := d.borrow()
+// open opens the records of one epoch.
+func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
 	in.peer, in.carrier = r.peer, path.Carrier()
 	heard := 0 // largest record that cannot be a replay
 	widest := r.peer.traffic.Heard(path.Carrier())
@@ -67,8 +66,6 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 		}
 	}
 	in.write(d)
-	in.peer = nil
-	d.giveBack(in)
 }
 
 // take sorts one plaintext, which lies where the next packet goes, into the

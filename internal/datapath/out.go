@@ -55,7 +55,7 @@ func (d *Datapath) Outbound() error {
 		if err != nil {
 			return err
 		}
-		d.send(batch.Packets[:n], &out)
+		d.sends(batch.Packets[:n], &out)
 	}
 }
 

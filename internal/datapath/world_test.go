@@ -30,6 +30,7 @@ type sinkLog struct {
 	frames  [][]byte
 	opened  int
 	waiting int
+	failed  int
 }
 
 func (s *sinkLog) Frame(_ link.Path, _ *record.Epoch, f []byte) {
@@ -41,6 +42,7 @@ func (s *sinkLog) Opened(link.Path, *record.Epoch) { s.mu.Lock(); s.opened++; s.
 func (s *sinkLog) Waiting()                        { s.mu.Lock(); s.waiting++; s.mu.Unlock() }
 func (s *sinkLog) Moved(link.Path)                 {}
 func (s *sinkLog) Sent()                           {}
+func (s *sinkLog) Failed()                         { s.mu.Lock(); s.failed++; s.mu.Unlock() }
 
 // told is how often the session heard that packets wait, and of a first record.
 func (s *sinkLog) told() (waiting, opened int) {

@@ -4,7 +4,7 @@ package faults
 // made.
 func security() []Case {
 	return []Case{
-		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on", By: by("internal/datapath TestShortUDPSuperPacketsAreMalformed")},
+		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on; any other defect met while receiving ends that peer's session and nothing else", By: by("internal/datapath TestShortUDPSuperPacketsAreMalformed, TestDefectInAReceiveEndsTheSession, session TestDefectsEndTheSession, TestDefectInAStrangersHandshake, transport TestDefectInADatagram, TestDefectOnAConnection, transport/discovery TestDefectInAPacket")},
 
 		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected; a second stream before the handshake is answered ends the connection", By: by("session TestSecondStreamEndsAStranger, transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
 

@@ -79,6 +79,7 @@ func failures(s *control.Status, p *control.Peer) map[string]control.Finding {
 		"protocol_violation":   broken,
 		"key_rotation_timeout": broken,
 		"session_expired":      broken,
+		"fault":                broken,
 	}
 }
 

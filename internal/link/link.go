@@ -116,6 +116,9 @@ type Sink interface {
 	Moved(p Path)
 	// Waiting says that a packet waits for a path.
 	Waiting()
+	// Failed says that handling records of the peer met a defect of this program,
+	// and was given up.
+	Failed()
 	// Sent says that packets were sent since the session armed Traffic.Watch.
 	Sent()
 }

@@ -59,7 +59,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // strayReasons are the drops that belong to no peer.
-func strayReasons() []string { return []string{link.DropNoRoute.String(), link.DropUnknown.String()} }
+func strayReasons() []string {
+	return []string{link.DropNoRoute.String(), link.DropUnknown.String(), link.DropFault.String()}
+}
 
 // output sends metrics by name.
 type output struct {

@@ -69,6 +69,7 @@ l2tun_path_info{carrier="direct",link="quic",peer="berlin"} 1
 l2tun_sent_bytes_total{carrier="direct",peer="berlin"} 20
 # HELP l2tun_stray_packets_total Packets and records dropped that belong to no peer, by reason.
 # TYPE l2tun_stray_packets_total counter
+l2tun_stray_packets_total{reason="fault"} 0
 l2tun_stray_packets_total{reason="no_route"} 7
 l2tun_stray_packets_total{reason="unknown_id"} 0
 `

@@ -18,6 +18,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/datapath"
+	"github.com/libertaria-project/l2tun/internal/guard"
 	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/routing"
@@ -214,6 +215,7 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 
 func (n *node) startSessions(c *config.Config) (err error) {
 	n.data = datapath.New(n.dev)
+	n.data.Guard(guard.New(n.log))
 	n.net.Handle(n.data)
 	n.manager, err = session.New(session.Config{
 		Identity: n.id,

@@ -9,6 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/health"
+	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -47,7 +48,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 	}
 	st.Host = n.hostStatus(time.Now())
 	st.Config, st.ConfigDigest = c.Path, c.Digest()
-	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults
+	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
 	st.Health = health.Of(st)
 	return st, nil
 }

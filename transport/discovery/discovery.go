@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/guard"
 )
 
 // A Method is a way to ask everybody on a link.
@@ -59,6 +60,7 @@ type Discovery struct {
 	c        Config
 	log      *slog.Logger
 	gate     *gate
+	guard    *guard.Guard
 	book     atomic.Pointer[book]
 	families []*family
 	changed  atomic.Bool
@@ -82,7 +84,7 @@ func Start(c Config) (*Discovery, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &Discovery{c: c, log: c.Logger, gate: newGate(), wake: make(chan struct{}, 1)}
+	d := &Discovery{c: c, log: c.Logger, gate: newGate(), guard: guard.New(c.Logger), wake: make(chan struct{}, 1)}
 	if err := d.open(); err != nil {
 		return nil, err
 	}

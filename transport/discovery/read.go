@@ -20,7 +20,7 @@ func (d *Discovery) read(ctx context.Context, f *family, s socket, take func(*fa
 		n, m, err := s.read(buf)
 		switch {
 		case err == nil:
-			take(f, buf[:n], m, time.Now())
+			d.guard.Do("discovery", func() { take(f, buf[:n], m, time.Now()) })
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:

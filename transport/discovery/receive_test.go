@@ -284,3 +284,35 @@ func TestWhereWeDoNotListenNoPortIsTold(t *testing.T) {
 		t.Errorf("found %v, sent %v", r.found, r.talk.sent)
 	}
 }
+
+// A defect that a packet meets costs this packet only.
+func TestDefectInAPacket(t *testing.T) {
+	r := newRig()
+	packets := make(chan []byte, 2)
+	packets <- []byte("one")
+	packets <- []byte("two")
+	close(packets)
+	var got []string
+	r.read(t.Context(), r.f, feed{r.talk, packets}, func(_ *family, b []byte, _ meta, _ time.Time) {
+		if got = append(got, string(b)); len(got) == 1 {
+			panic("discovery: internal error: a test")
+		}
+	})
+	if len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+}
+
+// A feed is a socket that gives packets until there are no more.
+type feed struct {
+	*pipe
+	packets chan []byte
+}
+
+func (f feed) read(b []byte) (int, meta, error) {
+	p, ok := <-f.packets
+	if !ok {
+		return 0, meta{}, net.ErrClosed
+	}
+	return copy(b, p), meta{}, nil
+}

@@ -1,0 +1,86 @@
+package transport
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// brokenInbox is an inbox that fails as a defect does, as often as it is told.
+type brokenInbox struct {
+	*inbox
+	left atomic.Int32
+}
+
+func (b *brokenInbox) Records(p link.Path, recs [][]byte) {
+	if b.left.Add(-1) >= 0 {
+		panic("transport: internal error: a test")
+	}
+	b.inbox.Records(p, recs)
+}
+
+func startBroken(t *testing.T, times int32) *node {
+	n := startNode(t, loopback)
+	broken := &brokenInbox{inbox: n.in}
+	broken.left.Store(times)
+	n.Handle(broken)
+	return n
+}
+
+// SPEC 6.5: a defect that a datagram meets costs what came with it in one receive,
+// and is counted; the socket is read on.
+func TestDefectInADatagram(t *testing.T) {
+	a, b := startNode(t, loopback), startBroken(t, 3)
+	b.in.know(record(32, 0))
+	path := a.Direct(b.LocalAddr())
+	eventually(t, 5*time.Second, "three counted", func() bool {
+		path.Send(batchOf(record(100, 1)))
+		time.Sleep(time.Millisecond)
+		return b.Stats().Faults == 3
+	})
+	eventually(t, 5*time.Second, "records again", func() bool {
+		path.Send(batchOf(record(100, 1)))
+		return b.in.len() > 0
+	})
+}
+
+// On a connection it ends the connection; another one is taken.
+func TestDefectOnAConnection(t *testing.T) {
+	for _, l := range []wire.Link{wire.LinkUTCP, wire.LinkQUIC} {
+		t.Run(string(l), func(t *testing.T) {
+			a, b := startNode(t, loopback), startBroken(t, 1)
+			dial := func() link.Conn {
+				if l == wire.LinkQUIC {
+					c, _ := connect(t, a, b, b.LocalAddr())
+					return c
+				}
+				c, accepted, _, _ := connectUTCP(t, a, b, b.LocalAddr())
+				accepted.Proven()
+				return c
+			}
+			c := dial()
+			eventually(t, 5*time.Second, "the end of the connection", func() bool {
+				c.Path().Send(batchOf(record(100, 1)))
+				time.Sleep(time.Millisecond)
+				select {
+				case <-c.Done():
+					return true
+				default:
+					return false
+				}
+			})
+			if n := b.Stats().Faults; n != 1 {
+				t.Errorf("%d counted", n)
+			}
+			c = dial()
+			eventually(t, 5*time.Second, "records again", func() bool {
+				c.Path().Send(batchOf(record(100, 1)))
+				time.Sleep(time.Millisecond)
+				return b.in.len() > 0
+			})
+		})
+	}
+}
