@@ -32,6 +32,7 @@ type doorkeeper struct {
 	one      *sourceLimits
 	free     *rate.Limiter
 	unproven *unproven
+	ids      connIDs
 	dials    func(netip.AddrPort) bool // whether we dial an address or are connected to it
 	count    *counters
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,8 +15,8 @@ import (
 )
 
 // An Echo is what plain UDP datagrams to a node come to. Nobody's keys are
-// needed: a node answers a QUIC packet of a connection that it does not know with
-// a stateless reset, whatever the size of the question.
+// needed: a node answers a QUIC packet of a version that it does not know with
+// Version Negotiation (RFC 9000 6), if the question has 1200 bytes at least.
 type Echo struct {
 	Answered bool // some size was
 	Largest  int  // UDP payload in bytes that was answered, of those asked; 0: none
@@ -25,12 +26,12 @@ type Echo struct {
 const (
 	echoRounds = 6
 	echoGap    = 250 * time.Millisecond
-	minEcho    = 64 // bytes; smaller ones get no answer
+	minEcho    = smallPacket // smaller ones get no answer
 )
 
 // EchoSizes are the datagrams that are worth asking about, in bytes of UDP
-// payload: what small packets, QUIC's first ones and direct records need.
-func EchoSizes() []int { return []int{minEcho, smallPacket, 1252, 1312, 1372, 1412, fullPacket} }
+// payload: what QUIC's first packets and direct records need.
+func EchoSizes() []int { return []int{minEcho, 1252, 1312, 1372, 1412, fullPacket} }
 
 // ProbeUDP sends datagrams of each size to a node, unfragmented, and tells which
 // are answered within a second and a half. Every size has a socket of its own, because
@@ -65,16 +66,14 @@ func echo(ctx context.Context, remote netip.AddrPort, size int) (answered, refus
 	dontFragment(c)
 	question := make([]byte, size)
 	for range echoRounds {
-		rand.Read(question)
-		question[0] = question[0]&0x3F | 0x40 // QUIC, short header
-		question[1] &= 0x7F                   // an id of quic-go's, not of a record
+		ids := unknownVersion(question)
 		if _, err := c.Write(question); errors.Is(err, unix.ECONNREFUSED) {
 			refused = true
 		}
 		c.SetReadDeadline(time.Now().Add(echoGap))
 		for answer := make([]byte, 1500); ; {
 			n, err := c.Read(answer)
-			if err == nil && n >= 21 && answer[0]&0xC0 == 0x40 {
+			if err == nil && negotiates(answer[:n], ids) {
 				return true, refused
 			}
 			if errors.Is(err, unix.ECONNREFUSED) {
@@ -86,6 +85,23 @@ func echo(ctx context.Context, remote netip.AddrPort, size int) (answered, refus
 		}
 	}
 	return false, refused
+}
+
+// unknownVersion makes a packet of a version that nobody has, with ids of 8 bytes,
+// and returns how an answer to it begins after its first byte.
+func unknownVersion(b []byte) (answer []byte) {
+	rand.Read(b)
+	b[0] |= 0xC0
+	copy(b[1:5], []byte{0x1a, 0x2a, 0x3a, 0x4a}) // reserved for this, RFC 9000 15
+	b[5], b[14] = idLength, idLength
+	answer = append([]byte{0, 0, 0, 0}, b[14:23]...)
+	return append(answer, b[5:14]...)
+}
+
+// negotiates reports whether a packet is the Version Negotiation that a question
+// asked for.
+func negotiates(b, begins []byte) bool {
+	return len(b) > 0 && b[0]&0x80 != 0 && bytes.HasPrefix(b[1:], begins)
 }
 
 // dontFragment makes datagrams larger than the way vanish, as records do.

@@ -102,21 +102,6 @@ func tlsConfig() (*tls.Config, error) {
 	return c, giveTickets(c)
 }
 
-// An idGenerator draws connection ids with the top bit of byte 0 clear: set is
-// the mark of a record (wire.RecordID).
-type idGenerator struct{}
-
-func (idGenerator) ConnectionIDLen() int { return idLength }
-
-func (idGenerator) GenerateConnectionID() (quic.ConnectionID, error) {
-	var b [idLength]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return quic.ConnectionID{}, err
-	}
-	b[0] &= 0x7F
-	return quic.ConnectionIDFromBytes(b[:]), nil
-}
-
 // Bounds of smallInitials.
 const (
 	maxInitials = 1024

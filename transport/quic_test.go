@@ -14,12 +14,20 @@ import (
 )
 
 func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
-	var g idGenerator
+	g, other := newConnIDs([32]byte{1}), idCheck{ids: newConnIDs([32]byte{2})}
+	again := idCheck{ids: newConnIDs([32]byte{1})} // the process after a restart
 	for range 1000 {
 		id, err := g.GenerateConnectionID()
 		if err != nil || id.Len() != idLength || id.Bytes()[0]&0x80 != 0 {
 			t.Fatalf("id %v, %v", id, err)
 		}
+		if !again.own(id.Bytes()) || other.own(id.Bytes()) {
+			t.Fatalf("id %v: ours %v, the other's %v", id, again.own(id.Bytes()), other.own(id.Bytes()))
+		}
+	}
+	id := make([]byte, idLength)
+	if n := testing.AllocsPerRun(100, func() { again.own(id) }); n != 0 {
+		t.Errorf("%v allocations a packet", n)
 	}
 }
 

@@ -10,12 +10,17 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/time/rate"
 )
 
 // maxHold bounds how long handshake packets wait for an early dial, which takes a
 // fraction of a millisecond; a dial that quic-go makes wait for an answer, because
 // the ticket is of no use, would otherwise wait for ever.
 const maxHold = 50 * time.Millisecond
+
+// resetRate is how many stateless resets a second leave, to all together, but for
+// those to addresses of connections that live.
+const resetRate = 5
 
 // A quicConn is the packet conn under quic-go: it reads from our queue and
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
@@ -28,6 +33,7 @@ type quicConn struct {
 	count  *counters
 	ledger *ledger
 	held   *sync.Map // of Transport
+	resets *rate.Limiter
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
 }
@@ -86,6 +92,8 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 		return size, len(oob), nil
 	case friend:
 		b = padded(b)
+	case len(b) == resetSize && !isLong(b) && !c.resets.Allow(): // to who has no connection: a stateless reset
+		return size, len(oob), nil
 	}
 	if len(b) > 0 && b[0]&0x80 != 0 {
 		c.awaitRelease(to)

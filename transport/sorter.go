@@ -16,6 +16,7 @@ type sorter struct {
 	quic   []packet
 	groups []group // in order of their first record
 	ids    lastID
+	own    idCheck
 	src    netip.AddrPort // the source of path
 	path   *directPath
 }
@@ -42,7 +43,7 @@ func (l *lastID) Known(id wire.RecordID) bool {
 }
 
 func newSorter(t *Transport) *sorter {
-	return &sorter{t: t, quic: make([]packet, 0, readBatch*maxSegments)}
+	return &sorter{t: t, quic: make([]packet, 0, readBatch*maxSegments), own: idCheck{ids: t.door.ids}}
 }
 
 // sort counts the packets and puts each where it belongs.
@@ -66,10 +67,15 @@ func (s *sorter) sort(pkts []packet) {
 	}
 }
 
-// take keeps a packet for QUIC.
+// take keeps a packet for QUIC: with a short header, one for an id that is ours or
+// what may be a stateless reset.
 func (s *sorter) take(p *packet) {
 	if !s.t.dialsQUIC() {
 		s.t.count.noPath.Add(1)
+		return
+	}
+	if !isLong(p.data) && len(p.data) != resetSize && !s.own.own(p.data[1:1+idLength]) {
+		s.t.count.unknownConn.Add(1)
 		return
 	}
 	if !s.t.door.admits(p.data, p.src) {

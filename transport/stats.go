@@ -11,6 +11,7 @@ import (
 type Stats struct {
 	Received       uint64 // UDP datagrams read from the socket
 	UnknownRecords uint64 // records whose id nobody knows
+	UnknownConns   uint64 // packets of QUIC for a connection id that is not of our make
 	NoPath         uint64 // records with a known id, or packets of QUIC, while that carrier is switched off
 	Malformed      uint64 // neither QUIC nor a record, or cut short by the kernel
 	ReadErrors     uint64 // receive calls that failed
@@ -39,7 +40,7 @@ type counters struct {
 
 	received, unknown, noPath, malformed, readErrors atomic.Uint64
 	quicOverflow, sendErrors, retries, unproven      atomic.Uint64
-	turnedAway, quicRefused                          atomic.Uint64
+	turnedAway, quicRefused, unknownConn             atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
 	utcpFull, utcpOld, utcpRefused, faults           atomic.Uint64
@@ -59,6 +60,7 @@ func (c *counters) snapshot() Stats {
 	return Stats{
 		Received:       c.received.Load(),
 		UnknownRecords: c.unknown.Load(),
+		UnknownConns:   c.unknownConn.Load(),
 		NoPath:         c.noPath.Load(),
 		Malformed:      c.malformed.Load(),
 		ReadErrors:     c.readErrors.Load(),

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"golang.org/x/time/rate"
 
 	"github.com/libertaria-project/l2tun/internal/guard"
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -30,8 +32,9 @@ type Config struct {
 	// Listen is the UDP and TCP address; [::] is dual stack, port 0 lets the
 	// system choose.
 	Listen netip.AddrPort
-	// ResetKey and TokenKey make stateless resets and address tokens. They must
-	// survive a restart: that is how a peer notices one at once.
+	// ResetKey and TokenKey make stateless resets and address tokens. They should
+	// survive a restart of the process, which is how a peer notices one at once, and
+	// nothing else: whoever gets a reset can recognise the key. Zero: random.
 	ResetKey, TokenKey [32]byte
 	Mark               uint32       // SO_MARK when not 0
 	Carriers           Carriers     // which may be used; zero is all
@@ -147,10 +150,19 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	patient := patientSocket{sock, t.hints}
 	t.directs.init(sock, rc, segment, t.hints, t.count)
 	t.batch = newBatcher(patient, segment, t.count)
+	if c.side != nil { // its port is its own, and nobody looks for it after this process
+		c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
+	}
+	for _, key := range []*[32]byte{&c.ResetKey, &c.TokenKey} {
+		if *key == ([32]byte{}) {
+			rand.Read(key[:])
+		}
+	}
+	t.door.ids = newConnIDs(c.ResetKey)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger},
-		ConnectionIDGenerator: idGenerator{},
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger, resets: rate.NewLimiter(resetRate, resetRate)},
+		ConnectionIDGenerator: t.door.ids,
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
 		VerifySourceAddress:   t.door.verify,

@@ -12,7 +12,7 @@ func security() []Case {
 
 		// S4: H3
 
-		// S5: M1
+		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/node TestQUICKeysLinkNothing")},
 
 		{ID: "S6", Promise: "a first contact by μTCP and by QUIC, recorded whole: digest, DID, S, X, K and Q of neither end in it; a recorded request for a key set, sent again to any node, finds nobody", By: by("session TestAListenerLearnsNoIdentity, handshake TestAKeyRequestShowsNobody, TestARecordedKeyRequestFindsNobody")},
 
@@ -44,7 +44,7 @@ func security() []Case {
 
 		{ID: "S20", Promise: "a session that flaps 100,000 times and a path that changes ten times a second: the past of other peers stays whole, at most 128 changes of one peer and 8192 of all are kept, at most one log line in 10 s tells of paths", By: by("session TestANoisyPeerPushesOutItsOwnPastOnly, TestHistoryOfManyPeersIsBounded, TestLinesAboutPathsAreLimited")},
 
-		// S21: L7
+		{ID: "S21", Promise: "TLS at both ends speaks X25519MLKEM768 alone; a certificate is seen for a minute", By: by("transport TestCertificatesLinkNothing, TestOnlyTheHybridIsSpoken")},
 
 		{ID: "S22", Promise: "loopback, metadata services, multicast, broadcast: refused as endpoints that others tell, also by a name server and inside IPv6; the config's own loopback is dialled", By: by("transport TestToldAddressesAreChecked, TestConfiguredLoopbackIsDialled, TestNamesDoNotLeadToLoopback")},
 

@@ -62,7 +62,7 @@ type event struct {
 // events are the transport's counters by name.
 func events(s transport.Stats) []event {
 	return []event{
-		{"received", s.Received}, {"unknown_record", s.UnknownRecords}, {"no_path", s.NoPath}, {"malformed", s.Malformed},
+		{"received", s.Received}, {"unknown_record", s.UnknownRecords}, {"unknown_connection", s.UnknownConns}, {"no_path", s.NoPath}, {"malformed", s.Malformed},
 		{"read_error", s.ReadErrors}, {"quic_overflow", s.QUICOverflow}, {"quic_send_error", s.SendErrors}, {"quic_retry", s.Retries},
 		{"quic_turned_away", s.TurnedAway}, {"quic_refused", s.QUICRefused}, {"quic_unproven", s.Unproven},
 		{"datagram_full", s.DatagramFull}, {"datagram_old", s.DatagramOld}, {"datagram_too_big", s.DatagramTooBig}, {"datagram_bad", s.DatagramBad},

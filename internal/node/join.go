@@ -85,11 +85,9 @@ func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error)
 	ctx, cancel := context.WithTimeout(ctx, JoinTime)
 	defer cancel()
 	c := transport.Config{
-		Listen:   netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
-		ResetKey: id.Secret("l2tun quic stateless reset of a join v1"),
-		TokenKey: id.Secret("l2tun quic token of a join v1"),
-		Mark:     config.DefaultMark().Value, // there is no config yet
-		Logger:   o.Logger,
+		Listen: netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
+		Mark:   config.DefaultMark().Value, // there is no config yet
+		Logger: o.Logger,
 	}
 	net, err := transport.Listen(c)
 	if err != nil { // a host without IPv6

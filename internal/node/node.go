@@ -198,10 +198,11 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 	if !hasIPv6() && listen.Addr() == netip.IPv6Unspecified() {
 		listen = netip.AddrPortFrom(netip.IPv4Unspecified(), listen.Port())
 	}
+	reset, token := quicKeys(n.id, bootID(), listen)
 	n.net, err = transport.Listen(transport.Config{
 		Listen:   listen,
-		ResetKey: n.id.Secret("l2tun quic stateless reset v1"),
-		TokenKey: n.id.Secret("l2tun quic token v1"),
+		ResetKey: reset,
+		TokenKey: token,
 		Mark:     c.Mark.Value,
 		Carriers: transport.CarriersOf(c.Carriers...),
 		Logger:   n.log,
