@@ -20,6 +20,10 @@ const (
 
 	sourceBuckets = 1024
 
+	// So many questions of less than 1200 bytes a second are answered, see echoes.
+	echoRate = 10
+	minEcho  = 64 // bytes; smaller ones get no answer
+
 	// leastID is the shortest connection id that a client may choose for a server.
 	leastID = 8
 )
@@ -31,6 +35,7 @@ type doorkeeper struct {
 	all      *rate.Limiter
 	one      *sourceLimits
 	free     *rate.Limiter
+	echo     *rate.Limiter
 	unproven *unproven
 	ids      connIDs
 	dials    func(netip.AddrPort) bool // whether we dial an address or are connected to it
@@ -39,7 +44,7 @@ type doorkeeper struct {
 
 func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
 	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(),
-		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), unproven: newUnproven(&c.quicRefused), dials: dials, count: c}
+		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), echo: rate.NewLimiter(echoRate, echoRate), unproven: newUnproven(&c.quicRefused), dials: dials, count: c}
 }
 
 // admits passes packets to QUIC; of first ones those that are whole, and no more
@@ -64,6 +69,22 @@ func (d *doorkeeper) admits(b []byte, from netip.AddrPort) bool {
 // isInitial knows a long header of version 1 and type Initial.
 func isInitial(b []byte) bool {
 	return len(b) >= 5 && b[0]&0xF0 == 0xC0 && [4]byte(b[1:5]) == [4]byte{0, 0, 0, 1}
+}
+
+// echoes reports whether a packet asks whether small datagrams come through: its
+// version is one of those that RFC 9000 15 reserves for being unknown. QUIC answers
+// only where the question has 1200 bytes, so it is padded; the answer is smaller than
+// the question.
+func (d *doorkeeper) echoes(b []byte) bool {
+	if len(b) < minEcho || len(b) >= smallPacket || !isLong(b) {
+		return false
+	}
+	for _, v := range b[1:5] {
+		if v&0x0F != 0x0A {
+			return false
+		}
+	}
+	return d.echo.Allow()
 }
 
 // wholeInitial reports whether a datagram is as large as a client's first must be,

@@ -16,7 +16,7 @@ import (
 
 // An Echo is what plain UDP datagrams to a node come to. Nobody's keys are
 // needed: a node answers a QUIC packet of a version that it does not know with
-// Version Negotiation (RFC 9000 6), if the question has 1200 bytes at least.
+// Version Negotiation (RFC 9000 6).
 type Echo struct {
 	Answered bool // some size was
 	Largest  int  // UDP payload in bytes that was answered, of those asked; 0: none
@@ -26,12 +26,11 @@ type Echo struct {
 const (
 	echoRounds = 6
 	echoGap    = 250 * time.Millisecond
-	minEcho    = smallPacket // smaller ones get no answer
 )
 
 // EchoSizes are the datagrams that are worth asking about, in bytes of UDP
-// payload: what QUIC's first packets and direct records need.
-func EchoSizes() []int { return []int{minEcho, 1252, 1312, 1372, 1412, fullPacket} }
+// payload: what small packets, QUIC's first ones and direct records need.
+func EchoSizes() []int { return []int{minEcho, smallPacket, 1252, 1312, 1372, 1412, fullPacket} }
 
 // ProbeUDP sends datagrams of each size to a node, unfragmented, and tells which
 // are answered within a second and a half. Every size has a socket of its own, because
@@ -92,7 +91,7 @@ func echo(ctx context.Context, remote netip.AddrPort, size int) (answered, refus
 func unknownVersion(b []byte) (answer []byte) {
 	rand.Read(b)
 	b[0] |= 0xC0
-	copy(b[1:5], []byte{0x1a, 0x2a, 0x3a, 0x4a}) // reserved for this, RFC 9000 15
+	copy(b[1:5], []byte{0x1a, 0x2a, 0x3a, 0x4a}) // see echoes
 	b[5], b[14] = idLength, idLength
 	answer = append([]byte{0, 0, 0, 0}, b[14:23]...)
 	return append(answer, b[5:14]...)

@@ -1,11 +1,7 @@
 package transport
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"net/netip"
 	"sync"
 	"time"
@@ -73,31 +69,22 @@ func dialConfig(size uint16) *quic.Config {
 	return c
 }
 
-// tlsConfig makes the TLS side of this process: one fresh key and certificate,
-// no name. Certificates are not verified, because TLS has no task
-// here but encryption: who the peer is, is proven by the handshake between DIDs,
-// which includes this connection's exporter, so a man in the middle of TLS is
-// found there (SPEC section 5).
+// tlsConfig makes the TLS side of this process. Certificates are not verified,
+// because TLS has no task here but encryption: who the peer is, is proven by the
+// handshake between DIDs, which includes this connection's exporter, so a man in the
+// middle of TLS is found there (SPEC section 5). The one key agreement is hybrid at
+// both ends, so that nobody on the way can have the classical one chosen.
 func tlsConfig() (*tls.Config, error) {
-	pub, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), // the same for all: tells nothing about this host
-		NotAfter:     time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, pub, key)
-	if err != nil {
+	certs := new(certificates)
+	if _, err := certs.current(nil); err != nil {
 		return nil, err
 	}
 	c := &tls.Config{
-		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		GetCertificate:     certs.current,
 		InsecureSkipVerify: true, // see above
 		NextProtos:         []string{alpn},
 		MinVersion:         tls.VersionTLS13,
-		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768, tls.X25519},
+		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768},
 	}
 	return c, giveTickets(c)
 }

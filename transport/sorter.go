@@ -83,6 +83,9 @@ func (s *sorter) take(p *packet) {
 	}
 	s.t.initials.note(*p)
 	s.t.ledger.heard(p.src, p.data)
+	if s.t.door.echoes(p.data) {
+		p.data = append(append(make([]byte, 0, smallPacket), p.data...), make([]byte, smallPacket-len(p.data))...)
+	}
 	s.quic = append(s.quic, *p)
 }
 

@@ -18,7 +18,7 @@ func dated() map[string][]string {
 	return map[string][]string{
 		"handshake/prekey.go":           {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
 		"transport/utcpconn.go":         {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
-		"transport/quic.go":             {"time.Date("},                                                       // of certificates that nobody verifies
+		"transport/certificate.go":      {"time.Date("},                                                       // of certificates that nobody verifies
 		"internal/node/copies_linux.go": {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
 		"internal/node/jumps_linux.go":  {"CLOCK_REALTIME"},                                                   // to hear that it was set
 		"internal/node/events.go":       {"t.Time.UTC()"},                                                     // shown
