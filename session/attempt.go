@@ -198,6 +198,7 @@ func (a *attempt) race(ctx context.Context) (err error) {
 	defer r.end()
 	defer cancel()
 	for d := range r.results {
+		d = r.fresh(ctx, d)
 		if d.err == nil {
 			if d.err = a.shakeInTime(ctx, d, r.others()); d.err == nil {
 				return nil

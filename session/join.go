@@ -56,6 +56,7 @@ func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
 	defer r.end()
 	defer cancel()
 	for d := range r.results {
+		d = r.fresh(ctx, d)
 		if d.err == nil {
 			answer, d.err = a.ask(ctx, d.conn)
 			d.close("joined")

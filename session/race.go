@@ -187,6 +187,15 @@ func (r *race) obstacle(remote netip.AddrPort) error {
 	return nil
 }
 
+// fresh dials a connection again that has ended before its turn came: an acceptor
+// of TCP does not wait long for the first message (SPEC 3.6).
+func (r *race) fresh(ctx context.Context, d dialed) dialed {
+	if d.err == nil && d.hello == nil && d.conn.Link() == wire.LinkUTCP && closed(d.conn.Done()) {
+		d.conn, d.err = r.network.Dial(ctx, d.conn.Link(), d.conn.Remote())
+	}
+	return d
+}
+
 // end closes what still comes, and waits until nothing is under way. The
 // context of start has been cancelled.
 func (r *race) end() {

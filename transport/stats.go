@@ -31,7 +31,7 @@ type Stats struct {
 	ICMPErrors     uint64 // ICMP messages about a remote, other than too big
 	UTCPFull       uint64 // records refused because the queue of their connection was full
 	UTCPOld        uint64 // records that waited longer than 100 ms
-	UTCPRefused    uint64 // connections beyond the limits for strangers
+	UTCPRefused    uint64 // connections of strangers that were refused a place, or lost it to another
 	Faults         uint64 // defects of this program met in handling what strangers sent
 }
 

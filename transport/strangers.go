@@ -2,53 +2,154 @@ package transport
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
 )
 
 const (
 	// maxStrangers bounds the accepted TCP connections whose peer has not proven
-	// who it is, and maxFromOne those of one source: an address of IPv4, or a /56.
-	maxStrangers = 512
+	// who it is; maxFromOne those of one source, an IPv4 address or a /56;
+	// maxFromBlock those of one network, a /24 or a /48.
+	maxStrangers = 256
 	maxFromOne   = 16
+	maxFromBlock = 64
+	// maxFromKnown of maxReserved further places are for one source at which a peer
+	// has proven itself.
+	maxFromKnown = 4
+	// strangerGrace is how long a stranger that has begun keeps its place when
+	// another one needs it: a handshake takes a few round trips.
+	strangerGrace = time.Second
 )
 
-// strangers counts connections of unknown peers.
+// strangers are the connections of unknown peers. When their places are taken the
+// oldest goes that has said nothing, or else the oldest past its grace: a newcomer
+// may be a peer, and whoever holds places in silence is not.
 type strangers struct {
-	mu  sync.Mutex
-	all int
-	by  map[netip.Prefix]int
+	remembers func(netip.Addr) bool // whether a peer has proven itself there
+
+	mu   sync.Mutex
+	here []*guest // in the order of arrival
 }
 
-// enter counts one more, if the limits allow it.
-func (s *strangers) enter(a netip.Addr) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := sourceOf(a)
-	if s.all == maxStrangers || s.by[p] == maxFromOne {
-		return false
-	}
-	s.all++
-	s.by[p]++
-	return true
+// A guest is a stranger in its place.
+type guest struct {
+	source, block netip.Prefix
+	reserved      bool
+	since         time.Time
+	begun         bool
+	end           func() // ends its connection; called without mu
 }
 
-// leave gives a place back.
-func (s *strangers) leave(a netip.Addr) {
+// A bound is a set of places and how many it may have.
+type bound struct {
+	in   func(*guest) bool
+	most int
+}
+
+// enter gives a connection from a place, and ends another one for it if need be;
+// nil: there is none.
+func (s *strangers) enter(a netip.Addr, now time.Time, end func()) *guest {
+	g := &guest{source: sourceOf(a), block: blockOf(a), since: now, end: end}
+	reserved, out, ok := s.remembers(a), (*guest)(nil), false
+	s.mu.Lock()
+	if reserved {
+		g.reserved = true
+		out, ok = s.place(g, now, bound{g.sameSource, maxFromKnown}, bound{isReserved, maxReserved})
+	}
+	if !ok {
+		g.reserved = false
+		out, ok = s.place(g, now, bound{g.sameSource, maxFromOne}, bound{g.sameBlock, maxFromBlock}, bound{isOrdinary, maxStrangers})
+	}
+	s.mu.Unlock()
+	if out != nil {
+		out.end()
+	}
+	if !ok {
+		return nil
+	}
+	return g
+}
+
+func (g *guest) sameSource(o *guest) bool { return o.reserved == g.reserved && o.source == g.source }
+func (g *guest) sameBlock(o *guest) bool  { return !o.reserved && o.block == g.block }
+func isReserved(o *guest) bool            { return o.reserved }
+func isOrdinary(o *guest) bool            { return !o.reserved }
+
+// place adds g if each bound, narrowest first, has room or somebody who can go;
+// each lies in the next, so one is enough for all.
+func (s *strangers) place(g *guest, now time.Time, bounds ...bound) (out *guest, ok bool) {
+	for _, b := range bounds {
+		if out != nil || s.count(b.in) < b.most {
+			continue
+		}
+		if out = s.dispensable(b.in, now); out == nil {
+			return nil, false
+		}
+	}
+	if out != nil {
+		s.remove(out)
+	}
+	s.here = append(s.here, g)
+	return out, true
+}
+
+func (s *strangers) count(in func(*guest) bool) (n int) {
+	for _, g := range s.here {
+		if in(g) {
+			n++
+		}
+	}
+	return n
+}
+
+// dispensable is who may lose its place.
+func (s *strangers) dispensable(in func(*guest) bool, now time.Time) *guest {
+	var slow *guest
+	for _, g := range s.here {
+		switch {
+		case !in(g):
+		case !g.begun:
+			return g
+		case slow == nil && now.Sub(g.since) > strangerGrace:
+			slow = g
+		}
+	}
+	return slow
+}
+
+func (s *strangers) remove(g *guest) {
+	if i := slices.Index(s.here, g); i >= 0 {
+		s.here = slices.Delete(s.here, i, i+1)
+	}
+}
+
+// begins notes that a stranger has sent its first message.
+func (s *strangers) begins(g *guest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := sourceOf(a)
-	s.all--
-	if s.by[p]--; s.by[p] == 0 {
-		delete(s.by, p)
-	}
+	g.begun = true
+}
+
+// leave gives a place back, if it has not been taken already.
+func (s *strangers) leave(g *guest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(g)
 }
 
 // sourceOf is what one party is likely to have for itself.
-func sourceOf(a netip.Addr) netip.Prefix {
-	bits := 32
+func sourceOf(a netip.Addr) netip.Prefix { return prefixOf(a, 32, 56) }
+
+// blockOf is what one party can have at little cost.
+func blockOf(a netip.Addr) netip.Prefix { return prefixOf(a, 24, 48) }
+
+func prefixOf(a netip.Addr, bits4, bits6 int) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := bits4
 	if a.Is6() {
-		bits = 56
+		bits = bits6
 	}
-	p, _ := a.WithZone("").Prefix(bits)
+	p, _ := a.Prefix(bits)
 	return p
 }

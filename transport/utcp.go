@@ -78,7 +78,6 @@ func openPorts(c Config) (udp *net.UDPConn, tcp *net.TCPListener, err error) {
 // init readies the door; local is the address that connections leave from.
 func (d *utcpDoor) init(c Config, ln *net.TCPListener, local netip.Addr) {
 	d.ln = ln
-	d.limits.by = make(map[netip.Prefix]int)
 	d.dialler = net.Dialer{Timeout: connectTime, KeepAliveConfig: tcpKeepAlive(), Control: func(_, _ string, rc syscall.RawConn) error {
 		return setTCPOptions(rc, c)
 	}}
@@ -127,27 +126,39 @@ func (t *Transport) acceptTCP() {
 	}
 }
 
-// admit takes a stranger in, if the limits allow one more. It has helloTime to
-// begin with a stream; Accept returns it then.
+// errMadeRoom: the place of a stranger went to another one.
+var errMadeRoom = errors.New("transport: too many strangers, and this one was silent or slow")
+
+// admit takes a stranger in, if there is a place for it. It has helloTime to begin
+// its first message; Accept returns it then.
 func (t *Transport) admit(nc *net.TCPConn) error {
-	c, err := newUTCPConn(nc, false, t.count)
+	c, err := newUTCPConn(nc, false, t.count, t.learn)
 	if err != nil {
 		return err
 	}
-	source := c.remote.Addr()
-	if !t.utcp.limits.enter(source) {
+	_ = nc.SetReadDeadline(time.Now().Add(helloTime))
+	place := t.utcp.limits.enter(c.remote.Addr(), time.Now(), func() {
+		t.count.utcpRefused.Add(1)
+		c.end(errMadeRoom, "")
+	})
+	if place == nil {
 		t.count.utcpRefused.Add(1)
 		return errors.New("too many strangers")
 	}
-	c.release = func() { t.utcp.limits.leave(source) }
-	c.hello = t.welcome
-	_ = nc.SetReadDeadline(time.Now().Add(helloTime))
+	c.setRelease(func() { t.utcp.limits.leave(place) })
+	c.hello = func(c *utcpConn) error {
+		t.utcp.limits.begins(place)
+		return t.welcome(c)
+	}
 	if err := t.runUTCP(c); err != nil {
-		c.release()
+		t.utcp.limits.leave(place)
 		return err
 	}
 	return nil
 }
+
+// learn remembers where a peer has proven itself.
+func (t *Transport) learn(a netip.Addr) { t.door.unproven.learn(a, time.Now()) }
 
 // welcome hands a connection that has begun well to Accept.
 func (t *Transport) welcome(c *utcpConn) error {
@@ -171,7 +182,7 @@ func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.C
 	if err != nil {
 		return nil, err
 	}
-	c, err := newUTCPConn(nc, true, t.count)
+	c, err := newUTCPConn(nc, true, t.count, t.learn)
 	if err == nil {
 		err = t.runUTCP(c)
 	}

@@ -145,6 +145,7 @@ func TestTwentyStreamsAtATimeBothWays(t *testing.T) {
 
 func TestOpeningWaitsWhileTooManyStreamsAreOpen(t *testing.T) {
 	_, _, ca, cb, sa, sb := utcpPair(t)
+	cb.Proven()
 	for range maxStreams - 1 {
 		if _, err := ca.OpenStream(testContext(t)); err != nil {
 			t.Fatal(err)

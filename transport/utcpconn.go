@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -32,7 +33,8 @@ type utcpConn struct {
 	wake    chan struct{}         // for the writer: the socket is full
 	vector  *vector               // of Send; under mu
 	write   func(fd uintptr)      // bound once, or each write would allocate it
-	hello   func(*utcpConn) error // takes an accepted connection that has begun well
+	hello   func(*utcpConn) error // takes an accepted connection whose first message begins
+	learn   func(netip.Addr)      // told where a peer has proven itself
 	done    chan struct{}
 
 	mu      sync.Mutex
@@ -50,19 +52,19 @@ type utcpConn struct {
 var _ link.Conn = (*utcpConn)(nil)
 
 // newUTCPConn makes a connection of ours; release and hello are an accepted one's.
-func newUTCPConn(nc *net.TCPConn, dialled bool, count *counters) (*utcpConn, error) {
+func newUTCPConn(nc *net.TCPConn, dialled bool, count *counters, learn func(netip.Addr)) (*utcpConn, error) {
 	rc, err := nc.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &utcpConn{nc: nc, rc: rc, local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr()), dialled: dialled, count: count,
+	c := &utcpConn{nc: nc, rc: rc, local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr()), dialled: dialled, count: count, learn: learn,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), vector: newVector(), proven: dialled, spoken: dialled}
 	c.changed = sync.NewCond(&c.mu)
 	c.write = func(fd uintptr) { c.writeNow(fd) }
 	c.path.c = c
 	c.streams.init(dialled)
 	if dialled {
-		c.out.control = append(c.out.control, utcpPreface...) // leaves with the first stream
+		c.out.control = append(c.out.control, newPreface()...) // leaves with the first stream
 	}
 	return c, nil
 }
@@ -85,6 +87,7 @@ func (c *utcpConn) Err() error {
 // Proven says that the peer has authenticated itself. Until then an accepted
 // connection is limited.
 func (c *utcpConn) Proven() {
+	c.learn(c.remote.Addr())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proven, c.spoken = true, true
@@ -98,6 +101,16 @@ func (c *utcpConn) begun() {
 	defer c.mu.Unlock()
 	if c.err == nil {
 		_ = c.nc.SetReadDeadline(time.Time{})
+	}
+}
+
+// setRelease says how the place among strangers is given back. It may have been
+// taken already.
+func (c *utcpConn) setRelease(release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.release = release
 	}
 }
 
@@ -128,6 +141,8 @@ func (c *utcpConn) end(why error, farewell string) {
 	c.err = why
 	c.leave()
 	c.out.dropIf(func(*chunk) bool { return true })
+	c.out.spare = nil
+	c.streams.discard(errors.Is(why, ErrClosed))
 	deadline := time.Unix(1, 0)
 	if farewell != "" && c.spoken {
 		deadline = time.Now().Add(goodbye)

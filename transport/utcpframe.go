@@ -7,9 +7,6 @@ import (
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
-// utcpPreface is what the end that dialled sends first: magic and version.
-const utcpPreface = "l2utcp\x00\x01"
-
 // Frames of a μTCP connection:
 //
 //	byte 0      kind
@@ -30,6 +27,7 @@ const (
 	streamHeader = frameHeader + 4
 
 	maxStreamData = 16 << 10 // of one frame, so that others pass between
+	streamPiece   = 4 << 10  // of those we make: a stranger's buffer holds two
 	// maxUTCPRecord has room for a super-packet, or many packets, of 64 KiB.
 	maxUTCPRecord = 64<<10 + 128
 	maxFrame      = frameHeader + maxUTCPRecord

@@ -13,18 +13,21 @@ import (
 )
 
 const (
-	// readSmall holds what strangers send; a larger frame makes it grow.
-	readSmall = 16 << 10
+	// readSmall holds what strangers send; a larger frame makes it grow, of a
+	// stranger not before its proof.
+	readSmall = 8 << 10
 	// readLarge is what a proven peer's records are read into, once they are many.
 	readLarge = 256 << 10
 	// readLeast is room below which reading is not worth a call.
 	readLeast = 4 << 10
-	// strangerBytes is how much a stranger may leave unread in streams before
-	// reading from it stops.
-	strangerBytes = 64 << 10
-	// helloTime is how long an accepted connection may take to begin. It is to be
-	// gone after 5 s, however busy this host is.
-	helloTime = 4500 * time.Millisecond
+	// strangerBytes is how much of a stranger may lie unread in all streams of a
+	// connection, and peerBytes of a peer: then reading stops until somebody reads.
+	// A peer has two connections (session), so 1 MiB.
+	strangerBytes = 8 << 10
+	peerBytes     = 512 << 10
+	// helloTime is how long an accepted connection may take to begin its first
+	// message, which a dialler sends right behind the preface.
+	helloTime = time.Second
 )
 
 // A utcpReader takes a connection's bytes apart. It belongs to one goroutine.
@@ -34,6 +37,8 @@ type utcpReader struct {
 	buf     []byte
 	i, n    int // buf[i:n] is what has come and is not handled
 	preface bool
+	held    bool     // the next frame is whole, and its stream has no room for it
+	bulk    bool     // records have come with this read
 	recs    [][]byte // of this read
 
 	take   func(fd uintptr) bool // bound once, or each read would allocate it
@@ -73,8 +78,9 @@ func (c *utcpConn) readLoop(h link.Handler) {
 		err = broken
 	}
 	c.end(err, farewellOf(err))
-	for err = nil; err == nil; {
-		_, err = c.nc.Read(r.buf)
+	rest := make([]byte, 1024)
+	for r.buf, err = nil, nil; err == nil; { // the large buffer is free already
+		_, err = c.nc.Read(rest)
 	}
 	_ = c.nc.Close()
 }
@@ -95,13 +101,20 @@ func (r *utcpReader) run() error {
 		if err := r.c.Err(); err != nil {
 			return err
 		}
-		if err := r.consume(); err != nil {
-			return err
+		for {
+			if err := r.consume(); err != nil {
+				return err
+			}
+			if !r.held {
+				break
+			}
+			if err := r.c.awaitRoom(r.next()); err != nil {
+				return err
+			}
 		}
 		if err != nil {
 			return r.ended(err)
 		}
-		r.c.awaitProof()
 		r.makeRoom(full)
 	}
 }
@@ -117,7 +130,7 @@ func (r *utcpReader) ended(err error) error {
 // consume handles all complete frames and keeps the rest.
 func (r *utcpReader) consume() error {
 	used, err := r.split(r.buf[r.i:r.n])
-	if len(r.recs) > 0 {
+	if r.bulk = len(r.recs) > 0; r.bulk {
 		r.h.Records(&r.c.path, r.recs)
 		r.recs = r.recs[:0]
 	}
@@ -130,10 +143,12 @@ func (r *utcpReader) consume() error {
 // split handles frames from the start of b and returns their bytes. Records are
 // gathered in recs.
 func (r *utcpReader) split(b []byte) (used int, err error) {
+	r.held = false
 	if r.preface {
-		if used, err = r.readPreface(b); used == 0 {
+		if used, err = readPreface(b); used == 0 {
 			return 0, err
 		}
+		r.preface = false
 	}
 	for {
 		size, err := frameSize(b[used:])
@@ -146,6 +161,10 @@ func (r *utcpReader) split(b []byte) (used int, err error) {
 		} else {
 			err = r.c.streamFrame(frame[0], frame[frameHeader:])
 		}
+		if err == errNoRoom {
+			r.held = true
+			return used, nil
+		}
 		if err != nil {
 			return used, err
 		}
@@ -153,17 +172,10 @@ func (r *utcpReader) split(b []byte) (used int, err error) {
 	}
 }
 
-// readPreface compares as much of the preface as there is.
-func (r *utcpReader) readPreface(b []byte) (used int, err error) {
-	n := min(len(b), len(utcpPreface))
-	if string(b[:n]) != utcpPreface[:n] {
-		return 0, fmt.Errorf("%w: it does not begin as it should", ErrProtocol)
-	}
-	if n < len(utcpPreface) {
-		return 0, nil
-	}
-	r.preface = false
-	return n, nil
+// next is the kind of the next frame, which is whole, and its bytes of a stream.
+func (r *utcpReader) next() (kind byte, data int) {
+	size, _ := frameSize(r.buf[r.i:r.n])
+	return r.buf[r.i], size - streamHeader
 }
 
 func (r *utcpReader) record(rec []byte) error {
@@ -183,7 +195,10 @@ func (r *utcpReader) record(rec []byte) error {
 func (r *utcpReader) makeRoom(full bool) {
 	want, _ := frameSize(r.buf[r.i:r.n])
 	size := max(want, len(r.buf))
-	if full && r.c.isProven() {
+	if size > len(r.buf) {
+		r.c.awaitProof()
+	}
+	if full && r.bulk && r.c.isProven() {
 		size = max(size, readLarge)
 	}
 	switch rest := r.buf[r.i:r.n]; {
@@ -207,13 +222,33 @@ func (c *utcpConn) isProven() bool {
 	return c.proven
 }
 
-// awaitProof stops reading from a stranger who fills streams that nobody reads.
+// awaitProof stops reading from a stranger.
 func (c *utcpConn) awaitProof() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.proven && c.err == nil && c.streams.unread > strangerBytes {
+	for !c.proven && c.err == nil {
 		c.changed.Wait()
 	}
+}
+
+// awaitRoom stops reading until there is room for a frame: for n bytes of a stream,
+// or for a stranger's second stream once it is proven.
+func (c *utcpConn) awaitRoom(kind byte, n int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && (!c.hasRoom(n) || kind == frameOpen && !c.proven) {
+		c.changed.Wait()
+	}
+	return c.err
+}
+
+// hasRoom reports whether n more bytes may lie unread in streams; c.mu is held.
+func (c *utcpConn) hasRoom(n int) bool {
+	most := strangerBytes
+	if c.proven {
+		most = peerBytes
+	}
+	return c.streams.unread == 0 || c.streams.unread+n <= most
 }
 
 // tcpError maps what the net package says about a connection to our sentinels.

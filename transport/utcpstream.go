@@ -16,13 +16,13 @@ type utcpStream struct {
 	id      uint32
 	changed sync.Cond // anything that Read or Write wait for
 
-	in      []byte // unread
-	read    int    // bytes read since the peer got its last window
-	window  int    // bytes that the peer may still send
-	eof     bool   // the peer has closed it
-	credit  int    // bytes that we may still send
-	closed  bool   // we have closed it
-	expired bool   // the deadline has passed
+	in      unread
+	read    int  // bytes read since the peer got its last window
+	window  int  // bytes that the peer may still send
+	eof     bool // the peer has closed it
+	credit  int  // bytes that we may still send
+	closed  bool // we have closed it
+	expired bool // the deadline has passed
 	timer   *time.Timer
 }
 
@@ -38,7 +38,7 @@ func (c *utcpConn) newStream(id uint32) *utcpStream {
 func (st *utcpStream) Read(b []byte) (int, error) {
 	st.c.mu.Lock()
 	defer st.c.mu.Unlock()
-	for len(b) > 0 && len(st.in) == 0 {
+	for len(b) > 0 && st.in.size == 0 {
 		switch {
 		case st.closed:
 			return 0, ErrStreamClosed
@@ -51,19 +51,15 @@ func (st *utcpStream) Read(b []byte) (int, error) {
 		}
 		st.changed.Wait()
 	}
-	n := copy(b, st.in)
+	n := st.in.take(b)
 	st.taken(n)
 	return n, nil
 }
 
-// taken removes bytes that have been read, and tells the peer from time to time.
+// taken notes bytes that have been read, and tells the peer from time to time.
 func (st *utcpStream) taken(n int) {
-	if st.in = st.in[n:]; len(st.in) == 0 {
-		st.in = nil
-	}
-	if st.c.streams.unread -= n; st.c.streams.unread <= strangerBytes {
-		st.c.changed.Broadcast()
-	}
+	st.c.streams.unread -= n
+	st.c.changed.Broadcast()
 	st.read += n
 	if st.read < streamWindow/2 || st.eof || st.closed || st.c.err != nil {
 		return
@@ -82,7 +78,7 @@ func (st *utcpStream) Write(b []byte) (n int, err error) {
 		if err := st.writable(); err != nil {
 			return n, err
 		}
-		k := min(len(b)-n, st.credit, maxStreamData)
+		k := min(len(b)-n, st.credit, streamPiece)
 		st.c.control(frameData, st.id, b[n:n+k])
 		st.credit -= k
 		st.c.spoken = true
@@ -121,8 +117,8 @@ func (st *utcpStream) Close() error {
 	}
 	st.closed = true
 	st.stopTimer()
-	st.c.streams.unread -= len(st.in)
-	st.in = nil
+	st.c.streams.unread -= st.in.size
+	st.in.drop()
 	st.changed.Broadcast()
 	st.c.changed.Broadcast()
 	if st.c.err == nil {
@@ -140,11 +136,15 @@ func (st *utcpStream) arrived(b []byte) error {
 	if st.eof || len(b) > st.window {
 		return fmt.Errorf("%w: more than a stream takes", ErrProtocol)
 	}
-	st.window -= len(b)
 	if st.closed {
+		st.window -= len(b)
 		return nil // nobody reads it
 	}
-	st.in = append(st.in, b...)
+	if !st.c.hasRoom(len(b)) {
+		return errNoRoom
+	}
+	st.window -= len(b)
+	st.in.add(b)
 	st.c.streams.unread += len(b)
 	st.changed.Broadcast()
 	return nil

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/libertaria-project/l2tun/internal/link"
@@ -41,6 +42,22 @@ func (s *utcpStreams) wake() {
 	for _, st := range s.open {
 		st.changed.Broadcast()
 	}
+}
+
+// discard gives back what nobody will read: of streams that nobody has accepted,
+// and of all once the connection was closed here.
+func (s *utcpStreams) discard(all bool) {
+	for _, st := range s.arrived {
+		st.in.drop()
+	}
+	s.arrived = nil
+	if !all {
+		return
+	}
+	for _, st := range s.open {
+		st.in.drop()
+	}
+	s.unread = 0
 }
 
 // OpenStream opens a stream, of which the peer learns with the first bytes. It
@@ -91,14 +108,28 @@ func (c *utcpConn) await(ctx context.Context, ready func() bool) error {
 	}
 }
 
-// streamFrame handles a frame that is not a record. Errors end the connection.
+// errNoRoom: the frame has to wait until somebody reads.
+var errNoRoom = errors.New("transport: no room")
+
+// streamFrame handles a frame that is not a record. Errors end the connection, but
+// for errNoRoom. The first bytes of a stream make an accepted connection known to
+// those above.
 func (c *utcpConn) streamFrame(kind byte, body []byte) error {
+	if err := c.frame(kind, body); err != nil || kind != frameData || c.hello == nil {
+		return err
+	}
+	hello := c.hello
+	c.hello = nil
+	return hello(c)
+}
+
+func (c *utcpConn) frame(kind byte, body []byte) error {
 	if kind == frameEnd {
 		return fmt.Errorf("%w: %s", ErrPeerClosed, clean(string(body)))
 	}
 	id := binary.LittleEndian.Uint32(body)
 	if kind == frameOpen {
-		return c.opened(id)
+		return c.open(id)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,23 +146,16 @@ func (c *utcpConn) streamFrame(kind byte, body []byte) error {
 	return st.ended()
 }
 
-// opened takes a stream that the peer opens. The first one makes an accepted
-// connection known to those above.
-func (c *utcpConn) opened(id uint32) error {
-	if err := c.open(id); err != nil || c.hello == nil {
-		return err
-	}
-	hello := c.hello
-	c.hello = nil
-	return hello(c)
-}
-
+// open takes a stream that the peer opens.
 func (c *utcpConn) open(id uint32) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.streams
 	if id == 0 || id&1 == s.odd || id <= s.last || s.theirs == maxStreams {
 		return fmt.Errorf("%w: stream %d cannot be opened", ErrProtocol, id)
+	}
+	if !c.proven && s.theirs > 0 {
+		return errNoRoom // its first stream has to prove it
 	}
 	s.last = id
 	s.theirs++

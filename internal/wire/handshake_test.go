@@ -130,7 +130,7 @@ func TestLabelsAreDistinct(t *testing.T) {
 		NameFull, NameShort, MixES, MixKS, MixEP, MixKP, MixSP, MixEE, MixKE, MixSE, MixKI, MixPSK,
 		LabelChain, LabelRoot, LabelKeysReq, LabelKeys, LabelM1Keys, LabelM1Params, LabelRefused, LabelM2, LabelM3, LabelM1r, LabelM2r, LabelM3r,
 		LabelDataI2R, LabelDataR2I, LabelRekey, LabelResumeI2R, LabelResumeR2I, LabelResumeIDI2R, LabelResumeIDR2I,
-		LabelSigR, LabelSigI, LabelSigPrekey, LabelSigPrekeyMLDSA} {
+		LabelPreface, LabelSigR, LabelSigI, LabelSigPrekey, LabelSigPrekeyMLDSA} {
 		if seen[l] || l == "" {
 			t.Errorf("label %q has two uses", l)
 		}

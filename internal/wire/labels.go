@@ -21,6 +21,9 @@ const (
 // know each other on a LAN.
 const ContextDiscovery = "l2tun 2026-11 discovery v1"
 
+// LabelPreface is the key under which the preface of a μTCP connection checks itself.
+const LabelPreface = "l2tun utcp preface v1"
+
 // Labels of invitations, SPEC 8.3: what the joining node shows, what the
 // inviting node keeps of it, and the check at the end of a link.
 const (

@@ -1,0 +1,115 @@
+package transport
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// A crowd enters strangers and counts who is sent away.
+type crowd struct {
+	strangers
+	now  time.Time
+	gone []netip.Addr
+	home netip.Addr // where a peer was seen
+}
+
+func (c *crowd) come(a netip.Addr) *guest {
+	c.remembers = func(a netip.Addr) bool { return a == c.home }
+	return c.enter(a, c.now, func() { c.gone = append(c.gone, a) })
+}
+
+func v4(b, c, d int) netip.Addr { return netip.AddrFrom4([4]byte{198, byte(b), byte(c), byte(d)}) }
+
+func TestSourcesAreWhatOnePartyHas(t *testing.T) {
+	var c crowd
+	in56 := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, byte(i), byte(i)})
+	}
+	for i := range maxFromOne { // one /56
+		c.begins(c.come(in56(i)))
+	}
+	if c.come(in56(99)) != nil || len(c.gone) != 0 {
+		t.Error("one more of a /56 has a place, although those before are young and have begun")
+	}
+	for _, other := range []string{"2001:db8:0:100::1", "192.0.2.1", "fe80::1%eth0"} {
+		if c.come(netip.MustParseAddr(other)) == nil {
+			t.Errorf("%s has no place", other)
+		}
+	}
+	for d := range 100 { // one /24, 4 connections an address
+		for range 4 {
+			if g := c.come(v4(51, 100, d)); g != nil {
+				c.begins(g)
+			}
+		}
+	}
+	block := blockOf(v4(51, 100, 0))
+	if n := c.count(func(g *guest) bool { return g.block == block }); n != maxFromBlock {
+		t.Errorf("a /24 has %d places, not %d", n, maxFromBlock)
+	}
+}
+
+func TestTheOldestSilentStrangerGoes(t *testing.T) {
+	var c crowd
+	for i := range maxStrangers {
+		if g := c.come(v4(1, i, 1)); i%2 == 0 {
+			c.begins(g)
+		}
+	}
+	newcomer := v4(2, 0, 1)
+	if c.come(newcomer) == nil || len(c.gone) != 1 || c.gone[0] != v4(1, 1, 1) {
+		t.Fatalf("the newcomer is in: %v went", c.gone)
+	}
+	for _, g := range c.here {
+		g.begun = true
+	}
+	if c.come(v4(2, 0, 2)) != nil {
+		t.Error("somebody who has just begun was sent away")
+	}
+	c.now = c.now.Add(strangerGrace + time.Millisecond)
+	if c.come(v4(2, 0, 2)) == nil || len(c.gone) != 2 || c.gone[1] != v4(1, 0, 1) {
+		t.Errorf("past its grace the oldest goes, not %v", c.gone)
+	}
+	if len(c.here) != maxStrangers {
+		t.Errorf("%d places are taken", len(c.here))
+	}
+}
+
+func TestOneSourceTakesItsOwnPlaces(t *testing.T) {
+	var c crowd
+	peer := c.come(v4(9, 9, 9))
+	for range 10 * maxFromOne {
+		c.come(v4(1, 1, 1))
+	}
+	if len(c.here) != maxFromOne+1 || len(c.gone) != 9*maxFromOne {
+		t.Errorf("%d places, %d gone", len(c.here), len(c.gone))
+	}
+	c.leave(peer)
+	c.leave(peer) // twice does no harm
+	if len(c.here) != maxFromOne {
+		t.Errorf("%d places", len(c.here))
+	}
+}
+
+func TestPlacesAreKeptWhereAPeerWasSeen(t *testing.T) {
+	var c crowd
+	home := v4(7, 7, 7)
+	c.home = home
+	for i := range maxStrangers {
+		c.begins(c.come(v4(1, i, 1)))
+	}
+	if c.come(v4(8, 8, 8)) != nil {
+		t.Fatal("there is an ordinary place left")
+	}
+	for range maxFromKnown {
+		g := c.come(home)
+		if g == nil || !g.reserved {
+			t.Fatal("no place where the peer was seen")
+		}
+		c.begins(g)
+	}
+	if c.come(home) != nil {
+		t.Error("more reserved places than one source has")
+	}
+}
