@@ -11,10 +11,16 @@ import (
 // what is under way on it still arrives.
 const linger = 5 * time.Second
 
+// maxPerLink is how many connections of one link a session has: the old one and
+// the new one while one replaces the other. Beyond it the oldest goes, so that a
+// peer's handshakes buy no memory.
+const maxPerLink = 2
+
 // An attached connection carries the session, or did until a moment ago.
 type attached struct {
 	conn    link.Conn
 	dialled bool      // by us
+	number  uint64    // in the order in which they came
 	closeAt time.Time // zero: in use
 }
 
@@ -25,10 +31,11 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 		a.closeAt = time.Time{}
 		return
 	}
-	s.conns[conn] = &attached{conn: conn, dialled: dialled}
+	s.conns[conn] = &attached{conn: conn, dialled: dialled, number: s.nextConn()}
 	if c, ok := conn.(interface{ Proven() }); ok {
 		c.Proven() // its transport may count strangers' connections
 	}
+	s.boundConns(conn)
 	if dialled {
 		s.m.wg.Go(func() { s.m.serve(conn, s) })
 	}
@@ -40,6 +47,36 @@ func (s *Session) attach(conn link.Conn, dialled bool) {
 			conn.Close("session closed")
 		}
 	})
+}
+
+func (s *Session) nextConn() (number uint64) {
+	for _, a := range s.conns {
+		number = max(number, a.number+1)
+	}
+	return number
+}
+
+// boundConns closes the oldest connection of a link that has too many. That of the
+// path in use stays, and the new one.
+func (s *Session) boundConns(last link.Conn) {
+	for {
+		n, oldest := 0, (*attached)(nil)
+		for conn, a := range s.conns {
+			if conn.Link() != last.Link() {
+				continue
+			}
+			n++
+			inUse := s.using != nil && s.using.conn == conn
+			if conn != last && !inUse && (oldest == nil || a.number < oldest.number) {
+				oldest = a
+			}
+		}
+		if n <= maxPerLink || oldest == nil {
+			return
+		}
+		oldest.conn.Close("replaced")
+		delete(s.conns, oldest.conn)
+	}
 }
 
 // connDone takes note that a connection has ended.

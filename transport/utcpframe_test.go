@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 

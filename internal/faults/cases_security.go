@@ -10,7 +10,7 @@ func security() []Case {
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: by("internal/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork")},
 
-		// S4: H3
+		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestASessionHasTwoConnectionsOfALink, transport TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
 		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/node TestQUICKeysLinkNothing")},
 
@@ -22,7 +22,7 @@ func security() []Case {
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
-		// S10: M6
+		{ID: "S10", Promise: "36 addresses whose TCP connections say nothing and come back: a peer that has TCP only and cannot be dialled is back in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestTheOldestSilentStrangerGoes, TestPlacesAreKeptWhereAPeerWasSeen")},
 
 		{ID: "S11", Promise: "a peer's message with escape sequences and forged lines: on a terminal no control character but line ends, its sender before each line", By: by("cmd/l2tun TestMessagesDoNotSteerTheTerminal")},
 

@@ -1,0 +1,93 @@
+package session_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+// crowd keeps 36 addresses connecting to a node by TCP, 16 connections each, that
+// say nothing and come back when they are sent away, until the function it returns.
+func crowd(t *testing.T, to string) (disperse func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for i := range 36 * 16 {
+		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 6, byte(i % 36), 1}), 0))}
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if c, err := d.DialContext(ctx, "tcp", to); err == nil {
+					stop := context.AfterFunc(ctx, func() { c.Close() })
+					c.Read(make([]byte, 1))
+					stop()
+					c.Close()
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(300 * time.Millisecond):
+				}
+			}
+		})
+	}
+	return func() { cancel(); wg.Wait() }
+}
+
+// comesBack is how long a peer takes that can only use TCP and cannot be dialled.
+func comesBack(t *testing.T, from string, who *did.Identity, victim did.DID, where *did.Static) time.Duration {
+	network, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort(from)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer network.Close()
+	m, err := session.New(session.Config{Identity: who, Network: network, Resolver: where, Carriers: []wire.Carrier{wire.CarrierUTCP}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	begun := time.Now()
+	s, err := m.Add(session.Peer{DID: victim, Keep: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s.State() != session.Established && time.Since(begun) < 30*time.Second {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(begun)
+}
+
+// SPEC 3.6: 36 addresses that hold TCP connections in silence do not keep a peer
+// out that was never seen before.
+func TestSilentStrangersKeepNobodyOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 5 s")
+	}
+	where := new(did.Static)
+	m, idB, addr := secrecyNode(t, 10, where, wire.CarrierUTCP)
+	where.Set(idB.DID(), addr)
+	var took [2]time.Duration
+	for i, who := range []*did.Identity{numbered(20), numbered(21)} {
+		if _, err := m.Add(session.Peer{DID: who.DID()}); err != nil {
+			t.Fatal(err)
+		}
+		disperse := func() {}
+		if i == 1 {
+			disperse = crowd(t, addr)
+			time.Sleep(1500 * time.Millisecond) // all places are taken
+		}
+		took[i] = comesBack(t, []string{"127.0.0.1:0", "127.0.77.1:0"}[i], who, idB.DID(), where)
+		disperse()
+	}
+	if took[1] > 5*time.Second {
+		t.Errorf("%v to come back, %v without them", took[1], took[0])
+	}
+	faults.Control(t, "S10", "without them %v", took[0].Round(time.Millisecond))
+	faults.Report(t, "S10", took[1] <= 5*time.Second, "576 silent connections of 36 addresses: a peer that has TCP only and cannot be dialled is established after %v", took[1].Round(time.Millisecond))
+}
