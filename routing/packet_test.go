@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 )
 
 func ip4(src, dst string, payload int) []byte {
@@ -82,7 +83,14 @@ func FuzzPacket(f *testing.F) {
 	f.Add(ip4("10.0.0.1", "10.0.0.2", 40))
 	f.Add(ip6("fd4c::1", "fd4c::2", 40))
 	f.Add([]byte{0x45})
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	f.Fuzz(func(t *testing.T, p []byte) {
+		if s, ok := packetgen.Of(p); ok {
+			g := packetgen.Gen{Src4: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Dst4: netip.AddrFrom4([4]byte{10, 0, 0, 2}), Src6: netip.IPv6Loopback(), Dst6: netip.IPv6Loopback()}
+			p = s.Mutate(g.Packet(s))
+		}
 		src, ok := Source(p)
 		dst, ok2 := Destination(p)
 		if ok != ok2 || ok != (src.IsValid() && dst.IsValid()) {

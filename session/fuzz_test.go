@@ -1,9 +1,11 @@
 package session
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -27,7 +29,17 @@ func FuzzFrames(f *testing.F) {
 	add(short, m3r, short[:17], short[:1])
 	add([]byte{wire.FrameClose, 0}, []byte{wire.FrameClose}, []byte{wire.FrameClose, 0})
 	add([]byte{0x3f}, []byte{wire.FramePart, 1, 1, 1, 4}, make([]byte, wire.EchoSize))
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
+		if s, ok := packetgen.Of(in); ok {
+			in = nil
+			for g := (packetgen.Gen{Src4: w4(10, 0, 0, 1), Dst4: w4(10, 0, 0, 2), Src6: netip.IPv6Loopback(), Dst6: netip.IPv6Loopback()}); s.More() && len(in) < 1<<16; {
+				b := s.Mutate(g.Frame(s))
+				in = append(append(in, byte(len(b)), byte(len(b)>>8)), b...)
+			}
+		}
 		inWorld(t, func(t *testing.T, w *world) {
 			sa, sb := w.pair(Settings{})
 			for len(in) > 2 {
@@ -51,11 +63,27 @@ func FuzzFrames(f *testing.F) {
 func FuzzPieces(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 5, 2, 0, 0, 3, 2, 3, 1, 4})
 	f.Add([]byte{1, 0, 0, 255, 1, 255, 1, 1, 0, 0, 0, 0, 1, 0, 1, 9})
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var m messages
 		m.init(0)
 		stream := m.newStream()
 		done, offset := uint64(0), 0
+		if s, ok := packetgen.Of(in); ok { // mostly the piece that is expected
+			in = nil
+			for n, at := byte(1), 0; s.More(); {
+				piece := []byte{n, byte(at), s.Byte() & s.Byte() & 3, s.Byte() & 31}
+				if at += int(piece[3]); piece[2]&1 != 0 {
+					n, at = n+1, 0
+				}
+				if piece[2]&2 != 0 || at > 255 {
+					at = 0
+				}
+				in = append(in, s.Mutate(piece)...)
+			}
+		}
 		for ; len(in) >= 4; in = in[4:] {
 			p := wire.Piece{Number: uint64(in[0]), Offset: uint32(in[1]), Last: in[2]&1 != 0, Data: make([]byte, int(in[3]))}
 			if in[2]&2 != 0 { // the connection is replaced

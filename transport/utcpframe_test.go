@@ -9,6 +9,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
@@ -159,13 +160,41 @@ func FuzzFrames(f *testing.F) {
 	f.Add(appendStreamFrame(appendStreamFrame([]byte(utcpPreface), frameOpen, 1, nil), frameData, 1, []byte("x")), uint(9))
 	f.Add(append(appendFrameHeader([]byte(utcpPreface), frameRecord, 40), record(40, 1)...), uint(20))
 	f.Add(append([]byte(utcpPreface), frameRecord, 255, 255, 255), uint(8))
+	for i, in := range packetgen.Seeds() {
+		f.Add(in, uint(10*i))
+	}
 	f.Fuzz(func(t *testing.T, b []byte, cut uint) {
+		if s, ok := packetgen.Of(b); ok {
+			b = utcpFrames(s)
+		}
 		cut %= uint(len(b) + 1)
 		whole, pieces := fed(b), fed(b[:cut], b[cut:])
 		if whole.recs != pieces.recs || whole.unread != pieces.unread || whole.streams != pieces.streams || (whole.err == nil) != (pieces.err == nil) {
 			t.Fatalf("cut at %d: %+v and %+v", cut, whole, pieces)
 		}
 	})
+}
+
+// utcpFrames is a preface and frames with right lengths, some of which may be broken.
+func utcpFrames(s *packetgen.Source) []byte {
+	b := s.Mutate([]byte(utcpPreface))
+	for s.More() && len(b) < 1<<17 {
+		stream := uint32(s.N(8))
+		var frame []byte
+		switch s.N(4) {
+		case 0:
+			n := 32 + s.N(2000)
+			frame = append(appendFrameHeader(nil, frameRecord, n), record(n, uint64(s.Byte()))...)
+		case 1:
+			frame = appendStreamFrame(nil, frameOpen, stream, nil)
+		case 2:
+			frame = appendStreamFrame(nil, frameData, stream, make([]byte, s.N(3000)))
+		case 3:
+			frame = appendStreamFrame(nil, s.Byte(), stream, make([]byte, s.N(8)))
+		}
+		b = append(b, s.Mutate(frame)...)
+	}
+	return b
 }
 
 type outcome struct {

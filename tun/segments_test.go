@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/tun"
 	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
@@ -64,7 +65,14 @@ func FuzzSegments(f *testing.F) {
 	f.Add(tuntest.TCP{Src: netip.AddrPortFrom(theirs4, 1), Dst: netip.AddrPortFrom(theirs4, 2), Payload: make([]byte, 99)}.Packet(), uint16(10))
 	f.Add(tuntest.TCP{Src: netip.AddrPortFrom(theirs6, 1), Dst: netip.AddrPortFrom(theirs6, 2), Payload: make([]byte, 99)}.Packet(), uint16(98))
 	f.Add(udpPacket(netip.AddrPortFrom(theirs4, 1), netip.AddrPortFrom(theirs4, 2), []byte("x")), uint16(0))
+	for i, in := range packetgen.Seeds() {
+		f.Add(in, uint16(100*i))
+	}
 	f.Fuzz(func(t *testing.T, data []byte, segment uint16) {
+		if s, ok := packetgen.Of(data); ok {
+			g := packetgen.Gen{Src4: theirs4, Dst4: theirs4, Src6: theirs6, Dst6: theirs6, Simple: s.Bool()}
+			data = s.Mutate(g.Packet(s))
+		}
 		l, ok := tun.Parse(data)
 		if ok && (l.L4 != 20 && l.L4 != 40 || l.Head > len(data) || l.Head < l.L4+8) {
 			t.Fatalf("layout %+v of %d bytes", l, len(data))

@@ -17,6 +17,7 @@ func arrows() map[string][]string {
 		"internal/wire":       nil,
 		"internal/ip":         nil,
 		"internal/guard":      nil,
+		"internal/packetgen":  {"internal/wire"}, // tests only
 		"internal/x25519":     nil,
 		"did":                 {"internal/wire", "internal/x25519"},
 		"handshake":           {"did", "internal/wire", "internal/x25519"},

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
 	"github.com/libertaria-project/l2tun/tun/tuntest"
@@ -550,10 +551,16 @@ func FuzzBatch(f *testing.F) {
 	f.Add(batchOf(600, partialSuper(false, 2000, 600, 8)))
 	f.Add(batchOf(wire.MinSegment, shortUDP(true, 0)))
 	f.Add(slices.Concat(batchOf(0, packet(addrA, addrB, 60, 1)), batchOf(512, partialSuper(true, 1500, 512, 0)), batchOf(1, partialSuper(true, 30, 10, 0))))
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	a, b := batchPair(f, true, true)
 	c, d := batchPair(f, true, false)
 	b.data.mtu = 1420
 	f.Fuzz(func(t *testing.T, plain []byte) {
+		if s, ok := packetgen.Of(plain); ok {
+			plain = hosts().Batch(s)
+		}
 		if wire.KindOf(plain) == wire.KindFrame && plain[0] != wire.FrameBatch || len(plain) > wire.MaxBatch {
 			return
 		}

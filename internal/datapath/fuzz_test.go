@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/routing"
 )
@@ -30,14 +31,12 @@ func FuzzPlaintexts(f *testing.F) {
 	p := fl.next(30, 0).Buf
 	p[0] |= wire.PartialBit
 	add(p, p)
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	a, b := offloadPair(f, 1452, true, true)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		var plains [][]byte
-		for len(in) > 1 {
-			n := min(int(in[0]), len(in)-1)
-			plains = append(plains, in[1:1+n])
-			in = in[1+n:]
-		}
+		plains := plaintextsOf(in)
 		before := b.peer.Traffic().Drops()
 		for _, p := range a.sends(t, b, plains) {
 			src, ok := routing.Source(p)
@@ -52,6 +51,27 @@ func FuzzPlaintexts(f *testing.F) {
 		}
 		b.sink.forget()
 	})
+}
+
+// hosts makes packets from A to B.
+func hosts() *packetgen.Gen {
+	return &packetgen.Gen{Src4: addrA, Dst4: addrB, Src6: addrA6, Dst6: addrB6}
+}
+
+// plaintextsOf cuts a fuzz input into plaintexts, or makes some as it chooses.
+func plaintextsOf(in []byte) (plains [][]byte) {
+	if s, ok := packetgen.Of(in); ok {
+		for g := hosts(); s.More() && len(plains) < 64; {
+			plains = append(plains, g.Plaintext(s))
+		}
+		return plains
+	}
+	for len(in) > 1 {
+		n := min(int(in[0]), len(in)-1)
+		plains = append(plains, in[1:1+n])
+		in = in[1+n:]
+	}
+	return plains
 }
 
 // forget keeps a long fuzz run from keeping every frame.

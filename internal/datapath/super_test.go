@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 	"github.com/libertaria-project/l2tun/internal/wire"
 	"github.com/libertaria-project/l2tun/tun"
 	"github.com/libertaria-project/l2tun/tun/tuntest"
@@ -349,16 +350,12 @@ func FuzzJoin(f *testing.F) {
 		seed = append(append(seed, byte(len(p))), p...)
 	}
 	f.Add(seed)
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	a, b := offloadPair(f, 1452, true, true)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		var plains [][]byte
-		for len(in) > 1 {
-			n := min(int(in[0]), len(in)-1)
-			if p := in[1 : 1+n]; wire.KindOf(p) != wire.KindFrame {
-				plains = append(plains, p)
-			}
-			in = in[1+n:]
-		}
+		plains := slices.DeleteFunc(plaintextsOf(in), func(p []byte) bool { return wire.KindOf(p) == wire.KindFrame })
 		if err := same(a.sends(t, b, plains), expected(plains)); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 )
 
 func v4(src, dst string, proto byte, payload []byte) []byte {
@@ -110,7 +112,14 @@ func TestWhatIsNotAnswered(t *testing.T) {
 func FuzzPacket(f *testing.F) {
 	f.Add(v4("10.0.0.1", "10.0.0.3", ProtoUDP, make([]byte, 8)))
 	f.Add(v6("fd00::1", "fd00::3", protoHopByHop, make([]byte, 16)))
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := packetgen.Of(b); ok {
+			g := packetgen.Gen{Src4: netip.MustParseAddr("10.0.0.1"), Dst4: netip.MustParseAddr("10.0.0.3"), Src6: netip.MustParseAddr("fd00::1"), Dst6: netip.MustParseAddr("fd00::3")}
+			b = s.Mutate(g.Packet(s))
+		}
 		p, ok := Read(b)
 		if !ok {
 			return

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"net/netip"
 	"testing"
 )
 
@@ -65,54 +64,6 @@ func FuzzRecordHeader(f *testing.F) {
 		PutHeader(back, id, counter, space)
 		if !IsRecord(b) || !id.Valid() || counter > MaxCounter || space >= NumSpaces || !bytes.Equal(back, b[:HeaderSize]) {
 			t.Fatalf("%x is read as %x %d %d", b, id, counter, space)
-		}
-	})
-}
-
-// FuzzFrames reads its input as every kind of frame: what is taken comes back.
-func FuzzFrames(f *testing.F) {
-	var halves Batch
-	halves.AppendHalves(7, []byte{0x45, 1, 2})
-	for _, b := range [][]byte{
-		AppendHeartbeat(nil, FrameHeartbeat, 1), AppendHeartbeat(nil, FrameHeartbeatAck, 2), AppendProbe(nil, 3, 100),
-		AppendEcho(nil, Echo{4, netip.MustParseAddrPort("192.0.2.1:5"), 1452}), halves.At(0), halves.At(1), {FrameClose, 0},
-		Piece{1, 2, 3, true, []byte("x")}.Append(nil), Ack{1, 2, 3}.Append(nil), MessagePreface(9), {},
-	} {
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		same := func(what string, back []byte) {
-			if !bytes.Equal(back, b) {
-				t.Fatalf("%x is read as the %s %x", b, what, back)
-			}
-		}
-		if nonce, ok := ParseHeartbeat(b); ok {
-			same("heartbeat", AppendHeartbeat(nil, b[0], nonce))
-		}
-		if nonce, ok := ParseProbe(b); ok {
-			if back := AppendProbe(nil, nonce, len(b)); len(back) != len(b) || !bytes.Equal(back[1:9], b[1:9]) {
-				t.Fatalf("%x is read as the probe %x", b, back)
-			}
-		}
-		if e, ok := ParseEcho(b); ok {
-			if again, ok := ParseEcho(AppendEcho(nil, e)); !ok || again != e {
-				t.Fatalf("%x is read as %v", b, e)
-			}
-		}
-		if _, half, body, ok := ParsePart(b); ok && (half > 1 || len(body) == 0 || len(body) > len(b)) {
-			t.Fatalf("%x is half %d with %d bytes", b, half, len(body))
-		}
-		if p, ok := ParsePiece(b); ok {
-			same("piece", p.Append(nil))
-		}
-		if a, ok := ParseAck(b); ok {
-			same("acknowledgement", a.Append(nil))
-		}
-		if channel, ok := ParseMessagePreface(b); ok {
-			same("preface", MessagePreface(channel))
-		}
-		if k := KindOf(b); (k == KindInvalid) != (len(b) == 0 || b[0]>>4 == 5 || b[0]>>4 >= 7 && b[0]>>4 != 0xC && b[0]>>4 != 0xE) {
-			t.Fatalf("%x is of kind %d", b, k)
 		}
 	})
 }

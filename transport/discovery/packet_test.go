@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/packetgen"
 )
 
 func TestPacketsAreParsedAsWritten(t *testing.T) {
@@ -68,7 +70,17 @@ func FuzzParse(f *testing.F) {
 	f.Add(appendPacket(nil, answer, salt{1}, make([]entry, 60)))
 	f.Add([]byte(magic))
 	book := newBook(name(1), names(2, 5))
+	for _, in := range packetgen.Seeds() {
+		f.Add(in)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := packetgen.Of(b); ok {
+			entries := make([]entry, 1+s.N(60))
+			for i := range entries {
+				entries[i] = newEntry(uint64(s.Byte()), uint16(s.Byte()), [8]byte{s.Byte()})
+			}
+			b = s.Mutate(appendPacket(nil, packetgen.One(s, question, answer), salt{s.Byte()}, entries))
+		}
 		p, err := parse(b)
 		if err != nil {
 			return
