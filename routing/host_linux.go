@@ -13,7 +13,11 @@ import (
 
 // A HostInterface is one interface of the host.
 type HostInterface struct {
+	Index     int
 	Name      string
+	Flags     net.Flags
+	Port      bool   // of a bridge or a bond: the network is that one's
+	Running   bool   // it has a carrier
 	Kind      string // "device", "veth", "tuntap", "wireguard", ...
 	Master    string // bridge or bond that it is a port of; may be empty
 	Up        bool
@@ -48,32 +52,49 @@ func LookAtHost() (*Host, error) {
 		return nil, fmt.Errorf("routing: open netlink: %w", err)
 	}
 	defer h.Close()
-	links, err := h.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("routing: list interfaces: %w", err)
-	}
 	host, names := new(Host), make(map[int]string)
-	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
+	if host.Interfaces, err = interfaces(h); err != nil {
+		return nil, err
 	}
-	for _, l := range links {
-		a := l.Attrs()
-		host.Interfaces = append(host.Interfaces, HostInterface{Name: a.Name, Kind: l.Type(), Master: names[a.MasterIndex], Up: a.RawFlags&unix.IFF_UP != 0, Addresses: addresses(h, l)})
+	for i := range host.Interfaces {
+		names[host.Interfaces[i].Index] = host.Interfaces[i].Name
 	}
 	return host, host.readRoutes(h, names)
 }
 
-func addresses(h *netlink.Handle, l netlink.Link) (all []netip.Prefix) {
-	found, err := h.AddrList(l, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil // the interface has gone meanwhile
+// Interfaces reads interfaces and addresses, in two listings however many there
+// are.
+func Interfaces() ([]HostInterface, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("routing: open netlink: %w", err)
 	}
-	for _, a := range found {
+	defer h.Close()
+	return interfaces(h)
+}
+
+func interfaces(h *netlink.Handle) ([]HostInterface, error) {
+	links, err := h.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("routing: list interfaces: %w", err)
+	}
+	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("routing: list addresses: %w", err)
+	}
+	of := make(map[int][]netip.Prefix)
+	for _, a := range addrs {
 		if p, ok := hostPrefix(a.IPNet); ok {
-			all = append(all, p)
+			of[a.LinkIndex] = append(of[a.LinkIndex], p)
 		}
 	}
-	return all
+	all := make([]HostInterface, 0, len(links))
+	for _, l := range links {
+		a := l.Attrs()
+		all = append(all, HostInterface{Index: a.Index, Name: a.Name, Kind: l.Type(), Flags: a.Flags, Port: a.MasterIndex != 0,
+			Running: a.RawFlags&unix.IFF_RUNNING != 0, Up: a.RawFlags&unix.IFF_UP != 0, Addresses: of[a.Index]})
+	}
+	return all, nil
 }
 
 func (host *Host) readRoutes(h *netlink.Handle, names map[int]string) error {

@@ -2,7 +2,10 @@ package session
 
 import (
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/libertaria-project/l2tun/did"
 )
 
 // Jumped tells all sessions that the machine slept for d while the monotonic
@@ -14,11 +17,14 @@ func (m *Manager) Jumped(d time.Duration) {
 	}
 }
 
-// NetworkChanged tells all sessions that addresses or routes of this host have
-// changed: paths are probed at once, and lost peers are tried at once.
-func (m *Manager) NetworkChanged() {
+// NetworkChanged tells all sessions, or those with some peers, that this host's way
+// to the peer has changed: paths are probed at once, and lost peers are tried at
+// once.
+func (m *Manager) NetworkChanged(peers ...did.DID) {
 	for _, s := range m.Sessions() {
-		s.box.post(s.networkChanged)
+		if len(peers) == 0 || slices.Contains(peers, s.DID()) {
+			s.box.post(s.networkChanged)
+		}
 	}
 }
 

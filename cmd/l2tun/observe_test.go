@@ -166,7 +166,7 @@ func TestDoctorOffline(t *testing.T) {
 	}
 	os.Chmod(config.KeyPath(path), 0o600)
 	os.Chmod(path, 0o666)
-	if out, _, code = l2tun(t, "doctor", "--offline", "--config", path, "--socket", socket); code != 1 || !strings.Contains(out, "L2T-103 warning") {
+	if out, _, code = l2tun(t, "doctor", "--offline", "--config", path, "--socket", socket); code != 2 || !strings.Contains(out, "L2T-103 error") {
 		t.Errorf("%d %s", code, out)
 	}
 }

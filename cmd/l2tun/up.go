@@ -128,7 +128,7 @@ func (o *UpOptions) logOutput() (io.Writer, error) {
 }
 
 func (o *UpOptions) check() (*config.Config, error) {
-	c, err := config.Load(o.Config)
+	c, err := config.LoadTrusted(o.Config)
 	if err != nil {
 		return nil, err
 	}

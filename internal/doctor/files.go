@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -21,10 +23,10 @@ func (e *exam) lookAtConfig(context.Context) {
 		return
 	}
 	e.config = c
-	info, err := os.Stat(e.o.ConfigPath)
-	if err == nil && info.Mode().Perm()&0o022 != 0 {
-		e.find(health.ConfigModes, control.LevelWarning, e.o.ConfigPath, fmt.Sprintf("can be changed by others (mode %04o), who then choose the peers", info.Mode().Perm()),
-			"chmod 600 "+e.o.ConfigPath)
+	if _, err := config.LoadTrusted(e.o.ConfigPath); err != nil {
+		what := strings.TrimPrefix(err.Error(), e.o.ConfigPath+": ")
+		what, do, _ := strings.Cut(what, "; ")
+		e.find(health.ConfigModes, control.LevelError, e.o.ConfigPath, what, cmp.Or(do, "l2tun up and reload refuse it"))
 	}
 }
 

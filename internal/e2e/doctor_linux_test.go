@@ -205,7 +205,7 @@ func TestDoctorFindsWhatIsWrongWithFiles(t *testing.T) {
 	a.doctor().finds("L2T-102", "error", "can be read or written by others")
 	w.ok(os.Chmod(key, 0o600))
 	w.ok(os.Chmod(a.config, 0o666))
-	a.doctor().finds("L2T-103", "warning", "can be changed by others (mode 0666)")
+	a.doctor().finds("L2T-103", "error", "can be changed by others (mode 0666)")
 	w.ok(os.Chmod(a.config, 0o600))
 	soon := time.Now().Add(48 * time.Hour)
 	w.ok(os.Chtimes(key, soon, soon))

@@ -54,7 +54,7 @@ func security() []Case {
 
 		{ID: "S25", Promise: "a peer with ten addresses that never sends M3: two handshakes of it are open at once, no event before a proof, another node's session within 0.7 s; a claim from elsewhere takes nothing from the peer", By: by("session TestUnprovenClaims, TestClaimsFromElsewhereLockNobodyOut")},
 
-		// S26: L12
+		{ID: "S26", Promise: "a config that anybody else can change, by its mode, its folder's, a link or its owner: refused with one sentence that says what to run; at up, at reload and when a join is applied", By: by("internal/config TestConfigOfOthersIsRefused")},
 
 		// S27: L13
 

@@ -44,7 +44,7 @@ func (n *node) reload(ctx context.Context) error {
 
 // load applies the file; the caller holds reloads.
 func (n *node) load(context.Context) error {
-	c, err := config.Load(n.o.ConfigPath)
+	c, err := config.LoadTrusted(n.o.ConfigPath)
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func TestACopyDropsAllKeys(t *testing.T) {
 		n := &node{log: slog.New(slog.DiscardHandler), manager: a.m, mtus: newRouteMTUs()}
 		ctx, cancel := context.WithCancelCause(context.Background())
 		ended := make(chan struct{})
-		go func() { defer close(ended); n.watch(ctx, nil, clock, cancel) }()
+		go func() { defer close(ended); n.watch(ctx, nil, nil, clock, cancel) }()
 		defer func() { cancel(nil); <-ended }()
 
 		// anew waits for another full handshake, and until both ends have settled: each

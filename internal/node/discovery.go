@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
 	"github.com/libertaria-project/l2tun/transport/discovery"
@@ -59,7 +60,7 @@ func (n *node) startDiscovery(c *config.Config) error {
 		Mark:       c.Mark.Value,
 		Peers:      n.lookedFor,
 		Found:      f.put,
-		Interfaces: func() ([]discovery.Interface, error) { return discovery.Interfaces(n.dev.Index()) },
+		Interfaces: n.lans,
 		Logger:     n.log,
 	})
 	if err != nil {
@@ -83,6 +84,18 @@ func methods(of []config.Method) (out []discovery.Method) {
 		out = append(out, discovery.Method(m))
 	}
 	return out
+}
+
+// lans are the host's interfaces that lead to a LAN, our own left out. A port's
+// network is its bridge's.
+func (n *node) lans() (out []discovery.Interface, err error) {
+	all, err := routing.Interfaces()
+	for i := range all {
+		if x := &all[i]; x.Index != n.dev.Index() && x.Running && !x.Port && discovery.Usable(x.Flags) {
+			out = append(out, discovery.Interface{Index: x.Index, Addrs: x.Addresses})
+		}
+	}
+	return out, err
 }
 
 // lookedFor are the configured peers; those without a session are wanted.

@@ -124,7 +124,7 @@ func owns(p *config.Peer, granted []string) bool {
 // invitation has no right to change: what the owner has edited and not taken up,
 // or tried and not confirmed, is not for a node that joins to put into use.
 func (j *joins) current(asker did.DID) (*config.Config, invite.Reason, error) {
-	c, err := config.Load(j.n.o.ConfigPath)
+	c, err := config.LoadTrusted(j.n.o.ConfigPath)
 	if err != nil {
 		return nil, invite.Failed, err
 	}
@@ -173,7 +173,7 @@ func (j *joins) add(spec config.PeerSpec) (invite.Reason, error) {
 // use applies the config as it was with the peer of spec, and nothing else that is
 // in the file by now.
 func (j *joins) use(spec config.PeerSpec) error {
-	c, err := config.Load(j.n.o.ConfigPath)
+	c, err := config.LoadTrusted(j.n.o.ConfigPath)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestASleepIsNoticedAtTheFirstTick(t *testing.T) {
 		n := &node{log: slog.New(slog.DiscardHandler), manager: a.m, mtus: newRouteMTUs()}
 		ctx, cancel := context.WithCancelCause(context.Background())
 		ended := make(chan struct{})
-		go func() { defer close(ended); n.watch(ctx, nil, clock, cancel) }()
+		go func() { defer close(ended); n.watch(ctx, nil, nil, clock, cancel) }()
 		defer func() { cancel(nil); <-ended }()
 
 		begun := time.Now()

@@ -97,7 +97,7 @@ func Run(ctx context.Context, o Options) error {
 
 // start brings the parts up, each with what undoes it.
 func (n *node) start(fail context.CancelCauseFunc) error {
-	c, err := config.Load(n.o.ConfigPath)
+	c, err := config.LoadTrusted(n.o.ConfigPath)
 	if err != nil {
 		return err
 	}

@@ -27,29 +27,42 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 		cancel()
 		return fmt.Errorf("watch the host's addresses: %w", err)
 	}
+	kernel, err := routing.NewWays(n.config.Load().Mark.Value)
+	if err != nil {
+		cancel()
+		for range changes {
+		}
+		return err
+	}
+	ways := newWays(kernel)
+	n.lookAtWays(ctx, ways) // as they are: later ones are held against it
 	clock := newJumps(n.log)
 	clock.copies = newCopies(n.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.watch(ctx, changes, clock, fail)
+		n.watch(ctx, changes, ways, clock, fail)
 	}()
 	n.defers(func() {
 		cancel()
 		<-done
 		clock.close()
 		clock.copies.close()
+		kernel.Close()
 		for range changes { // the watcher closes it when it has ended
 		}
 	})
 	return nil
 }
 
-func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *jumps, fail context.CancelCauseFunc) {
+func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *ways, clock *jumps, fail context.CancelCauseFunc) {
 	tick := clock.otherwise(clockEvery)
 	defer tick.Stop()
 	keeping := time.NewTimer(0) // what may have gone before changes were watched
 	defer keeping.Stop()
+	looking := time.NewTimer(0) // at the ways to the peers
+	looking.Stop()
+	defer looking.Stop()
 	sampling := time.NewTimer(rateWindow)
 	defer sampling.Stop()
 	look := func() {
@@ -85,10 +98,14 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, clock *
 				continue
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
-			n.manager.NetworkChanged()
-			n.discovery.Changed()
+			looking.Reset(ways.wait(time.Now()))
+			if c.Addresses || c.Links {
+				n.discovery.Changed()
+			}
 		case now := <-keeping.C:
 			keeping.Reset(n.keep(now))
+		case <-looking.C:
+			n.lookAtWays(ctx, ways)
 		case <-n.mtus.changed:
 			n.applyMTUs()
 		case <-clock.happened:

@@ -60,10 +60,3 @@ func (a *asks) next() (first time.Time, ok bool) {
 	}
 	return first, ok
 }
-
-// restart asks for everybody again as at the beginning: the network has changed.
-func (a *asks) restart() {
-	for p, s := range a.of {
-		a.of[p] = asked{last: s.last, next: s.last.Add(askGap)}
-	}
-}

@@ -40,22 +40,6 @@ func TestWhoIsLostAgainIsAskedForAtOnce(t *testing.T) {
 	}
 }
 
-func TestAChangeOfTheNetworkBeginsAnew(t *testing.T) {
-	var a asks
-	n := len(times(&a, 0, 300))
-	a.restart()
-	if got := times(&a, 300, 310); len(got) < 3 || got[0] != 300 {
-		t.Errorf("after %d questions: %v", n, got)
-	}
-	for range 100 { // however often it changes
-		a.due(noon.Add(310*time.Second), names(1, 1))
-		a.restart()
-	}
-	if got := a.due(noon.Add(310*time.Second), names(1, 1)); len(got) > 0 {
-		t.Error("asked for twice in a second")
-	}
-}
-
 func TestManyPeersAreAskedForInTurns(t *testing.T) {
 	var a asks
 	asked := map[string]int{}

@@ -66,6 +66,7 @@ type Discovery struct {
 	changed  atomic.Bool
 	wake     chan struct{} // a turn is wanted soon
 	asks     asks          // the loop's
+	fresh    fresh         // the loop's
 	scanned  time.Time     // the loop's
 
 	cancel  context.CancelFunc
@@ -91,6 +92,7 @@ func Start(c Config) (*Discovery, error) {
 	now := time.Now()
 	d.wanted()
 	d.rescan(now)
+	d.fresh = nil // asks begin everywhere
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	for _, f := range d.families {
@@ -122,7 +124,8 @@ func (d *Discovery) open() error {
 }
 
 // Changed says that addresses or interfaces of the host have changed: within a
-// second everybody who is wanted is asked for anew. A nil Discovery does nothing.
+// second everybody who is wanted is asked for where this host was not before. A nil
+// Discovery does nothing.
 func (d *Discovery) Changed() {
 	if d != nil {
 		d.changed.Store(true)
@@ -180,12 +183,18 @@ func (d *Discovery) loop(ctx context.Context) {
 func (d *Discovery) turn(now time.Time) (next time.Time) {
 	if changed := d.changed.Swap(false); changed || now.Sub(d.scanned) >= rescanEvery {
 		d.rescan(now)
-		if changed {
-			d.asks.restart()
-		}
 	}
-	if due := d.asks.due(now, d.wanted()); len(due) > 0 {
-		d.ask(due)
+	wanted := d.wanted()
+	due := d.asks.due(now, wanted)
+	if len(due) > 0 {
+		d.ask(due, nil)
+	}
+	if len(d.fresh) > 0 {
+		if len(wanted) > 0 && len(due) < len(wanted) {
+			d.ask(wanted[:min(len(wanted), maxAsks)], d.fresh)
+		}
+		d.fresh.age()
+		d.Look()
 	}
 	next = d.scanned.Add(rescanEvery)
 	if asking, ok := d.asks.next(); ok && asking.Before(next) {
@@ -221,15 +230,20 @@ func (d *Discovery) rescan(now time.Time) {
 		return
 	}
 	for _, f := range d.families {
+		before := f.current()
 		f.use(all, d.log)
+		d.fresh.note(before, f.current())
 	}
 }
 
-// ask sends questions for peers on every segment.
-func (d *Discovery) ask(peers []did.DID) {
+// ask sends questions for peers on every segment, or on those that are fresh.
+func (d *Discovery) ask(peers []did.DID, only fresh) {
 	b := d.book.Load()
 	for _, f := range d.families {
 		for _, s := range f.current() {
+			if _, is := only[s]; only != nil && !is {
+				continue
+			}
 			for _, q := range b.questions(s.source, d.portAt(s.source), peers) {
 				if err := f.talk.write(q, s, f.everybody()); err != nil {
 					d.log.Debug("question not sent", "method", f.method, "from", s.source.String(), "error", err)

@@ -40,7 +40,7 @@ func seek(t *testing.T, h *lab.Host, i int, peers []did.DID, methods ...Method) 
 			s.found[f]++
 		},
 		Interfaces: func() (out []Interface, err error) {
-			err = h.Do(func() (err error) { out, err = Interfaces(); return err })
+			err = h.Do(func() (err error) { out, err = interfaces(); return err })
 			return out, err
 		},
 	}

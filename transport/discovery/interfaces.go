@@ -15,40 +15,11 @@ type Interface struct {
 	Addrs []netip.Prefix // host part and length
 }
 
-// Interfaces are those of this host that lead to a LAN: up, able to broadcast
-// and multicast, neither loopback nor point-to-point, and not excepted by index
-// (our own device).
-func Interfaces(except ...int) ([]Interface, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	var out []Interface
-	for _, i := range all {
-		if !usable(i.Flags) || slices.Contains(except, i.Index) {
-			continue
-		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // it has just gone
-		}
-		out = append(out, Interface{i.Index, prefixes(addrs)})
-	}
-	return out, nil
-}
-
-func usable(f net.Flags) bool {
+// Usable reports whether an interface leads to a LAN: up, able to broadcast and
+// multicast, neither loopback nor point-to-point.
+func Usable(f net.Flags) bool {
 	const need, without = net.FlagUp | net.FlagBroadcast | net.FlagMulticast, net.FlagLoopback | net.FlagPointToPoint
 	return f&(need|without) == need
-}
-
-func prefixes(addrs []net.Addr) (out []netip.Prefix) {
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // A segment is one of our addresses on one interface: questions leave from it,

@@ -47,10 +47,14 @@ func TestNothingIsSentWhileNobodyIsWanted(t *testing.T) {
 	}
 }
 
-func TestAChangedNetworkAsksAtOnce(t *testing.T) {
+// On a LAN that is new everybody who is wanted is asked for at once, and a few times
+// more; a change that adds none costs nothing, and nobody is asked for again where
+// this host was before.
+func TestANewLANIsAskedAtOnce(t *testing.T) {
 	wanted := names(2, 2)
 	r := newRig()
 	turn := r.takesTurns(&wanted)
+	r.fresh = nil
 	for range 600 {
 		turn(time.Second)
 	}
@@ -61,9 +65,23 @@ func TestAChangedNetworkAsksAtOnce(t *testing.T) {
 			t.Fatal("asked again without a reason")
 		}
 	}
+	for range 3 { // a container, or a port of a bridge
+		r.Changed()
+		if n := turn(time.Second); n > 0 {
+			t.Fatalf("%d questions after a change that adds no LAN", n)
+		}
+	}
+	r.c.Interfaces = func() ([]Interface, error) {
+		return []Interface{iface(3, "fe80::1/64"), iface(4, "fe80::4/64")}, nil
+	}
 	r.Changed()
-	if n := turn(time.Second); n != 1 {
-		t.Errorf("%d questions", n)
+	for i := range freshTurns {
+		if n := turn(time.Second); n != 1 {
+			t.Errorf("turn %d on a new LAN: %d questions", i, n)
+		}
+	}
+	if n := turn(time.Second); n != 0 || len(r.fresh) > 0 {
+		t.Errorf("%d questions after that", n)
 	}
 }
 

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package config
+
+import "os"
+
+func readOnly(*os.File) bool { return false }

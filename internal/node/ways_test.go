@@ -1,0 +1,49 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/routing"
+)
+
+// Only who is reached another way is told of: by interface, gateway, source or
+// carrier, also where only a name is known. Many looks are few lookups.
+func TestOnlyPeersWhoseWayChangedAreTold(t *testing.T) {
+	of := func(n byte) did.DID { return did.FromDigest([32]byte{n}) }
+	near, far, name := of(1), of(2), of(3)
+	lan, wan := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.7")
+	table := map[netip.Addr]routing.Way{lan: {Interface: 2, Running: true}, wan: {Interface: 3, Running: true, Gateway: lan},
+		elsewhere()[0]: {Interface: 3, Running: true, Gateway: lan}}
+	lookups := 0
+	w := &ways{pass: func() {}, to: func(a netip.Addr) routing.Way { lookups++; return table[a] }, last: make(map[did.DID]map[netip.Addr]routing.Way)}
+	all := []destination{{peer: near, addrs: []netip.Addr{lan, lan}}, {peer: far, addrs: []netip.Addr{wan}}, {peer: name, named: true}}
+	now := time.Now()
+	look := func(what string, want ...did.DID) {
+		t.Helper()
+		if got := w.changed(all, now); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	look("the first look")
+	lookups = 0
+	look("nothing has changed")
+	if lookups != 4 {
+		t.Errorf("%d lookups", lookups)
+	}
+	change := func(a netip.Addr, f func(*routing.Way)) { w := table[a]; f(&w); table[a] = w }
+	change(lan, func(w *routing.Way) { w.Running = false })
+	look("no carrier", near)
+	change(wan, func(w *routing.Way) { w.Source = lan })
+	look("another source", far)
+	change(elsewhere()[0], func(w *routing.Way) { *w = routing.Way{} })
+	look("no uplink", name)
+	all = append(all, destination{peer: of(4), addrs: []netip.Addr{wan}})
+	look("a new peer")
+	if w.wait(now) < waysGap || w.wait(now.Add(time.Hour)) != 0 {
+		t.Errorf("the next look waits %v", w.wait(now))
+	}
+}
