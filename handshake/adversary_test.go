@@ -230,6 +230,8 @@ func TestStolenInitiatorCannotPlayTheResponder(t *testing.T) {
 	thief := NewResponder(Config{Identity: w.a, Binding: w.binding}, w.prekeys)
 	of, p := prekey(t, w.a, "thief"), w.prekeys[0]
 	p.x, p.kem = of.x, of.kem
+	hidePrekeyID((*wire.M1)(m1), w.b.DID()) // taken out
+	hidePrekeyID((*wire.M1)(m1), w.a.DID())
 	if _, claim, err := thief.Read(nil, m1); !errors.Is(err, ErrDecrypt) || claim != nil {
 		t.Errorf("%v", err)
 	}
@@ -260,6 +262,7 @@ func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
 	}
 	thief.s.mixKey(wire.MixSP, sp, aD, px)
 	thief.s.seal(m.SealedParams()[:0], wire.LabelM1Params, w.pa.Append(nil))
+	hidePrekeyID(m, w.b.DID())
 
 	r := w.responder()
 	if _, claim, err := r.Read(nil, m[:]); err != nil || claim.DID != w.a.DID() {
@@ -331,7 +334,9 @@ func TestLowOrderEphemeralsAreMalformed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hidePrekeyID((*wire.M1)(m1), w.b.DID()) // taken out
 	clear((*wire.M1)(m1).Ex())
+	hidePrekeyID((*wire.M1)(m1), w.b.DID())
 	if _, _, err := w.responder().Read(nil, m1); !errors.Is(err, ErrMalformed) {
 		t.Errorf("M1: %v", err)
 	}

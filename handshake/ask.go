@@ -67,6 +67,16 @@ func openKeys(m *wire.Keys, q *wire.KeysReq, peer did.DID) (*wire.KeysBody, erro
 // keysContext is what KEYS is sealed with: the whole request, and its own head.
 func keysContext(m *wire.Keys, q *wire.KeysReq) []byte { return append(q[:], m.Head()...) }
 
+// hidePrekeyID puts the id of M1's prekey, which is the same for all who call a node
+// for a day, under the responder's DID, or takes it out again. The transcript has
+// it as it is.
+//
+//	id XOR Expand(Extract(salt = digest, sidI || Ex), LabelPrekeyID, 32)[:4]
+func hidePrekeyID(m *wire.M1, responder did.DID) {
+	pad := underDID(responder.Digest(), wire.LabelPrekeyID, m.SID(), m.Ex())
+	subtle.XORBytes(m.PrekeyID(), m.PrekeyID(), pad[:])
+}
+
 // underDID: Expand(Extract(salt = digest, nonces), label, 32).
 func underDID(digest [wire.DigestSize]byte, label string, nonces ...[]byte) Key {
 	var ikm []byte

@@ -56,6 +56,31 @@ func TestARecordedKeyRequestFindsNobody(t *testing.T) {
 	faults.Report(t, "S6", true, "a recorded KEYS_REQ gets %d bytes from the node that it was for and from any other: no oracle", wire.KeysSize)
 }
 
+// Two M1s under one prekey have nothing in common by which a listener tells that they
+// are for one node.
+func TestTheIDOfAPrekeyIsHidden(t *testing.T) {
+	w := newWorld(t)
+	id := w.prekeys[0].record.ID()
+	var shown [2][]byte
+	for n := range shown {
+		i, err := NewInitiator(Config{Identity: w.a}, w.b.DID(), w.known(), w.pa)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m1, err := i.Start(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown[n] = (*wire.M1)(m1).PrekeyID()
+		if _, claim, err := NewResponder(Config{Identity: w.b}, w.prekeys).Read(nil, m1); err != nil || claim == nil {
+			t.Error("the responder does not find its prekey:", err)
+		}
+	}
+	if bytes.Equal(shown[0], id) || bytes.Equal(shown[1], id) || bytes.Equal(shown[0], shown[1]) {
+		t.Errorf("%x is seen as %x and %x", id, shown[0], shown[1])
+	}
+}
+
 func TestOnlyTheNodeAskedForOpens(t *testing.T) {
 	w := newWorld(t)
 	c := identity(t, "c")

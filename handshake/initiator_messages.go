@@ -17,6 +17,7 @@ func (i *Initiator) m1() ([]byte, error) {
 			return nil, err
 		}
 	}
+	hidePrekeyID(m, i.peer)
 	i.want = wantM2
 	return m[:], nil
 }

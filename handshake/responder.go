@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -72,7 +73,9 @@ func (r *Responder) read(msg []byte) ([]byte, *Claim, error) {
 		out, err := r.keys((*wire.KeysReq)(msg))
 		return out, nil, err
 	case h.Type == wire.MsgM1:
-		return r.readM1(h.Ref.High, (*wire.M1)(msg))
+		m := *(*wire.M1)(msg)
+		hidePrekeyID(&m, r.conf.Identity.DID())
+		return r.readM1(&m)
 	}
 	return nil, nil, ErrUnexpected
 }
@@ -87,9 +90,9 @@ func (r *Responder) keys(q *wire.KeysReq) ([]byte, error) {
 	return m[:], nil
 }
 
-func (r *Responder) readM1(prekeyID uint32, m *wire.M1) ([]byte, *Claim, error) {
+func (r *Responder) readM1(m *wire.M1) ([]byte, *Claim, error) {
 	var secrets *prekeySecrets
-	p := r.prekeys.ByID(prekeyID)
+	p := r.prekeys.ByID(binary.LittleEndian.Uint32(m.PrekeyID()))
 	if p != nil {
 		secrets = p.secrets()
 	}

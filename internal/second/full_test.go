@@ -112,7 +112,7 @@ func (i *fullInitiator) m1() ([]byte, error) {
 	s.mixKey("sp", sp, i.me.set.d(), i.prekey.px())
 	sealedParams := s.seal("M1 params", i.params)
 	i.state, i.out.paramsI = s, i.params
-	return join(head, ctS, ctP, sealedSet, sealedParams), nil
+	return hideID(i.peer.digest(), join(head, ctS, ctP, sealedSet, sealedParams)), nil
 }
 
 // readM2 authenticates the responder and answers M3.
@@ -203,9 +203,21 @@ func (r *fullResponder) readKeysReq(msg []byte) ([]byte, error) {
 	return keysAEAD(under, msg, nonce).Seal(head, make([]byte, 12), body, join(msg, head)), nil
 }
 
+// hideID puts the prekey's id in M1 under the DID of R, or takes it out again.
+func hideID(digest, m1 []byte) []byte {
+	pad, out := underDID(digest, "l2tun/1 prekey id", m1[16:56]), bytes.Clone(m1)
+	for n := range 4 {
+		out[12+n] ^= pad[n]
+	}
+	return out
+}
+
 // readM1 answers UNKNOWN_PREKEY, or learns who the initiator says it is.
 func (r *fullResponder) readM1(msg []byte) (answer []byte, err error) {
-	if len(msg) < 16 || !bytes.Equal(msg[12:16], r.prekey.record[:4]) {
+	if len(msg) != sizeM1 {
+		return nil, errForm
+	}
+	if msg = hideID(r.me.set.digest(), msg); !bytes.Equal(msg[12:16], r.prekey.record[:4]) {
 		return header(typeUnknownPrekey, sizeUnknownPrekey, full(0)), nil
 	}
 	if err := check(msg, typeM1, sizeM1, full(int(r.prekey.record.id()))); err != nil {

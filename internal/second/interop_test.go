@@ -349,6 +349,7 @@ func TestInteropOfErrors(t *testing.T) {
 	other := elsewhere.secondResponder()
 	other.me = p.second
 	copy(other.prekey.record, i.prekey[:4]) // the right id, another prekey
+	m1 = hideID(other.me.set.digest(), hideID(digest, m1))
 	if _, err := other.readM1(m1); !errors.Is(err, errOpen) {
 		t.Errorf("an M1 of another connection: %v", err)
 	}

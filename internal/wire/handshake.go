@@ -46,7 +46,7 @@ const (
 //	byte 5       flags, zero
 //	bytes 6-7    rotation: attempt; resumption: bytes 0-1 of the id; else zero
 //	bytes 8-11   length of the whole message
-//	bytes 12-15  M1: prekey id; rotation: number of the next epoch;
+//	bytes 12-15  M1: prekey id, hidden; rotation: number of the next epoch;
 //	             resumption: bytes 2-5 of the id; else zero
 type HandshakeHeader struct {
 	Type MessageType
@@ -115,7 +115,7 @@ func (h HandshakeHeader) linkFits() bool {
 	case h.Type.short():
 		return h.Mode == ModeResume || h.Mode == ModeRotate && h.Ref.High != 0
 	case h.Type == MsgM1:
-		return h.Mode == ModeFull && h.Ref.Low == 0 && h.Ref.High != 0
+		return h.Mode == ModeFull && h.Ref.Low == 0
 	}
 	return h.Mode == ModeFull && h.Ref == Ref{}
 }

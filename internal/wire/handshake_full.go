@@ -47,6 +47,7 @@ const (
 type M1 [M1Size]byte
 
 func (m *M1) Head() []byte         { return m[:m1CtS:m1CtS] } // header, sidI, Ex, Ek: hashed together
+func (m *M1) PrekeyID() []byte     { return m[12:HandshakeHeaderSize:HandshakeHeaderSize] }
 func (m *M1) SID() []byte          { return m[HandshakeHeaderSize:ephemeral:ephemeral] }
 func (m *M1) Ex() []byte           { return m[ephemeral:m1Ek:m1Ek] }
 func (m *M1) Ek() []byte           { return m[m1Ek:m1CtS:m1CtS] }

@@ -65,7 +65,7 @@ func TestHandshakeHeaderIsChecked(t *testing.T) {
 func TestModesAndRefsBelongToTypes(t *testing.T) {
 	for _, h := range []HandshakeHeader{
 		{MsgKeysReq, ModeRotate, Ref{}}, {MsgM2, ModeFull, Ref{1, 0}}, {MsgM2, ModeFull, Ref{0, 1}},
-		{MsgM1, ModeFull, Ref{0, 0}}, {MsgM1, ModeFull, Ref{1, 1}}, {MsgM1, ModeResume, Ref{0, 1}},
+		{MsgM1, ModeFull, Ref{1, 1}}, {MsgM1, ModeResume, Ref{0, 1}},
 		{MsgM1r, ModeFull, Ref{1, 1}}, {MsgM1r, ModeRotate, Ref{1, 0}}, {MsgM3r, 3, Ref{1, 1}},
 		{0, ModeFull, Ref{}}, {MsgUnknown + 1, ModeFull, Ref{}}, {255, ModeFull, Ref{}},
 	} {
@@ -128,7 +128,7 @@ func TestLabelsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, l := range []string{LabelKeySet, LabelSigSet, ContextEd25519, ContextX25519, ContextMLKEM, ContextMLDSA, ContextLocal,
 		NameFull, NameShort, MixES, MixKS, MixEP, MixKP, MixSP, MixEE, MixKE, MixSE, MixKI, MixPSK,
-		LabelChain, LabelRoot, LabelKeysReq, LabelKeys, LabelM1Keys, LabelM1Params, LabelRefused, LabelM2, LabelM3, LabelM1r, LabelM2r, LabelM3r,
+		LabelChain, LabelRoot, LabelKeysReq, LabelKeys, LabelPrekeyID, LabelM1Keys, LabelM1Params, LabelRefused, LabelM2, LabelM3, LabelM1r, LabelM2r, LabelM3r,
 		LabelDataI2R, LabelDataR2I, LabelRekey, LabelResumeI2R, LabelResumeR2I, LabelResumeIDI2R, LabelResumeIDR2I,
 		LabelPreface, LabelSigR, LabelSigI, LabelSigPrekey, LabelSigPrekeyMLDSA} {
 		if seen[l] || l == "" {

@@ -70,6 +70,7 @@ const (
 	LabelRoot        = "l2tun/1 root"
 	LabelKeysReq     = "l2tun/1 KEYS_REQ"
 	LabelKeys        = "l2tun/1 KEYS"
+	LabelPrekeyID    = "l2tun/1 prekey id"
 	LabelM1Keys      = "l2tun/1 M1 key set"
 	LabelM1Params    = "l2tun/1 M1 params"
 	LabelRefused     = "l2tun/1 refused"
