@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,26 +18,54 @@ type IDOptions struct {
 	IO
 	target
 	JSON bool
+	New  bool
 }
 
-func newIDCmd(o *IDOptions, runF func(*IDOptions) error) *cobra.Command {
+func newIDCmd(o *IDOptions, runF func(context.Context, *IDOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "id",
 		Short: "Print this node's DID and overlay address",
-		Args:  exactly(0, "no arguments"),
+		Long: `Print this node's DID and overlay address.
+
+With --new the node gets another key, and so another DID and overlay address. The
+old key file stays beside the new one under another name. The command says what
+to do at the peers, which know this node by its DID.`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {
 				return err
 			}
-			return runF(o)
+			return runF(c.Context(), o)
 		},
 	}
 	o.flags(c)
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.New, "new", false, "make a new key; the old one is kept aside")
 	return c
 }
 
-func runID(o *IDOptions) error {
+// identity is what --json prints.
+type identity struct {
+	control.Stamp
+	DID     string `json:"did"`
+	Address string `json:"address"`
+}
+
+// replaced is what --new --json prints.
+type replaced struct {
+	identity
+	OldDID string `json:"old_did"` // "" if there was no key that could be read
+	OldKey string `json:"old_key"` // where it is kept; "" if there was none
+}
+
+func identityOf(d did.DID) identity {
+	return identity{control.NewStamp(), d.String(), d.Addr().String()}
+}
+
+func runID(ctx context.Context, o *IDOptions) error {
+	if o.New {
+		return o.replace(ctx)
+	}
 	id, err := config.LoadIdentity(o.configPath())
 	if err != nil {
 		return err
@@ -46,12 +75,48 @@ func runID(o *IDOptions) error {
 
 func printIdentity(w io.Writer, d did.DID, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(struct {
-			control.Stamp
-			DID     string `json:"did"`
-			Address string `json:"address"`
-		}{control.NewStamp(), d.String(), d.Addr().String()})
+		return json.NewEncoder(w).Encode(identityOf(d))
 	}
 	_, err := fmt.Fprintf(w, "did:     %s\naddress: %s\n", d, d.Addr())
 	return err
+}
+
+// replace gives the node another key.
+func (o *IDOptions) replace(ctx context.Context) error {
+	path := o.configPath()
+	r := replaced{}
+	if old, err := config.LoadIdentity(path); err == nil {
+		r.OldDID = old.DID().String()
+	}
+	id, kept, err := config.NewIdentity(path)
+	if err != nil {
+		return err
+	}
+	r.identity, r.OldKey = identityOf(id.DID()), kept
+	if o.JSON {
+		return json.NewEncoder(o.Out).Encode(r)
+	}
+	if err := printIdentity(o.Out, id.DID(), false); err != nil {
+		return err
+	}
+	return o.explainNew(ctx, &r)
+}
+
+// explainNew says what is to be done for the new key to be of use.
+func (o *IDOptions) explainNew(ctx context.Context, r *replaced) error {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	if r.OldKey != "" {
+		fmt.Fprintf(o.Err, "The old key is kept in %s; whoever has it is the old node.\n", r.OldKey)
+	}
+	if s, err := o.connect().Status(ctx); err == nil && s.DID != r.DID {
+		fmt.Fprintf(o.Err, "The running node has the old key until it is restarted: l2tun down%s, then l2tun up%s.\n", o.flagOf(), o.upFlag())
+	}
+	if r.OldDID != "" {
+		fmt.Fprintf(o.Err, "On each peer run: l2tun peer set %s --did %s\n", r.OldDID, r.DID)
+	} else {
+		fmt.Fprintf(o.Err, "On each peer that knew this node run: l2tun peer set NAME --did %s, with the name that the peer has for it\n", r.DID)
+	}
+	fmt.Fprintln(o.Err, "Open invitations of the old key are void.")
+	return nil
 }

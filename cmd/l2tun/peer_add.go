@@ -20,8 +20,11 @@ type PeerAddOptions struct {
 func newPeerAddCmd(o *PeerAddOptions, runF func(context.Context, *PeerAddOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add DID",
-		Short: "Append a peer to the config; a running node takes it up at once",
-		Args:  exactly(1, "one DID"),
+		Short: "Add a peer to the config; a running node applies it immediately",
+		Long: `Add a peer to the config; a running node applies it immediately. A DID has no
+checksum: compare it with what l2tun id prints on the peer. One that differs from
+a known one in a character or two is refused.`,
+		Args: exactly(1, "DID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
 				return err
@@ -34,17 +37,22 @@ func newPeerAddCmd(o *PeerAddOptions, runF func(context.Context, *PeerAddOptions
 	}
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "`NAME` for people")
-	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "`HOST:PORT` where the peer listens; may be repeated")
-	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "`CIDR` that the peer may send from and gets; may be repeated")
+	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address of the peer, `HOST:PORT`; may be repeated")
+	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "`CIDR` routed to and accepted from the peer (WireGuard's AllowedIPs); may be repeated")
 	return c
 }
 
 func (o *PeerAddOptions) parse(arg string) (err error) {
-	o.DID, err = did.Parse(arg)
+	o.DID, err = parseDID(arg)
+	return err
+}
+
+func parseDID(arg string) (did.DID, error) {
+	d, err := did.Parse(arg)
 	if err != nil {
-		return usagef("%q: %s", arg, strings.TrimPrefix(err.Error(), "did: "))
+		return d, usagef("%q: %s", arg, strings.TrimPrefix(err.Error(), "did: "))
 	}
-	return nil
+	return d, nil
 }
 
 func runPeerAdd(ctx context.Context, o *PeerAddOptions) error {
@@ -55,5 +63,5 @@ func runPeerAdd(ctx context.Context, o *PeerAddOptions) error {
 	if err != nil {
 		return err
 	}
-	return changed(o.IO, "added "+o.DID.String(), running)
+	return changed(o.IO, "added "+nameAndDID(o.Name, o.DID), running)
 }

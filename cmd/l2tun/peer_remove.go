@@ -12,15 +12,15 @@ import (
 type PeerRemoveOptions struct {
 	IO
 	*target
-	Who string // DID or name
+	Who string // DID, name or overlay address
 }
 
 func newPeerRemoveCmd(o *PeerRemoveOptions, runF func(context.Context, *PeerRemoveOptions) error) *cobra.Command {
 	return &cobra.Command{
-		Use:     "remove DID|NAME",
+		Use:     "remove PEER",
 		Aliases: []string{"rm"},
-		Short:   "Take a peer out of the config; a running node drops it at once",
-		Args:    exactly(1, "one DID or name"),
+		Short:   "Remove a peer from the config; a running node closes its session immediately",
+		Args:    exactly(1, "PEER"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
 				return err
@@ -41,5 +41,5 @@ func runPeerRemove(ctx context.Context, o *PeerRemoveOptions) error {
 	if err != nil {
 		return err
 	}
-	return changed(o.IO, "removed "+gone.String(), running)
+	return changed(o.IO, "removed "+nameAndDID(gone.Name, gone.DID), running)
 }

@@ -23,7 +23,7 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	a, b := peerDID(1), peerDID(2)
 	got := must(t, "peer", "add", "--config", path, "--socket", none, a, "--name", "bob",
 		"--endpoint", "192.0.2.1:4242", "--endpoint", "bob.example:4242", "--allowed-ip", "10.9.0.2/32", "--allowed-ip", "10.8.0.0/16")
-	if got != "added "+a+"\n" {
+	if got != "added bob ("+a+")\n" {
 		t.Error(got)
 	}
 	must(t, "peer", "add", b, "--config", path, "--socket", none)
@@ -61,11 +61,11 @@ func TestWrongPeersAreRefused(t *testing.T) {
 	text, _ := os.ReadFile(path)
 	line := strings.Count(string(text), "\n")
 	for want, args := range map[string][]string{
-		path + ": peer.did: this is the node's own DID":                        {"add", own.DID},
-		path + ": peer.did: this peer is there already, on line " + itoa(line): {"add", peerDID(1)},
-		path + `: peer.endpoints: "x:0" has no port between 1 and 65535`:       {"add", peerDID(2), "--endpoint", "x:0"},
-		path + `: there is no peer "bob" in it`:                                {"remove", "bob"},
-		path + `: there is no peer "` + peerDID(3) + `" in it`:                 {"remove", peerDID(3)},
+		path + ": peer.did: this is the node's own DID": {"add", own.DID},
+		path + ": peer.did: this peer is there already, on line " + itoa(line) + "; l2tun peer set " + peerDID(1) + " changes it": {"add", peerDID(1)},
+		path + `: peer.endpoints: "x:0" has no port between 1 and 65535`:                                                          {"add", peerDID(2), "--endpoint", "x:0"},
+		path + `: there is no peer "bob" in it`:                                                                                   {"remove", "bob"},
+		path + `: there is no peer "` + peerDID(3) + `" in it`:                                                                    {"remove", peerDID(3)},
 	} {
 		refused(t, exitUsage, want, append([]string{"peer", "--config", path}, args...)...)
 	}
@@ -81,7 +81,7 @@ func TestARunningNodeTakesPeersUpAtOnce(t *testing.T) {
 	path := initConfig(t)
 	node := &fakeNode{}
 	socket := node.start(t)
-	if got := must(t, "peer", "add", "--config", path, "--socket", socket, peerDID(1)); got != "added "+peerDID(1)+"; the running node uses it\n" {
+	if got := must(t, "peer", "add", "--config", path, "--socket", socket, peerDID(1)); got != "added "+peerDID(1)+"; applied to the running node\n" {
 		t.Error(got)
 	}
 	must(t, "peer", "remove", "--config", path, "--socket", socket, peerDID(1))

@@ -32,6 +32,7 @@ func arrows() map[string][]string {
 		"internal/datapath":   {"internal/guard", "internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
 		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
 		"internal/ifname":     nil,
+		"internal/hosts":      nil,
 		"internal/control":    {"did", "internal/wire"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
@@ -53,7 +54,7 @@ func arrows() map[string][]string {
 		"internal/doctor": {"did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
 		"internal/demo":   {"internal/lab", "internal/control", "did", "internal/config"},
 		"cmd/l2tun": {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "internal/logs", "did",
-			"internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
+			"internal/health", "internal/hosts", "internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
 
 		// What serves tests and scripts.
 		"internal/lab":       nil,

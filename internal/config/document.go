@@ -14,17 +14,19 @@ type position struct{ line, col int }
 
 // A value is one TOML value with its place.
 type value struct {
-	kind  unstable.Kind
-	text  string // strings decoded, numbers as written
-	at    position
-	elems []value // of an array
+	kind       unstable.Kind
+	text       string // strings decoded, numbers as written
+	at         position
+	start, end int     // byte range; of elements only
+	elems      []value // of an array
 }
 
 // An entry is "key = value".
 type entry struct {
-	key string
-	at  position
-	val value
+	key        string
+	at         position
+	start, end int // byte range of "key = value"
+	val        value
 }
 
 // A table is the top of the file (name ""), [session], one [[route]] or one
@@ -133,7 +135,7 @@ func (d *document) header(n *unstable.Node) error {
 // session = { ttl = … } at the top mean the same as under [session].
 func (d *document) keyValue(n *unstable.Node) error {
 	name, raw := keyOf(n)
-	e := entry{key: name, at: d.position(raw)}
+	e := entry{key: name, at: d.position(raw), start: int(n.Raw.Offset), end: int(n.Raw.Offset + n.Raw.Length)}
 	t := d.within
 	if sub, ok := strings.CutPrefix(name, "session."); ok && t == d.top {
 		t, e.key = d.sess, sub
@@ -189,6 +191,7 @@ func (d *document) value(n *unstable.Node, parent position) value {
 			elem := value{kind: e.Kind, text: string(e.Data), at: v.at}
 			if e.Raw.Length > 0 {
 				elem.at = d.position(int(e.Raw.Offset))
+				elem.start, elem.end = int(e.Raw.Offset), int(e.Raw.Offset+e.Raw.Length)
 			}
 			v.elems = append(v.elems, elem)
 		}

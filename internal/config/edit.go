@@ -2,9 +2,9 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"strings"
 
@@ -24,13 +24,7 @@ type PeerSpec struct {
 // there stays. It refuses what Parse would refuse of the result, and the node's
 // own DID. Errors are *Error and *KeyError.
 func AddPeer(path string, s PeerSpec) error {
-	return rewrite(path, func(data []byte) ([]byte, error) {
-		if _, err := Parse(path, data); err != nil {
-			return nil, err
-		}
-		out := appendBlock(data, s.lines())
-		return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
-	})
+	return rewrite(path, func(data []byte) ([]byte, error) { return s.addTo(path, data) })
 }
 
 // CheckPeer reports why AddPeer would refuse a peer, without adding it.
@@ -39,28 +33,45 @@ func CheckPeer(path string, s PeerSpec) error {
 	if err != nil {
 		return err
 	}
-	if _, err := Parse(path, data); err != nil {
-		return err
-	}
-	out := appendBlock(data, s.lines())
-	return withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
+	_, err = s.addTo(path, data)
+	return err
 }
 
-// RemovePeer takes the block of a peer, named by its DID or its name, out of
-// the config at path, and returns the peer's DID. Comments around the block
-// stay. ErrNoPeer is in the error if there is no such peer.
-func RemovePeer(path, didOrName string) (did.DID, error) {
-	var gone did.DID
+func (s PeerSpec) addTo(path string, data []byte) ([]byte, error) {
+	c, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	own, err := ownDID(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkSlip(s.DID, own); err != nil {
+		return nil, err
+	}
+	if i := c.find(s.DID.String()); i >= 0 {
+		p := &c.Peers[i]
+		return nil, &Error{File: path, Key: "peer.did", Msg: fmt.Sprintf("this peer is there already, on line %d; l2tun peer set %s changes it", p.didAt.line, cmp.Or(p.Name, p.DID.String()))}
+	}
+	out := appendBlock(data, s.lines())
+	return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
+}
+
+// RemovePeer takes the block of a peer, named as Lookup takes it, out of the
+// config at path, and returns the peer. Comments around the block stay. ErrNoPeer
+// is in the error if there is no such peer.
+func RemovePeer(path, who string) (Peer, error) {
+	var gone Peer
 	err := rewrite(path, func(data []byte) ([]byte, error) {
 		c, err := Parse(path, data)
 		if err != nil {
 			return nil, err
 		}
-		i := c.find(didOrName)
+		i := c.find(who)
 		if i < 0 {
-			return nil, &Error{File: path, Msg: fmt.Sprintf("there is no peer %q in it", didOrName), cause: ErrNoPeer}
+			return nil, c.missing(who)
 		}
-		gone = c.Peers[i].DID
+		gone = c.Peers[i]
 		out, err := cutBlock(path, data, i)
 		if err != nil {
 			return nil, err
@@ -71,29 +82,17 @@ func RemovePeer(path, didOrName string) (did.DID, error) {
 	return gone, err
 }
 
-func (c *Config) find(didOrName string) int {
-	for i, p := range c.Peers {
-		if p.DID.String() == didOrName || (p.Name != "" && p.Name == didOrName) {
-			return i
-		}
-	}
-	return -1
-}
-
 // checkEdited also holds the result against the node's key, if there is one.
 func checkEdited(path string, data []byte) error {
 	c, err := Parse(path, data)
 	if err != nil {
 		return err
 	}
-	id, err := LoadIdentity(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	own, err := ownDID(path)
+	if err != nil || own.IsZero() {
 		return err
 	}
-	return c.CheckOwn(id.DID())
+	return c.CheckOwn(own)
 }
 
 func (s PeerSpec) lines() []string {
@@ -116,10 +115,7 @@ func (s PeerSpec) lines() []string {
 // appendBlock adds lines at the end after one blank line, with the file's own
 // kind of newline.
 func appendBlock(data []byte, lines []string) []byte {
-	nl := "\n"
-	if bytes.Contains(data, []byte("\r\n")) {
-		nl = "\r\n"
-	}
+	nl := newline(data)
 	out := bytes.Clone(data)
 	if len(out) > 0 && out[len(out)-1] != '\n' {
 		out = append(out, nl...)

@@ -65,7 +65,7 @@ endpoints = [
 	for _, who := range []string{"office", peerDID(1).String()} {
 		path := writeConfig(t, commented)
 		gone, err := RemovePeer(path, who)
-		if err != nil || gone != peerDID(1) {
+		if err != nil || gone.DID != peerDID(1) {
 			t.Fatal(gone, err)
 		}
 		want := strings.Replace(commented, strings.TrimPrefix(block, "\n"), "", 1)
@@ -128,7 +128,7 @@ func TestRefusedEditsChangeNothing(t *testing.T) {
 	path := writeConfig(t, commented)
 	before := read(t, path)
 	for want, spec := range map[string]PeerSpec{
-		": peer.did: this peer is there already, on line 6":                                                            {DID: peerDID(1)},
+		": peer.did: this peer is there already, on line 6; l2tun peer set office changes it":                          {DID: peerDID(1)},
 		`: peer.name: the name "office" is taken, on line 7`:                                                           {DID: peerDID(3), Name: "office"},
 		": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line 16 already; a prefix can belong to only one peer": {DID: peerDID(3), AllowedIPs: []string{"10.9.0.2/32"}},
 		`: peer.endpoints: "192.0.2.1:x" has no port between 1 and 65535`:                                              {DID: peerDID(3), Endpoints: []string{"192.0.2.1:x"}},

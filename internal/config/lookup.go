@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/did"
+)
+
+// Lookup finds the peer that somebody means: by DID, by name, or by an overlay
+// address, its own or one inside its prefixes (then the longest, as packets go).
+// Nil if there is none.
+func (c *Config) Lookup(who string) *Peer {
+	i := c.find(who)
+	if addr, err := netip.ParseAddr(who); i < 0 && err == nil {
+		i = c.owner(addr, 0)
+	}
+	if i < 0 {
+		return nil
+	}
+	return &c.Peers[i]
+}
+
+// find is Lookup for a change: a prefix names nobody.
+func (c *Config) find(who string) int {
+	for i := range c.Peers {
+		if p := &c.Peers[i]; p.DID.String() == who || p.Name != "" && p.Name == who {
+			return i
+		}
+	}
+	addr, err := netip.ParseAddr(who)
+	if err != nil {
+		return -1
+	}
+	return c.owner(addr, addr.BitLen())
+}
+
+// owner is the peer with the longest prefix around addr, of at least so many bits.
+func (c *Config) owner(addr netip.Addr, least int) int {
+	found, bits := -1, least-1
+	for i := range c.Peers {
+		for _, prefix := range c.Peers[i].AllowedIPs {
+			if prefix.Contains(addr) && prefix.Bits() > bits {
+				found, bits = i, prefix.Bits()
+			}
+		}
+	}
+	return found
+}
+
+// missing is the error that there is no peer who, with the one that was meant
+// perhaps.
+func (c *Config) missing(who string) error {
+	msg := fmt.Sprintf("there is no peer %q in it", who)
+	if p := c.near(who); p != nil {
+		msg += fmt.Sprintf("; did you mean %s?", p.called())
+	}
+	return &Error{File: c.Path, Msg: msg, cause: ErrNoPeer}
+}
+
+// near is the peer whose DID or name is who but for a slip or two.
+func (c *Config) near(who string) *Peer {
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if alike(p.DID.String(), who) || len(p.Name) > 3 && alike(p.Name, who) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (p *Peer) called() string {
+	if p.Name != "" {
+		return p.Name + " (" + p.DID.String() + ")"
+	}
+	return p.DID.String()
+}
+
+// alike reports whether two texts differ by one or two slips: a character wrong,
+// missing or too many.
+func alike(a, b string) bool {
+	const slips = 2
+	if len(a)-len(b) > slips || len(b)-len(a) > slips {
+		return false
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)] <= slips
+}
+
+// checkSlip refuses a DID that is a known one but for a slip or two: a DID has no
+// checksum, and two that are so alike do not come about by chance.
+func (c *Config) checkSlip(d did.DID, own did.DID) error {
+	text := d.String()
+	if !own.IsZero() && d != own && alike(own.String(), text) {
+		return &Error{File: c.Path, Key: "peer.did", Msg: fmt.Sprintf("%s is this node's own DID but for a character or two: it is mistyped", text)}
+	}
+	for i := range c.Peers {
+		if p := &c.Peers[i]; p.DID != d && alike(p.DID.String(), text) {
+			return &Error{File: c.Path, Key: "peer.did", Msg: fmt.Sprintf("%s is the DID of peer %s but for a character or two: it is mistyped", text, p.called())}
+		}
+	}
+	return nil
+}
