@@ -32,6 +32,7 @@ type snapshot struct {
 	Inbound    bool
 	Seen       netip.AddrPort
 	Trouble    Trouble
+	Local      netip.AddrPort
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -53,6 +54,7 @@ type Status struct {
 	MTU          int            // inner MTU that both ends can use, bytes; 0 without keys
 	Room         int            // largest record on the path in use, bytes; 0 without a path
 	Inbound      bool           // Endpoint is the peer's end of a μTCP connection that it dialled: nobody listens there
+	Local        netip.AddrPort // our own address on the path in use
 	Seen         netip.AddrPort // where the peer sees us on the path in use; invalid until it told
 	Trouble      Trouble
 	Refused      uint64
@@ -70,7 +72,7 @@ func (s *Session) Status() Status {
 	sum := t.Total()
 	st := Status{DID: s.peer.DID, Name: s.Name(), State: p.State, Reason: p.Reason, Link: p.Link,
 		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
-		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Refused: p.Refused, Trouble: p.Trouble,
+		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Local: p.Local, Refused: p.Refused, Trouble: p.Trouble,
 		RxBytes: sum.RxBytes, TxBytes: sum.TxBytes, RxPackets: sum.RxPackets,
 		TxPackets: sum.TxPackets, Queued: t.Queued.Load(), Dropped: t.Drops()}
 	if !p.fullAt.IsZero() {
@@ -91,7 +93,7 @@ func (s *Session) publish(now time.Time) {
 	}
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
-		p.Room, p.Inbound, p.Seen = path.Room(), s.using.inbound, s.using.seen
+		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), s.using.inbound, s.using.seen, path.Local()
 		if p.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
 			p.RTT = s.using.rtt
 		}

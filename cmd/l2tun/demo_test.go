@@ -16,7 +16,7 @@ func TestDemoTakesADuration(t *testing.T) {
 		t.Error(err, got)
 	}
 	refused(t, exitUsage, "--duration: 1h0m0s is not between 100ms and 15s", "demo", "--duration", "1h")
-	refused(t, exitUsage, "l2tun demo takes no arguments, not 1 arguments", "demo", "now")
+	refused(t, exitUsage, "l2tun demo takes no arguments (1 given)", "demo", "now")
 }
 
 func TestDemoDoesNotRunInTheUsersNamespace(t *testing.T) {

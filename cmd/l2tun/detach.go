@@ -45,7 +45,7 @@ func (o *UpOptions) detach(ctx context.Context, iface string) error {
 	}
 	_, err = fmt.Fprintf(o.Out, "%s is up (process %d, log in %s)\n", iface, child.Process.Pid, log.Name())
 	if err == nil && o.Confirm > 0 {
-		_, err = fmt.Fprintf(o.Out, "it will be rolled back in %s unless confirmed: l2tun confirm\n", o.Confirm)
+		_, err = fmt.Fprintf(o.Out, "it will be rolled back in %s unless confirmed: l2tun confirm%s\n", o.Confirm, o.flag(o.Config))
 	}
 	return err
 }
@@ -81,7 +81,10 @@ func (o *UpOptions) command(log, report *os.File) (*exec.Cmd, error) {
 		return nil, err
 	}
 	c := exec.Command(self, "up", "--config", file, "--socket", socket,
-		"--log-level", o.LogLevel, "--log-format", o.LogFormat, "--confirm", o.Confirm.String(), "--ready-fd", "3")
+		"--log-level", o.LogLevel, "--log-format", o.LogFormat, "--ready-fd", "3")
+	if o.Confirm > 0 {
+		c.Args = append(c.Args, "--confirm", o.Confirm.String())
+	}
 	c.Dir = "/"
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{report}

@@ -28,11 +28,11 @@ type DoctorOptions struct {
 func newDoctorCmd(o *DoctorOptions, runF func(context.Context, *DoctorOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [PEER]",
-		Short: "Look for what keeps the node from working, and say what to do",
-		Long: `Look at config, key, clock, machine, routes, the running node, and the way to each
+		Short: "Find problems of the node, and say what to do",
+		Long: `Check config, key, clock, machine, routes, the running node, and the path to each
 peer's endpoints, or to those of one PEER, by QUIC, TCP and plain datagrams. Each
-finding has a stable code (docs/troubleshooting.md) and says what to do.
-It changes nothing. Exit code: 0 nothing or notes only, 1 warnings, 2 errors.`,
+finding has a stable code (docs/troubleshooting.md), says what to do, and gives
+the commands that do it. Doctor changes nothing. Exit code: 0 nothing or notes only, 1 warnings, 2 errors.`,
 		Args: between(0, 1, "at most one peer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -47,7 +47,7 @@ It changes nothing. Exit code: 0 nothing or notes only, 1 warnings, 2 errors.`,
 	}
 	o.flags(c)
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&o.Offline, "offline", false, "ask nothing of the network")
+	c.Flags().BoolVar(&o.Offline, "offline", false, "send no probes")
 	return c
 }
 
@@ -74,7 +74,7 @@ func (o *DoctorOptions) examine(ctx context.Context) (*doctor.Report, error) {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
-	return doctor.Run(ctx, doctor.Options{ConfigPath: o.configPath(), Socket: o.at, Peer: o.Peer, Offline: o.Offline}), nil
+	return doctor.Run(ctx, doctor.Options{ConfigPath: o.configPath(), Socket: o.at, Flag: o.upFlag(), NodeFlag: o.flagOf(), Peer: o.Peer, Offline: o.Offline}), nil
 }
 
 func (o *DoctorOptions) print(r *doctor.Report) error {
@@ -87,17 +87,17 @@ func (o *DoctorOptions) print(r *doctor.Report) error {
 	return err
 }
 
-// doctorText is the findings, the worst first, and what was looked at.
+// doctorText is the findings, the worst first, and what was checked.
 func doctorText(r *doctor.Report, width int, p screen.Paint) string {
 	var b strings.Builder
-	for _, f := range r.Findings {
-		b.WriteString(strings.Join(screen.Finding(f, width, p), "\n") + "\n")
+	for _, line := range screen.Findings(r.Findings, width, p) {
+		b.WriteString(line + "\n")
 	}
-	looked := strings.Join(r.Checks, ", ")
+	checked := strings.Join(r.Checks, ", ")
 	if len(r.Findings) == 0 {
-		fmt.Fprintf(&b, "nothing is wrong with: %s\n", looked)
+		fmt.Fprintf(&b, "no problems found (checked %s)\n", checked)
 	} else {
-		fmt.Fprintf(&b, "%s; looked at: %s\n", screen.Count(uint64(len(r.Findings)), "finding"), looked)
+		fmt.Fprintf(&b, "%s (checked %s)\n", screen.Count(uint64(len(r.Findings)), "finding"), checked)
 	}
 	return b.String()
 }

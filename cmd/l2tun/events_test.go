@@ -22,9 +22,9 @@ func twoEvents() *fakeNode {
 func TestEventsForPeople(t *testing.T) {
 	node := twoEvents()
 	at := node.events[0].Time.Local().Format("2006-01-02 15:04:05") + ".345"
-	want := at + "  bob  handshake_initiated -> established  receive_response  epoch 1  quic\n" +
-		"(2 events lost here: this command was too slow)\n" +
-		at + "  did:c  handshake_initiated -> failed (timeout)  timeout\n"
+	want := at + "  bob  connecting -> established  receive_response  epoch 1  quic\n" +
+		"(2 events lost here: the reader was too slow)\n" +
+		at + "  did:c  connecting -> failed (timeout)  timeout\n"
 	if d := cmp.Diff(want, must(t, "events", "--socket", node.start(t))); d != "" {
 		t.Error(d)
 	}

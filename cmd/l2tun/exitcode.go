@@ -7,9 +7,11 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
-// Exit codes: what was typed or written is wrong, or what was tried failed.
+// Exit codes: what was typed or written is wrong (also a peer or an invitation
+// that is not there, or a name that is taken), or what was tried failed.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -43,6 +45,9 @@ func exitCode(err error) int {
 	}
 	if s, ok := errors.AsType[*stateError](err); ok {
 		return s.code()
+	}
+	if refusal, ok := errors.AsType[*control.APIError](err); ok && refusal.NoSuch() {
+		return exitUsage
 	}
 	if isFileOrUsage(err) {
 		return exitUsage

@@ -48,7 +48,7 @@ func TestManPagesOfEveryCommand(t *testing.T) {
 	if page, _ := os.ReadFile(filepath.Join(one, "l2tun-invite.1")); bytes.Contains(page, []byte(`"`+host+`"`)) {
 		t.Error("the page holds the name of this machine")
 	}
-	refused(t, exitUsage, "l2tun gen-man takes one folder, not 0 arguments", "gen-man")
+	refused(t, exitUsage, "DIR is missing: l2tun gen-man DIR", "gen-man")
 }
 
 // The pages that people wrote know every command, every key and every exit code.

@@ -11,11 +11,12 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/internal/node"
-	"github.com/spf13/cobra"
 )
 
 const maxPaste = 64 << 10 // bytes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -19,7 +20,16 @@ type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Color    bool // Out is a terminal that shows colours
+
+	ConfigDir  string // of configs; empty: /etc/l2tun
+	RuntimeDir string // of the nodes' sockets; empty: this user's
 }
+
+// Annotations of the root command that tell all commands of IO's folders.
+const (
+	configDir  = "config-dir"
+	runtimeDir = "runtime-dir"
+)
 
 func main() {
 	std := IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Color: !color.NoColor}
@@ -44,6 +54,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		Version:       control.Version,
 		Args:          wantCommand,
 		RunE:          noCommand,
+		Annotations:   map[string]string{configDir: io.ConfigDir, runtimeDir: io.RuntimeDir},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -72,11 +83,15 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newJoinCmd(&JoinOptions{IO: io}, runJoin),
 		newReloadCmd(&ReloadOptions{IO: io}, runReload),
 		newConfirmCmd(&ConfirmOptions{IO: io}, runConfirm),
+		newHostsCmd(&HostsOptions{IO: io}, runHosts),
+		newPreferCmd(&PreferOptions{IO: io}, runPrefer),
 		newWaitCmd(&WaitOptions{IO: io}, runWait),
 		newExitCodesTopic(),
 		newGenManCmd(io),
 		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
+	root.SetHelpCommand(newHelpCmd(root))
+	strictCompletion(root)
 	return root
 }
 
@@ -93,10 +108,28 @@ func flagError(c *cobra.Command, err error) error {
 // wantCommand and noCommand are the arguments and the action of a command that
 // only holds others.
 func wantCommand(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s has no command %q; %s --help lists them", c.CommandPath(), args[0], c.CommandPath())
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	return usagef("%s has no command %q; %s", c.CommandPath(), args[0], instead(c, args[0]))
+}
+
+// instead is what may have been meant, or where to look.
+func instead(c *cobra.Command, word string) string {
+	c.SuggestionsMinimumDistance = 1
+	if len(word) > 4 {
+		c.SuggestionsMinimumDistance = 2
+	}
+	near := c.SuggestionsFor(word)
+	for _, topic := range c.Commands() { // which cobra leaves out
+		if topic.IsAdditionalHelpTopicCommand() && len(word) > 2 && strings.HasPrefix(topic.Name(), word) {
+			near = append(near, topic.Name())
+		}
+	}
+	if len(near) > 0 {
+		return "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return c.CommandPath() + " --help lists them"
 }
 
 func noCommand(c *cobra.Command, _ []string) error {
@@ -109,9 +142,12 @@ func exactly(n int, what string) cobra.PositionalArgs { return between(n, n, wha
 // between takes from low to high arguments.
 func between(low, high int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) >= low && len(args) <= high {
-			return nil
+		switch {
+		case len(args) < low:
+			return usagef("%s is missing: %s", strings.Fields(c.Use)[1+len(args)], strings.TrimSuffix(c.UseLine(), " [flags]"))
+		case len(args) > high:
+			return usagef("%s takes %s (%d given)", c.CommandPath(), what, len(args))
 		}
-		return usagef("%s takes %s, not %d arguments", c.CommandPath(), what, len(args))
+		return nil
 	}
 }

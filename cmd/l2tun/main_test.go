@@ -149,11 +149,14 @@ func (f *fakeNode) start(t *testing.T) (socket string) {
 	return socket
 }
 
+// noDir has no configs and no sockets: other nodes of this host do not count.
+const noDir = "/nonexistent/l2tun"
+
 // l2tun runs the program and returns what it wrote and its exit code.
 func l2tun(t *testing.T, args ...string) (out, errs string, code int) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), args, IO{Out: &o, Err: &e}, func(context.Context, nodeOptions) error {
+	code = run(t.Context(), args, IO{Out: &o, Err: &e, ConfigDir: noDir, RuntimeDir: noDir}, func(context.Context, nodeOptions) error {
 		return errors.New("no node in this test")
 	})
 	return o.String(), e.String(), code
@@ -207,19 +210,32 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 	}{
 		{"which command? l2tun --help lists them", nil},
 		{"which command? l2tun peer --help lists them", []string{"peer"}},
-		{`l2tun has no command "upp"; l2tun --help lists them`, []string{"upp"}},
-		{`l2tun peer has no command "ad"; l2tun peer --help lists them`, []string{"peer", "ad"}},
+		{`l2tun has no command "upp"; did you mean up?`, []string{"upp"}},
+		{`l2tun peer has no command "ad"; did you mean add?`, []string{"peer", "ad"}},
+		{`l2tun has no command "staus"; did you mean status?`, []string{"staus"}},
+		{`l2tun has no command "frobnicate"; l2tun --help lists them`, []string{"frobnicate"}},
+		{`no help for "nosuch"; l2tun --help lists them`, []string{"help", "nosuch"}},
+		{`no help for "exit-code"; did you mean exit-codes?`, []string{"help", "exit-code"}},
+		{`no help for "peer ad"; did you mean add?`, []string{"help", "peer", "ad"}},
+		{`l2tun completion has no command "tcsh"; l2tun completion --help lists them`, []string{"completion", "tcsh"}},
+		{`l2tun completion has no command "powershell"; l2tun completion --help lists them`, []string{"completion", "powershell"}},
+		{"--confirm 0s: choose 1s to 1h", []string{"reload", "--confirm", "0s"}},
+		{"--confirm 0s: choose 1s to 1h", []string{"up", "--confirm", "0s"}},
+		{`"carrot" is not a carrier: choose direct, datagram, utcp or auto`, []string{"prefer", "bob", "carrot"}},
+		{"CARRIER is missing: l2tun prefer PEER CARRIER", []string{"prefer", "bob"}},
+		{"change what? l2tun peer set --help lists the flags", []string{"peer", "set", "bob"}},
 		{"unknown flag: --colour; l2tun status --help lists the flags", []string{"status", "--colour"}},
-		{"l2tun id takes no arguments, not 1 arguments", []string{"id", "x"}},
-		{"l2tun peer add takes one DID, not 0 arguments", []string{"peer", "add"}},
+		{"l2tun id takes no arguments (1 given)", []string{"id", "x"}},
+		{"DID is missing: l2tun peer add DID", []string{"peer", "add"}},
 		{`"bob": not a DID of this network: it must begin with "did:morpheus:"`, []string{"peer", "add", "bob"}},
 		{`-i: "a/b" cannot be an interface name: '/' is not allowed in it`, []string{"status", "-i", "a/b"}},
 		{`-i: an interface needs a name`, []string{"down", "-i", ""}},
-		{"l2tun rotate takes at most one peer, not 2 arguments", []string{"rotate", "a", "b"}},
-		{"l2tun send takes a peer and one text, not 0 arguments", []string{"send"}},
-		{"l2tun send takes a peer and one text, not 3 arguments", []string{"send", "bob", "two", "words"}},
-		{"l2tun receive takes at most one peer, not 2 arguments", []string{"receive", "a", "b"}},
-		{"l2tun events takes no arguments, not 1 arguments", []string{"events", "bob"}},
+		{"l2tun rotate takes at most one peer (2 given)", []string{"rotate", "a", "b"}},
+		{"PEER is missing: l2tun send PEER [TEXT]", []string{"send"}},
+		{"l2tun send takes a peer and one text (3 given)", []string{"send", "bob", "two", "words"}},
+		{"l2tun receive takes at most one peer (2 given)", []string{"receive", "a", "b"}},
+		{"l2tun events takes at most one peer (2 given)", []string{"events", "a", "b"}},
+		{"l2tun status takes at most one peer (2 given)", []string{"status", "a", "b"}},
 		{"which peer? an empty name is none", []string{"rotate", ""}},
 		{"which peer? an empty name is none", []string{"send", "", "x"}},
 		{"which peer? an empty name is none", []string{"receive", ""}},

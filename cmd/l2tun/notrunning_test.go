@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,9 @@ func TestAKilledNodeIsSaidToBeOne(t *testing.T) {
 // An ordinary user is told that it is his own nodes that are meant.
 func TestAnOrdinaryUserIsToldOfRootsNode(t *testing.T) {
 	if os.Getenv("L2TUN_TEST_USER") != "" {
-		_, errs, code := l2tun(t, "status")
+		var b bytes.Buffer
+		code := run(t.Context(), []string{"status"}, IO{Out: &b, Err: &b}, nil)
+		errs := b.String()
 		if code != 1 || !strings.Contains(errs, "no node of yours runs for interface l2tun0") || !strings.Contains(errs, "root's may: try sudo") {
 			t.Error(code, errs)
 		}

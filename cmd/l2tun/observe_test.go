@@ -50,8 +50,8 @@ func TestMetricsArePrinted(t *testing.T) {
 
 func TestPingNamesTheWay(t *testing.T) {
 	socket := (&fakeNode{}).start(t)
-	line := "pong from bob by quic, direct, 10.0.0.1:4242 -> 10.0.0.2:4242, in 1.25 ms\n"
-	if got := must(t, "ping", "bob", "--socket", socket, "-c", "2", "--interval", "10ms"); got != line+line+"2 sent, 2 answered; least 1.25, mean 1.25, most 1.25 ms\n" {
+	line := "pong from bob by udp-direct, 10.0.0.1:4242 -> 10.0.0.2:4242, in 1.25 ms\n"
+	if got := must(t, "ping", "bob", "--socket", socket, "-c", "2", "--interval", "10ms"); got != line+line+"2 sent, 2 received, 0% loss; min/avg/max 1.25/1.25/1.25 ms\n" {
 		t.Error(got)
 	}
 	var pong control.Pong
@@ -65,11 +65,11 @@ func TestPingWithoutAnAnswer(t *testing.T) {
 	f := &fakeNode{refuse: &control.APIError{Code: 504, Msg: "bob did not answer in time; its session is degraded"}}
 	socket := f.start(t)
 	out, errs, code := l2tun(t, "ping", "bob", "--socket", socket, "-c", "2", "--interval", "10ms")
-	if code != 1 || errs != "l2tun: bob answered none of 2\n" || strings.Count(out, "no answer: bob did not answer in time; its session is degraded\n") != 2 {
+	if code != 1 || errs != "l2tun: 2 sent to bob, 0 received, 100% loss\n" || strings.Count(out, "no answer: bob did not answer in time; its session is degraded\n") != 2 {
 		t.Errorf("%d %q %q", code, errs, out)
 	}
 	g := &fakeNode{refuse: &control.APIError{Code: 404, Msg: `there is no peer "eve"`}}
-	refused(t, 1, `there is no peer "eve"`, "ping", "eve", "--socket", g.start(t))
+	refused(t, exitUsage, `there is no peer "eve"`, "ping", "eve", "--socket", g.start(t))
 }
 
 func TestCaptureToFileAndOut(t *testing.T) {
@@ -88,7 +88,7 @@ func TestCaptureToFileAndOut(t *testing.T) {
 	}
 	g := &fakeNode{refuse: &control.APIError{Code: 404, Msg: "no such peer"}}
 	none := filepath.Join(t.TempDir(), "y")
-	refused(t, 1, "no such peer", "capture", none, "--socket", g.start(t))
+	refused(t, exitUsage, "no such peer", "capture", none, "--socket", g.start(t))
 	if _, err := os.Stat(none); err == nil {
 		t.Error("a refused capture leaves a file")
 	}
@@ -131,14 +131,14 @@ func TestObservingUsage(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"l2tun ping takes one peer, not 0 arguments", []string{"ping"}},
+		{"PEER is missing: l2tun ping PEER", []string{"ping"}},
 		{"which peer? an empty name is none", []string{"ping", ""}},
 		{"--interval 1ms: it must be 10ms or more", []string{"ping", "x", "--interval", "1ms"}},
 		{"--timeout 11s: it must be above 0 and at most 10s", []string{"ping", "x", "--timeout", "11s"}},
-		{`l2tun capture takes one file, or "-", not 0 arguments`, []string{"capture"}},
+		{"FILE is missing: l2tun capture FILE", []string{"capture"}},
 		{"--count -1: it must not be below 0", []string{"capture", "-", "--count", "-1"}},
 		{"--samples 0: it must be between 1 and 1000", []string{"top", "--once", "--samples", "0"}},
-		{"l2tun metrics takes no arguments, not 1 arguments", []string{"metrics", "x"}},
+		{"l2tun metrics takes no arguments (1 given)", []string{"metrics", "x"}},
 	} {
 		refused(t, exitUsage, c.want, c.args...)
 	}

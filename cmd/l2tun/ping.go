@@ -12,13 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/screen"
 )
 
 // PingOptions are the flags and the argument of l2tun ping.
 type PingOptions struct {
 	IO
 	target
-	Peer     string // DID or name
+	Peer     string // DID, name or overlay address
 	Count    int    // 0: no end
 	Interval time.Duration
 	Timeout  time.Duration
@@ -28,11 +29,11 @@ type PingOptions struct {
 func newPingCmd(o *PingOptions, runF func(context.Context, *PingOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ping PEER",
-		Short: "Ask a peer for an answer inside the session, and name the way it took",
-		Long: `Send probes to a peer, given by DID or name, inside its session and on the path
-that is in use, and print link, carrier, path and round trip of each. Nothing of
-the peer's system is asked: its firewall does not matter. The exit code is 1 if
-no probe was answered.`,
+		Short: "Ping a peer through the session and show the path",
+		Long: `Send probes to a peer, given by DID, name or overlay address, through its session
+on the path in use, and print transport, path and round trip of each. The node of
+the peer answers, not its system: the peer's firewall does not matter. The exit
+code is 1 if no probe was answered.`,
 		Args: exactly(1, "one peer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Peer = args[0]
@@ -45,7 +46,7 @@ no probe was answered.`,
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.IntVarP(&o.Count, "count", "c", 4, "end after `N` probes; 0: at an interrupt")
+	f.IntVarP(&o.Count, "count", "c", 4, "stop after `N` probes; 0: at Ctrl-C")
 	f.DurationVar(&o.Interval, "interval", time.Second, "time between probes")
 	f.DurationVar(&o.Timeout, "timeout", 2*time.Second, "how long to wait for each answer, 10s at most")
 	f.BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
@@ -121,11 +122,7 @@ func (o *PingOptions) once(ctx context.Context, client *control.Client, all *pin
 	}
 	all.sent++
 	all.add(pong.RTTMS)
-	way := pong.Link
-	if pong.Carrier != pong.Link {
-		way += ", " + pong.Carrier
-	}
-	return o.print(pong, fmt.Sprintf("pong from %s by %s, %s -> %s, in %.2f ms", cmp.Or(pong.Name, pong.DID), way, pong.Local, pong.Remote, pong.RTTMS))
+	return o.print(pong, fmt.Sprintf("pong from %s by %s, %s -> %s, in %.2f ms", cmp.Or(pong.Name, pong.DID), screen.Transport(pong.Link, pong.Carrier), pong.Local, pong.Remote, pong.RTTMS))
 }
 
 func (o *PingOptions) print(doc any, line string) error {
@@ -141,11 +138,11 @@ func (o *PingOptions) sum(p *pings) error {
 		if p.sent == 0 {
 			return nil
 		}
-		return fmt.Errorf("%s answered none of %d", o.Peer, p.sent)
+		return fmt.Errorf("%d sent to %s, 0 received, 100%% loss", p.sent, o.Peer)
 	}
 	if o.JSON {
 		return nil
 	}
-	_, err := fmt.Fprintf(o.Out, "%d sent, %d answered; least %.2f, mean %.2f, most %.2f ms\n", p.sent, p.answered, p.least, p.sum/float64(p.answered), p.most)
+	_, err := fmt.Fprintf(o.Out, "%d sent, %d received, %d%% loss; min/avg/max %.2f/%.2f/%.2f ms\n", p.sent, p.answered, (p.sent-p.answered)*100/p.sent, p.least, p.sum/float64(p.answered), p.most)
 	return err
 }

@@ -28,6 +28,7 @@ func (p *place) flags(c *cobra.Command) {
 // note remembers which flags were given; commands call it first.
 func (p *place) note(c *cobra.Command) error {
 	p.configSet = c.Flags().Changed("config")
+	p.dir = c.Root().Annotations[configDir]
 	if p.iface == "" && !c.Flags().Changed("interface") {
 		return nil
 	}

@@ -100,5 +100,5 @@ func TestInterruptIsTheEndThatWasWaitedFor(t *testing.T) {
 
 func TestAnUnknownPeerIsOneSentence(t *testing.T) {
 	socket := (&fakeNode{refuse: &control.APIError{Code: 404, Msg: `there is no peer "x"`}}).start(t)
-	refused(t, 1, `there is no peer "x"`, "receive", "--socket", socket, "x")
+	refused(t, exitUsage, `there is no peer "x"`, "receive", "--socket", socket, "x")
 }

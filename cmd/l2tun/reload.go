@@ -33,7 +33,7 @@ within that time (commit-confirmed); the file is never changed.`,
 			if err := o.note(c); err != nil {
 				return err
 			}
-			if err := checkConfirm(o.Confirm); err != nil {
+			if err := checkConfirm(c, o.Confirm); err != nil {
 				return err
 			}
 			return runF(c.Context(), o)
@@ -44,9 +44,9 @@ within that time (commit-confirmed); the file is never changed.`,
 	return c
 }
 
-// checkConfirm takes 0 for none.
-func checkConfirm(d time.Duration) error {
-	if d != 0 && (d < control.MinConfirm || d > control.MaxConfirm) {
+// checkConfirm refuses a time out of bounds, also a 0 that was typed.
+func checkConfirm(c *cobra.Command, d time.Duration) error {
+	if c.Flags().Changed("confirm") && (d < control.MinConfirm || d > control.MaxConfirm) {
 		return usagef("--confirm %s: choose 1s to 1h", d)
 	}
 	return nil
@@ -62,7 +62,7 @@ func runReload(ctx context.Context, o *ReloadOptions) error {
 	if err := client.ReloadFor(ctx, o.Confirm); err != nil {
 		return o.explain(err)
 	}
-	_, err := fmt.Fprintf(o.Out, "the new config is in use; it will be rolled back in %s unless confirmed: l2tun confirm\n", o.Confirm)
+	_, err := fmt.Fprintf(o.Out, "the new config is in use; it will be rolled back in %s unless confirmed: l2tun confirm%s\n", o.Confirm, o.flagOf())
 	return err
 }
 
@@ -75,7 +75,7 @@ type ConfirmOptions struct {
 func newConfirmCmd(o *ConfirmOptions, runF func(context.Context, *ConfirmOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "confirm",
-		Short: "Keep what up --confirm or reload --confirm has changed",
+		Short: "Confirm what up --confirm or reload --confirm has changed",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.note(c); err != nil {

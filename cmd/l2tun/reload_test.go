@@ -16,7 +16,7 @@ func TestReloadAndConfirm(t *testing.T) {
 	if got := must(t, "reload", "--socket", socket); got != "" || node.reloads != 1 {
 		t.Error(got, node.reloads)
 	}
-	if got := must(t, "reload", "--socket", socket, "--confirm", "60s"); got != "the new config is in use; it will be rolled back in 1m0s unless confirmed: l2tun confirm\n" || node.within != time.Minute {
+	if got := must(t, "reload", "--socket", socket, "--confirm", "60s"); got != "the new config is in use; it will be rolled back in 1m0s unless confirmed: l2tun confirm --socket "+socket+"\n" || node.within != time.Minute {
 		t.Error(got, node.within)
 	}
 	if got := must(t, "confirm", "--socket", socket); got != "" {

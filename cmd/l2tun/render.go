@@ -13,6 +13,7 @@ import (
 	"github.com/fatih/color"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/screen"
 )
 
 // A printer writes blocks in the manner of wg show: a coloured head, then
@@ -47,7 +48,7 @@ func (p *printer) field(name, value string) {
 func printStatus(p *printer, s *control.Status) {
 	p.head("interface", p.green, s.Interface)
 	p.field("did", s.DID)
-	p.field("addresses", strings.Join(s.Addresses, ", "))
+	p.field("addresses", strings.Join(screen.V4First(s.Addresses), ", "))
 	p.field("listening on", s.Listen)
 	for i := range s.Peers {
 		fmt.Fprintln(p.w)
@@ -58,10 +59,13 @@ func printStatus(p *printer, s *control.Status) {
 func printPeer(p *printer, s *control.Peer) {
 	p.head("peer", p.yellow, s.DID)
 	p.field("name", s.Name)
+	p.field("addresses", strings.Join(s.Addresses, ", "))
+	p.field("allowed ips", strings.Join(s.AllowedIPs, ", "))
 	p.field("state", p.state(s))
-	p.field("endpoint", s.Endpoint+inbound(s))
-	p.field("seen as", s.SeenAs)
-	p.field("link", join(s.Link, ", ", s.Carrier, s.RTTMS > 0, fmt.Sprintf("%.1f ms round trip", s.RTTMS)))
+	p.field("endpoint", screen.Endpoint(s)+inbound(s))
+	p.field("public address (as seen by peer)", s.SeenAs)
+	p.field("transport", transport(s))
+	p.field("round trip", screen.RTT(s.RTTMS))
 	p.field("mtu", mtu(s))
 	if s.Handshakes > 0 {
 		p.field("latest handshake", ago(time.Duration(s.HandshakeAgeMS)*time.Millisecond))
@@ -84,11 +88,8 @@ func (p *printer) state(s *control.Peer) string {
 	case "failed":
 		c = p.red
 	}
-	text := c.Sprint(s.State)
-	if s.Reason != "" {
-		text += " (" + s.Reason + ")"
-	}
-	return text
+	name := screen.StateName(s.State)
+	return c.Sprint(name) + strings.TrimPrefix(screen.State(s), name)
 }
 
 // inbound tells that nobody listens where the peer's connection comes from.
@@ -99,27 +100,32 @@ func inbound(s *control.Peer) string {
 	return ""
 }
 
-// mtu is "1420, records of up to 1452 bytes" of what there is.
+// transport is "udp-direct (link quic, carrier direct; prefers tcp)" of what there
+// is.
+func transport(s *control.Peer) string {
+	var more []string
+	if s.Link != "" {
+		more = append(more, "link "+s.Link)
+	}
+	if s.Carrier != "" {
+		more = append(more, "carrier "+s.Carrier)
+	}
+	text := strings.Join(more, ", ")
+	if s.Prefer != "" {
+		text = strings.TrimPrefix(text+"; prefers "+screen.Transport("", s.Prefer), "; ")
+	}
+	if text == "" {
+		return ""
+	}
+	return strings.TrimSpace(screen.Transport(s.Link, s.Carrier) + " (" + text + ")")
+}
+
+// mtu is "1420 (max record size 1452 bytes)" of what there is.
 func mtu(s *control.Peer) string {
 	if s.MTU == 0 || s.Room == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d, records of up to %d bytes", s.MTU, s.Room)
-}
-
-// join is "quic, direct, 1.2 ms round trip" of what there is.
-func join(first, sep, second string, withThird bool, third string) string {
-	parts := []string{first}
-	if second != "" && second != first {
-		parts = append(parts, second)
-	}
-	if withThird {
-		parts = append(parts, third)
-	}
-	if first == "" {
-		parts = parts[1:]
-	}
-	return strings.Join(parts, sep)
+	return fmt.Sprintf("%d (max record size %d bytes)", s.MTU, s.Room)
 }
 
 func drops(m map[string]uint64) string {

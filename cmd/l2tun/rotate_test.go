@@ -24,5 +24,5 @@ func TestRotateSaysWhoHasNewKeysAndWhoHasNot(t *testing.T) {
 		t.Error(code, out, errs)
 	}
 	node.refuse = &control.APIError{Code: 404, Msg: `there is no peer "x"`}
-	refused(t, 1, `there is no peer "x"`, "rotate", "--socket", socket, "x")
+	refused(t, exitUsage, `there is no peer "x"`, "rotate", "--socket", socket, "x")
 }

@@ -43,6 +43,7 @@ func (t *target) note(c *cobra.Command) error {
 	if err := t.place.note(c); err != nil {
 		return err
 	}
+	t.run = c.Root().Annotations[runtimeDir]
 	return t.find()
 }
 

@@ -53,6 +53,9 @@ confirm" is run within that time (commit-confirmed).`,
 			if err := o.note(c); err != nil {
 				return err
 			}
+			if err := checkConfirm(c, o.Confirm); err != nil {
+				return err
+			}
 			o.Config = o.oldPath()
 			return runF(c.Context(), o)
 		},
@@ -66,6 +69,8 @@ confirm" is run within that time (commit-confirmed).`,
 	f.StringVar(&o.LogFormat, "log-format", "text", "log `FORMAT`: text or json")
 	f.StringVar(&o.LogFile, "log-file", "", "log `FILE` of a detached node (default NAME.log in /run/l2tun)")
 	f.IntVar(&o.TunFD, "tun-fd", 0, "use the TUN device of file descriptor `N` (3 or more) instead of creating one")
+	c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	f.IntVar(&o.ReadyFD, "ready-fd", 0, "")
 	f.MarkHidden("ready-fd")
 	f.StringVar(&o.LogTo, "log-to", "", "")
@@ -91,9 +96,6 @@ func runUp(ctx context.Context, o *UpOptions) error {
 // start checks what can be checked first, so that a mistake is told in the
 // foreground and before anything exists.
 func (o *UpOptions) start(ctx context.Context) error {
-	if err := checkConfirm(o.Confirm); err != nil {
-		return err
-	}
 	out, err := o.logOutput()
 	if err != nil {
 		return err

@@ -49,12 +49,12 @@ func newWaitCmd(o *WaitOptions, runF func(context.Context, *WaitOptions) error) 
 	c := &cobra.Command{
 		Use:   "wait PEER",
 		Short: "Wait until the session with a peer is in a state",
-		Long: `Wait until the session with a peer, given by DID or name, is in one of the states.
-Rotating counts as established: records flow.
+		Long: `Wait until the session with a peer, given by DID, name or overlay address, is in
+one of the states. Rotating counts as established: records flow.
 
-Exit codes: 0 it is; 10 to 17 it is not in time, and is idle (10),
-handshake_initiated (11), handshake_received (12), established (13), rotating (14),
-degraded (15), suspended (16) or failed (17); 1 and 2 as everywhere.`,
+Exit codes: 0 reached; 10-17 timed out in state idle (10), handshake_initiated
+(11), handshake_received (12), established (13), rotating (14), degraded (15),
+suspended (16) or failed (17); 1 and 64 as everywhere.`,
 		Args:              exactly(1, "one peer"),
 		ValidArgsFunction: o.peerNames,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -78,8 +78,8 @@ degraded (15), suspended (16) or failed (17); 1 and 2 as everywhere.`,
 }
 
 func (o *WaitOptions) check() error {
-	if o.Peer == "" {
-		return usagef("which peer? an empty name is none")
+	if err := noEmptyPeer(o.Peer); err != nil {
+		return err
 	}
 	if o.Timeout < 0 {
 		return usagef("--timeout %s: it must not be below 0", o.Timeout)
@@ -124,7 +124,7 @@ func runWait(ctx context.Context, o *WaitOptions) error {
 	if p.Reason != "" {
 		why = " (" + p.Reason + ")"
 	}
-	return &stateError{fmt.Sprintf("%s is %s%s after %s", o.Peer, p.State, why, o.Timeout), p.State}
+	return &stateError{fmt.Sprintf("timed out after %s; %s is in state %s%s", o.Timeout, o.Peer, p.State, why), p.State}
 }
 
 // await asks until the peer is in one of the states or the time is over.
@@ -154,10 +154,9 @@ func (o *WaitOptions) look(ctx context.Context, client *control.Client) (control
 	if err != nil {
 		return control.Peer{}, err
 	}
-	for _, p := range s.Peers {
-		if p.DID == o.Peer || p.Name == o.Peer {
-			return p, nil
-		}
+	p, err := peerOf(s, o.Peer)
+	if err != nil {
+		return control.Peer{}, err
 	}
-	return control.Peer{}, fmt.Errorf("there is no peer %q; l2tun status lists those of the node", o.Peer)
+	return *p, nil
 }

@@ -13,16 +13,18 @@ func TestWaitTellsTheStateByItsCode(t *testing.T) {
 	if got := must(t, "wait", "bob", "--socket", socket); got != "" {
 		t.Error(got)
 	}
+	must(t, "wait", "10.9.0.2", "--socket", socket)
+	must(t, "wait", "192.168.7.9", "--socket", socket) // behind bob
 	must(t, "wait", "did:b", "--socket", socket, "--timeout", "0")
 	must(t, "wait", "did:c", "--socket", socket, "--state", "suspended,failed")
-	refused(t, 17, "did:c is failed (timeout) after 10ms", "wait", "did:c", "--socket", socket, "--timeout", "10ms")
-	refused(t, 13, "bob is established after 0s", "wait", "bob", "--socket", socket, "--state", "degraded", "--timeout", "0")
-	refused(t, 1, `there is no peer "eve"; l2tun status lists those of the node`, "wait", "eve", "--socket", socket)
+	refused(t, 17, "timed out after 10ms; did:c is in state failed (timeout)", "wait", "did:c", "--socket", socket, "--timeout", "10ms")
+	refused(t, 13, "timed out after 0s; bob is in state established", "wait", "bob", "--socket", socket, "--state", "degraded", "--timeout", "0")
+	refused(t, exitUsage, `there is no peer "eve" (DID, name or overlay address); l2tun status lists the peers`, "wait", "eve", "--socket", socket)
 	refused(t, exitUsage, "--state up: choose idle, handshake_initiated, handshake_received, established, rotating, degraded, suspended, failed",
 		"wait", "bob", "--state", "up")
 	refused(t, exitUsage, "which peer? an empty name is none", "wait", "")
 	refused(t, exitUsage, "--timeout -1s: it must not be below 0", "wait", "bob", "--timeout", "-1s")
-	refused(t, exitUsage, "l2tun wait takes one peer, not 0 arguments", "wait")
+	refused(t, exitUsage, "PEER is missing: l2tun wait PEER", "wait")
 	for i, s := range states() {
 		if got := exitCode(&stateError{state: s}); got != 10+i {
 			t.Error(s, got)

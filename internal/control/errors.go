@@ -3,6 +3,8 @@ package control
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 )
 
 var (
@@ -34,6 +36,19 @@ type APIError struct {
 }
 
 func (e *APIError) Error() string { return e.Msg }
+
+// NoSuch reports whether the caller named a peer that is not there.
+func (e *APIError) NoSuch() bool {
+	return e.Code == http.StatusNotFound && !strings.HasPrefix(e.Msg, noCall)
+}
+
+// noCall is the beginning of the answer to a call that is none.
+const noCall = "this node knows no such call"
+
+// NoPeer is the sentence that nobody is called so.
+func NoPeer(who string) string {
+	return fmt.Sprintf("there is no peer %q (DID, name or overlay address); l2tun status lists the peers", who)
+}
 
 // from adds to a refusal that the node is another program than this one, which
 // may be why.

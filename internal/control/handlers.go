@@ -61,7 +61,7 @@ func notThere(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	fail(w, http.StatusNotFound, errors.New("this node knows no such call; is the program newer than the node?"))
+	fail(w, http.StatusNotFound, errors.New(noCall+"; is the program newer than the node?"))
 }
 
 type errorBody struct {

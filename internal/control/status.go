@@ -16,6 +16,7 @@ type Status struct {
 	Peers     []Peer   `json:"peers"`     // in the config's order
 	Host      Host     `json:"host"`
 
+	Socket       string    `json:"socket"`        // control socket
 	Config       string    `json:"config"`        // path of the config that is applied
 	ConfigDigest string    `json:"config_digest"` // of its meaning
 	Health       []Finding `json:"health"`        // what is wrong, with what to do
@@ -50,6 +51,7 @@ type Peer struct {
 	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"
 	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
 	Inbound        bool              `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
+	Local          string            `json:"local"`            // this node's own address on the path in use
 	SeenAs         string            `json:"seen_as"`          // where the peer sees this node, on the path in use
 	Room           int               `json:"room"`             // largest record on the path in use, bytes
 	MTU            int               `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
@@ -97,8 +99,9 @@ func (s *Status) fill() {
 	if s.Misrouted == nil {
 		s.Misrouted = []Misrouted{}
 	}
-	if s.Health == nil {
-		s.Health = []Finding{}
+	s.Health = append([]Finding{}, s.Health...)
+	for i := range s.Health {
+		s.Health[i].fill()
 	}
 	for i := range s.Peers {
 		if s.Peers[i].Addresses == nil {

@@ -15,9 +15,11 @@ import (
 // Options say which node to look at.
 type Options struct {
 	ConfigPath string
+	Flag       string // by which a command is given this config: " -i NAME", or nothing
+	NodeFlag   string // the same for a command about the running node
 	Socket     string // control socket
 	Offline    bool   // ask nothing of the network
-	Peer       string // DID or name: only the way to this one; "" for all
+	Peer       string // DID, name or overlay address: only the path to this one; "" for all
 }
 
 // A Report is what was looked at and what was found.
@@ -53,8 +55,10 @@ type exam struct {
 	ways   []way           // to the peers' endpoints
 }
 
-func (e *exam) find(code, level, about, what, do string) {
-	e.report.Findings = append(e.report.Findings, control.Finding{Code: code, Level: level, About: about, What: what, Do: do})
+// find notes a finding with the commands that do what it says, on this host.
+func (e *exam) find(code, level, about, what, do string, run ...string) {
+	e.report.Findings = append(e.report.Findings, control.Finding{Code: code, Level: level, About: about, What: what, Do: do,
+		Run: append([]string{}, run...), RunThere: []string{}})
 }
 
 // Run looks at everything and returns what it found.
@@ -73,7 +77,7 @@ func Run(ctx context.Context, o Options) *Report {
 		{"buffers", e.lookAtBuffers},
 		{"addresses and routes", e.lookAtHost},
 		{"other VPNs", e.lookAtVPNs},
-		{"the way to peers", e.lookAtPeers},
+		{"paths to peers", e.lookAtPeers},
 	} {
 		if ctx.Err() == nil {
 			e.report.Checks = append(e.report.Checks, c.name)

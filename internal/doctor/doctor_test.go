@@ -85,7 +85,7 @@ func TestSmallBuffers(t *testing.T) {
 	e.judgeBuffers(transport.Buffers{Receive: 212992, Send: 212992, WantReceive: 4 << 20, WantSend: 1 << 20})
 	r := e.end()
 	if !slices.Equal(codes(r), []string{health.Buffers, health.Buffers}) || r.Exit() != ExitWarnings ||
-		!strings.Contains(r.Findings[0].Do, "net.core.rmem_max=4194304") || !strings.Contains(r.Findings[1].Do, "net.core.wmem_max=1048576") {
+		!slices.Equal(r.Findings[0].Run, []string{"sysctl -w net.core.rmem_max=4194304"}) || !slices.Equal(r.Findings[1].Run, []string{"sysctl -w net.core.wmem_max=1048576"}) {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +18,44 @@ import (
 func (e *exam) lookAtConfig(context.Context) {
 	c, err := config.Load(e.o.ConfigPath)
 	if err != nil {
-		e.find(health.Config, control.LevelError, "", err.Error(), "mend the file at that place; l2tun init --config "+e.o.ConfigPath+" makes a new one where there is none")
+		e.configError(err)
 		return
 	}
 	e.config = c
 	if _, err := config.LoadTrusted(e.o.ConfigPath); err != nil {
 		what := strings.TrimPrefix(err.Error(), e.o.ConfigPath+": ")
-		what, do, _ := strings.Cut(what, "; ")
-		e.find(health.ConfigModes, control.LevelError, e.o.ConfigPath, what, cmp.Or(do, "l2tun up and reload refuse it"))
+		what, _, _ = strings.Cut(what, "; ")
+		run := "chmod go-w " + quoted(e.o.ConfigPath)
+		switch {
+		case strings.HasPrefix(what, "lies in "):
+			folder, _, _ := strings.Cut(strings.TrimPrefix(what, "lies in "), ",")
+			run = "chmod go-w " + quoted(folder)
+		case strings.HasPrefix(what, "belongs to "):
+			run = fmt.Sprintf("chown %d %s", os.Geteuid(), quoted(e.o.ConfigPath))
+		}
+		e.find(health.ConfigModes, control.LevelError, e.o.ConfigPath, what, "let the node's user alone write it: up and reload refuse it as it is", run)
 	}
+}
+
+// configError tells a file that is not there, one that this user may not read, and
+// one with a mistake in it from each other.
+func (e *exam) configError(err error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.find(health.Config, control.LevelError, e.o.ConfigPath, "no such file", "make a config, or name the one that there is: -i NAME", "l2tun init"+e.o.Flag)
+	case errors.Is(err, fs.ErrPermission):
+		e.find(health.Config, control.LevelError, e.o.ConfigPath, "cannot be read by this user", "run doctor as root, or as the user who runs the node", "sudo l2tun doctor"+e.o.Flag)
+	default:
+		e.find(health.Config, control.LevelError, "", err.Error(), "fix the file at that line; a node that runs goes on with what it read before")
+	}
+}
+
+// quoted is a path for a shell.
+func quoted(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 func (e *exam) lookAtKey(context.Context) {
@@ -37,19 +65,19 @@ func (e *exam) lookAtKey(context.Context) {
 	case err == nil:
 		if e.config != nil {
 			if err := e.config.CheckOwn(id.DID()); err != nil {
-				e.find(health.Config, control.LevelError, "", err.Error(), "mend the file at that place")
+				e.find(health.Config, control.LevelError, "", err.Error(), "fix the file at that line")
 			}
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		e.find(health.Key, control.LevelError, path, "is not there", "restore it from a copy, or make a new identity with l2tun init; the DID is then another one")
+		e.find(health.Key, control.LevelError, path, "is missing", "restore it from a copy; without one make a new identity, which the peers have to be told", "l2tun id --new"+e.o.Flag)
 	case errors.Is(err, fs.ErrPermission):
-		e.find(health.Key, control.LevelWarning, path, "cannot be read by this user", "run doctor as the user who runs the node, or as root")
+		e.find(health.Key, control.LevelWarning, path, "cannot be read by this user", "run doctor as root, or as the user who runs the node", "sudo l2tun doctor"+e.o.Flag)
 	default:
-		do := "restore it from a copy"
+		do, run := "restore it from a copy; without one make a new identity, which the peers have to be told", "l2tun id --new"+e.o.Flag
 		if info, serr := os.Lstat(path); serr == nil && (errors.Is(err, did.ErrKeyFile) && info.Mode().Perm()&0o077 != 0) {
-			do = "chmod 600 " + path + "; if others may have read it, make a new identity"
+			do, run = "let its owner alone read it; if others may have read it, make a new identity: l2tun id --new"+e.o.Flag, "chmod 600 "+quoted(path)
 		}
-		e.find(health.Key, control.LevelError, path, "is refused: "+err.Error(), do)
+		e.find(health.Key, control.LevelError, path, "is refused: "+err.Error(), do, run)
 	}
 }
 
@@ -61,15 +89,15 @@ const clockSlack = 10 * time.Minute
 
 // lookAtClock has no other clock to compare with: it looks for the impossible.
 func (e *exam) lookAtClock(context.Context) {
-	const do = "set it, best by NTP (timedatectl set-ntp true); sessions go on, but logs, dates and other programs need it"
+	const do, run = "set the clock, best by NTP; sessions go on, but logs, dates and other programs need it", "timedatectl set-ntp true"
 	if e.now.Before(released()) {
-		e.find(health.Clock, control.LevelWarning, "", "the clock shows "+e.now.UTC().Format(time.DateTime)+", which is before this program was made", do)
+		e.find(health.Clock, control.LevelWarning, "", "the clock shows "+e.now.UTC().Format(time.DateTime)+", which is before this program was made", do, run)
 		return
 	}
 	for _, path := range []string{e.o.ConfigPath, config.KeyPath(e.o.ConfigPath)} {
 		if info, err := os.Stat(path); err == nil && info.ModTime().Sub(e.now) > clockSlack {
 			e.find(health.Clock, control.LevelWarning, "", fmt.Sprintf("the clock shows %s, but %s was written at %s: one of the two is wrong",
-				e.now.UTC().Format(time.DateTime), path, info.ModTime().UTC().Format(time.DateTime)), do)
+				e.now.UTC().Format(time.DateTime), path, info.ModTime().UTC().Format(time.DateTime)), do, run)
 			return
 		}
 	}

@@ -100,13 +100,13 @@ func (e *exam) lookAtVPNs(ctx context.Context) {
 		}
 		carriers[i.Name] = true
 		e.find(health.OtherVPN, control.LevelWarning, w.about, fmt.Sprintf("packets to its endpoint %s go through %s (%s), another VPN", w.remote, i.Name, i.Kind),
-			fmt.Sprintf("if that is not meant, keep the endpoint out of that VPN: ip route add %s via the gateway of the network", w.remote.Addr()))
+			fmt.Sprintf("if that is not intended, keep the endpoint out of that VPN by a route to %s over the gateway of the network", w.remote.Addr()), fmt.Sprintf("ip route get %s", w.remote.Addr()))
 	}
 	for i := range e.host.Interfaces {
 		x := &e.host.Interfaces[i]
 		if x.Tunnel() && x.Up && !e.ours(x.Name) && !carriers[x.Name] {
 			e.find(health.OtherVPN, control.LevelNote, "", fmt.Sprintf("another VPN is up: interface %s (%s) with %s", x.Name, x.Kind, addressesOf(x)),
-				"nothing, as long as its routes and this overlay's do not overlap")
+				"nothing to do, as long as its routes and this overlay's do not overlap")
 		}
 	}
 }

@@ -26,13 +26,13 @@ func (e *exam) lookAtMachine(context.Context) {
 	case err == nil:
 		f.Close()
 	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
-		e.find(health.NoTUN, control.LevelError, clonePath, "cannot be opened: "+reasonOf(err), "run the node as root; give a container that device")
+		e.find(health.NoTUN, control.LevelError, clonePath, "cannot be opened: "+reasonOf(err), "run the node as root; give a container that device", "sudo l2tun doctor"+e.o.Flag)
 	default:
-		e.find(health.NoTUN, control.LevelError, clonePath, "is missing or has no driver: "+reasonOf(err), "modprobe tun; give a container that device")
+		e.find(health.NoTUN, control.LevelError, clonePath, "is missing or has no driver: "+reasonOf(err), "load the module; give a container that device", "modprobe tun")
 	}
 	if has, err := capNetAdmin(); err == nil && !has {
-		e.find(health.Privilege, control.LevelError, "", "this process has no CAP_NET_ADMIN, without which there is no interface and no route",
-			"run the node as root, or setcap cap_net_admin+ep on the program; look at docs/troubleshooting.md if doctor alone runs without it")
+		e.find(health.Privilege, control.LevelError, "", "this process has no CAP_NET_ADMIN, which interface and routes need",
+			"run the node as root, or give the program that capability; docs/troubleshooting.md has more", "sudo l2tun doctor"+e.o.Flag)
 	}
 	e.portFree()
 }
@@ -73,11 +73,11 @@ func (e *exam) lookAtBuffers(context.Context) {
 // judgeBuffers warns of less than half of what is asked for.
 func (e *exam) judgeBuffers(b transport.Buffers) {
 	if b.Receive*2 < b.WantReceive {
-		e.find(health.Buffers, control.LevelWarning, "", fmt.Sprintf("the system gives this process a receive buffer of %d KiB, not %d: packets are lost at high rates", b.Receive>>10, b.WantReceive>>10),
-			fmt.Sprintf("sysctl -w net.core.rmem_max=%d, or give the node CAP_NET_ADMIN", b.WantReceive))
+		e.find(health.Buffers, control.LevelWarning, "", fmt.Sprintf("the receive buffer is limited to %d KiB, %d are wanted: packets are lost at high rates", b.Receive>>10, b.WantReceive>>10),
+			"raise the limit, or give the node CAP_NET_ADMIN", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", b.WantReceive))
 	}
 	if b.Send*2 < b.WantSend {
-		e.find(health.Buffers, control.LevelWarning, "", fmt.Sprintf("the system gives this process a send buffer of %d KiB, not %d: packets are lost at high rates", b.Send>>10, b.WantSend>>10),
-			fmt.Sprintf("sysctl -w net.core.wmem_max=%d, or give the node CAP_NET_ADMIN", b.WantSend))
+		e.find(health.Buffers, control.LevelWarning, "", fmt.Sprintf("the send buffer is limited to %d KiB, %d are wanted: packets are lost at high rates", b.Send>>10, b.WantSend>>10),
+			"raise the limit, or give the node CAP_NET_ADMIN", fmt.Sprintf("sysctl -w net.core.wmem_max=%d", b.WantSend))
 	}
 }

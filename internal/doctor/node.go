@@ -21,19 +21,19 @@ func (e *exam) lookAtNode(ctx context.Context) {
 	s, err := control.New(e.o.Socket).Status(ctx)
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		e.find(health.NoNode, control.LevelWarning, "", "no node runs ("+err.Error()+")", "l2tun up --config "+e.o.ConfigPath)
+		e.find(health.NoNode, control.LevelWarning, "", "no node runs ("+err.Error()+")", "start it", "l2tun up -d"+e.o.Flag)
 		return
 	case err != nil:
-		e.find(health.Mute, control.LevelError, "", err.Error(), "look at its log; if it hangs, send it SIGQUIT for a trace, stop it and send l2tun bugreport")
+		e.find(health.Mute, control.LevelError, "", err.Error(), "look at its log; if it hangs, send it SIGQUIT for a stack trace, stop it and send a bug report", "l2tun bugreport"+e.o.NodeFlag)
 		return
 	}
 	e.status = s
 	e.report.Findings = append(e.report.Findings, s.Health...)
 	if s.Program != control.Program() {
-		e.find(health.OtherVersion, control.LevelWarning, "", "the node is "+s.Program+" and this is "+control.Program(), "restart the node: l2tun down, l2tun up")
+		e.find(health.OtherVersion, control.LevelWarning, "", "the node is "+s.Program+" and this is "+control.Program(), "restart the node", "l2tun down"+e.o.NodeFlag+" && l2tun up -d"+e.o.Flag)
 	}
 	if e.config != nil && s.Config == e.config.Path && s.ConfigDigest != "" && s.ConfigDigest != e.config.Digest() {
-		e.find(health.Drift, control.LevelWarning, e.config.Path, "has changed since the node read it", "l2tun reload (or SIGHUP); what needs a restart is named then")
+		e.find(health.Drift, control.LevelWarning, e.config.Path, "has changed since the node read it", "reload it; what needs a restart is then named", "l2tun reload"+e.o.NodeFlag)
 	}
 }
 
@@ -43,14 +43,14 @@ func (e *exam) portFree() {
 		return
 	}
 	at := e.config.Listen.String()
-	const do = "end that program (ss -lnup, ss -lntp show it), or choose another port: listen in the config"
+	const do = "stop that program, which ss shows, or choose another port: listen in the config"
 	if c, err := net.ListenPacket("udp", at); err != nil {
-		e.find(health.PortTaken, control.LevelError, at, "cannot be used for UDP: "+reason(err), do)
+		e.find(health.PortTaken, control.LevelError, at, "cannot be used for UDP: "+reason(err), do, "ss -lnup")
 	} else {
 		c.Close()
 	}
 	if l, err := net.Listen("tcp", at); err != nil {
-		e.find(health.PortTaken, control.LevelError, at, "cannot be used for TCP: "+reason(err), do)
+		e.find(health.PortTaken, control.LevelError, at, "cannot be used for TCP: "+reason(err), do, "ss -lntp")
 	} else {
 		l.Close()
 	}

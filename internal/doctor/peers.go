@@ -23,6 +23,7 @@ const (
 	maxWays  = 64 // endpoints that are looked at
 	atOnce   = 8
 	dialTime = 6 * time.Second // of QUIC and of TCP
+	pingTime = 2 * time.Second
 )
 
 // resolve finds the addresses of the endpoints, once.
@@ -32,7 +33,7 @@ func (e *exam) resolve(ctx context.Context) {
 	}
 	for i := range e.config.Peers {
 		p := &e.config.Peers[i]
-		if e.o.Peer != "" && e.o.Peer != p.Name && e.o.Peer != p.DID.String() {
+		if e.o.Peer != "" && e.config.Lookup(e.o.Peer) != p {
 			continue
 		}
 		for _, endpoint := range p.Endpoints {
@@ -56,8 +57,8 @@ func (e *exam) resolveOne(ctx context.Context, p *config.Peer, endpoint string) 
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil || len(addrs) == 0 {
-		e.find(health.Unresolvable, control.LevelError, called(p), fmt.Sprintf("its endpoint %s leads to no address: %s", endpoint, why(err)),
-			"correct the name, or write the address; check /etc/resolv.conf if no name works")
+		e.find(health.Unresolvable, control.LevelError, called(p), fmt.Sprintf("its endpoint %s does not resolve: %s", endpoint, why(err)),
+			"correct the name, or write the address; check the resolver if no name works", "cat /etc/resolv.conf")
 		return
 	}
 	e.ways = append(e.ways, way{about: called(p), endpoint: endpoint, remote: netip.AddrPortFrom(addrs[0].Unmap(), uint16(number))})
@@ -75,6 +76,7 @@ type passage struct {
 	quic, tcp bool
 	echo      transport.Echo
 	tcpErr    error
+	session   control.Pong // what came back through the session meanwhile; zero: nothing
 }
 
 // lookAtPeers tries each endpoint by QUIC, by TCP and by plain datagrams of
@@ -98,6 +100,7 @@ func (e *exam) lookAtPeers(ctx context.Context) {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			got[i] = try(ctx, t, w.remote)
+			got[i].session = e.ping(ctx, w.about)
 		})
 	}
 	wg.Wait()
@@ -106,6 +109,19 @@ func (e *exam) lookAtPeers(ctx context.Context) {
 			e.judge(w, got[i])
 		}
 	}
+}
+
+// ping asks a peer through its session, if that is up.
+func (e *exam) ping(ctx context.Context, about string) control.Pong {
+	p := e.up(about)
+	if p == nil {
+		return control.Pong{}
+	}
+	pong, err := control.New(e.o.Socket).Ping(ctx, p.DID, pingTime)
+	if err != nil {
+		return control.Pong{}
+	}
+	return pong
 }
 
 // deaf takes no records: there is no session here.
@@ -148,28 +164,37 @@ const smallestDirect = 1312
 func (e *exam) judge(w way, p passage) {
 	udp, tcp := e.wants(wire.CarrierDirect) || e.wants(wire.CarrierDatagram), e.wants(wire.CarrierUTCP)
 	level := control.LevelError
-	if e.isUp(w.about) {
+	up := e.up(w.about)
+	if up != nil {
 		level = control.LevelWarning
 	}
+	answers := up != nil && p.session.Remote == w.remote.String() && !up.Inbound
+	if answers { // better evidence than a probe from another port, which a NAT may drop
+		p.quic = p.quic || p.session.Carrier != "utcp"
+		p.tcp = p.tcp || p.session.Carrier == "utcp"
+	}
 	switch {
+	case answers && !p.tcp && up.SeenAs != "" && up.SeenAs != up.Local:
+		e.find(health.TCPBlocked, control.LevelNote, w.about, fmt.Sprintf("no TCP from %s, which a NAT on the way explains; the session is up by UDP", w.remote),
+			"nothing to do; without TCP there is no fallback when UDP is blocked")
 	case !p.quic && !p.tcp && !p.echo.Answered:
 		e.unreachable(w, p, level)
 	case udp && !p.quic && p.echo.Answered:
 		if p.tcp {
 			level = control.LevelWarning
 		}
-		e.find(health.NoHandshake, level, w.about, fmt.Sprintf("UDP reaches %s, but the handshake's datagrams do not: %s", w.remote, largest(p.echo)),
-			"raise the MTU on the way (1228 bytes and more must pass), and look for a firewall that inspects QUIC or drops the second datagram of a large handshake; TCP is used meanwhile if it passes")
+		e.find(health.NoHandshake, level, w.about, fmt.Sprintf("UDP reaches %s, but the datagrams of a handshake do not: %s", w.remote, largest(p.echo)),
+			"raise the MTU on the path (1228 bytes and more must pass), and look for a firewall that inspects QUIC or drops the second datagram of a large handshake; TCP is used meanwhile if it passes")
 	case udp && !p.quic:
-		e.find(health.UDPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no UDP gets through to %s; TCP does", w.remote),
-			fmt.Sprintf("let UDP to port %d pass at both firewalls; until then packets travel by TCP, which is slower when packets are lost", w.remote.Port()))
+		e.find(health.UDPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no UDP traffic reaches %s; TCP does", w.remote),
+			fmt.Sprintf("allow UDP to port %d at both firewalls; until then packets travel by TCP, which is slower when packets are lost", w.remote.Port()))
 	case tcp && p.quic && !p.tcp:
-		e.find(health.TCPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no TCP gets through to %s (%s); UDP does", w.remote, short(p.tcpErr)),
-			fmt.Sprintf("let TCP to port %d pass too, or there is no way when UDP is blocked; nothing if the peer has it switched off", w.remote.Port()))
+		e.find(health.TCPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no TCP traffic reaches %s (%s); UDP does", w.remote, short(p.tcpErr)),
+			fmt.Sprintf("allow TCP to port %d too, or there is no fallback when UDP is blocked; nothing to do if the peer has it switched off", w.remote.Port()))
 	}
 	if e.wants(wire.CarrierDirect) && p.quic && p.echo.Answered && p.echo.Largest < smallestDirect {
-		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: the direct carrier needs %d", p.echo.Largest, w.remote, smallestDirect),
-			"raise the MTU of the link that is narrow (tracepath shows it); until then packets are cut in two, which is slower")
+		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: udp-direct needs %d", p.echo.Largest, w.remote, smallestDirect),
+			"raise the MTU of the narrow link, which tracepath shows; until then packets are sent in two parts, which is slower", "tracepath "+w.remote.Addr().String())
 	}
 }
 
@@ -179,25 +204,27 @@ func (e *exam) wants(c wire.Carrier) bool {
 }
 
 func (e *exam) unreachable(w way, p passage, level string) {
-	what := fmt.Sprintf("nothing gets through to %s, neither UDP nor TCP", w.remote)
-	do := "check the address, that the host is up, and the firewalls on the way"
+	what := fmt.Sprintf("no UDP or TCP traffic reaches %s", w.remote)
+	do := "check the address, that the host is up, and the firewalls on the path"
 	if p.echo.Refused || errors.Is(p.tcpErr, transport.ErrPeerClosed) {
-		what = fmt.Sprintf("the host at %s answers that nobody is at that port", w.remote)
-		do = "start l2tun there, correct the port, or let its firewall pass UDP and TCP to it"
+		what = fmt.Sprintf("connection refused at %s: nothing listens on that port", w.remote)
+		do = "start l2tun there, correct the port, or allow UDP and TCP to it in its firewall"
 	}
 	e.find(health.Unreachable, level, w.about, what, do)
 }
 
-func (e *exam) isUp(about string) bool {
+// up is the peer of the running node if its session is up.
+func (e *exam) up(about string) *control.Peer {
 	if e.status == nil {
-		return false
+		return nil
 	}
 	for i := range e.status.Peers {
-		if p := &e.status.Peers[i]; health.Called(p) == about {
-			return p.State == "established" || p.State == "rotating"
+		p := &e.status.Peers[i]
+		if health.Called(p) == about && (p.State == "established" || p.State == "rotating") {
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
 func largest(e transport.Echo) string {

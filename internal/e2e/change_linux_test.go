@@ -252,7 +252,7 @@ func TestUnconfirmedReloadGoesBack(t *testing.T) {
 	changed = strings.Replace(changed, `/24"]`, `/24", "10.8.0.1/24"]`, 1)
 	w.ok(os.WriteFile(a.config, []byte(changed), 0o600))
 	out := w.must(w.A, "reload", "--confirm", "8s", "--socket", a.socket)
-	if !strings.Contains(out, "the new config is in use for 8s") {
+	if !strings.Contains(out, "it will be rolled back in 8s unless confirmed") {
 		t.Error(out)
 	}
 	w.silent(w.C, w.A.IP4)

@@ -50,10 +50,10 @@ func (w *world) checkStatus(a, b *node) {
 	text := w.must(w.A, "status", "--json", "--socket", a.socket)
 	w.Log(text)
 	doc := decode[map[string]any](w, text)
-	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "config", "config_digest", "health")
+	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health")
 	w.names("host", doc["host"].(map[string]any), "put_back", "put_back_times", "put_back_age_ms", "last_put_back", "missing", "taken", "no_ipv6")
 	peer := doc["peers"].([]any)[0].(map[string]any)
-	w.names("peer", peer, "did", "name", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
+	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
 		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped",
 		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble")
 	for field, want := range map[string]any{"did": b.did, "name": "bob", "state": "established", "reason": "", "link": "quic",

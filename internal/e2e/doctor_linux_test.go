@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/lab"
@@ -87,10 +88,10 @@ func TestDoctorFindsWhatTheWayDrops(t *testing.T) {
 		fault                   func()
 		also                    []string
 	}{
-		{"UDP is dropped", "L2T-401", "warning", "no UDP gets through to " + b.endpoint4(), func() { w.ok(w.R.DropUDP()) }, nil},
-		{"UDP is rejected", "L2T-401", "warning", "no UDP gets through", func() { w.ok(w.R.RejectUDP()) }, nil},
-		{"TCP is dropped", "L2T-402", "warning", "no TCP gets through to " + b.endpoint4(), func() { w.ok(w.R.DropTCP()) }, nil},
-		{"all is dropped", "L2T-403", "", "nothing gets through to " + b.endpoint4(), func() { w.ok(w.R.DropAll()) }, []string{"L2T-504"}},
+		{"UDP is dropped", "L2T-401", "warning", "no UDP traffic reaches " + b.endpoint4(), func() { w.ok(w.R.DropUDP()) }, nil},
+		{"UDP is rejected", "L2T-401", "warning", "no UDP traffic reaches", func() { w.ok(w.R.RejectUDP()) }, nil},
+		{"TCP is dropped", "L2T-402", "warning", "no TCP traffic reaches " + b.endpoint4(), func() { w.ok(w.R.DropTCP()) }, nil},
+		{"all is dropped", "L2T-403", "", "no UDP or TCP traffic reaches " + b.endpoint4(), func() { w.ok(w.R.DropAll()) }, []string{"L2T-504"}},
 		{"datagrams above 1292 bytes are dropped", "L2T-404", "warning", "more than 1252 bytes do not reach", func() { single(); w.ok(w.R.Rule("udp length > 1300 drop")) }, nil},
 		{"a handshake's datagrams are dropped", "L2T-405", "warning", "UDP reaches " + b.endpoint4(), func() { single(); w.ok(w.R.Rule("udp length > 1000 drop")) }, nil},
 	} {
@@ -124,19 +125,21 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		a.up()
 		a.waitPeer(b, 20*time.Second, "failed", func(p control.Peer) bool { return p.Reason != "" })
 		d := a.doctor()
-		d.finds("L2T-403", "error", "nobody is at that port")
+		d.finds("L2T-403", "error", "nothing listens on that port")
 		d.only("L2T-403")
 	})
 	t.Run("refused", func(t *testing.T) {
 		b.up()
 		a.waitPeer(b, 30*time.Second, "refused", func(p control.Peer) bool { return p.Reason == "refused" })
 		d := a.doctor()
-		d.finds("L2T-501", "error", "refuses this node")
+		d.finds("L2T-501", "error", "handshake refused")
 		d.only("L2T-501")
+		d.follow(a, "L2T-501", b)
+		w.established(a, b)
 	})
 	t.Run("the peer has not come", func(t *testing.T) {
 		d := c.doctor()
-		d.finds("L2T-506", "note", "has no endpoint here")
+		d.finds("L2T-506", "note", "no endpoint of this peer")
 		d.only("L2T-506")
 	})
 	t.Run("somebody else is there", func(t *testing.T) {
@@ -151,18 +154,18 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
 		a.knows(b, "nobody.invalid:4242")
 		d := a.doctor()
-		d.finds("L2T-406", "error", "nobody.invalid:4242 leads to no address")
+		d.finds("L2T-406", "error", "nobody.invalid:4242 does not resolve")
 	})
 	t.Run("the peer is silent", func(t *testing.T) {
 		w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
 		a.knows(b, b.endpoint4())
-		w.must(w.B, "peer", "add", "--config", b.config, "--socket", b.socket, a.did)
 		w.established(a, b)
 		w.ok(b.cmd.Process.Signal(syscall.SIGSTOP))
 		w.ping(w.A, b.v4, 3, "-W", "1") // without traffic it takes longer to notice
 		a.waitPeer(b, 30*time.Second, "lost", func(p control.Peer) bool { return p.State == "degraded" || p.State == "suspended" })
 		d := a.doctor()
-		d.finds("L2T-504", "warning", "does not answer on any path")
+		d.finds("L2T-504", "warning", "no answer on any path")
+		d.follow(a, "L2T-504", nil)
 		b.kill()
 		a.stop()
 		a.up()
@@ -187,7 +190,9 @@ func TestDoctorFindsWhatTheMachineLacks(t *testing.T) {
 	d.finds("L2T-201", "error", "/dev/net/tun is missing")
 	taken, err := w.A.ListenUDP(netip.MustParseAddrPort("[::]:4242"))
 	w.ok(err)
-	a.doctor().finds("L2T-204", "error", "cannot be used for UDP: ")
+	d = a.doctor()
+	d.finds("L2T-204", "error", "cannot be used for UDP: ")
+	d.follow(a, "L2T-204", nil)
 	taken.Close()
 	a.up()
 	a.doctor().only()
@@ -217,11 +222,16 @@ func TestDoctorFindsWhatIsWrongWithFiles(t *testing.T) {
 	a.doctor().only()
 	w.ok(os.WriteFile(a.config, append([]byte("mtu = 1400\n"), text...), 0o600))
 	a.doctor().finds("L2T-602", "warning", "has changed since the node read it")
+	w.ok(os.WriteFile(a.config, append(text, "\n[[peer]]\ndid = \""+did.FromDigest([32]byte{1}).String()+"\"\n"...), 0o600))
+	drift := a.doctor()
+	drift.finds("L2T-602", "warning", "has changed since the node read it")
+	drift.follow(a, "L2T-602", nil)
+	a.doctor().only("L2T-506") // of the peer that is new
 	w.ok(os.WriteFile(a.config, append([]byte("mtv = 1400\n"), text...), 0o600))
 	a.doctor().finds("L2T-101", "error", a.config+":1:1: mtv: unknown key")
 	w.ok(os.WriteFile(a.config, text, 0o600))
 	w.ok(os.Remove(key))
-	a.doctor().finds("L2T-102", "error", "is not there")
+	a.doctor().finds("L2T-102", "error", "is missing")
 }
 
 // Ranges and routes that two want, and another VPN, each with its owner.
@@ -248,7 +258,9 @@ func TestDoctorFindsWhoElseWantsTheRoutes(t *testing.T) {
 	a.doctor().finds("L2T-301", "error", "overlaps 10.9.0.0/24 of interface other0")
 	w.run(w.A, "ip", "addr", "del", "10.9.0.77/24", "dev", "other0")
 	w.run(w.A, "ip", "route", "add", w.B.IP4.String()+"/32", "dev", "other0")
-	a.doctor().finds("L2T-303", "warning", "go through other0")
+	d = a.doctor()
+	d.finds("L2T-303", "warning", "go through other0")
+	d.follow(a, "L2T-303", nil)
 }
 
 // The bundle of a node that runs has no secret.

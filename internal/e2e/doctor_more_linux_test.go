@@ -42,7 +42,7 @@ func TestDoctorFindsSmallBuffers(t *testing.T) {
 	self, err := os.Executable()
 	a.w.ok(err)
 	d := a.doctor("env", defaultBuffersEnv+"=1", self)
-	d.finds("L2T-203", "warning", "gives this process a receive buffer of ")
+	d.finds("L2T-203", "warning", "the receive buffer is limited to ")
 	d.only("L2T-203")
 }
 
@@ -62,8 +62,9 @@ func TestDoctorFindsASilentPeer(t *testing.T) {
 	a.up()
 	a.waitPeer(b, 30*time.Second, "failed", func(p control.Peer) bool { return p.Reason == "timeout" })
 	d := a.doctor()
-	d.finds("L2T-503", "error", "does not answer at "+b.endpoint4())
+	d.finds("L2T-503", "error", "no answer at "+b.endpoint4())
 	d.only("L2T-503")
+	d.follow(a, "L2T-503", nil)
 	var s control.Status
 	w.ok(json.Unmarshal([]byte(w.must(w.A, "status", "--json", "--socket", a.socket)), &s))
 	if !has(s.Health, "L2T-503") {
@@ -78,7 +79,7 @@ func TestDoctorFindsASilentPeer(t *testing.T) {
 	a.up()
 	a.waitPeer(b, 30*time.Second, "failed", func(p control.Peer) bool { return p.Reason == "timeout" })
 	a.doctor().only("L2T-403")
-	a.doctor("sh", "-c", `exec "$@" --offline`, "sh").finds("L2T-503", "error", "does not answer")
+	a.doctor("sh", "-c", `exec "$@" --offline`, "sh").finds("L2T-503", "error", "no answer")
 }
 
 // L2T-505: the receiver's interface is down, so that the kernel takes no packet.
@@ -96,7 +97,9 @@ func TestDoctorFindsLostPackets(t *testing.T) {
 		}
 		return b.peer(a).Dropped["device"] >= 100
 	})
-	b.doctor().finds("L2T-505", "warning", "packets at this end (device)")
+	d := b.doctor()
+	d.finds("L2T-505", "warning", "packets lost at this end (device)")
+	d.follow(b, "L2T-505", nil)
 	a.doctor().only() // it lost none
 }
 
@@ -114,7 +117,9 @@ func TestDoctorFindsAnEndedSession(t *testing.T) {
 	a.doctor().only()
 	w.ok(w.R.DropAll())
 	a.waitPeer(b, 30*time.Second, "expired", func(p control.Peer) bool { return p.Reason == "session_expired" })
-	a.doctor().finds("L2T-507", "warning", "ended its session: session_expired")
+	d := a.doctor()
+	d.finds("L2T-507", "warning", "the session ended: session expired")
+	d.follow(a, "L2T-507", nil)
 }
 
 // L2T-603: the program was replaced under a running node. The other version is
@@ -130,7 +135,8 @@ func TestDoctorFindsAnotherVersion(t *testing.T) {
 	d := a.doctor()
 	d.finds("L2T-603", "warning", "the node is l2tun 0.0.9-other and this is "+control.Program())
 	d.only("L2T-603")
-	a.stop()
+	d.follow(a, "L2T-603", nil)
+	w.must(w.A, "down", "--config", a.config)
 	a.up()
 	a.doctor().only()
 }

@@ -18,7 +18,7 @@ const captureFlush = 200 * time.Millisecond
 func (h handler) Capture(ctx context.Context, o control.CaptureOptions, begin func(), w io.Writer) (control.Captured, error) {
 	var of *datapath.Peer
 	if o.Peer != "" {
-		s, err := sessionWith(h.n.manager, o.Peer)
+		s, err := sessionWith(h.n.manager, h.who(o.Peer))
 		if err != nil {
 			return control.Captured{}, err
 		}

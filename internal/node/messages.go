@@ -13,7 +13,7 @@ import (
 
 // Send implements control.Handler.
 func (h handler) Send(ctx context.Context, peer string, msg []byte) error {
-	return send(ctx, h.n.manager, peer, msg)
+	return send(ctx, h.n.manager, h.who(peer), msg)
 }
 
 // Receive implements control.Handler.
@@ -21,7 +21,7 @@ func (h handler) Receive(ctx context.Context, peer string, give func(control.Mes
 	if peer == "" {
 		return receiveAll(ctx, h.n.manager, give)
 	}
-	return receiveFrom(ctx, h.n.manager, peer, give)
+	return receiveFrom(ctx, h.n.manager, h.who(peer), give)
 }
 
 func send(ctx context.Context, m *session.Manager, peer string, msg []byte) error {

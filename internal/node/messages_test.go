@@ -151,7 +151,7 @@ func TestOneReceiverAtATimeSeesAMessage(t *testing.T) {
 func TestEachOutcomeOfASendIsSaid(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		a, b := w.hosts[0], w.hosts[1]
-		w.wantRefused(a.send("bob", "x", time.Second), 404, `there is no peer "bob"; l2tun status lists those of the node`)
+		w.wantRefused(a.send("bob", "x", time.Second), 404, `there is no peer "bob" (DID, name or overlay address); l2tun status lists the peers`)
 		a.add(b, "bob", false, session.Settings{MessageQueueBytes: session.MaxMessage})
 		w.wantRefused(a.send("bob", "x", time.Second), 408, "the message to bob was not acknowledged in time; it was withdrawn and will not arrive")
 		w.wantRefused(a.send("bob", strings.Repeat("x", session.MaxMessage+1), time.Second), 413, "a message has at most 1 MiB; this one is longer")
@@ -184,7 +184,7 @@ func TestReceivingFromAPeerEndsWithIt(t *testing.T) {
 		a, b := w.hosts[0], w.hosts[1]
 		a.add(b, "bob", false, session.Settings{})
 		none := func(control.Message) error { return nil }
-		w.wantRefused(receiveFrom(w.Context(), a.m, "eve", none), 404, `there is no peer "eve"; l2tun status lists those of the node`)
+		w.wantRefused(receiveFrom(w.Context(), a.m, "eve", none), 404, `there is no peer "eve" (DID, name or overlay address); l2tun status lists the peers`)
 		go func() {
 			time.Sleep(time.Second)
 			a.m.Remove(b.id.DID())

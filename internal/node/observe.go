@@ -40,7 +40,7 @@ func (n *node) snapshot() metrics.Snapshot {
 
 // Ping implements control.Observer.
 func (h handler) Ping(ctx context.Context, peer string) (control.Pong, error) {
-	s, err := sessionWith(h.n.manager, peer)
+	s, err := sessionWith(h.n.manager, h.who(peer))
 	if err != nil {
 		return control.Pong{}, err
 	}
@@ -60,16 +60,16 @@ func pingError(s *session.Session, err error) error {
 	}
 	switch {
 	case errors.Is(err, session.ErrNotEstablished):
-		return refuse(http.StatusConflict, "there is no way to %s at the moment: its session is %s", called(s), state)
+		return refuse(http.StatusConflict, "no path to %s (session %s)", called(s), state)
 	case errors.Is(err, context.DeadlineExceeded):
-		return refuse(http.StatusGatewayTimeout, "%s did not answer in time; its session is %s", called(s), state)
+		return refuse(http.StatusGatewayTimeout, "no answer from %s in time (session %s)", called(s), state)
 	}
 	return err
 }
 
 // Prefer implements control.Observer.
 func (h handler) Prefer(_ context.Context, peer, carrier string) error {
-	s, err := sessionWith(h.n.manager, peer)
+	s, err := sessionWith(h.n.manager, h.who(peer))
 	if err != nil {
 		return err
 	}

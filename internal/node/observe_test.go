@@ -24,17 +24,17 @@ func TestPingAndPreferAnswers(t *testing.T) {
 			w.Errorf("%+v %v", pong, err)
 		}
 		_, err = h.Ping(w.Context(), "eve")
-		w.wantRefused(err, http.StatusConflict, "there is no way to eve at the moment: its session is idle")
+		w.wantRefused(err, http.StatusConflict, "no path to eve (session idle)")
 		_, err = h.Ping(w.Context(), "nobody")
-		w.wantRefused(err, http.StatusNotFound, `there is no peer "nobody"; l2tun status lists those of the node`)
+		w.wantRefused(err, http.StatusNotFound, `there is no peer "nobody" (DID, name or overlay address); l2tun status lists the peers`)
 		w.net.SetAll(memnet.Line{Cut: true})
 		err = within(w.T, time.Second, func(ctx context.Context) error {
 			_, err := h.Ping(ctx, "bob")
 			return err
 		})
-		w.wantRefused(err, http.StatusGatewayTimeout, "bob did not answer in time; its session is established")
+		w.wantRefused(err, http.StatusGatewayTimeout, "no answer from bob in time (session established)")
 		w.wantRefused(h.Prefer(w.Context(), "bob", "pigeon"), http.StatusBadRequest, `"pigeon" is no carrier; there are direct, datagram and utcp`)
-		w.wantRefused(h.Prefer(w.Context(), "nobody", ""), http.StatusNotFound, `there is no peer "nobody"; l2tun status lists those of the node`)
+		w.wantRefused(h.Prefer(w.Context(), "nobody", ""), http.StatusNotFound, `there is no peer "nobody" (DID, name or overlay address); l2tun status lists the peers`)
 		w.ok(h.Prefer(w.Context(), "bob", "utcp"))
 		w.ok(h.Prefer(w.Context(), "bob", ""))
 	})

@@ -3,11 +3,24 @@ package node
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/session"
 )
+
+// who turns an overlay address into the DID of the peer that owns it; any other
+// name of a peer stays as it is.
+func (h handler) who(peer string) string {
+	if _, err := netip.ParseAddr(peer); err != nil {
+		return peer
+	}
+	if p := h.n.config.Load().Lookup(peer); p != nil {
+		return p.DID.String()
+	}
+	return peer
+}
 
 // sessions are those that a caller means: a peer's, given by DID or name, or all
 // for "".
@@ -40,7 +53,7 @@ func sessionWith(m *session.Manager, who string) (*session.Session, error) {
 }
 
 func unknown(who string) error {
-	return refuse(http.StatusNotFound, "there is no peer %q; l2tun status lists those of the node", who)
+	return refuse(http.StatusNotFound, "%s", control.NoPeer(who))
 }
 
 // refuse is an answer with a status of its own.

@@ -17,7 +17,7 @@ func TestPeersAreFoundByDIDAndName(t *testing.T) {
 		}
 		for _, who := range []string{"Bob", "did:morpheus:z", a.id.DID().String(), " bob"} {
 			_, err := sessions(a.m, who)
-			w.wantRefused(err, 404, `there is no peer "`+who+`"; l2tun status lists those of the node`)
+			w.wantRefused(err, 404, `there is no peer "`+who+`" (DID, name or overlay address); l2tun status lists the peers`)
 		}
 		if _, err := sessionWith(a.m, ""); err == nil {
 			w.Error("an empty name found the peer without a name")

@@ -11,7 +11,7 @@ import (
 
 // Rotate implements control.Handler.
 func (h handler) Rotate(ctx context.Context, peer string) ([]control.Rotated, error) {
-	return rotate(ctx, h.n.manager, peer)
+	return rotate(ctx, h.n.manager, h.who(peer))
 }
 
 // rotate rotates with all peers that are meant at once, so that one who does not

@@ -47,7 +47,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 		}
 	}
 	st.Host = n.hostStatus(time.Now())
-	st.Config, st.ConfigDigest = c.Path, c.Digest()
+	st.Socket, st.Config, st.ConfigDigest = n.o.Socket, c.Path, c.Digest()
 	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
 	st.Health = health.Of(st)
 	return st, nil
@@ -67,6 +67,7 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Carrier:        s.Carrier,
 		Endpoint:       endpoint(p, s.Endpoint),
 		Inbound:        s.Inbound,
+		Local:          addrPort(s.Local),
 		SeenAs:         addrPort(s.Seen),
 		Room:           s.Room,
 		MTU:            cmp.Or(route, s.MTU),

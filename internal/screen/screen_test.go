@@ -14,30 +14,29 @@ import (
 func node() *control.Status {
 	return &control.Status{Interface: "l2tun0", DID: "did:morpheus:zQmYwAPJzv5CZsnAzt8auVZRn1pfejgNdWXLsQYpTkKPWb", Listen: "[::]:4242",
 		Addresses: []string{"fdcc:1234:5678:9abc:def0:1234:5678:9abc/128", "10.9.0.1/24"}, Peers: []control.Peer{
-			{DID: "did:morpheus:zb", Name: "berlin", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
+			{DID: "did:morpheus:zb", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
 				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, MTU: 1420, RxBytes: 1268777, TxBytes: 864256, RxRate: 2048, TxRate: 10, Queued: 1,
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}},
 			{DID: "did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB", State: "failed", Reason: "timeout", Endpoint: "[2001:db8:1234:5678:9abc:def0:1234:5678]:4242"},
-			{Name: "oslo", State: "established", Link: "utcp", Carrier: "utcp", Prefer: "direct"},
+			{Name: "oslo", Addresses: []string{"10.9.0.30"}, State: "established", Link: "utcp", Carrier: "utcp", Prefer: "direct"},
 		},
-		Health: []control.Finding{{Code: "L2T-503", Level: "error", About: "…Utz4YgpqB", What: "does not answer at [2001:db8::1]:4242", Do: "check that l2tun runs there"}}}
+		Health: []control.Finding{{Code: "L2T-503", Level: "error", About: "…Utz4YgpqB", What: "no answer at [2001:db8::1]:4242", Do: "check that l2tun runs there"}}}
 }
 
 func TestStatusAt80Columns(t *testing.T) {
 	want := `l2tun0  did:morpheus:zQmYwAPJzv5CZsnAzt8auVZRn1pfejgNdWXLsQYpTkKPWb
-  fdcc:1234:5678:9abc:def0:1234:5678:9abc/128, 10.9.0.1/24,
+  10.9.0.1/24, fdcc:1234:5678:9abc:def0:1234:5678:9abc/128,
   listening on [::]:4242
 
-berlin  established  quic, direct  192.0.2.1:4242
-  rtt 1.2 ms, in 2.0 KiB/s, out 10 B/s, total 1.2 MiB in, 844 KiB out, mtu 1420,
-  handshake 1h01m ago, epoch 3 for 1m12s
-  1 packet waiting for a path; dropped 1 bad_source, 2 replayed
-did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB  failed (timeout)
-  [2001:db8:1234:5678:9abc:def0:1234:5678]:4242
-oslo  established  utcp (prefers direct)
+PEER       ADDRESS    STATE        TRANSPORT   RTT     IN         OUT
+berlin     10.9.0.2   established  udp-direct  1.2 ms  2.0 KiB/s  10 B/s
+…tz4YgpqB  -          failed       -           -       -          -
+oslo       10.9.0.30  established  tcp         -       -          -
+  berlin: 1 packet waiting for a path; dropped 1 bad_source, 2 replayed
+  oslo: prefers udp-direct
 
 health
-  L2T-503 error: …Utz4YgpqB does not answer at [2001:db8::1]:4242
+  L2T-503 error: …Utz4YgpqB: no answer at [2001:db8::1]:4242
     -> check that l2tun runs there
 `
 	if d := cmp.Diff(want, Status(node(), 80, Paint{})); d != "" {
@@ -45,26 +44,64 @@ health
 	}
 }
 
-// At any width no line is wider, and nothing is lost.
+// On a wide screen endpoints are in the table.
+func TestStatusAt140Columns(t *testing.T) {
+	text := Status(node(), 140, Paint{})
+	for _, want := range []string{
+		"PEER       ADDRESS    STATE        TRANSPORT   RTT     IN         OUT     ENDPOINT\n",
+		"berlin     10.9.0.2   established  udp-direct  1.2 ms  2.0 KiB/s  10 B/s  192.0.2.1:4242\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+// At any width no line is wider, and names, states and findings are there; on a
+// narrow screen, which has no table, nothing is lost.
 func TestStatusAtAnyWidth(t *testing.T) {
-	whole := strings.Join(strings.Fields(Status(node(), 1000, Paint{})), "")
-	for width := range 120 {
+	for width := range 160 {
 		text := Status(node(), width, Paint{})
 		for line := range strings.Lines(text) {
 			if w := lipgloss.Width(strings.TrimSuffix(line, "\n")); w > max(width, MinWidth)+1 {
 				t.Fatalf("width %d: a line of %d: %q", width, w, line)
 			}
 		}
-		// Only separators at the ends of lines come and go.
 		got := strings.Join(strings.Fields(text), "")
-		for _, word := range []string{"berlin", "established", "192.0.2.1:4242", "844KiBout", "L2T-503", "did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB"} {
+		words := []string{"berlin", "10.9.0.2", "established", "L2T-503", "1packetwaiting"}
+		if width < narrow {
+			words = append(words, "192.0.2.1:4242", "844KiBout", "did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB")
+		}
+		for _, word := range words {
 			if !strings.Contains(got, word) {
 				t.Fatalf("width %d: %q is not in\n%s", width, word, text)
 			}
 		}
-		if len(got) > len(whole)+10 {
-			t.Fatalf("width %d: %d letters, not %d", width, len(got), len(whole))
+	}
+}
+
+// The zone of a link-local endpoint is the interface's name.
+func TestZoneIsAName(t *testing.T) {
+	name := func(i int) string { return map[int]string{2: "eth0"}[i] }
+	for in, want := range map[string]string{"[fe80::1%2]:4242": "[fe80::1%eth0]:4242", "[fe80::1%9]:4242": "[fe80::1%9]:4242",
+		"[fe80::1%wlan0]:4242": "[fe80::1%wlan0]:4242", "192.0.2.1:4242": "192.0.2.1:4242", "": ""} {
+		if got := named(in, name); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
 		}
+	}
+}
+
+// Findings of one kind are one, with the commands that help.
+func TestFindingsOfOneKindAreOne(t *testing.T) {
+	var all []control.Finding
+	for _, name := range []string{"host1", "host2", "host3", "host4", "host5", "host6", "host7", "host8", "host9"} {
+		all = append(all, control.Finding{Code: "L2T-501", Level: "error", About: name, What: "handshake refused: x", Do: "add it", RunThere: []string{"l2tun peer add did:me"}})
+	}
+	want := `  L2T-501 error: host1, host2, host3 and 6 more (9 peers): handshake refused: x
+    -> add it
+       on the peer: l2tun peer add did:me`
+	if got := strings.Join(Findings(all, 100, Paint{}), "\n"); got != want {
+		t.Errorf("%s", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 const (
 	keep     = 120 // samples of each peer
 	callTime = 10 * time.Second
+	sayFor   = 5 * time.Second // that a message is shown
 )
 
 // A Source is the node that is shown. control.Client is one.
@@ -40,7 +41,9 @@ type Model struct {
 	width   int
 	height  int    // 0: as many lines as there are
 	said    string // what the last key came to
-	failure error  // of the last question
+	saidAt  time.Time
+	once    bool  // printed as text: there are no keys
+	failure error // of the last question
 }
 
 // past is what a peer did lately, a value for each sample.
@@ -99,7 +102,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tick:
 		return m, m.ask
 	case done:
-		m.said = msg.said
+		m.said, m.saidAt = msg.said, m.at
 	case tea.KeyPressMsg:
 		return m, m.key(msg.String())
 	}
@@ -110,6 +113,9 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m *Model) take(s Sample) {
 	if m.failure = s.Err; s.Err != nil {
 		return
+	}
+	if m.said != "" && s.At.Sub(m.saidAt) > sayFor {
+		m.said = ""
 	}
 	over := s.At.Sub(m.at).Seconds()
 	first := m.status == nil
@@ -186,7 +192,7 @@ func (m *Model) act(what string, f func(context.Context, control.Peer) (string, 
 		return nil
 	}
 	peer := *p
-	m.said = "asking the node …"
+	m.said, m.saidAt = "asking the node …", m.at
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(m.ctx, callTime)
 		defer cancel()
@@ -222,9 +228,9 @@ func (m *Model) nextCarrier(ctx context.Context, p control.Peer) (string, error)
 			continue // it is switched off
 		}
 		if next == "" {
-			return "the best carrier to " + health.Called(&p), nil
+			return health.Called(&p) + " uses the best transport", nil
 		}
-		return next + " to " + health.Called(&p) + ", when it can", nil
+		return health.Called(&p) + " prefers " + screen.Transport("", next), nil
 	}
 	return "", refused
 }

@@ -22,7 +22,7 @@ func Run(ctx context.Context, m *Model, in io.Reader, out io.Writer, more ...tea
 // Once takes samples, a second apart say, and returns the screen as text. The
 // error is that of the node's last answer, or the context's.
 func Once(ctx context.Context, m *Model, samples, width int) (string, error) {
-	m.width, m.height = width, 0
+	m.width, m.height, m.once = width, 0, true
 	for i := range max(samples, 1) {
 		if i > 0 {
 			select {

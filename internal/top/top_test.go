@@ -51,11 +51,11 @@ func sample(second int) Sample {
 	n := uint64(second * (second + 1) / 2)
 	return Sample{At: begun.Add(time.Duration(second) * time.Second), Status: &control.Status{Interface: "l2tun0",
 		Peers: []control.Peer{
-			{DID: "did:b", Name: "berlin", State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
+			{DID: "did:b", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
 				RTTMS: float64(second), RxBytes: n << 20, TxBytes: n * 10 << 10, Dropped: map[string]uint64{"replayed": 2}},
 			{DID: "did:t", Name: "tokyo-west-2-rack-17", State: "handshake_initiated", Reason: "timeout", Endpoint: "[2001:db8::1]:4242"},
 		},
-		Health: []control.Finding{{Code: "L2T-503", Level: "error", About: "tokyo-west-2-rack-17", What: "does not answer at [2001:db8::1]:4242", Do: "check that l2tun runs there"}}},
+		Health: []control.Finding{{Code: "L2T-503", Level: "error", About: "tokyo-west-2-rack-17", What: "no answer at [2001:db8::1]:4242", Do: "check that l2tun runs there"}}},
 		Events: []control.Event{
 			{Time: begun, Peer: "did:b", From: "idle", To: "handshake_initiated", Cause: "initiate_handshake"},
 			{Time: begun, Peer: "did:t", From: "idle", To: "failed", Reason: "timeout", Cause: "timeout"},
@@ -84,23 +84,23 @@ func newModel(f *fakeNode) *Model {
 func TestScreenAt80Columns(t *testing.T) {
 	m := newModel(new(fakeNode))
 	play(m, tea.WindowSizeMsg{Width: 80, Height: 40}, sample(0), sample(1), sample(2), sample(3), sample(4))
-	want := `l2tun0  2 peers  10:01:06
+	want := `l2tun0  2 peers  10:01:06  1 error
 
-> berlin           established  direct     4.0 ms ↓  4.0 MiB/s ↑   40 KiB/s ▂▄▆█
-  tokyo-west-2-ra… handshaking                    ↓      0 B/s ↑      0 B/s ▁▁▁▁
+> berlin      established 10.9.0.2 udp-direct 4.0 ms ↓ 4.0 MiB/s ↑  40 KiB/s ▄▆█
+  tokyo-west… connecting                             ↓     0 B/s ↑     0 B/s ▁▁▁
 
 berlin  established  192.0.2.1:4242
-  quic, direct; epoch 3 for 1m12s; dropped 2 replayed
+  10.9.0.2; fd4c::2; udp-direct; epoch 3 for 1m12s; dropped 2 replayed
   in   ▂▄▆█ 4.0 MiB/s
   out  ▂▄▆█ 40 KiB/s
   rtt  ▂▄▆█ 4.0 ms
 
-  L2T-503 error: tokyo-west-2-rack-17 does not answer at [2001:db8::1]:4242
+  L2T-503 error: tokyo-west-2-rack-17: no answer at [2001:db8::1]:4242
     -> check that l2tun runs there
 
 history
-  10:01:02  idle -> handshake_initiated  initiate_handshake
-  10:01:03  handshake_initiated -> established  receive_response
+  10:01:02  idle -> connecting  initiate_handshake
+  10:01:03  connecting -> established  receive_response
 
 q quit  ↑↓ peer  r rotate  c carrier`
 	if d := cmp.Diff(want, m.View().Content); d != "" {
@@ -117,17 +117,17 @@ func TestScreenAt20Columns(t *testing.T) {
 	want := `l2tun0  2 peers  10…
 
 > berlin   up
-  tokyo-w… handshak…
+  tokyo-w… connecti…
 
 berlin  established…
-  quic, direct; epo…
+  10.9.0.2; fd4c::2…
   in   ▄█ 2.0 MiB/s
   out  ▄█ 20 KiB/s
   rtt  ▄█ 2.0 ms
 
   L2T-503 error:
     tokyo-west-2-
-    rack-17 does not
+    rack-17: no
     answer at
     [2001:db8::1]:4
     242
@@ -136,7 +136,7 @@ berlin  established…
        there
 
 history
-  10:01:02 handshak…
+  10:01:02 connecti…
   10:01:03 up
 
 q quit  ↑↓ peer  r …`
@@ -188,9 +188,9 @@ func TestKeys(t *testing.T) {
 	}
 	act("r", "new keys with tokyo-west-2-rack-17")
 	play(m, press("up"))
-	act("c", "datagram to berlin, when it can")
+	act("c", "berlin prefers quic")
 	m.status.Peers[0].Prefer = "utcp"
-	act("c", "the best carrier to berlin")
+	act("c", "berlin uses the best transport")
 	want := "rotate did:t|prefer did:b direct|prefer did:b datagram|prefer did:b "
 	if got := strings.Join(f.asked, "|"); got != want {
 		t.Errorf("asked %q, want %q", got, want)
@@ -199,6 +199,33 @@ func TestKeys(t *testing.T) {
 		if _, cmd := m.Update(press(key)); cmd == nil || cmd() != tea.Quit() {
 			t.Errorf("%s does not quit", key)
 		}
+	}
+}
+
+// What a key came to is shown for a while.
+func TestMessagesGoAway(t *testing.T) {
+	m := newModel(new(fakeNode))
+	play(m, sample(0), done{"berlin prefers tcp"}, sample(1))
+	if !strings.Contains(m.Text(), "prefers tcp") {
+		t.Error(m.Text())
+	}
+	play(m, sample(7))
+	if strings.Contains(m.Text(), "prefers tcp") {
+		t.Error(m.Text())
+	}
+}
+
+// A high window shows more of the past.
+func TestHistoryFillsTheWindow(t *testing.T) {
+	m := newModel(new(fakeNode))
+	s := sample(0)
+	s.Status.Health = nil
+	for range 50 {
+		s.Events = append(s.Events, s.Events[0])
+	}
+	play(m, tea.WindowSizeMsg{Width: 120, Height: 50}, s)
+	if n := strings.Count(m.Text(), "idle -> connecting"); n < 30 || strings.Count(m.Text(), "\n") != 49 {
+		t.Errorf("%d changes in\n%s", n, m.Text())
 	}
 }
 
@@ -221,7 +248,7 @@ func TestNodeThatIsGone(t *testing.T) {
 func TestOnce(t *testing.T) {
 	f := &fakeNode{status: *sample(1).Status}
 	text, err := Once(t.Context(), New(t.Context(), f, time.Millisecond, screen.Paint{}), 3, 60)
-	if err != nil || !strings.Contains(text, "> berlin") || !strings.HasSuffix(text, "\n") {
+	if err != nil || !strings.Contains(text, "> berlin") || !strings.HasSuffix(text, "\n") || strings.Contains(text, "q quit") {
 		t.Error(text, err)
 	}
 }

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// peerOf finds the peer that somebody means in a status: by DID, by name, or by
+// an overlay address, its own or one inside its prefixes (then the longest).
+func peerOf(s *control.Status, who string) (*control.Peer, error) {
+	for i := range s.Peers {
+		if p := &s.Peers[i]; p.DID == who || p.Name != "" && p.Name == who {
+			return p, nil
+		}
+	}
+	var found *control.Peer
+	if addr, err := netip.ParseAddr(who); err == nil {
+		bits := -1
+		for i := range s.Peers {
+			for _, text := range s.Peers[i].AllowedIPs {
+				if p, err := netip.ParsePrefix(text); err == nil && p.Contains(addr) && p.Bits() > bits {
+					found, bits = &s.Peers[i], p.Bits()
+				}
+			}
+		}
+	}
+	if found == nil {
+		return nil, usagef("%s", control.NoPeer(who))
+	}
+	return found, nil
+}
+
+// noEmptyPeer refuses "" where a peer is named.
+func noEmptyPeer(who string) error {
+	if who == "" {
+		return usagef("which peer? an empty name is none")
+	}
+	return nil
+}
