@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/libertaria-project/l2tun/internal/link"
 )
 
@@ -81,6 +83,18 @@ func (m *mailbox) close() []func(now time.Time) {
 type moves struct {
 	mu    sync.Mutex
 	paths []link.Path
+	fresh *rate.Limiter // of new candidates; the loop's
+}
+
+// newCandidates is how many addresses a second become candidates, and in a burst.
+const newCandidates = 3
+
+// opens reports whether another address may become a candidate.
+func (m *moves) opens(now time.Time) bool {
+	if m.fresh == nil {
+		m.fresh = rate.NewLimiter(newCandidates, newCandidates)
+	}
+	return m.fresh.AllowN(now, 1)
 }
 
 // add reports whether nothing waited before.

@@ -83,4 +83,5 @@ func (s *Session) suspect(now time.Time) {
 	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
 	s.hurry(now)
 	s.heartbeat(now)
+	s.payQuestion()
 }

@@ -268,7 +268,7 @@ func (s *Session) moved(p link.Path, now time.Time) {
 	if s.from != nil {
 		s.from.quiet = now
 	}
-	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil {
+	if d, ok := p.(link.Direct); ok && s.epochs.cur != nil && (s.pathOf(p) != nil || s.moves.opens(now)) {
 		s.addDirect(d, false, now)
 	}
 	s.from = s.pathOf(p)

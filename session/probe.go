@@ -98,10 +98,21 @@ func (s *Session) probe(x *path, now time.Time) {
 		s.removePath(x)
 		return
 	}
+	if !x.affords(sizes[0]) {
+		x.next = now.Add(settleTime << (x.rounds - 1)) // more may have come by then
+		return
+	}
 	for _, size := range sizes {
 		s.sendProbe(x, probe{size: size, at: now})
 	}
 	x.next = now.Add(s.gap(x, now))
+}
+
+// affords reports whether a probe may leave: whoever forges the address of an
+// unproven path must not have more sent there than it has sent itself.
+func (x *path) affords(size int) bool {
+	l, ok := x.Path.(link.Ledger)
+	return !ok || x.known || x.alive || x.lost || x.proven || l.Spend(size)
 }
 
 func (s *Session) sendProbe(x *path, p probe) {
@@ -109,6 +120,16 @@ func (s *Session) sendProbe(x *path, p probe) {
 	p.nonce = s.nonce
 	x.out = append(x.out, p)
 	s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), wire.AppendProbe(nil, p.nonce, p.size-wire.Overhead))
+}
+
+// payQuestion sends a probe on the path in use whose echo is not waited for: if this
+// end has another address now, the peer asks there only for what has come from
+// there. It is larger than the probe that begins the count of widest records anew.
+func (s *Session) payQuestion() {
+	if s.using != nil && s.epochs.cur != nil {
+		s.nonce++
+		s.sealWhole(s.epochs.cur, s.using, s.using.Carrier().Space(), wire.AppendProbe(nil, s.nonce, wire.MinProbe+1))
+	}
 }
 
 // probeLife is how long an echo counts.

@@ -29,9 +29,13 @@ type directPath struct {
 	plain  atomic.Int64 // link.Stamp until when runs leave packet by packet; 0: never
 	down   atomic.Bool  // the last send was lost
 	used   atomic.Bool  // see directs
+	credit atomic.Int64 // bytes that have come and are not spent, at most mostCredit
 }
 
-var _ link.Direct = (*directPath)(nil)
+var (
+	_ link.Direct = (*directPath)(nil)
+	_ link.Ledger = (*directPath)(nil)
+)
 
 // A source is the address of ours that the peer sends to. It does not change.
 type source struct {
@@ -92,8 +96,27 @@ func (p *directPath) use() {
 	}
 }
 
-// arrived notes where a record of this path's remote came in.
-func (p *directPath) arrived(at localAddr) {
+// mostCredit is enough for the questions that an address is asked before it answers.
+const mostCredit = 4 << 10
+
+// Spend implements link.Ledger.
+func (p *directPath) Spend(bytes int) bool {
+	for {
+		has := p.credit.Load()
+		if has < int64(bytes) {
+			return false
+		}
+		if p.credit.CompareAndSwap(has, has-int64(bytes)) {
+			return true
+		}
+	}
+}
+
+// arrived notes where a record of this path's remote came in, and its size.
+func (p *directPath) arrived(at localAddr, bytes int) {
+	if p.credit.Load() < mostCredit { // soon full, and then no write a packet
+		p.credit.Add(int64(bytes))
+	}
 	if s := p.source.Load(); at.addr.IsValid() && (s == nil || s.at != at) {
 		p.source.Store(&source{at: at, control: controlOf(at)})
 	}

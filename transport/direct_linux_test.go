@@ -170,7 +170,7 @@ func TestGoneSourceIsDroppedBeforeSegmentationIsBlamed(t *testing.T) {
 		}
 		return 0
 	})
-	p.arrived(localAddr{addr: remoteN(9).Addr()})
+	p.arrived(localAddr{addr: remoteN(9).Addr()}, 0)
 	if n, err := p.Send(batchOfSizes(repeat(1400, 40)...)); n != 40 || err != nil {
 		t.Fatal(n, err)
 	}
@@ -224,7 +224,7 @@ func TestSendAllocatesNothing(t *testing.T) {
 	_, b, ab, _ := directPair(t, testConfig(loopback), testConfig(loopback))
 	b.Handle(new(silent)) // its allocations would count
 	full, mixed := batchOfSizes(repeat(1452, 64)...), batchOfSizes(100, 1200, 50, 1452, 1452, 90)
-	ab.(*directPath).arrived(localAddr{addr: loopback.Addr()})
+	ab.(*directPath).arrived(localAddr{addr: loopback.Addr()}, 0)
 	if n := testing.AllocsPerRun(200, func() { ab.Send(full); ab.Send(mixed) }); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}

@@ -160,7 +160,7 @@ func TestSourceThatIsGoneIsDropped(t *testing.T) {
 		if local.Addr().Is6() {
 			gone = netip.MustParseAddr("2001:db8::77")
 		}
-		ab.(*directPath).arrived(localAddr{addr: gone})
+		ab.(*directPath).arrived(localAddr{addr: gone}, 0)
 		sendAll(t, ab, b, batchOf(record(100, 1), record(100, 2)))
 		if s := a.Stats(); ab.Local().Addr() == gone || s.DirectLost != 0 {
 			t.Fatalf("local %v, %+v", ab.Local(), s)

@@ -98,7 +98,7 @@ func (s *sorter) record(p *packet) {
 	if s.path == nil || s.src != p.src {
 		s.src, s.path = p.src, s.t.directs.from(p.src)
 	}
-	s.path.arrived(p.local)
+	s.path.arrived(p.local, len(p.data))
 	g := s.group(s.path)
 	g.recs = append(g.recs, p.data)
 }

@@ -34,7 +34,7 @@ func security() []Case {
 
 		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("transport TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
 
-		// S16: L2
+		{ID: "S16", Promise: "a peer's records from 60 forged sources: no address gets more bytes than came from it, the session stays", By: by("session TestForgedSourcesAreNotFlooded, TestMovedPeersPayForTheQuestion")},
 
 		{ID: "S17", Promise: "a peer that proposes or states epoch number 2^31-1: refused; the next handshake has the next number, and numbers begin anew when no epoch is left", By: by("rotation TestNumbersRiseByStepsOnly, TestTheLastNumber")},
 

@@ -85,6 +85,14 @@ type Direct interface {
 	SetRoom(bytes int)
 }
 
+// A Ledger is a path that counts what has come by it from an address that may be
+// forged.
+type Ledger interface {
+	// Spend takes bytes off what has come and is not answered yet; false, and nothing
+	// is taken, if it is less.
+	Spend(bytes int) bool
+}
+
 // A Plane is the packet side of one peer as its session sees it. The session
 // decides; the plane seals, opens and counts.
 type Plane interface {

@@ -14,6 +14,7 @@ type Direct struct {
 	node   *Node
 	remote netip.AddrPort
 	room   atomic.Int64
+	credit atomic.Int64 // bytes that have come and are not spent
 }
 
 var _ link.Direct = (*Direct)(nil)
@@ -44,6 +45,21 @@ func (d *Direct) Room() int              { return int(d.room.Load()) }
 func (d *Direct) SetRoom(bytes int)      { d.room.Store(int64(bytes)) }
 func (d *Direct) RTT() time.Duration     { return 0 }
 
+// Spend implements link.Ledger.
+func (d *Direct) Spend(bytes int) bool {
+	if d.credit.Load() < int64(bytes) {
+		return false
+	}
+	d.credit.Add(-int64(bytes))
+	return true
+}
+
+// receive hands a record over that came from the path's remote.
+func (d *Direct) receive(h link.Handler, rec []byte) {
+	d.credit.Add(int64(len(rec)))
+	h.Records(d, [][]byte{rec})
+}
+
 // Send implements link.Path. Any size leaves; the line decides what arrives.
 func (d *Direct) Send(recs *wire.Batch) (int, error) {
 	from := d.node.Addr()
@@ -68,7 +84,7 @@ func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
 		return
 	}
 	if h := peer.receiver(); h != nil {
-		h.Records(peer.direct(from), [][]byte{rec})
+		peer.direct(from).receive(h, rec)
 	}
 }
 

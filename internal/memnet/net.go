@@ -319,7 +319,7 @@ func (n *Node) Conns() int {
 func (n *Node) Deliver(from string, rec []byte) {
 	a, err := netip.ParseAddrPort(from)
 	if h := n.receiver(); err == nil && h != nil {
-		h.Records(n.direct(a), [][]byte{append([]byte(nil), rec...)})
+		n.direct(a).receive(h, append([]byte(nil), rec...))
 	}
 }
 

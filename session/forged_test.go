@@ -1,0 +1,76 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/wire"
+)
+
+// sealEmpty is the smallest record of s: nothing but padding in it.
+func (s *Session) sealEmpty() (rec []byte) {
+	s.call(func(time.Time) error {
+		var out wire.Batch
+		if err := s.epochs.cur.rec.Seal(&out, wire.SpaceDirect, [][]byte{{}}); err == nil {
+			rec = append([]byte(nil), out.At(0)...)
+		}
+		return nil
+	})
+	return rec
+}
+
+// A peer sends records from forged sources: no address gets more bytes than came
+// from it, and few are asked at all.
+func TestForgedSourcesAreNotFlooded(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		const sources = 60
+		sent, got, asked := make([]int, sources), make([]int, sources), 0
+		for i := range sources {
+			w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, byte(i)), 9), memnet.Line{Drop: func(rec []byte) bool { got[i] += len(rec); return true }})
+		}
+		for range 5 { // 0.1 s apart each, so 6 s for all
+			for i := range sources {
+				rec := sb.sealEmpty()
+				sent[i] += len(rec)
+				w.a.node.Deliver(fmt.Sprintf("10.9.0.%d:9", i), rec)
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		in, out := 0, 0
+		for i := range sources {
+			in, out = in+sent[i], out+got[i]
+			if got[i] > sent[i] {
+				t.Errorf("source %d sent %d bytes and got %d", i, sent[i], got[i])
+			}
+			if got[i] > 0 {
+				asked++
+			}
+		}
+		w.up(sa, time.Second)
+		faults.Report(t, "S16", out <= in, "%d bytes from %d forged sources, %d bytes to %d of them (6.2 times as much for one datagram before)", in, sources, out, asked)
+	})
+}
+
+// A peer that moves is followed as ever: what it sends pays for the question.
+func TestMovedPeersPayForTheQuestion(t *testing.T) {
+	withAllCarriers(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		got := 0
+		w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, 1), 9), memnet.Line{Drop: func(rec []byte) bool { got += len(rec); return true }})
+		for range smallProbe/wire.Overhead + 1 {
+			w.a.node.Deliver("10.9.0.1:9", sb.sealEmpty())
+		}
+		time.Sleep(time.Second)
+		if got != smallProbe {
+			t.Errorf("%d bytes asked", got)
+		}
+	})
+}
