@@ -107,6 +107,10 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 		m.wg.Go(func() { s.protect("messages in", func() { s.receiveMessages(s.ctx, st, id) }) })
 		return nil
 	}
+	if !wire.BeginsHandshake(head[:]) {
+		st.Close() // nothing else has a stream: refused before it waits its turn
+		return errNoPurpose
+	}
 	if err := m.claims.wait(ctx, s.DID()); err != nil {
 		st.Close()
 		return err

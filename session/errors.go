@@ -3,6 +3,8 @@ package session
 import "errors"
 
 var (
+	// errNoPurpose: a stream of a peer that begins neither a handshake nor messages.
+	errNoPurpose = errors.New("session: a stream for nothing")
 	// ErrClosed: the session or its manager has been closed.
 	ErrClosed = errors.New("session: closed")
 	// ErrUnknownPeer: the DID is not a configured peer.

@@ -45,7 +45,7 @@ func numbered(n int) *did.Identity {
 // its input ends.
 func TestVictim(t *testing.T) {
 	if os.Getenv("L2TUN_TEST_VICTIM") == "" {
-		t.Skip("run by TestAPeerCannotHoard")
+		t.Skip("run by TestAPeerCannotHoard and others")
 	}
 	network, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
 	if err != nil {
@@ -161,9 +161,24 @@ func (inert) Unreachable(netip.AddrPort)  {}
 // has asked for.
 func hoard(ctx context.Context, network *transport.Transport, to netip.AddrPort) (proven bool) {
 	conn, err := network.Dial(ctx, wire.LinkUTCP, to)
-	if err != nil {
+	if err != nil || !prove(ctx, conn) {
 		return false
 	}
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if st, err := conn.OpenStream(ctx); err == nil {
+				st.SetDeadline(time.Now().Add(300 * time.Millisecond))
+				st.Write(make([]byte, 256<<10))
+			}
+		})
+	}
+	wg.Wait()
+	return true
+}
+
+// prove makes a whole handshake.
+func prove(ctx context.Context, conn link.Conn) bool {
 	st, err := conn.OpenStream(ctx)
 	if err != nil {
 		return false
@@ -192,20 +207,40 @@ func hoard(ctx context.Context, network *transport.Transport, to netip.AddrPort)
 			out, res, err = i.Read(nil, msg)
 		}
 	}
+	return err == nil
+}
+
+// SPEC 6.5: streams that begin neither a handshake nor messages are closed at once,
+// however many there are.
+func TestOtherStreamsAreRefusedAtOnce(t *testing.T) {
+	v := startVictim(t)
+	network, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
 	if err != nil {
-		return false
+		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	for range 30 {
-		wg.Go(func() {
-			if st, err := conn.OpenStream(ctx); err == nil {
-				st.SetDeadline(time.Now().Add(300 * time.Millisecond))
-				st.Write(make([]byte, 256<<10))
-			}
-		})
+	defer network.Close()
+	network.Handle(inert{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	conn, err := network.Dial(ctx, wire.LinkUTCP, v.addr)
+	if err != nil || !prove(ctx, conn) {
+		t.Fatal("no connection of the peer:", err)
 	}
-	wg.Wait()
-	return true
+	begun := time.Now()
+	for n := range 40 {
+		st, err := conn.OpenStream(ctx)
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		st.SetDeadline(time.Now().Add(2 * time.Second))
+		st.Write(bytes.Repeat([]byte{byte(n)}, 1000))
+		if _, err := st.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatalf("stream %d: %v", n, err)
+		}
+		st.Close()
+	}
+	took := time.Since(begun)
+	faults.Report(t, "S4", took <= 2*time.Second, "40 streams that begin neither a handshake nor messages: each closed, after %v in all", took.Round(time.Millisecond))
 }
 
 // SPEC 6.5: a configured peer that makes 200 connections, each with a whole handshake

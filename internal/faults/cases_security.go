@@ -10,7 +10,7 @@ func security() []Case {
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: by("internal/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork")},
 
-		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestASessionHasTwoConnectionsOfALink, transport TestStrangersBufferLittle, TestAStrangerHasOneStream")},
+		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, TestASessionHasTwoConnectionsOfALink, transport TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
 		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/node TestQUICKeysLinkNothing")},
 

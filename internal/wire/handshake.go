@@ -120,6 +120,12 @@ func (h HandshakeHeader) linkFits() bool {
 	return h.Mode == ModeFull && h.Ref == Ref{}
 }
 
+// BeginsHandshake reports whether b begins a message with which an initiator begins.
+func BeginsHandshake(b []byte) bool {
+	h, err := ParseHandshakeHeader(b)
+	return err == nil && (h.Type == MsgKeysReq || h.Type == MsgM1 || h.Type == MsgM1r)
+}
+
 func (t MessageType) short() bool { return t >= MsgM1r && t <= MsgUnknown }
 
 // MessageSize is the length in bytes of the whole message whose first
