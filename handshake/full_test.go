@@ -150,6 +150,22 @@ func TestAppendsToDst(t *testing.T) {
 	}
 }
 
+// SPEC 5.3: a later minor version talks to this one, in either role, and both know
+// the lower number.
+func TestALaterMinorVersion(t *testing.T) {
+	w := newWorld(t)
+	w.pa.Minor = 7
+	sc := w.run()
+	if sc.claim.Params.Minor != 7 || sc.atR.Remote.Minor != 7 || sc.atR.Local.Minor != 0 || sc.atI.Remote.Minor != 0 {
+		t.Errorf("%+v and %+v", sc.atI, sc.atR)
+	}
+	w = newWorld(t)
+	w.pb.Minor = 7
+	if sc := w.run(); sc.atI.Remote.Minor != 7 {
+		t.Errorf("%+v", sc.atI.Remote)
+	}
+}
+
 func BenchmarkFull(b *testing.B) {
 	w := newWorld(b)
 	known := w.known()

@@ -170,6 +170,9 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	if a.s == nil && wire.IsJoinPreface(head) {
 		return a.join(ctx)
 	}
+	if wire.IsOld(head) {
+		return a.old(head)
+	}
 	msg, err := a.first(ctx, head)
 	if err != nil {
 		return err

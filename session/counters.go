@@ -24,7 +24,7 @@ type Counts struct {
 
 // handshakeResults are the results of Counts.Handshakes.
 var handshakeResults = [...]string{HandshakeFull, HandshakeResumed, string(ReasonTimeout), string(ReasonAuthentication),
-	string(ReasonTransport), string(ReasonProtocol), string(ReasonRefused)}
+	string(ReasonTransport), string(ReasonProtocol), string(ReasonRefused), string(ReasonVersion)}
 
 // A tally holds the counters: written by the loop, read by anybody.
 type tally struct {

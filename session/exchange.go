@@ -36,6 +36,8 @@ func eventOf(err error) Event {
 	switch {
 	case errors.As(err, new(*Obstacle)):
 		return TransportError
+	case errors.Is(err, ErrVersion):
+		return OtherVersion
 	case errors.Is(err, handshake.ErrNotMe), errors.Is(err, handshake.ErrAuthentication):
 		return InvalidSignature
 	case errors.As(err, &refused):
@@ -51,7 +53,7 @@ func eventOf(err error) Event {
 
 // telling orders failures: an answer says more than silence, and silence more
 // than a dial that never left.
-var telling = map[Event]int{TransportError: 1, Timeout: 2, ProtocolViolation: 3, InvalidSignature: 4, PeerRefused: 5}
+var telling = map[Event]int{TransportError: 1, Timeout: 2, ProtocolViolation: 3, InvalidSignature: 4, OtherVersion: 5, PeerRefused: 6}
 
 func moreTelling(a, b error) error {
 	if a == nil || b != nil && telling[eventOf(b)] > telling[eventOf(a)] {

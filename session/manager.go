@@ -60,6 +60,7 @@ type Manager struct {
 	joins   *limiters
 	claims  *claimed
 	history history
+	callers oldCallers
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

@@ -50,6 +50,7 @@ const (
 	Timeout                           // a handshake or an outage took too long
 	InvalidSignature                  // a proof of the peer was wrong
 	PeerRefused                       // the peer told us that it will not
+	OtherVersion                      // the peer's version has another protocol
 	TransportError                    // no connection could be made
 	ProtocolViolation                 // the peer sent what it must not
 	SessionExpired                    // ttl passed without a full handshake
@@ -62,7 +63,7 @@ const (
 
 var eventNames = [numEvents]string{"initiate_handshake", "receive_handshake", "send_response", "receive_response",
 	"receive_ack", "heartbeat_ok", "heartbeat_missed", "connectivity_lost", "connectivity_restored", "time_to_rotate",
-	"rotation_complete", "rotation_timeout", "timeout", "invalid_signature", "refused", "transport_error",
+	"rotation_complete", "rotation_timeout", "timeout", "invalid_signature", "refused", "other_version", "transport_error",
 	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup", "fault"}
 
 func (e Event) String() string { return eventNames[e] }
@@ -80,6 +81,7 @@ const (
 	ReasonExpired        Reason = "session_expired"
 	ReasonRefused        Reason = "refused"
 	ReasonFault          Reason = "fault"
+	ReasonVersion        Reason = "version"
 )
 
 // reasonOf is the reason that a failing event stands for.
@@ -91,6 +93,8 @@ func reasonOf(e Event) Reason {
 		return ReasonAuthentication
 	case PeerRefused:
 		return ReasonRefused
+	case OtherVersion:
+		return ReasonVersion
 	case TransportError:
 		return ReasonTransport
 	case ProtocolViolation:

@@ -23,6 +23,7 @@ var table = map[State]map[Event]State{
 		Timeout:           Failed,
 		InvalidSignature:  Failed,
 		PeerRefused:       Failed,
+		OtherVersion:      Failed,
 		TransportError:    Failed,
 		ProtocolViolation: Failed,
 		// Out of suspended, with keys still there: a path answered first.
@@ -40,6 +41,7 @@ var table = map[State]map[Event]State{
 		Timeout:           Failed,
 		InvalidSignature:  Failed,
 		PeerRefused:       Failed,
+		OtherVersion:      Failed,
 		TransportError:    Failed,
 		ProtocolViolation: Failed,
 		Cleanup:           Closed,

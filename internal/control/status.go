@@ -23,6 +23,7 @@ type Status struct {
 
 	Misrouted []Misrouted `json:"misrouted"` // addresses for which packets were dropped in the last minutes
 	Faults    uint64      `json:"faults"`    // defects met while handling what strangers sent; a peer's are in its dropped
+	Outdated  []string    `json:"outdated"`  // addresses from which nodes of version 0.1.0 have called within an hour
 }
 
 // Misrouted is an address for which packets were dropped, the newest first.
@@ -98,6 +99,9 @@ func (s *Status) fill() {
 	}
 	if s.Misrouted == nil {
 		s.Misrouted = []Misrouted{}
+	}
+	if s.Outdated == nil {
+		s.Outdated = []string{}
 	}
 	s.Health = append([]Finding{}, s.Health...)
 	for i := range s.Health {

@@ -37,6 +37,7 @@ const (
 	BadSource      = "L2T-509" // a peer sends from an address that is not its own
 	BadDestination = "L2T-510" // a peer sends to where it may not
 	Fault          = "L2T-511" // a defect of l2tun, from which it has recovered
+	Outdated       = "L2T-512" // the other end is of version 0.1.0
 	Foreign        = "L2T-513" // another program removes what the node has put on its interface
 	Duplicate      = "L2T-514" // two hosts have one key
 	NoWay          = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
@@ -51,7 +52,7 @@ const (
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		NoRoute, BadSource, BadDestination, Fault, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
+		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

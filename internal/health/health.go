@@ -25,7 +25,7 @@ func Of(s *control.Status) (all []control.Finding) {
 		}
 		all = append(all, trouble(p)...)
 	}
-	return append(append(all, misrouted(s)...), faults(s)...)
+	return append(append(append(all, misrouted(s)...), faults(s)...), outdated(s)...)
 }
 
 // Called is what people call a peer: its name, or the end of its DID.
@@ -130,6 +130,8 @@ func failures(s *control.Status, p *control.Peer) map[string]control.Finding {
 			Do: "check that l2tun runs there and that its firewall allows UDP and TCP to that port; doctor tests which of them passes", Run: test},
 		"transport_error": {Code: Silent, Level: control.LevelError, What: fmt.Sprintf("no connection to %s could be made", at),
 			Do: "check the endpoint, this host's network and its firewall; doctor tests each", Run: test},
+		"version": {Code: Outdated, Level: control.LevelError, What: "runs l2tun 0.1.0, which this version cannot talk to",
+			Do: "upgrade l2tun on the peer; there it shows protocol_violation"},
 		"protocol_violation":   broken,
 		"key_rotation_timeout": broken,
 		"session_expired":      broken,

@@ -49,6 +49,9 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 	st.Host = n.hostStatus(time.Now())
 	st.Socket, st.Config, st.ConfigDigest = n.o.Socket, c.Path, c.Digest()
 	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
+	for _, a := range n.manager.OldCallers() {
+		st.Outdated = append(st.Outdated, a.String())
+	}
 	st.Health = health.Of(st)
 	return st, nil
 }
