@@ -36,6 +36,7 @@ func TestFindingsOfASession(t *testing.T) {
 		{control.Peer{State: "failed", Reason: "timeout"}, Silent, "error"},
 		{control.Peer{State: "failed", Reason: "transport_error"}, Silent, "error"},
 		{control.Peer{State: "failed", Reason: "protocol_violation"}, Broken, "warning"},
+		{control.Peer{State: "failed", Reason: "version"}, Outdated, "error"},
 		{control.Peer{State: "failed", Reason: "session_expired"}, Broken, "warning"},
 		{control.Peer{State: "failed", Reason: "key_rotation_timeout"}, Broken, "warning"},
 		{blocked("failed", "transport_error", "no_route", "192.0.2.10:4242"), NoWay, "error"},
