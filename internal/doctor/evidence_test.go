@@ -1,0 +1,42 @@
+package doctor
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/health"
+)
+
+// A session that answers is better evidence than a probe from another port, which
+// a NAT drops: doctor does not contradict status. What the session does not show
+// is still said.
+func TestASessionThatAnswersIsEvidence(t *testing.T) {
+	remote := netip.MustParseAddrPort("192.0.2.10:4242")
+	for _, c := range []struct {
+		name    string
+		peer    control.Peer
+		session control.Pong
+		codes   []string
+		level   string
+	}{
+		{"behind two NATs, by direct", control.Peer{State: "established", SeenAs: "198.51.100.10:4242", Local: "192.168.1.20:4242"},
+			control.Pong{Carrier: "direct", Remote: remote.String()}, []string{health.TCPBlocked}, control.LevelNote},
+		{"by TCP alone", control.Peer{State: "established"}, control.Pong{Carrier: "utcp", Remote: remote.String()}, []string{health.UDPBlocked}, control.LevelWarning},
+		{"up by another endpoint", control.Peer{State: "established"}, control.Pong{Carrier: "direct", Remote: "203.0.113.9:4242"}, []string{health.Unreachable}, control.LevelWarning},
+		{"up, but it does not answer", control.Peer{State: "established"}, control.Pong{}, []string{health.Unreachable}, control.LevelWarning},
+		{"not up", control.Peer{State: "failed"}, control.Pong{}, []string{health.Unreachable}, control.LevelError},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.peer.Name = "nas"
+			e := &exam{config: &config.Config{}, status: &control.Status{Peers: []control.Peer{c.peer}}}
+			e.judge(way{about: "nas", remote: remote}, passage{session: c.session})
+			r := e.end()
+			if !slices.Equal(codes(r), c.codes) || r.Findings[0].Level != c.level {
+				t.Errorf("%+v", r.Findings)
+			}
+		})
+	}
+}

@@ -1,0 +1,64 @@
+package health
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/control"
+)
+
+// A peer that has not connected, at a node behind NAT: that is the cause, and the
+// peer is told the public address.
+func TestNATIsNamedAsTheCause(t *testing.T) {
+	s := &control.Status{DID: "did:me", Listen: "[::]:4242", Peers: []control.Peer{{DID: bob, Name: "nas", State: "idle"},
+		{Name: "hub", State: "established", SeenAs: "198.51.100.10:4242", Local: "192.168.1.20:4242"}}}
+	f := Of(s)[0]
+	if f.Code != Waiting || !strings.Contains(f.What, "behind NAT (its public address is 198.51.100.10:4242)") ||
+		!slices.Equal(f.RunThere, []string{"l2tun peer set did:me --add-endpoint 198.51.100.10:4242"}) {
+		t.Errorf("%+v", f)
+	}
+	s.Peers[1].Local = s.Peers[1].SeenAs
+	if f := Of(s)[0]; strings.Contains(f.What, "NAT") || len(f.RunThere) != 1 {
+		t.Errorf("%+v", f)
+	}
+	s.Peers = s.Peers[:1]
+	if f := Of(s)[0]; strings.Contains(f.What, "NAT") || len(f.RunThere) != 0 || !strings.Contains(f.Do, "HOST:PORT") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Commands are for the node that says them, and a name that a shell would read is
+// replaced by the DID.
+func TestCommandsNameTheirNode(t *testing.T) {
+	for _, c := range []struct{ iface, socket, want string }{
+		{"l2tun0", control.SocketPath("l2tun0"), "l2tun doctor nas"}, {"h2t0", control.SocketPath("h2t0"), "l2tun doctor nas -i h2t0"}, {"h2t0", "/x/n.sock", "l2tun doctor nas --socket /x/n.sock"},
+	} {
+		s := &control.Status{Interface: c.iface, Socket: c.socket, Peers: []control.Peer{{DID: bob, Name: "nas", State: "degraded"}}}
+		if got := Of(s)[0].Run; !slices.Equal(got, []string{c.want}) {
+			t.Errorf("%v, want %s", got, c.want)
+		}
+	}
+	for _, name := range []string{"my nas", "$(x)", "a;b", "a'b"} {
+		s := &control.Status{Peers: []control.Peer{{DID: bob, Name: name, State: "degraded"}}}
+		if got := Of(s)[0].Run; !slices.Equal(got, []string{"l2tun doctor " + bob}) {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+// Nine peers that refuse this node are one finding with one command; what is
+// different is not joined.
+func TestGroup(t *testing.T) {
+	s := &control.Status{DID: "did:me"}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s.Peers = append(s.Peers, control.Peer{Name: name, State: "failed", Reason: "refused"})
+	}
+	s.Peers = append(s.Peers, control.Peer{Name: "x", State: "failed", Reason: "timeout", Endpoint: "192.0.2.1:1"}, control.Peer{Name: "y", State: "failed", Reason: "timeout", Endpoint: "192.0.2.2:1"},
+		control.Peer{Name: "z", State: "suspended"})
+	got := Group(Of(s))
+	if len(got) != 3 || got[0].About != "a, b, c and 1 more (4 peers)" || len(got[0].RunThere) != 1 ||
+		got[1].About != "x, y (2 peers)" || got[1].What != "no answer at their endpoints" || !slices.Equal(got[1].Run, []string{"l2tun doctor x", "l2tun doctor y"}) || got[2].About != "z" {
+		t.Errorf("%+v", got)
+	}
+}
