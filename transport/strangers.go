@@ -22,9 +22,9 @@ const (
 	strangerGrace = time.Second
 )
 
-// strangers are the connections of unknown peers. When their places are taken the
-// oldest goes that has said nothing, or else the oldest past its grace: a newcomer
-// may be a peer, and whoever holds places in silence is not.
+// strangers are the connections of unknown peers. When their places are taken one
+// goes that has said nothing, or else one past its grace: a newcomer may be a peer,
+// and whoever holds places in silence is not.
 type strangers struct {
 	remembers func(netip.Addr) bool // whether a peer has proven itself there
 
@@ -103,17 +103,31 @@ func (s *strangers) count(in func(*guest) bool) (n int) {
 	return n
 }
 
-// dispensable is who may lose its place.
+// dispensable is who may lose its place: of those that can go, the oldest of the
+// network that has the most places. An attacker displaces itself before others.
 func (s *strangers) dispensable(in func(*guest) bool, now time.Time) *guest {
-	var slow *guest
+	of := make(map[netip.Prefix]int)
+	for _, g := range s.here {
+		if in(g) {
+			of[g.block]++
+		}
+	}
+	var silent, slow *guest
 	for _, g := range s.here {
 		switch {
 		case !in(g):
 		case !g.begun:
-			return g
-		case slow == nil && now.Sub(g.since) > strangerGrace:
-			slow = g
+			if silent == nil || of[g.block] > of[silent.block] {
+				silent = g
+			}
+		case now.Sub(g.since) > strangerGrace:
+			if slow == nil || of[g.block] > of[slow.block] {
+				slow = g
+			}
 		}
+	}
+	if silent != nil {
+		return silent
 	}
 	return slow
 }

@@ -92,6 +92,25 @@ func TestOneSourceTakesItsOwnPlaces(t *testing.T) {
 	}
 }
 
+// A peer that has come and not spoken yet keeps its place, however fast a few
+// networks come and go.
+func TestACrowdDisplacesItself(t *testing.T) {
+	var c crowd
+	peer := v4(9, 9, 9)
+	c.come(peer)
+	for i := range 20 * maxStrangers {
+		c.come(v4(1, i%8, i%200))
+	}
+	if len(c.here) != maxStrangers {
+		t.Errorf("%d places", len(c.here))
+	}
+	for _, a := range c.gone {
+		if a == peer {
+			t.Fatal("the peer was displaced")
+		}
+	}
+}
+
 func TestPlacesAreKeptWhereAPeerWasSeen(t *testing.T) {
 	var c crowd
 	home := v4(7, 7, 7)

@@ -56,6 +56,7 @@ func (s *utcpStreams) discard(all bool) {
 	}
 	for _, st := range s.open {
 		st.in.drop()
+		st.eof = false // what is missing must not look like the end
 	}
 	s.unread = 0
 }

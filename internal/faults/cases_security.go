@@ -22,7 +22,7 @@ func security() []Case {
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
-		{ID: "S10", Promise: "36 addresses whose TCP connections say nothing and come back: a peer that has TCP only and cannot be dialled is back in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestTheOldestSilentStrangerGoes, TestPlacesAreKeptWhereAPeerWasSeen")},
+		{ID: "S10", Promise: "36 addresses whose TCP connections say nothing and come back: a peer that has TCP only and cannot be dialled is back in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestTheOldestSilentStrangerGoes, TestACrowdDisplacesItself, TestPlacesAreKeptWhereAPeerWasSeen")},
 
 		{ID: "S11", Promise: "a peer's message with escape sequences and forged lines: on a terminal no control character but line ends, its sender before each line", By: by("cmd/l2tun TestMessagesDoNotSteerTheTerminal")},
 
