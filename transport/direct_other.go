@@ -21,24 +21,37 @@ func controlOf(localAddr) (c controlMessage) { return c }
 
 func canSegment(syscall.RawConn) bool { return false }
 
-// A directSender sends record by record. It may wait for a full socket.
-type directSender struct{ sock socket }
+// A directSender sends record by record, in the background: writing may wait for a
+// full socket here, and Send never does.
+type directSender struct {
+	sock socket
+	out  *backlog
+}
 
-func newDirectSender(sock socket, _ syscall.RawConn) directSender { return directSender{sock} }
+func newDirectSender(sock socket, _ syscall.RawConn) directSender {
+	return directSender{sock, &backlog{write: func(b []byte, to *directPath) error { return writeRecord(sock, b, to) }}}
+}
 
 func (s *directSender) nameOf(netip.AddrPort) (sa sockaddr) { return sa }
 
 func (s *directSender) send(p *directPath, recs *wire.Batch) (int, error) {
 	for i := range recs.Len() {
-		_, _, err := s.sock.WriteMsgUDPAddrPort(recs.At(i), nil, p.remote)
-		switch {
-		case isClosed(err):
-			return i, link.ErrClosed
-		case errors.Is(err, syscall.EMSGSIZE):
-			return i, link.ErrTooBig
-		case err != nil:
-			p.unreachable(1)
+		if !s.out.push(recs.At(i), p) {
+			return i, link.ErrQueueFull
 		}
 	}
 	return recs.Len(), nil
+}
+
+// writeRecord sends one record, and counts one that is lost.
+func writeRecord(sock socket, b []byte, p *directPath) error {
+	_, _, err := sock.WriteMsgUDPAddrPort(b, nil, p.remote)
+	switch {
+	case err == nil, isClosed(err):
+	case errors.Is(err, syscall.EMSGSIZE):
+		p.d.count.directTooBig.Add(1)
+	default:
+		p.unreachable(1)
+	}
+	return err
 }

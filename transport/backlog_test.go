@@ -1,0 +1,50 @@
+package transport
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/bubble"
+)
+
+// A socket that is full makes nobody wait: what does not fit is refused, and what
+// does leaves in order once there is room.
+func TestBacklogNeverBlocks(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		room := make(chan struct{})
+		var sent atomic.Int64
+		inOrder := true
+		q := &backlog{write: func(b []byte, _ *directPath) error {
+			<-room
+			inOrder = inOrder && b[0] == byte(sent.Load())
+			sent.Add(1)
+			return nil
+		}}
+		const size = 64 << 10
+		taken := 0
+		for i := range 100 {
+			rec := make([]byte, size)
+			rec[0] = byte(i)
+			if !q.push(rec, nil) {
+				break
+			}
+			taken++
+		}
+		if taken != maxBacklog/size {
+			t.Errorf("%d records taken", taken)
+		}
+		close(room)
+		time.Sleep(time.Second)
+		if int(sent.Load()) != taken || !inOrder {
+			t.Errorf("%d of %d sent, in order %v", sent.Load(), taken, inOrder)
+		}
+		if !q.push([]byte{byte(taken)}, nil) {
+			t.Error("no room after all has left")
+		}
+		time.Sleep(time.Second)
+		if q.running || q.bytes != 0 {
+			t.Errorf("running %v, %d bytes", q.running, q.bytes)
+		}
+	})
+}
