@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -171,5 +172,89 @@ func TestFullDiskLeavesNoRouteBehind(t *testing.T) {
 	}
 	if now := table(t); !slices.Equal(now, before) || len(k.List()) != 0 {
 		t.Errorf("%q", now)
+	}
+}
+
+// What a journal says is done with the rights of the node, so it is neither read
+// nor written through a link, nor taken from another user.
+func TestJournalOfOthersIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "n.undo")
+	must(t, os.WriteFile(victim, []byte("keep"), 0o600))
+	for _, name := range []string{path, path + ".new"} { // prepared by somebody
+		must(t, os.Symlink(victim, name))
+	}
+	if _, err := UndoJournal(path); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("read through a link: %v", err)
+	}
+	j, err := NewJournal(path, "x", 1)
+	must(t, err)
+	must(t, j.PutAddress(examples[0]))
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "keep" {
+		t.Errorf("written through a link: %q, %v", text, err)
+	}
+	must(t, j.Close())
+	head := `{"version":1,"boot":"another","interface":"x","index":1}` + "\n"
+	for what, spoil := range map[string]func() error{
+		"another user's":   func() error { return os.Chown(path, 12345, -1) },
+		"others may write": func() error { return os.Chmod(path, 0o602) },
+		"the group may":    func() error { return os.Chmod(path, 0o660) },
+		"it is no file":    func() error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+	} {
+		os.RemoveAll(path)
+		must(t, os.WriteFile(path, []byte(head), 0o600))
+		if err := spoil(); err != nil {
+			t.Logf("%s: not tried: %v", what, err) // only root gives files away
+			continue
+		}
+		if undone, err := UndoJournal(path); err == nil {
+			t.Errorf("%s: taken, undone %v", what, undone)
+		}
+	}
+}
+
+// Settings are given back, also after a kill, unless somebody else has changed them
+// since.
+func TestSettingsAreGivenBack(t *testing.T) {
+	tuntest.Namespace(t)
+	const one, two = "ipv4/conf/all/send_redirects", "ipv4/conf/lo/send_redirects"
+	is := func(path string) string {
+		v, err := readSetting(path)
+		must(t, err)
+		return v
+	}
+	before := is(one)
+	if before != "1" {
+		t.Fatalf("send_redirects of a new namespace is %q", before)
+	}
+	for _, killed := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "n.undo")
+		j, err := NewJournal(path, "gone", 9999)
+		must(t, err)
+		s := NewSettings(j)
+		for _, p := range []string{one, two} {
+			if changed, err := s.Hold(p, "0"); err != nil || !changed || is(p) != "0" {
+				t.Fatal(changed, err, is(p))
+			}
+			if changed, err := s.Hold(p, "0"); err != nil || changed {
+				t.Fatal("again is something", err)
+			}
+		}
+		if changed, err := s.Hold("ipv4/conf/none/send_redirects", "0"); changed || err != nil {
+			t.Error("a setting that is not there", changed, err)
+		}
+		if killed {
+			undone, err := UndoJournal(path)
+			if err != nil || len(undone) != 2 {
+				t.Fatal(undone, err)
+			}
+		} else {
+			must(t, writeSetting(two, "1")) // by somebody
+			s.Undo()
+			must(t, j.Close())
+		}
+		if is(one) != "1" || is(two) != "1" {
+			t.Errorf("killed %v: %s, %s", killed, is(one), is(two))
+		}
 	}
 }

@@ -33,6 +33,9 @@ func Acquire(socket string) (*Lock, error) {
 			return nil, err
 		}
 	}
+	if err := CheckDir(filepath.Dir(socket)); err != nil {
+		return nil, err
+	}
 	path := lockOf(socket)
 	f := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)

@@ -125,3 +125,20 @@ func TestDownWaitsForTheLockBesideTheSocket(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Others must not be able to change what lies beside the socket.
+func TestFolderOfTheSocketIsNobodyElses(t *testing.T) {
+	dir := t.TempDir()
+	for mode, ok := range map[os.FileMode]bool{0o700: true, 0o755: true, 0o777: false, 0o770: false, 0o702: false, 0o777 | os.ModeSticky: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		lock, err := Acquire(filepath.Join(dir, "n.sock"))
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "chmod go-w") {
+			t.Errorf("mode %v: %v", mode, err)
+		}
+		if err == nil {
+			lock.Release()
+		}
+	}
+}

@@ -37,6 +37,20 @@ func JournalPath(socket string) string { return strings.TrimSuffix(socket, ".soc
 // LogPath is where a node that runs detached writes its log.
 func LogPath(name string) string { return filepath.Join(runtimeDir(), name+".log") }
 
+// CheckDir refuses a folder for lock, socket, journal and log in which others can
+// put files of their own in the place of these: they are read and removed with the
+// rights of the node. With the sticky bit others cannot.
+func CheckDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("cannot look at the folder of the control socket: %w", err)
+	}
+	if mode := info.Mode(); mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0 {
+		return fmt.Errorf("others can write to %s, the folder of the control socket (mode %04o); run chmod go-w on it", dir, mode.Perm())
+	}
+	return nil
+}
+
 // MakeRuntimeDir makes the folder of these files, for its owner only. A user
 // without rights most likely fails here first, so the error says what a node
 // needs.

@@ -136,3 +136,21 @@ func TestNodeTakesTheHostAsItIs(t *testing.T) {
 		t.Errorf("send_redirects was not given back: %s", v)
 	}
 }
+
+// Containers that come and go concern no peer: nobody is probed and no back-off
+// ends. A change of the way to a peer is seen at once.
+func TestContainersCostNoProbes(t *testing.T) {
+	w, a, b := pair(t)
+	const line = "this host's way to peers has changed"
+	for range 8 {
+		w.run(w.A, "sh", "-ec", `ip link add c0 type veth peer name c1; ip link set c0 up; ip link set c1 up; ip addr add 172.17.1.1/32 dev c1
+			ip route add 172.18.0.0/16 dev c1; sleep 0.1; ip link del c0`)
+	}
+	time.Sleep(500 * time.Millisecond)
+	if a.logged(line) != 0 {
+		t.Errorf("containers have changed the way to %d peers", a.logged(line))
+	}
+	w.run(w.A, "sh", "-ec", `to=$1; set -- $(ip route get "$to"); while [ "$1" != via ]; do shift; done; via=$2; while [ "$1" != dev ]; do shift; done
+		ip addr add 198.51.100.99/32 dev "$2"; ip route replace "$to/32" via "$via" dev "$2" src 198.51.100.99`, "sh", b.host.IP4.String())
+	w.eventually(3*time.Second, "another source is seen", func() bool { return a.logged(line) > 0 })
+}
