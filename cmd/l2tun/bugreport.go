@@ -30,7 +30,7 @@ type BugreportOptions struct {
 func newBugreportCmd(o *BugreportOptions, runF func(context.Context, *BugreportOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bugreport [FILE]",
-		Short: "Collect what is known of a node in one file, without its secrets",
+		Short: "Collect diagnostics of a node in an archive, without its secrets",
 		Long: `Write a tar.gz with the node's status, events and metrics, what doctor finds, the
 config and the end of the log. The node's key, tokens and whatever looks like a
 secret are taken out; names, DIDs and addresses of peers are in it: read it

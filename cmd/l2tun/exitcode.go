@@ -8,6 +8,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
 // Exit codes: what was typed or written is wrong (also a peer or an invitation
@@ -61,8 +62,9 @@ func isFileOrUsage(err error) bool {
 		file   *config.Error
 		key    *config.KeyError
 		exists *config.ExistsError
+		taken  *invite.TakenError
 	)
-	return errors.As(err, &usage) || errors.As(err, &file) || errors.As(err, &key) || errors.As(err, &exists) ||
+	return errors.As(err, &usage) || errors.As(err, &file) || errors.As(err, &key) || errors.As(err, &exists) || errors.As(err, &taken) ||
 		errors.Is(err, did.ErrKeyFile)
 }
 

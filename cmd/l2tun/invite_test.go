@@ -96,9 +96,9 @@ func TestInvitationsThatCannotBeKept(t *testing.T) {
 		args []string
 	}{
 		{exitUsage, path + ": peer.name: the name \"alice\" is taken", []string{"alice"}},
-		{1, `the name "carol" is in invitation`, []string{"carol"}},
+		{exitUsage, `the name "carol" is in invitation`, []string{"carol"}},
 		{exitUsage, path + ": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line", []string{"--address", "10.9.0.2/24"}},
-		{1, "10.9.0.3/32 is in invitation", []string{"--address", "10.9.0.3/24"}},
+		{exitUsage, "10.9.0.3/32 is in invitation", []string{"--address", "10.9.0.3/24"}},
 		{exitUsage, path + ": peer.allowed_ips: 10.9.0.1/32 is this node's own address", []string{"--address", "10.9.0.1/24"}},
 		{1, `"10.9.0.9" is not an address with its network's length`, []string{"--address", "10.9.0.9"}},
 		{exitUsage, path + ": peer.allowed_ips", []string{"--allowed-ip", "0.0.0.0/0"}},

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, io IO, node nodeRunner) int {
 func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "l2tun",
-		Short:         "An overlay network whose peers are named by their keys",
+		Short:         "An overlay network whose peers are identified by their public keys",
 		Version:       control.Version,
 		Args:          wantCommand,
 		RunE:          noCommand,

@@ -48,9 +48,9 @@ func (s *service) watch(run nodeRunner) nodeRunner {
 func (s *service) reload(ctx context.Context) error {
 	s.say(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"))
 	err := control.New(s.socket).Reload(ctx)
-	status := "STATUS=config read again"
+	status := "STATUS=config reloaded"
 	if err != nil {
-		status = "STATUS=the config was not taken up: " + sentence(err)
+		status = "STATUS=the config was refused: " + sentence(err)
 	}
 	s.say(daemon.SdNotifyReady, status)
 	return err

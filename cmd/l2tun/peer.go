@@ -36,7 +36,7 @@ func (t *target) takeUp(ctx context.Context) (running bool, err error) {
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
 	case err != nil:
-		return false, fmt.Errorf("%s is changed, but the running node did not take it up: %v", t.configPath(), err)
+		return false, fmt.Errorf("%s is changed, but the running node refused it: %v", t.configPath(), err)
 	default:
 		running = true
 	}

@@ -89,7 +89,7 @@ func TestARunningNodeTakesPeersUpAtOnce(t *testing.T) {
 		t.Error(node.reloads)
 	}
 	node.refuse = errors.New("the prefix is taken")
-	refused(t, 1, path+" is changed, but the running node did not take it up: the prefix is taken",
+	refused(t, 1, path+" is changed, but the running node refused it: the prefix is taken",
 		"peer", "add", "--config", path, "--socket", socket, peerDID(2))
 	if got := must(t, "peer", "list", "--config", path); !strings.Contains(got, peerDID(2)) {
 		t.Error("the change is gone:", got)

@@ -183,10 +183,10 @@ func onHangup(reload func(context.Context) error, log *slog.Logger) *hangups {
 		defer close(h.done)
 		for range h.signals {
 			if err := reload(context.Background()); err != nil {
-				log.Error("the config was not taken up", "error", err)
+				log.Error("the config was refused", "error", err)
 				continue
 			}
-			log.Info("config read again")
+			log.Info("config reloaded")
 		}
 	}()
 	return h

@@ -74,7 +74,7 @@ func TestSignalsReloadAndStop(t *testing.T) {
 		return errors.Join(node.run(ctx, o), ctx.Err())
 	}
 	errs, code := up(t, signals, "--config", path, "--socket", socket, "--log-format", "json")
-	if code != 0 || !strings.Contains(errs, `"msg":"config read again"`) {
+	if code != 0 || !strings.Contains(errs, `"msg":"config reloaded"`) {
 		t.Error(code, errs)
 	}
 }

@@ -170,7 +170,7 @@ func (e *exam) judge(w way, p passage) {
 	}
 	answers := up != nil && p.session.Remote == w.remote.String() && !up.Inbound
 	if answers { // better evidence than a probe from another port, which a NAT may drop
-		p.quic = p.quic || p.session.Carrier != "utcp"
+		p.quic = p.quic || p.session.Carrier != "utcp" && !p.echo.Answered
 		p.tcp = p.tcp || p.session.Carrier == "utcp"
 	}
 	switch {

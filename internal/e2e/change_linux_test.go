@@ -159,9 +159,9 @@ func TestBadConfigLeavesTheOldOneRunning(t *testing.T) {
 	} {
 		w.ok(os.WriteFile(a.config, []byte(bad), 0o600))
 		w.refused(w.l2tun(w.A, "reload", "--socket", a.socket), 1, sentence)
-		before := a.logged("the config was not taken up")
+		before := a.logged("the config was refused")
 		w.ok(a.cmd.Process.Signal(syscall.SIGHUP))
-		a.waitLog(before+1, "the config was not taken up")
+		a.waitLog(before+1, "the config was refused")
 		w.answers(w.A, b.v4)
 		check()
 	}

@@ -114,7 +114,7 @@ func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
 			w.transfer(w.A, w.B, b.v4, 20_000_000) // more threads
 			w.comesAndGoes(a, c)
 			w.ok(syscall.Kill(pid, syscall.SIGHUP))
-			a.waitLog(1, "config read again")
+			a.waitLog(1, "config reloaded")
 			w.privileges(pid, onlyAdmin)
 			if n := a.logged("level=WARN"); n != 0 {
 				t.Errorf("%d warnings", n)

@@ -85,7 +85,7 @@ func TestTheServiceManagerIsToldTheTruth(t *testing.T) {
 	m.hears(`^WATCHDOG=1\n`)
 	w.ok(c.Process.Signal(syscall.SIGHUP))
 	m.hears(`^RELOADING=1\nMONOTONIC_USEC=\d+$`)
-	m.hears(`^READY=1\nSTATUS=config read again$`)
+	m.hears(`^READY=1\nSTATUS=config reloaded$`)
 	a.stop()
 	m.hears(`^STOPPING=1$`)
 	a.gone()

@@ -1,6 +1,9 @@
 package invite
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrLink: the text is no link, or not the one that was made.
@@ -18,3 +21,10 @@ var (
 	// ErrMessage: a request or an answer out of form.
 	ErrMessage = errors.New("invite: malformed message")
 )
+
+// A TakenError is a name or a prefix that another open invitation has promised.
+type TakenError struct{ What, ID string }
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("%s is in invitation %s already; l2tun invite remove %s withdraws that one", e.What, e.ID, e.ID)
+}

@@ -117,11 +117,11 @@ func (s *Spec) promise(path string, l Link, promised []Invitation) (Invitation, 
 	}
 	for _, other := range promised {
 		if s.Peer != "" && other.Name == s.Peer {
-			return i, fmt.Errorf("the name %q is in invitation %s already; l2tun invite remove %s withdraws that one", s.Peer, other.ID, other.ID)
+			return i, &TakenError{fmt.Sprintf("the name %q", s.Peer), other.ID}
 		}
 		for _, p := range i.AllowedIPs {
 			if slices.Contains(other.AllowedIPs, p) {
-				return i, fmt.Errorf("%s is in invitation %s already; l2tun invite remove %s withdraws that one", p, other.ID, other.ID)
+				return i, &TakenError{p, other.ID}
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func Join(ctx context.Context, o JoinOptions) (*Joined, error) {
 	}
 	prepared.Keep() // the other node knows this key by now
 	if err := prepared.Commit(); err != nil {
-		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; mend that and join again with the same link", err)
+		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; fix that and join again with the same link", err)
 	}
 	return &Joined{prepared.Identity.DID(), spec.Peer}, nil
 }
