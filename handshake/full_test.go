@@ -166,6 +166,27 @@ func TestALaterMinorVersion(t *testing.T) {
 	}
 }
 
+// BenchmarkPrekey is what a renewal costs, and what it costs each initiator that
+// fetches the prekey: two signatures each.
+func BenchmarkPrekey(b *testing.B) {
+	w := newWorld(b)
+	b.Run("make", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := NewPrekey(w.b, prekeyFrom, prekeyTo, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	body := keysMessage(w.b.KeySet(), w.prekeys[0], w.b)
+	b.Run("check", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := parseKeys(w.b.DID(), body, prekeyFrom); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkFull(b *testing.B) {
 	w := newWorld(b)
 	known := w.known()

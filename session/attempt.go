@@ -231,7 +231,7 @@ func (a *attempt) shakeInTime(ctx context.Context, d dialed, others bool) error 
 		ctx, cancel = context.WithTimeout(ctx, shakeTime)
 		defer cancel()
 	}
-	return a.checkVersion(ctx, d.conn, a.shake(ctx, d))
+	return checkVersion(ctx, a.s.m.c.Network, d.conn, a.shake(ctx, d))
 }
 
 // dial waits for its turn and dials.

@@ -59,6 +59,7 @@ func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
 		d = r.fresh(ctx, d)
 		if d.err == nil {
 			answer, d.err = a.ask(ctx, d.conn)
+			d.err = checkVersion(ctx, a.Network, d.conn, d.err)
 			d.close("joined")
 			if d.err == nil || settles(d.err) {
 				return answer, joinError(d.err)

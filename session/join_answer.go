@@ -1,8 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -31,7 +33,14 @@ func (a *answering) join(ctx context.Context) error {
 	if err := completed(ctx, a.conn); err != nil {
 		return err
 	}
-	msg, err := readMessage(a.st)
+	head, err := a.begun(nil)
+	if err != nil {
+		return err
+	}
+	if wire.IsOld(head) {
+		return a.old(head)
+	}
+	msg, err := readMessage(io.MultiReader(bytes.NewReader(head), a.st))
 	if err != nil {
 		return err
 	}

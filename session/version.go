@@ -16,8 +16,8 @@ import (
 
 // A node of version 0.1.0 and this one do not understand each other, and it cannot
 // be changed any more (SPEC 5.3). As a responder it closes the connection at our
-// first message, as it does to whoever says something strange; so an attempt that
-// ends like that asks once more, in its words. As an initiator it gets an answer
+// first message, as it does to whoever says something strange; so an attempt, or
+// a join, that ends like that asks once more, in its words. As an initiator it gets an answer
 // that makes it end with protocol_violation.
 
 // ErrVersion: the peer runs version 0.1.0, which has another protocol.
@@ -32,16 +32,16 @@ const (
 
 // checkVersion is what a failed handshake over a connection means, when the peer
 // has ended it without an answer.
-func (a *attempt) checkVersion(ctx context.Context, over link.Conn, err error) error {
+func checkVersion(ctx context.Context, network link.Network, over link.Conn, err error) error {
 	if err == nil || eventOf(err) != TransportError || errors.As(err, new(*Obstacle)) || ctx.Err() != nil || decided(err) {
 		return err
 	}
-	conn, derr := a.s.m.c.Network.Dial(ctx, over.Link(), over.Remote())
+	conn, derr := network.Dial(ctx, over.Link(), over.Remote())
 	if derr != nil {
 		return err
 	}
 	defer conn.Close("only asked for the version")
-	if a.asksOld(ctx, conn) {
+	if asksOld(ctx, conn) {
 		return ErrVersion
 	}
 	return err
@@ -49,7 +49,7 @@ func (a *attempt) checkVersion(ctx context.Context, over link.Conn, err error) e
 
 // asksOld sends a KEYS_REQ of version 0.1.0 for nobody's keys, and reports whether
 // the answer is of that version.
-func (a *attempt) asksOld(ctx context.Context, conn link.Conn) bool {
+func asksOld(ctx context.Context, conn link.Conn) bool {
 	st, err := conn.OpenStream(ctx)
 	if err != nil {
 		return false

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/netip"
 	"slices"
@@ -71,10 +72,34 @@ func TestAPeerOfVersion010IsNamed(t *testing.T) {
 	})
 }
 
+// Nor can one of the two join the other: the new one says why.
+func TestAJoinWithVersion010SaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.b.down()
+		old := w.net.Node(w.b.addr)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer func() { cancel(); old.Kill() }()
+		go answersLike010(ctx, old)
+		from := w.net.Node(netip.MustParseAddrPort("10.0.0.9:4242"))
+		defer from.Kill()
+		_, err := Join(ctx, Ask{Identity: w.a.id, Network: from, Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("x")})
+		if !errors.Is(err, ErrVersion) {
+			t.Errorf("the old one invites: %v", err)
+		}
+		req := append(wire.JoinPreface(), wire.OldKeysReq()...)
+		req[len(req)-1] = 1
+		if answer := ask(t, w, from, req); !wire.IsOld(answer) {
+			t.Errorf("the new one invites: %x", answer)
+		}
+		if got := w.a.m.OldCallers(); len(got) != 1 {
+			t.Errorf("old callers: %v", got)
+		}
+	})
+}
+
 // A peer of this version that ends a connection is not taken for an old one.
 func TestAPeerOfThisVersionIsNotTakenForAnOldOne(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		a := &attempt{s: w.a.peer(w.b, false, Settings{})}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		conn, err := w.a.node.Dial(ctx, wire.LinkQUIC, w.b.addr)
@@ -82,7 +107,7 @@ func TestAPeerOfThisVersionIsNotTakenForAnOldOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close("")
-		if err := a.checkVersion(ctx, conn, io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
+		if err := checkVersion(ctx, w.a.node, conn, io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
 			t.Error(err)
 		}
 		if got := w.b.m.OldCallers(); len(got) != 0 {
