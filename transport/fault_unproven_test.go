@@ -152,6 +152,9 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 	if most < 40 || most > 6*maxUnprovenOne+1 {
 		t.Errorf("%d connections of strangers at once", most)
 	}
+	if each := int(heap.Live) / max(most, 1); each > quicState+held(acceptConn) {
+		t.Errorf("a stranger holds %d bytes", each) // SPEC 6.5 says how many at most
+	}
 	if heap.Peak > bound || heap.Resident > bound {
 		t.Errorf("%s", heap)
 	}

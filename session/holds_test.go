@@ -1,0 +1,34 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The figures of SPEC 6.5 are those of the constants.
+func TestWhatOthersMakeUsHold(t *testing.T) {
+	const (
+		handshake = 16 << 10 // messages, secrets and the state of one
+		entry     = 256      // a prefix with its bucket
+		mib       = 1 << 20
+	)
+	spec, err := os.ReadFile("../SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{
+		fmt.Sprintf("| handshakes that are answered at once | %d x %d KiB = %d MiB |", maxHalfOpen, handshake>>10, maxHalfOpen*handshake/mib),
+		fmt.Sprintf("| rate limits of sources, handshakes and joins | 2 x %d x %d bytes = %.1f MiB |", maxPrefixes+overflow, entry, float64(2*(maxPrefixes+overflow)*entry)/mib),
+		fmt.Sprintf("| one peer's messages that nobody takes, and ours to it | 2 x %d MiB |", defaults.MessageQueueBytes/mib),
+		fmt.Sprintf("| one peer's packets that wait for a path | %d MiB |", defaults.QueueBytes/mib),
+	} {
+		if !strings.Contains(string(spec), row) {
+			t.Errorf("SPEC.md does not have\n%s", row)
+		}
+	}
+	if maxPerLink != 2 {
+		t.Errorf("%d connections of a link: the rows of a peer say 2", maxPerLink)
+	}
+}
