@@ -119,13 +119,13 @@ func (o *JoinOptions) say(j joined) error {
 		what = fmt.Sprintf("joined %s (%s)", j.Name, j.Peer)
 	}
 	if len(j.AllowedIPs) > 0 { // whoever made the link chose them
-		what += ", which has " + strings.Join(j.AllowedIPs, ", ")
+		what += "; routes through it: " + strings.Join(j.AllowedIPs, ", ")
 	}
 	if j.Address != "" {
-		what += "; this node is " + j.Address
+		what += "; address of this node: " + j.Address
 	}
 	if !j.Running {
-		what += "; " + upCommand(o.target, j.Config) + " starts this node"
+		what += "; start this node with " + upCommand(o.target, j.Config)
 	}
 	return changed(o.IO, what, j.Running)
 }
