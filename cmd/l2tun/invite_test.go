@@ -257,3 +257,29 @@ func TestInviteWithARouteLetsPeersIn(t *testing.T) {
 		t.Error("a refused invitation has changed the config")
 	}
 }
+
+// What peers see of a node goes into its links, but not the port of a TCP connection
+// that the node dialled.
+func TestInviteKnowsWherePeersSeeTheNode(t *testing.T) {
+	path, _ := addressed(t)
+	node := &fakeNode{status: control.Status{Version: control.StatusVersion, Peers: []control.Peer{
+		{Link: "quic", SeenAs: "192.0.2.10:4242"}, {Link: "utcp", SeenAs: "192.0.2.77:50123"}, {Link: "quic", SeenAs: ""},
+		{Link: "quic", SeenAs: "198.51.100.9:1001"}, {Link: "quic", SeenAs: "198.51.100.9:1002"}, // a NAT with a port for each peer
+	}}}
+	out, errs, code := l2tun(t, "invite", "--config", path, "--socket", node.start(t))
+	l, err := invite.Parse(out)
+	if code != 0 || err != nil || len(l.Endpoints) == 0 || l.Endpoints[0] != "192.0.2.10:4242" {
+		t.Fatal(code, errs, l.Endpoints, err)
+	}
+	if strings.Contains(out, "192.0.2.77") || strings.Contains(out, "198.51.100.9") {
+		t.Error(out)
+	}
+	if !strings.Contains(errs, "Note: 192.0.2.10:4242 is where peers see this node, not an address of this machine: its NAT or firewall must let that port in (UDP and TCP).\n") ||
+		strings.Contains(errs, "not running") {
+		t.Error(errs)
+	}
+	private := invite.Link{Endpoints: []string{"192.168.2.30:4242", "100.64.0.1:4242"}}
+	if got := (&InviteOptions{}).reach(private); len(got) != 1 || !strings.HasPrefix(got[0], "Note: these addresses are private, so the link works on this network only") {
+		t.Error(got)
+	}
+}

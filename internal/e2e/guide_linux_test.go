@@ -38,7 +38,7 @@ func (r *reader) own(h *lab.Host) {
 	etc := filepath.Join(r.Dir(), h.Name, "etc")
 	keep := h.Command(r.Context(), "unshare", "-m", "-u", "sh", "-ec", fmt.Sprintf(`hostname %[2]s
 mkdir -p %[1]s
-for f in passwd group nsswitch.conf ld.so.cache; do [ ! -e /etc/$f ] || cp /etc/$f %[1]s; done
+for f in passwd group hosts nsswitch.conf ld.so.cache; do [ ! -e /etc/$f ] || cp /etc/$f %[1]s; done
 mount --bind %[1]s /etc
 mount -t tmpfs tmpfs /run
 echo ready
@@ -206,6 +206,7 @@ func TestGuideWorksAsItIsWritten(t *testing.T) {
 	r.chapter(guide, "## 1. One host, and a link for the other")
 	r.chapter(guide, "## 2. Join")
 	r.does("laptop", "ping -c 1 10.9.0.1")
+	r.chapter(guide, "## 10. Names")
 	r.chapter(guide, "## 5. Three hosts through a hub")
 	r.chapter(guide, "## 6. A LAN behind a node")
 	r.dids = strings.NewReplacer("did:morpheus:zNAS…", r.did("nas"), "did:morpheus:zLAPTOP…", r.did("laptop"))

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/invite"
 	"github.com/libertaria-project/l2tun/internal/lab"
 )
@@ -75,6 +79,7 @@ func TestTwoHostsJoinByOneLink(t *testing.T) {
 	run(a, "init", "--config", a.config, "--interface", a.iface, "--address", "10.9.0.1/24")
 	run(a, at(a, "up", "--detach", "--log-file", a.log)...)
 	link := strings.TrimSpace(run(a, at(a, "invite", "bob", "--as", "office")...))
+	w.takesNoInternet(b, link)
 	run(b, at(b, "join", "-i", b.iface, link)...)
 	run(b, at(b, "up", "--detach", "--log-file", b.log)...)
 	run(b, at(b, "wait", "office", "--timeout", "20s")...)
@@ -87,6 +92,7 @@ func TestTwoHostsJoinByOneLink(t *testing.T) {
 	if b.v4.String() != "10.9.0.2" {
 		t.Errorf("B is %s", b.v4)
 	}
+	faults.Control(t, "S3", "an ordinary link: from init to the first ping %.1f s", took.Seconds())
 	w.pings(w.A, b.v4, 20)
 	w.pings(w.A, b.v6, 20)
 	w.pings(w.B, a.v6, 20)
@@ -97,6 +103,28 @@ func TestTwoHostsJoinByOneLink(t *testing.T) {
 		w.must(n.host, "down", "--socket", n.socket)
 		n.gone()
 	}
+}
+
+// takesNoInternet has a guest refuse a link whose routes are most of the Internet:
+// no route, no config, no key.
+func (w *world) takesNoInternet(b *node, link string) {
+	w.Helper()
+	l, err := invite.Parse(link)
+	w.ok(err)
+	l.Allowed = nil
+	for _, p := range strings.Fields("1.0.0.0/8 2.0.0.0/7 4.0.0.0/6 16.0.0.0/4 32.0.0.0/3 64.0.0.0/3 96.0.0.0/4 112.0.0.0/5 128.0.0.0/3 172.0.0.0/8 176.0.0.0/4 192.0.0.0/4 2000::/3") {
+		l.Allowed = append(l.Allowed, netip.MustParsePrefix(p))
+	}
+	before := w.run(b.host, "ip", "route")
+	for _, args := range [][]string{nil, {"--yes"}} {
+		w.refused(b.joins(l.Text(), args...), exitUsage, "more than a quarter of the Internet's addresses")
+	}
+	_, err = os.Stat(b.config)
+	kept := w.run(b.host, "ip", "route") == before && errors.Is(err, fs.ErrNotExist)
+	if !kept {
+		w.Error("a refused link has changed something")
+	}
+	faults.Report(w, "S3", kept, "the link of 13 prefixes is refused, no route is new")
 }
 
 func indent(s string) string {

@@ -8,7 +8,7 @@ func security() []Case {
 
 		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected; a second stream before the handshake is answered ends the connection", By: by("session TestSecondStreamEndsAStranger, transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
 
-		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: by("internal/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork")},
+		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: append(by("internal/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork"), slowly("internal/e2e TestTwoHostsJoinByOneLink")...)},
 
 		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, TestASessionHasTwoConnectionsOfALink, transport TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
