@@ -51,8 +51,10 @@ func cidr(s string) (netip.Prefix, error) {
 }
 
 // checkPrefix asks routing, which has the last word on what a peer may own.
-func checkPrefix(p netip.Prefix) error {
-	err := routing.CheckPrefix(p)
+func checkPrefix(p netip.Prefix) error { return said(routing.CheckPrefix(p)) }
+
+// said is routing's sentence without its package.
+func said(err error) error {
 	if err == nil {
 		return nil
 	}

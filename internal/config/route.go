@@ -27,7 +27,7 @@ func (rs *routes) read(r *reader, t *table) error {
 		if err != nil {
 			return r.bad("route", e, `%q is no network, such as "192.168.50.0/24"`, s)
 		}
-		if err := r.wrap("route", e, routing.CheckRoute(p)); err != nil {
+		if err := r.wrap("route", e, said(routing.CheckRoute(p))); err != nil {
 			return err
 		}
 		rs.prefixes, rs.at, found = append(rs.prefixes, p), append(rs.at, e.val.at), true
