@@ -8,6 +8,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
 // shows runs the program with a terminal as its output and returns what arrives at
@@ -61,6 +62,9 @@ func TestErrorsDoNotSteerTheTerminal(t *testing.T) {
 	_, errs, _ := l2tun(t, "join", "--config", "/nowhere/\x1b[2J.toml", "--yes", linkWith(""))
 	if strings.Contains(errs, "\x1b") {
 		t.Errorf("%q", errs)
+	}
+	if got := asks(invite.Link{Name: "a\x1b[2J", Endpoints: []string{"b\x1b]0;x\a:1"}}, nil); strings.Contains(got, "\x1b") {
+		t.Errorf("a link steers the terminal: %q", got)
 	}
 	if got := printable("a\tb\nc\x00\u200b é\xf0"); got != `a\tb\nc\x00\u200b é\xf0` {
 		t.Errorf("%q", got)
