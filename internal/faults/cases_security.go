@@ -16,7 +16,7 @@ func security() []Case {
 
 		{ID: "S6", Promise: "a first contact by μTCP and by QUIC, recorded whole: digest, DID, S, X, K and Q of neither end in it; a recorded request for a key set, sent again to any node, finds nobody", By: by("session TestAListenerLearnsNoIdentity, handshake TestAKeyRequestShowsNobody, TestARecordedKeyRequestFindsNobody, TestTheIDOfAPrekeyIsHidden")},
 
-		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: by("internal/datapath TestOwnAddressesAreNobodysSource")},
+		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: slowly("internal/datapath TestOwnAddressesAreNobodysSource, internal/e2e TestPeersUseTheirOwnAddresses")},
 
 		// S8: M4
 
@@ -48,7 +48,7 @@ func security() []Case {
 
 		{ID: "S22", Promise: "loopback, metadata services, multicast, broadcast: refused as endpoints that others tell, also by a name server and inside IPv6; the config's own loopback is dialled", By: by("transport TestToldAddressesAreChecked, TestConfiguredLoopbackIsDialled, TestNamesDoNotLeadToLoopback")},
 
-		{ID: "S23", Promise: "a peer sends to the LAN, the metadata address, loopback, multicast, a container of a node that forwards: dropped and counted bad_destination, unless a [[route]] or another peer has it", By: by("internal/datapath TestDestinationsOfPeers")},
+		{ID: "S23", Promise: "a peer sends to the LAN, the metadata address, loopback, multicast, a container of a node that forwards: dropped and counted bad_destination, unless a [[route]] or another peer has it", By: slowly("internal/datapath TestDestinationsOfPeers, internal/e2e TestPeersUseTheirOwnAddresses")},
 
 		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/node TestAJoinAppliesOnlyItsOwnBlock")},
 
