@@ -19,6 +19,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/bubble"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/wire"
@@ -246,8 +247,8 @@ func TestOtherStreamsAreRefusedAtOnce(t *testing.T) {
 // SPEC 6.5: a configured peer that makes 200 connections, each with a whole handshake
 // and 30 filled streams, costs the node no more than a constant.
 func TestAPeerCannotHoard(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 10 s")
+	if testing.Short() || bubble.Raced() {
+		t.Skip("takes 10 s, and measures memory, of which the race detector has the most")
 	}
 	quiet := startVictim(t)
 	quiet.visitor(t)

@@ -25,3 +25,7 @@ func Test(t *testing.T, f func(*testing.T)) {
 	}
 	synctest.Test(t, f)
 }
+
+// Raced reports whether the race detector runs, whose memory is more than the
+// program's: a test that measures memory skips then.
+func Raced() bool { return raced }
