@@ -16,7 +16,8 @@ type nodeOptions struct {
 	Logger     *slog.Logger
 	Confirm    time.Duration // 0: it need not be confirmed
 	TunFD      int           // a device that was passed to us; 0: none
-	Ready      func()        // the interface is up
+	Serving    func(node.Local)
+	Ready      func() // the interface is up
 }
 
 // A nodeRunner runs a node until ctx ends.
@@ -25,5 +26,5 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 func runNode(ctx context.Context, o nodeOptions) error {
 	collectEarly()
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
-		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Ready: o.Ready})
+		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Serving: o.Serving, Ready: o.Ready})
 }

@@ -4,19 +4,46 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/node"
 )
 
 // A service tells the service manager how its node is (sd_notify(3)). Without
 // NOTIFY_SOCKET in the environment it says nothing.
 type service struct {
-	socket string // the node's control socket
-	log    *slog.Logger
+	socket  string // the node's control socket
+	log     *slog.Logger
+	manager *net.UnixConn              // nil: there is none
+	node    atomic.Pointer[node.Local] // once it serves
+}
+
+// newService opens the way to the service manager now: a running node makes no
+// sockets of that kind.
+func newService(socket string, log *slog.Logger) *service {
+	s := &service{socket: socket, log: log}
+	if at := os.Getenv("NOTIFY_SOCKET"); at != "" {
+		var err error
+		if s.manager, err = net.DialUnix("unixgram", nil, &net.UnixAddr{Name: at, Net: "unixgram"}); err != nil {
+			log.Debug("the service manager cannot be told", "error", err)
+		}
+	}
+	return s
+}
+
+// local is the node, by the control socket until it serves.
+func (s *service) local() node.Local {
+	if n := s.node.Load(); n != nil {
+		return *n
+	}
+	return control.New(s.socket)
 }
 
 // watch makes a node report when it is ready, that it still answers, and when
@@ -26,6 +53,7 @@ func (s *service) watch(run nodeRunner) nodeRunner {
 		alive, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		close(ended)
+		o.Serving = func(n node.Local) { s.node.Store(&n) }
 		ready := o.Ready
 		o.Ready = func() {
 			ready()
@@ -47,7 +75,7 @@ func (s *service) watch(run nodeRunner) nodeRunner {
 // reload frames a reload, so that whoever asked for it waits for its end.
 func (s *service) reload(ctx context.Context) error {
 	s.say(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"))
-	err := control.New(s.socket).Reload(ctx)
+	err := s.local().Reload(ctx)
 	status := "STATUS=config reloaded"
 	if err != nil {
 		status = "STATUS=the config was refused: " + sentence(err)
@@ -88,7 +116,7 @@ func (s *service) startWatchdog(ctx context.Context) (ended chan struct{}) {
 func (s *service) answer(ctx context.Context, within time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	st, err := control.New(s.socket).Status(ctx)
+	st, err := s.local().Status(ctx)
 	if err != nil {
 		s.log.Debug("no answer for the watchdog", "error", err)
 		return
@@ -103,7 +131,10 @@ func (s *service) answer(ctx context.Context, within time.Duration) {
 }
 
 func (s *service) say(lines ...string) {
-	if _, err := daemon.SdNotify(false, strings.Join(lines, "\n")); err != nil {
+	if s.manager == nil {
+		return
+	}
+	if _, err := s.manager.Write([]byte(strings.Join(lines, "\n"))); err != nil {
 		s.log.Debug("the service manager was not told", "error", err)
 	}
 }

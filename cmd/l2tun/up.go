@@ -146,7 +146,7 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	service := &service{o.Socket, log}
+	service := newService(o.Socket, log)
 	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
 	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
@@ -169,8 +169,7 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return l, err
 }
 
-// hangups makes the node reload on SIGHUP, through its own control socket like
-// everyone else.
+// hangups makes the node reload on SIGHUP, as the control socket's reload does.
 type hangups struct {
 	signals chan os.Signal
 	done    chan struct{}

@@ -34,6 +34,7 @@ func doors() []door {
 		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
 		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},
+		{library: "github.com/landlock-lsm/go-landlock", pkgs: []string{"internal/confine"}, linux: true},
 		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
 		{library: "gonum.org/v1/plot", pkgs: []string{"internal/bench"}}, // draws docs/bench.svg; nothing that is shipped
 	}

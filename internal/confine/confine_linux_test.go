@@ -18,6 +18,13 @@ const childEnv = "L2TUN_TEST_CONFINE"
 // TestMain is also the process that gives up what it has: a test program that
 // did so itself could test nothing afterwards.
 func TestMain(m *testing.M) {
+	if how, ok := os.LookupEnv(attackEnv); ok {
+		if err := attack(how); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if keep, ok := os.LookupEnv(childEnv); ok {
 		if err := child(keep); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -18,7 +18,7 @@ func security() []Case {
 
 		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: slowly("internal/datapath TestOwnAddressesAreNobodysSource, internal/e2e TestPeersUseTheirOwnAddresses")},
 
-		// S8: M4
+		{ID: "S8", Promise: "code that runs in a node, with its user 0 and its capability, writes /etc/cron.d, /etc/passwd and /root/.ssh, starts a program, makes a file set-user-ID, connects to another program's socket, signals and traces: each refused, while the node's own work goes on; without the fence each of the files, the program and the socket goes through", By: by("internal/confine TestANodeIsNoWayToTheHost")},
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 

@@ -33,8 +33,30 @@ func (n *node) confine(c *config.Config) error {
 		return err
 	}
 	n.warnClosed()
+	if err := confine.Files(n.writable(), readable); err != nil {
+		n.log.Warn("files of the host stay open to this process", "error", err)
+	}
+	if err := confine.Calls(); err != nil {
+		n.log.Warn("system calls stay open to this process", "error", err)
+	}
 	return nil
 }
+
+// writable are the folders of config and key, where joins and reloads write and
+// read, and of socket, journal and log, and the network's settings.
+func (n *node) writable() []string {
+	dirs := []string{filepath.Dir(n.o.ConfigPath), filepath.Dir(config.KeyPath(n.o.ConfigPath)), filepath.Dir(n.o.Socket), "/proc/sys/net"}
+	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			dirs = append(dirs, filepath.Dir(real))
+		}
+	}
+	return dirs
+}
+
+// readable is where names are resolved from, the time zone, and what the kernel
+// tells of interfaces and of this process.
+var readable = []string{"/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/usr/share/zoneinfo", "/proc", "/sys"}
 
 // warnClosed names what only a privilege had opened: root without it is a user
 // like others, so files of somebody else may be closed to the reload or the stop

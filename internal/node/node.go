@@ -36,7 +36,15 @@ type Options struct {
 	Program    string        // version of the program, for status
 	Confirm    time.Duration // the node stops unless it is confirmed within this time; 0: it need not be
 	TunFD      int           // descriptor of a device that was passed to us; 0: make one
+	Serving    func(Local)   // called before Ready; nil: nobody needs it
 	Ready      func()        // called once the interface is up and commands are answered
+}
+
+// Local is a running node for its own process, which cannot call the control socket
+// any more (SPEC 8.4).
+type Local interface {
+	Status(ctx context.Context) (*control.Status, error)
+	Reload(ctx context.Context) error
 }
 
 // A node is what Run has started. Fields are set once, in start's order.
@@ -85,6 +93,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	n.log.Info("node is up", "interface", n.dev.Name(), "did", n.id.DID().String(), "listen", n.net.LocalAddr().String())
+	if o.Serving != nil {
+		o.Serving(handler{n})
+	}
 	if o.Ready != nil {
 		o.Ready()
 	}
