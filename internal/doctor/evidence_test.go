@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"io/fs"
 	"net/netip"
 	"slices"
 	"testing"
@@ -38,5 +39,24 @@ func TestASessionThatAnswersIsEvidence(t *testing.T) {
 				t.Errorf("%+v", r.Findings)
 			}
 		})
+	}
+}
+
+// Each way in which a config cannot be had has its own advice.
+func TestConfigThatCannotBeHad(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		what string
+		run  []string
+	}{
+		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, "cannot be read by this user", []string{"sudo l2tun doctor -i h2t0"}},
+		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}, "no such file", []string{"l2tun init -i h2t0"}},
+		{&config.Error{File: "x", Line: 3, Col: 1, Key: "mtv", Msg: "unknown key"}, "x:3:1: mtv: unknown key", []string{}},
+	} {
+		e := &exam{o: Options{ConfigPath: "x", Flag: " -i h2t0"}}
+		e.configError(c.err)
+		if f := e.report.Findings[0]; f.Code != health.Config || f.What != c.what || !slices.Equal(f.Run, c.run) || f.Do == "" {
+			t.Errorf("%+v", f)
+		}
 	}
 }
