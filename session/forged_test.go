@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,9 +31,10 @@ func TestForgedSourcesAreNotFlooded(t *testing.T) {
 		sa, sb := w.pair(Settings{})
 		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
 		const sources = 60
-		sent, got, asked := make([]int, sources), make([]int, sources), 0
+		sent, asked := make([]int, sources), 0
+		var lines [sources]atomic.Int64 // bytes to each
 		for i := range sources {
-			w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, byte(i)), 9), memnet.Line{Drop: func(rec []byte) bool { got[i] += len(rec); return true }})
+			w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, byte(i)), 9), memnet.Line{Drop: func(rec []byte) bool { lines[i].Add(int64(len(rec))); return true }})
 		}
 		for range 5 { // 0.1 s apart each, so 6 s for all
 			for i := range sources {
@@ -45,11 +47,12 @@ func TestForgedSourcesAreNotFlooded(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		in, out := 0, 0
 		for i := range sources {
-			in, out = in+sent[i], out+got[i]
-			if got[i] > sent[i] {
-				t.Errorf("source %d sent %d bytes and got %d", i, sent[i], got[i])
+			got := int(lines[i].Load())
+			in, out = in+sent[i], out+got
+			if got > sent[i] {
+				t.Errorf("source %d sent %d bytes and got %d", i, sent[i], got)
 			}
-			if got[i] > 0 {
+			if got > 0 {
 				asked++
 			}
 		}
@@ -63,14 +66,14 @@ func TestMovedPeersPayForTheQuestion(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-		got := 0
-		w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, 1), 9), memnet.Line{Drop: func(rec []byte) bool { got += len(rec); return true }})
+		var got atomic.Int64
+		w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, 1), 9), memnet.Line{Drop: func(rec []byte) bool { got.Add(int64(len(rec))); return true }})
 		for range smallProbe/wire.Overhead + 1 {
 			w.a.node.Deliver("10.9.0.1:9", sb.sealEmpty())
 		}
 		time.Sleep(time.Second)
-		if got != smallProbe {
-			t.Errorf("%d bytes asked", got)
+		if got.Load() != smallProbe {
+			t.Errorf("%d bytes asked", got.Load())
 		}
 	})
 }
