@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -37,7 +38,9 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 			start := time.Now()
 			w.a.m.Copied(certain)
 			sa.call(func(time.Time) error { return nil })
-			if err := sa.Send(t.Context(), []byte("after")); err != nil {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := sa.Send(ctx, []byte("after")); err != nil {
 				t.Fatal(err)
 			}
 			back = time.Since(start)
