@@ -50,7 +50,7 @@ func (w *world) checkStatus(a, b *node) {
 	text := w.must(w.A, "status", "--json", "--socket", a.socket)
 	w.Log(text)
 	doc := decode[map[string]any](w, text)
-	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health")
+	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health", "misrouted", "faults")
 	w.names("host", doc["host"].(map[string]any), "put_back", "put_back_times", "put_back_age_ms", "last_put_back", "missing", "taken", "no_ipv6")
 	peer := doc["peers"].([]any)[0].(map[string]any)
 	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
