@@ -116,6 +116,19 @@ func (d *Device) MTU() int {
 	return mtu
 }
 
+// IsUp asks the kernel whether packets flow.
+func (d *Device) IsUp() bool {
+	up := false
+	_ = d.manage("look", func(h *netlink.Handle, l netlink.Link) error {
+		link, err := h.LinkByIndex(l.Attrs().Index)
+		if err == nil {
+			up = link.Attrs().RawFlags&unix.IFF_UP != 0
+		}
+		return err
+	})
+	return up
+}
+
 // AddAddress gives the device an address; the kernel routes the rest of the
 // prefix to the device too. The same address twice is fine. The kernel takes an
 // IPv6 address into use a few milliseconds later. Errors: ErrNoIPv6.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,9 @@ func (n *node) ensure() (put []string, err error) {
 	c := n.config.Load()
 	if c == nil {
 		return nil, nil
+	}
+	if !n.dev.IsUp() { // it takes no routes, and IPv6 addresses that come now are never used
+		return nil, fmt.Errorf("interface %s is down", n.dev.Name())
 	}
 	var errs []error
 	for _, a := range n.addresses(c) {

@@ -60,6 +60,13 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 	defer tick.Stop()
 	keeping := time.NewTimer(0) // what may have gone before changes were watched
 	defer keeping.Stop()
+	var keepAt time.Time // when it is due: what comes after a better reason does not put it off
+	sooner := func(d time.Duration) {
+		if at := time.Now().Add(d); at.Before(keepAt) {
+			keepAt = at
+			keeping.Reset(d)
+		}
+	}
 	looking := time.NewTimer(0) // at the ways to the peers
 	looking.Stop()
 	defer looking.Stop()
@@ -88,11 +95,11 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 			}
 			switch {
 			case c.OwnUp: // the kernel has dropped all routes
-				keeping.Reset(0)
+				sooner(0)
 			case c.OwnLost:
-				keeping.Reset(n.keeper.after(0, time.Now()))
+				sooner(n.keeper.after(0, time.Now()))
 			case n.keeper.lacks():
-				keeping.Reset(n.keeper.after(keepFirst, time.Now()))
+				sooner(n.keeper.after(keepFirst, time.Now()))
 			}
 			if !c.Addresses && !c.Routes && !c.Links {
 				continue
@@ -103,7 +110,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 				n.discovery.Changed()
 			}
 		case now := <-keeping.C:
-			keeping.Reset(n.keep(now))
+			again := n.keep(now)
+			keepAt = time.Now().Add(again)
+			keeping.Reset(again)
 		case <-looking.C:
 			n.lookAtWays(ctx, ways)
 		case <-n.mtus.changed:
