@@ -73,8 +73,8 @@ func TestPeersUseTheirOwnAddresses(t *testing.T) {
 	}
 	ours := netip.MustParseAddr("fd99::1")
 	edit(a, "\naddresses = [", "\naddresses = [\"fd99::1/128\", ")
-	edit(a, "\nallowed_ips = [", "\nallowed_ips = [\"fd99::/64\", ")                        // the hub
-	edit(b, "\nallowed_ips = [", "\nallowed_ips = [\"fd99::1/128\", \"192.168.77.0/24\", ") // so that its packets leave for A
+	edit(a, "\nallowed_ips = [", "\nallowed_ips = [\"fd99::/64\", ")                                          // the hub
+	edit(b, "\nallowed_ips = [", "\nallowed_ips = [\"fd99::1/128\", \"10.88.0.0/16\", \"192.168.77.0/24\", ") // so that its packets leave for A
 	w.bothUp(a, b)
 
 	c, err := w.A.ListenUDP(netip.AddrPortFrom(ours, 7777))
@@ -115,16 +115,27 @@ func TestPeersUseTheirOwnAddresses(t *testing.T) {
 	t.Log(a.finding("L2T-509", "fd99::1"))
 	faults.Report(t, "S7", control && !spoofed, "live: a socket bound to the victim's address heard the hub's own address and nothing from itself; bad_source counted, L2T-509 names it")
 
+	own := netip.MustParseAddr("10.88.0.1") // of the host, on another interface, since the node started
+	w.run(w.A, "ip", "addr", "add", "10.88.0.1/32", "dev", "lo")
+	w.pings(w.B, own, 5)
+
+	lan, err := w.Host("LAN")
+	w.ok(err)
+	cable, err := w.Connect(lan, w.A, 0)
+	w.ok(err)
 	w.ok(w.A.Forward(true))
-	w.run(w.A, "sh", "-c", "ip link add lan type veth peer name lan2 && ip link set lan2 up && ip addr add 192.168.77.1/24 dev lan && ip link set lan up")
-	behind := netip.MustParseAddr("192.168.77.1")
+	w.ok(lan.AddAddr(cable.A.Dev, netip.MustParsePrefix("192.168.77.2/24")))
+	w.ok(w.A.AddAddr(cable.B.Dev, netip.MustParsePrefix("192.168.77.1/24")))
+	w.ok(lan.Route(netip.MustParsePrefix("10.9.0.0/24"), netip.MustParseAddr("192.168.77.1"), 0))
+	behind := netip.MustParseAddr("192.168.77.2")
+	w.pings(w.A, behind, 5)
 	a.refuses(b, "bad_destination", func() { w.silent(w.B, behind) })
-	t.Log(a.finding("L2T-510", "192.168.77.1"))
+	t.Log(a.finding("L2T-510", "192.168.77.2"))
 	edit(a, "\n[[peer]]", "\n[[route]]\nprefix = \"192.168.77.0/24\"\n\n[[peer]]")
 	w.must(w.A, "reload", "--socket", a.socket)
 	w.pings(w.B, behind, 5)
 	edit(a, "\n[[route]]\nprefix = \"192.168.77.0/24\"\n\n", "\n")
 	w.must(w.A, "reload", "--socket", a.socket)
 	a.refuses(b, "bad_destination", func() { w.silent(w.B, behind) })
-	faults.Report(t, "S23", true, "live: a network behind a node that forwards is unreachable to its peer, reached with [[route]] after a reload, and unreachable again without")
+	faults.Report(t, "S23", true, "live: the host's own address answers a peer; a network behind a node that forwards is unreachable, reached with [[route]] after a reload, and unreachable again without")
 }

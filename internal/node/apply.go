@@ -19,15 +19,6 @@ func (n *node) addresses(c *config.Config) []netip.Prefix {
 	return append([]netip.Prefix{own}, c.Addresses...)
 }
 
-// own is what peers may send to at this node: its addresses, and what it routes on
-// purpose.
-func (n *node) own(c *config.Config) (all []netip.Prefix) {
-	for _, a := range n.addresses(c) {
-		all = append(all, netip.PrefixFrom(a.Addr(), a.Addr().BitLen()))
-	}
-	return append(all, c.Routes...)
-}
-
 // reload applies the config file as it is now. Peers that did not change keep
 // their sessions. A file that is wrong, or needs a new device or socket, changes
 // nothing. A prefix whose packets go elsewhere, by a route that the kernel

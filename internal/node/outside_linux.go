@@ -106,6 +106,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			looking.Reset(ways.wait(time.Now()))
+			if c.Addresses {
+				n.refreshOwn()
+			}
 			if c.Addresses || c.Links {
 				n.discovery.Changed()
 			}
