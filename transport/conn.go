@@ -22,6 +22,7 @@ type conn struct {
 	path    *datagramPath
 	door    *doorkeeper
 	direct  func(remote netip.AddrPort) link.Direct // of the same socket
+	move    move
 }
 
 var _ link.DirectConn = (*conn)(nil)

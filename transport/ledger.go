@@ -52,24 +52,19 @@ func (l *ledger) place(a netip.AddrPort) (at *account, who uint64) {
 	return &l.accounts[who%maxAccounts], who
 }
 
-// heard adds what came in. An account begins with a long header, as handshakes
-// do.
+// heard adds what came in.
 func (l *ledger) heard(from netip.AddrPort, b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, who := l.place(from)
 	if at.who != who {
-		if !isLong(b) {
-			return
-		}
 		*at = account{who: who}
 	}
 	at.credit = min(at.credit+len(b), maxCredit)
 }
 
 // allows says whether b may be sent, and takes it off the account; friend says that
-// it needs none. Short headers to an address without an account answer short
-// headers, and are shorter.
+// it needs none.
 func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,9 +72,7 @@ func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
 	switch {
 	case l.friends[to] > 0:
 		return true, true
-	case at.who != who:
-		return !isLong(b), false
-	case len(b) > at.credit, isInitial(b) && len(b) < bareAck && at.credit-len(b) < smallPacket:
+	case at.who != who, len(b) > at.credit, isInitial(b) && len(b) < bareAck && at.credit-len(b) < smallPacket:
 		return false, false
 	}
 	at.credit -= len(b)

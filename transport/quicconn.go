@@ -32,7 +32,8 @@ type quicConn struct {
 	pace   *pacer
 	count  *counters
 	ledger *ledger
-	held   *sync.Map // of Transport
+	moved  func(netip.AddrPort) bool // of Transport
+	held   *sync.Map                 // of Transport
 	resets *rate.Limiter
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
@@ -87,7 +88,7 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 	to := addrPort(addr)
 	size := len(b)
 	switch ok, friend := c.ledger.allows(to, b); {
-	case !ok:
+	case !ok && (isLong(b) || !c.moved(to)):
 		c.count.unproven.Add(1)
 		return size, len(oob), nil
 	case friend:

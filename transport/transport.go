@@ -60,6 +60,7 @@ type Transport struct {
 	ln       *quic.EarlyListener // nil: QUIC is switched off, or this is a side
 	initials smallInitials
 	ledger   *ledger
+	moves    *rate.Limiter // see moved
 	count    *counters
 	dialler  dialler
 	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
@@ -146,6 +147,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.queue = newQUICQueue(t.count)
 	t.pace = newPacer()
 	t.ledger = newLedger()
+	t.moves = rate.NewLimiter(movesRate, movesRate)
 	t.door = newDoorkeeper(t.count, t.ledger.isFriend)
 	segment := !c.NoOffload && canSegment(rc)
 	patient := patientSocket{sock, t.hints}
@@ -162,7 +164,7 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	t.door.ids = newConnIDs(c.ResetKey)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger, resets: rate.NewLimiter(resetRate, resetRate)},
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger, moved: t.moved, resets: rate.NewLimiter(resetRate, resetRate)},
 		ConnectionIDGenerator: t.door.ids,
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,

@@ -59,5 +59,7 @@ func security() []Case {
 		// S27: L13
 
 		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
+
+		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("transport TestForgedAddressesOfAConnectionGetNoMore, TestLedgerHoldsOutAgainstIn")},
 	}
 }
