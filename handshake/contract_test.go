@@ -77,7 +77,7 @@ func TestEachAnswerWithoutAProofIsTakenOnce(t *testing.T) {
 	if _, _, err := i.Read(nil, sc.keys); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := i.Read(nil, unknown); !errors.Is(err, ErrUnexpected) {
+	if _, _, err := i.Read(nil, unknown); !errors.Is(err, ErrDecrypt) {
 		t.Errorf("UNKNOWN_PREKEY for a prekey just handed out: %v", err)
 	}
 	w.prekeys = store{prekey(t, w.b, "next")}

@@ -110,6 +110,8 @@ func (i *Initiator) read(msg []byte) ([]byte, *Result, error) {
 		out, err = i.readKeys((*wire.Keys)(msg))
 	case i.want == wantM2 && h.Type == wire.MsgUnknownPrekey && i.asked == nil:
 		out, err = i.keysReq()
+	case i.want == wantM2 && h.Type == wire.MsgUnknownPrekey:
+		err = ErrDecrypt // M1 names a prekey that was just handed out: it did not open there
 	case i.want == wantM2 && h.Type == wire.MsgRefused:
 		err = i.readRefused((*wire.Refused)(msg))
 	case i.want == wantM2 && h.Type == wire.MsgM2:

@@ -183,7 +183,7 @@ func (a *answering) run(ctx context.Context, head []byte) error {
 	if typ, _, err := handshake.ParseShort(msg); err == nil && typ == wire.MsgM1r {
 		return a.short(ctx, conf, msg)
 	}
-	return a.full(conf, msg)
+	return a.full(ctx, conf, msg)
 }
 
 // begun reads the first bytes of a stream, unless that has been done.
@@ -203,10 +203,17 @@ func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte
 	if err := a.enter(); err != nil {
 		return err
 	}
+	begun := time.Now()
 	out, claim, err := r.Read(nil, m1r)
+	if errors.Is(err, handshake.ErrDecrypt) || errors.Is(err, handshake.ErrMalformed) {
+		out, err = unknownTo(m1r), handshake.ErrUnknownSecret
+	}
 	if errors.Is(err, handshake.ErrUnknownSecret) {
 		a.leave()
 		if err := completed(ctx, a.conn); err != nil {
+			return err
+		}
+		if err := evenly(ctx, begun); err != nil {
 			return err
 		}
 		if _, err := a.st.Write(out); err != nil {
@@ -216,7 +223,7 @@ func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte
 		if err != nil {
 			return err
 		}
-		return a.full(conf, msg)
+		return a.full(ctx, conf, msg)
 	}
 	if err != nil {
 		return err
@@ -235,9 +242,8 @@ func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte
 	})
 }
 
-func (a *answering) full(conf handshake.Config, msg []byte) error {
-	r := handshake.NewResponder(conf, a.m.prekeys)
-	claim, err := a.hear(r, msg)
+func (a *answering) full(ctx context.Context, conf handshake.Config, msg []byte) error {
+	r, claim, err := a.hear(ctx, conf, msg)
 	if err != nil {
 		return err
 	}
@@ -279,30 +285,6 @@ func (a *answering) find(peer did.DID) error {
 	}
 	a.s = s
 	return nil
-}
-
-// hear answers what precedes an M1 and returns the claim in it. An initiator
-// needs at most: unknown prekey, key set, M1.
-func (a *answering) hear(r *handshake.Responder, msg []byte) (*handshake.Claim, error) {
-	for range 3 {
-		if h, err := wire.ParseHandshakeHeader(msg); err == nil && h.Type == wire.MsgM1 {
-			if err := a.enter(); err != nil {
-				return nil, err
-			}
-		}
-		out, claim, err := r.Read(nil, msg)
-		if claim != nil || err != nil {
-			return claim, err
-		}
-		a.leave()
-		if _, err := a.st.Write(out); err != nil {
-			return nil, err
-		}
-		if msg, err = readMessage(a.st); err != nil {
-			return nil, err
-		}
-	}
-	return nil, handshake.ErrUnexpected
 }
 
 func (a *answering) refuse(r *handshake.Responder, why handshake.Refusal) error {

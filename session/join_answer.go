@@ -45,12 +45,12 @@ func (a *answering) join(ctx context.Context) error {
 		return err
 	}
 	from := a.conn.Remote().Addr()
-	r := handshake.NewResponder(joinConfig(a.m.c.Identity, a.m.c.Rand, a.conn), a.m.prekeys)
-	defer r.Close()
-	claim, err := a.hear(r, msg)
-	switch {
-	case err != nil:
+	r, claim, err := a.hear(ctx, joinConfig(a.m.c.Identity, a.m.c.Rand, a.conn), msg)
+	if err != nil {
 		return err
+	}
+	defer r.Close()
+	switch {
 	case a.m.c.Joins == nil || !a.m.c.Joins.Open():
 		return a.refuse(r, handshake.RefusedNoInvitation)
 	case !a.m.joins.allow(from, time.Now()):

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/netip"
 	"testing"
 	"time"
@@ -242,7 +241,7 @@ func TestAJoinIsNoSessionsHandshake(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := &Ask{Identity: c.id, Peer: w.b.id.DID()}
-		if _, _, err := a.handshake(st, conn); !errors.Is(err, io.EOF) && eventOf(err) != TransportError {
+		if _, _, err := a.handshake(st, conn); !errors.Is(err, handshake.ErrDecrypt) {
 			t.Error("a join's handshake without its preface:", err)
 		}
 		if sb.Status().Handshakes != 0 || sb.State() != Idle {

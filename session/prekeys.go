@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"sync"
@@ -34,10 +35,12 @@ type prekeys struct {
 	mu        sync.Mutex
 	cur, prev *handshake.Prekey
 	made      time.Time
+	taken     [2]marks // of cur and prev
+	seed      maphash.Seed
 }
 
 func newPrekeys(c *Config, now time.Time) (*prekeys, error) {
-	p := &prekeys{id: c.Identity, rand: c.Rand, log: c.Logger, synced: c.ClockSynced, look: make(chan struct{}, 1)}
+	p := &prekeys{id: c.Identity, rand: c.Rand, log: c.Logger, synced: c.ClockSynced, look: make(chan struct{}, 1), seed: maphash.MakeSeed()}
 	return p, p.renew(now)
 }
 
@@ -92,6 +95,7 @@ func (p *prekeys) renew(now time.Time) error {
 		p.prev.Erase()
 	}
 	p.prev, p.cur, p.made = p.cur, next, now
+	p.taken = [2]marks{make(marks), p.taken[0]}
 	return nil
 }
 

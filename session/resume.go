@@ -103,8 +103,7 @@ func (a *attempt) resumption(st link.Stream, c handshake.Config, p wire.Params) 
 }
 
 // spent reports whether a failed resumption shows that its secret is of no use.
-// Only silence does not: a responder that cannot open M1r closes the stream
-// without a word.
+// Only silence does not.
 func spent(err error) bool {
 	return err != nil && eventOf(err) != Timeout || errors.Is(err, handshake.ErrDecrypt)
 }
