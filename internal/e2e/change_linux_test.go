@@ -302,7 +302,7 @@ func TestJournalSurvivesKill(t *testing.T) {
 	w.run(w.A, "ip", "-6", "route", "add", b.v6.String()+"/128", "dev", a.iface, "proto", "108")
 	out := w.must(w.A, "down", "--config", a.config, "--socket", a.socket)
 	t.Log(out)
-	for _, what := range []string{"no node ran; taken out", "route " + b.v4.String() + "/32", "route " + b.v6.String() + "/128", "address " + a.v4.String() + "/24"} {
+	for _, what := range []string{"no node was running; removed what an earlier one had left", "route " + b.v4.String() + "/32", "route " + b.v6.String() + "/128", "address " + a.v4.String() + "/24"} {
 		if !strings.Contains(out, what) {
 			t.Errorf("%q lacks %q", out, what)
 		}
