@@ -13,8 +13,11 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 const attackEnv = "L2TUN_TEST_ATTACK"
@@ -35,12 +38,14 @@ func tries(home string, listening net.Listener, victim int) (own, hostile []try)
 			next := filepath.Join(home, "next")
 			return errors.Join(os.WriteFile(next, []byte("y"), 0o600), os.Rename(next, filepath.Join(home, "node.toml")))
 		}},
-		{"mode of an own file", func() error {
-			f, err := os.Open(filepath.Join(home, "node.toml"))
-			if err != nil {
-				return err
+		{"a file with a mode", func() error { // as a config that is replaced has it
+			path := filepath.Join(home, "mode")
+			err := os.WriteFile(path, nil, 0o640)
+			info, statErr := os.Stat(path)
+			if err = errors.Join(err, statErr); err == nil && info.Mode().Perm() != 0o640 {
+				err = fmt.Errorf("mode %o", info.Mode())
 			}
-			return errors.Join(f.Chmod(0o640), f.Close())
+			return err
 		}},
 		{"read resolv.conf", func() error { _, err := os.ReadFile("/etc/resolv.conf"); return err }},
 		{"a setting of the network", func() error {
@@ -84,6 +89,45 @@ func tries(home string, listening net.Listener, victim int) (own, hostile []try)
 				return err
 			}
 			return errors.Join(unix.Fchmod(int(f.Fd()), 0o4755), f.Close())
+		}},
+		{"access list of passwd by a new call", func() error {
+			acl := []byte{2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 4, 0, 4, 0, 255, 255, 255, 255, 32, 0, 6, 0, 255, 255, 255, 255} // user::rw group::r other::rw
+			args := struct {
+				value unsafe.Pointer
+				size  uint32
+				flags uint32
+			}{unsafe.Pointer(&acl[0]), uint32(len(acl)), 0}
+			path, name := []byte("/etc/passwd\x00"), []byte("system.posix_acl_access\x00")
+			const setxattrat, here = 463, ^uintptr(99) // AT_FDCWD
+			if _, _, e := unix.Syscall6(setxattrat, here, uintptr(unsafe.Pointer(&path[0])), 0, uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args)); e != 0 {
+				return e
+			}
+			return nil
+		}},
+		{"a limit that kills", func() error {
+			return unix.Prlimit(victim, unix.RLIMIT_CPU, &unix.Rlimit{Cur: 3600, Max: 3600}, nil)
+		}},
+		{"priority of another", func() error { return unix.Setpriority(unix.PRIO_PROCESS, victim, 19) }},
+		{"shadow for everybody", func() error {
+			f, err := os.Open("/etc/shadow")
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Chmod(0o644), f.Close())
+		}},
+		{"passwd for a group", func() error {
+			f, err := os.Open("/etc/passwd")
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Chmod(0o660), f.Close())
+		}},
+		{"shadow to another group", func() error {
+			f, err := os.Open("/etc/shadow")
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Chown(0, os.Getgid()), f.Close())
 		}},
 		{"another program's socket", func() error {
 			c, err := net.Dial("unix", "/run/other.sock")
@@ -140,6 +184,7 @@ func attack(how string) error {
 	}
 	defer caller.Close()
 
+	unix.Umask(0o077)
 	err = errors.Join(Bar(NetAdmin), Keep(NetAdmin))
 	if how == "node" {
 		err = errors.Join(err, Files([]string{home, "/proc/sys/net"}, []string{"/etc", "/proc", "/sys"}), Calls())
@@ -171,7 +216,7 @@ func stage() error {
 			return err
 		}
 	}
-	for _, file := range []string{"/etc/passwd", "/etc/resolv.conf", "/etc/l2tun/node.toml"} {
+	for _, file := range []string{"/etc/passwd", "/etc/shadow", "/etc/resolv.conf", "/etc/l2tun/node.toml"} {
 		if err := os.WriteFile(file, []byte("#"), 0o600); err != nil {
 			return err
 		}
@@ -225,9 +270,27 @@ func TestANodeIsNoWayToTheHost(t *testing.T) {
 			t.Errorf("from a node goes through: %s", try.name)
 		}
 	}
-	for _, name := range []string{"cron", "passwd", "authorized_keys", "execve", "another program's socket", "set-user-ID by path"} {
+	for _, name := range []string{"cron", "passwd", "authorized_keys", "execve", "another program's socket", "set-user-ID by path",
+		"a limit that kills", "shadow for everybody", "passwd for a group"} {
 		if !slices.Contains(free, name) {
 			t.Errorf("control: %s does not go through either", name)
 		}
 	}
+}
+
+// What the second review found open: the rights of files that a node may read, calls
+// that are newer than the list, and other processes of its user.
+func TestANodeTouchesNoFilesRights(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, who has files to lose")
+	}
+	done := attacked(t, "node")
+	open := 0
+	for _, name := range []string{"shadow for everybody", "passwd for a group", "shadow to another group", "access list of passwd by a new call", "a limit that kills", "priority of another"} {
+		if slices.Contains(done, name) {
+			t.Errorf("from a node goes through: %s", name)
+			open++
+		}
+	}
+	faults.Report(t, "S41", open == 0, "6 ways to the rights of files and to other processes, %d open", open)
 }

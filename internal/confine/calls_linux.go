@@ -27,14 +27,17 @@ var denied = []uint32{
 	unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_MKNODAT, unix.SYS_PERSONALITY,
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
-	unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWNAT,
-	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR,
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT,
+	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
+	unix.SYS_SETPRIORITY, unix.SYS_IOPRIO_SET, // of any process of the same user
+	unix.SYS_SCHED_SETAFFINITY, unix.SYS_SCHED_SETSCHEDULER, unix.SYS_SCHED_SETPARAM, unix.SYS_SCHED_SETATTR,
 	unix.SYS_SOCKETPAIR,
 }
 
-// forbiddenMode is what no file may be made into: set-user-ID, set-group-ID,
-// writable for all.
-const forbiddenMode = unix.S_ISUID | unix.S_ISGID | unix.S_IWOTH
+// newest is the last system call of the tables that this list was made from: what a
+// later kernel adds (setxattrat, open_tree_attr, file_setattr, ...) does what it
+// refuses under another number. All architectures number alike up there.
+const newest = unix.SYS_FCHMODAT2
 
 // Offsets into struct seccomp_data; arguments are of 64 bits, and the lower half
 // comes first on the machines that have an arch below.
@@ -42,14 +45,14 @@ const (
 	atCall  = 0
 	atArch  = 4
 	atArg0  = 16
-	atArg1  = 24
 	x32Mark = 0x40000000 // system calls of the x32 ABI, on amd64 alone
 )
 
 // Calls denies the process, on all threads, the system calls that lead out of it
 // (seccomp): those of denied; processes, but not threads, of its own; signals to
-// others; sockets but those of IP and netlink. A call is answered with EPERM,
-// clone3 with ENOSYS, after which everybody falls back to clone. A call by the
+// others; sockets but those of IP and netlink. A call is answered with EPERM, clone3,
+// after which everybody falls back to clone, and calls that are newer than the list
+// with ENOSYS, as on an older kernel. A call by the
 // table of another architecture ends the process.
 func Calls() error {
 	if arch == 0 {
@@ -68,6 +71,7 @@ func Calls() error {
 	if errno != 0 {
 		return fmt.Errorf("confine: system calls: %w", errno)
 	}
+	unix.Umask(0o022) // a file has its mode when it is made: none is changed any more
 	return nil
 }
 
@@ -88,6 +92,8 @@ func filter(self uint32) []bpf.Instruction {
 		kill,
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1},
 		unknown,
+		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: newest, SkipTrue: 1},
+		unknown,
 	}
 	for _, call := range append(append([]uint32(nil), denied...), deniedHere...) {
 		p = append(p, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, refuse)
@@ -104,7 +110,7 @@ func filter(self uint32) []bpf.Instruction {
 		return append(v, refuse, allow)
 	}
 	when(unix.SYS_CLONE, atArg0, bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1}, refuse, allow)
-	when(unix.SYS_FCHMOD, atArg1, bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: forbiddenMode, SkipFalse: 1}, refuse, allow)
+	when(unix.SYS_PRLIMIT64, atArg0, only(0, self)...) // a limit of CPU time kills
 	when(unix.SYS_KILL, atArg0, only(self)...)
 	when(unix.SYS_TGKILL, atArg0, only(self)...)
 	when(unix.SYS_SOCKET, atArg0, only(unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK)...)
