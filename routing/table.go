@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,18 @@ func (t *Table[T]) Lookup(a netip.Addr) (T, bool) {
 func (t *Table[T]) Owns(v T, a netip.Addr) bool {
 	owner, ok := t.Lookup(a)
 	return ok && owner == v
+}
+
+// All ranges over all prefixes and their owners, as they are at the call.
+func (t *Table[T]) All() iter.Seq2[netip.Prefix, T] {
+	table := t.load()
+	return func(yield func(netip.Prefix, T) bool) {
+		for p, e := range table.All() {
+			if !yield(p, e.owner) {
+				return
+			}
+		}
+	}
 }
 
 // Prefixes returns what v owns, sorted.

@@ -25,6 +25,7 @@ type Datapath struct {
 	taps    taps
 	guard   atomic.Pointer[guard.Guard]
 	own     *own
+	beside  beside
 	notes   notes
 	answers answerer
 	hint    atomic.Pointer[func(netip.AddrPort)]

@@ -107,7 +107,7 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 
 // allowed is the check of both addresses (SPEC section 7.2): a packet from a peer
 // must have a source that leads back to that peer, and a destination that is this
-// node's, is behind it on purpose, or is another peer's.
+// node's, is behind it on purpose, or is another peer's, to whom the kernel sends it.
 func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	p, ok := ip.Read(packet)
 	if !ok {
@@ -118,7 +118,8 @@ func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	if owner, ok := d.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
 		return in.refuse(d, link.DropBadSource, src)
 	}
-	if owner, ok := d.routes.Lookup(dst); !ok || owner == in.peer || owner == d.own.nobody || dst.Is4In6() {
+	owner, ok := d.routes.Lookup(dst)
+	if !ok || owner == in.peer || owner == d.own.nobody || dst.Is4In6() || owner != d.own.here && d.beside.elsewhere(dst) {
 		return in.refuse(d, link.DropBadDestination, dst)
 	}
 	return true

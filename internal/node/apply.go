@@ -109,6 +109,7 @@ func (n *node) apply(c *config.Config) error {
 	for _, p := range c.Peers {
 		errs = append(errs, n.applyPeer(p))
 	}
+	n.lookBeside()
 	errs = append(errs, n.removeRoutes(c))
 	n.config.Store(c)
 	n.discovery.Look() // for peers that are new

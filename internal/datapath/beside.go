@@ -1,0 +1,68 @@
+package datapath
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/libertaria-project/l2tun/routing"
+)
+
+// beside is where the kernel sends before it comes to a peer's route: the addresses
+// of the host's other interfaces and the networks that they are in, with the longer
+// prefixes of peers taken out. A peer's packet for there would not go on to the peer
+// that owns the address, but to the host or its LAN (SPEC section 7.2).
+type beside struct {
+	mu  sync.Mutex          // one change at a time
+	at  routing.Table[bool] // whether the kernel sends elsewhere; none: no
+	has []netip.Prefix
+}
+
+// SetBeside names the addresses (as single ones) and networks of the host's other
+// interfaces. It is called again after peers were given prefixes or have lost some. Of
+// two prefixes of one length the host's counts, whose route has the better metric.
+// What is closed stays closed all the while.
+func (d *Datapath) SetBeside(host []netip.Prefix) {
+	b := &d.beside
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := make(map[netip.Prefix]bool)
+	for _, p := range host {
+		now[p.Masked()] = true
+	}
+	for p, owner := range d.routes.All() {
+		if owner != d.own.nobody && !now[p] && inside(p, host) {
+			now[p] = false
+		}
+	}
+	for p, elsewhere := range now {
+		b.at.Delete(p, !elsewhere)
+		_ = b.at.Insert(p, elsewhere) // nothing is at p but what was just taken away, or the same
+	}
+	for _, p := range b.has {
+		if elsewhere, stays := now[p]; !stays {
+			b.at.Delete(p, elsewhere)
+			b.at.Delete(p, !elsewhere)
+		}
+	}
+	b.has = b.has[:0]
+	for p := range now {
+		b.has = append(b.has, p)
+	}
+}
+
+// inside reports whether one of the networks holds all of p.
+func inside(p netip.Prefix, networks []netip.Prefix) bool {
+	for _, n := range networks {
+		if n.Bits() < p.Bits() && n.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// elsewhere reports whether the kernel sends to an address of a peer by another way
+// than the device.
+func (b *beside) elsewhere(a netip.Addr) bool {
+	is, _ := b.at.Lookup(a)
+	return is
+}
