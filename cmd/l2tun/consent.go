@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/hosts"
 	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
@@ -27,12 +28,12 @@ func (o *JoinOptions) consented() (invite.Link, error) {
 	if err := l.Refuse(machine); err != nil {
 		return l, err
 	}
-	doubts := l.Doubts(machine)
+	doubts, name := l.Doubts(machine), o.nameDoubt(l, hosts.File)
 	switch {
 	case o.Yes:
 		return l, nil
 	case p != nil:
-		fmt.Fprint(p.out, asks(l, doubts))
+		fmt.Fprint(p.out, asks(l, doubts, name))
 		yes, err := p.yes("Join?")
 		if err == nil && !yes {
 			err = errDeclined
@@ -40,8 +41,20 @@ func (o *JoinOptions) consented() (invite.Link, error) {
 		return l, err
 	case len(doubts) > 0:
 		return l, doubtful(doubts)
+	case name != "":
+		return l, usagef("the link calls the peer %s: %s; choose another with --name, or add --yes to accept", l.Name, name)
 	}
 	return l, nil
+}
+
+// nameDoubt is what speaks against the name in a link: where names of peers are kept
+// in a file of host names, one with a dot would take the place of a host of the
+// Internet, for every program of this host.
+func (o *JoinOptions) nameDoubt(l invite.Link, file string) string {
+	if name, ok := hosts.Name(l.Name); o.Name != "" || !ok || !strings.Contains(name, ".") || !hosts.Has(file, o.block()) {
+		return ""
+	}
+	return "every program here would reach the peer by that name, by " + file
 }
 
 // tunnel is the interface of the node that joins.
@@ -56,12 +69,15 @@ func (o *JoinOptions) tunnel() string {
 }
 
 // asks is what a link asks for, for people.
-func asks(l invite.Link, doubts []invite.Doubt) string {
+func asks(l invite.Link, doubts []invite.Doubt, name string) string {
 	var b strings.Builder
 	field := func(name, value string) { fmt.Fprintf(&b, "  %-12s %s\n", name, printable(value)) }
 	b.WriteString("This invitation makes the following node a peer of this one:\n")
 	if l.Name != "" {
-		field("name", l.Name)
+		if name != "" {
+			name = "   <- " + name
+		}
+		field("name", l.Name+name)
 	}
 	field("DID", l.DID.String())
 	for _, e := range l.Endpoints {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
 // Names that can be host names get their overlay addresses, IPv4 first; the file
@@ -40,4 +42,30 @@ func TestHosts(t *testing.T) {
 		t.Error(got, text())
 	}
 	refused(t, exitUsage, "--write or --remove, not both", "hosts", "--write", "--remove", "--config", path)
+}
+
+// The name in a link, which whoever made it chose, takes no host of the Internet
+// over, where names of peers are host names.
+func TestALinkTakesNoHostName(t *testing.T) {
+	path := initConfig(t)
+	file := filepath.Join(t.TempDir(), "hosts")
+	os.WriteFile(file, []byte("127.0.0.1 localhost\n"), 0o644)
+	o := &JoinOptions{target: &target{place: place{config: path, configSet: true}}}
+	if err := o.find(); err != nil {
+		t.Fatal(err)
+	}
+	l := invite.Link{Name: "Bank.example"}
+	if why := o.nameDoubt(l, file); why != "" {
+		t.Error("without names in the file:", why)
+	}
+	must(t, "hosts", "--write", "--file", file, "--config", path)
+	why := o.nameDoubt(l, file)
+	if why == "" || !strings.Contains(asks(l, nil, why), "Bank.example   <- every program here") {
+		t.Error("not said")
+	}
+	kept := o.nameDoubt(invite.Link{Name: "nas"}, file) == "" && o.nameDoubt(invite.Link{Name: "my. phone"}, file) == ""
+	if o.Name = "bank"; !kept || o.nameDoubt(l, file) != "" {
+		t.Error("a name that is no such is refused")
+	}
+	faults.Report(t, "S43", why != "" && kept, "a link that calls its node Bank.example: %s; refused without --yes or --name, nas is not", why)
 }

@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +78,7 @@ func runReceive(ctx context.Context, o *ReceiveOptions) error {
 // print writes a message and its newline at once, so that nobody sees half.
 func (o *ReceiveOptions) print(m control.Message) error {
 	if o.JSON {
-		return json.NewEncoder(o.Out).Encode(m)
+		return o.encode(m)
 	}
 	text := m.Data
 	if o.terminal() { // a peer has no right to move the cursor, or to speak as another
@@ -86,4 +90,30 @@ func (o *ReceiveOptions) print(m control.Message) error {
 	}
 	_, err := o.Out.Write(append(text, '\n'))
 	return err
+}
+
+// encode writes a message as JSON in which everything that does not print is escaped:
+// encoding/json leaves DEL, the C1 controls and marks of direction as they are, and a
+// terminal obeys them. It is the same JSON to a program.
+func (o *ReceiveOptions) encode(m control.Message) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = o.Out.Write(append(escapeJSON(text), '\n'))
+	return err
+}
+
+func escapeJSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, c := range string(text) {
+		if unicode.IsPrint(c) {
+			out = utf8.AppendRune(out, c)
+			continue
+		}
+		for _, half := range utf16.AppendRune(nil, c) {
+			out = fmt.Appendf(out, "\\u%04x", half)
+		}
+	}
+	return out
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/faults"
@@ -57,13 +59,30 @@ func TestMessagesDoNotSteerTheTerminal(t *testing.T) {
 	faults.Control(t, "S11", "a pipe gets the %d bytes as they were sent", len(attack))
 }
 
+// JSON leaves DEL, C1 controls and marks of direction as they are; they do not reach
+// the terminal, and a program reads the same text.
+func TestMessagesInJSONDoNotSteerTheTerminal(t *testing.T) {
+	const text = "a\u009b2Jb\u009d0;owned\u0007c\u007f\u202ed\U000e0041 ü😀\u2028"
+	socket := (&fakeNode{messages: []control.Message{{Peer: "did:b", Name: "bob", Data: []byte(text)}}}).start(t)
+	got := shows(t, "receive", "--socket", socket, "--count", "1", "--json")
+	loose := strings.IndexFunc(strings.TrimSuffix(got, "\n"), func(c rune) bool { return !unicode.IsPrint(c) })
+	if loose >= 0 {
+		t.Errorf("%q", got)
+	}
+	var m control.Message
+	if err := json.Unmarshal([]byte(got), &m); err != nil || string(m.Data) != text {
+		t.Errorf("%v: %q", err, m.Data)
+	}
+	faults.Report(t, "S44", loose < 0 && string(m.Data) == text, "C1 controls, DEL and marks of direction in a message: none reached the terminal by --json, and the text is the same")
+}
+
 // Errors may hold words of others: an endpoint's, a file's.
 func TestErrorsDoNotSteerTheTerminal(t *testing.T) {
 	_, errs, _ := l2tun(t, "join", "--config", "/nowhere/\x1b[2J.toml", "--yes", linkWith(""))
 	if strings.Contains(errs, "\x1b") {
 		t.Errorf("%q", errs)
 	}
-	if got := asks(invite.Link{Name: "a\x1b[2J", Endpoints: []string{"b\x1b]0;x\a:1"}}, nil); strings.Contains(got, "\x1b") {
+	if got := asks(invite.Link{Name: "a\x1b[2J", Endpoints: []string{"b\x1b]0;x\a:1"}}, nil, ""); strings.Contains(got, "\x1b") {
 		t.Errorf("a link steers the terminal: %q", got)
 	}
 	if got := printable("a\tb\nc\x00\u200b é\xf0"); got != `a\tb\nc\x00\u200b é\xf0` {

@@ -30,6 +30,12 @@ func checkName(name string) error {
 		return fmt.Errorf("a name has 1 to %d bytes; leave the key out for none", maxName)
 	case strings.HasPrefix(name, "did:"):
 		return errors.New(`a name must not begin with "did:"`)
+	case strings.HasPrefix(name, "-"):
+		return errors.New(`a name must not begin with "-": commands would take it for an option`)
+	case strings.HasPrefix(name, "…"):
+		return errors.New(`a name must not begin with "…": peers without a name are shown so`)
+	case isAddress(name):
+		return errors.New("a name must not be an IP address: commands take the address of a peer in its place")
 	case strings.TrimSpace(name) != name:
 		return errors.New("a name must not begin or end with a space")
 	}
@@ -39,6 +45,12 @@ func checkName(name string) error {
 		}
 	}
 	return nil
+}
+
+// isAddress reports whether a text is an address as commands take one.
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 // parseListen reads "HOST:PORT", HOST an address of this machine or empty for

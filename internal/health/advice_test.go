@@ -39,7 +39,7 @@ func TestCommandsNameTheirNode(t *testing.T) {
 			t.Errorf("%v, want %s", got, c.want)
 		}
 	}
-	for _, name := range []string{"my nas", "$(x)", "a;b", "a'b"} {
+	for _, name := range []string{"my nas", "$(x)", "a;b", "a'b", "--socket=/tmp/x", "-h", "=ls", "a\u00a0b", "%1", "^x^y", "<a"} {
 		s := &control.Status{Peers: []control.Peer{{DID: bob, Name: name, State: "degraded"}}}
 		if got := Of(s)[0].Run; !slices.Equal(got, []string{"l2tun doctor " + bob}) {
 			t.Errorf("%q: %v", name, got)

@@ -47,9 +47,14 @@ func Flag(s *control.Status) string {
 	return " -i " + s.Interface
 }
 
-// who names a peer to a command.
+// who names a peer to a command. A name comes from whoever made an invitation, and
+// people run what they read here as root: it is used only if no shell makes anything
+// of it.
 func who(p *control.Peer) string {
-	if p.Name == "" || strings.ContainsAny(p.Name, " \t'\"\\$&|;<>()*?[]#~`!{}") {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
+	}
+	if p.Name == "" || p.Name[0] == '-' || strings.TrimFunc(p.Name, plain) != "" {
 		return p.DID
 	}
 	return p.Name
