@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/faults"
@@ -28,12 +29,10 @@ func TestAnotherPeersPrefixOpensNoNetworkOfTheHost(t *testing.T) {
 	w.ok(w.A.Forward(true))
 	a.refuses(b, "bad_destination", func() { w.silent(w.B, netip.MustParseAddr("192.168.77.1")) })
 	t.Log(a.finding("L2T-510", "192.168.77.1"))
+	came := netip.MustParseAddr("192.168.78.1")
 	lan("192.168.78.1/24", "lan2") // one that comes while the node runs
-	w.eventually(5e9, "a network that came is closed too", func() bool {
-		before := a.peer(b).Dropped["bad_destination"]
-		w.silent(w.B, netip.MustParseAddr("192.168.78.1"))
-		return a.peer(b).Dropped["bad_destination"] > before
-	})
+	w.eventually(10*time.Second, "a network that came is closed too", func() bool { return w.ping(w.B, came, 1, "-W", "1") == 0 })
+	a.refuses(b, "bad_destination", func() { w.silent(w.B, came) })
 	before := a.peer(b).Dropped["bad_destination"]
 	w.silent(w.B, netip.MustParseAddr("192.168.99.1")) // the other peer's, who is not there
 	passes := a.peer(b).Dropped["bad_destination"] == before
