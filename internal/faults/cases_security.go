@@ -73,5 +73,7 @@ func security() []Case {
 		{ID: "S43", Promise: "a link whose node calls itself like a host of the Internet, joined where names of peers are in /etc/hosts: said to a person, refused to a script without --yes or --name", By: by("cmd/l2tun TestALinkTakesNoHostName")},
 
 		{ID: "S44", Promise: "a peer's message with C1 controls, DEL and marks of direction, received as JSON on a terminal: escaped, the text unchanged", By: by("cmd/l2tun TestMessagesInJSONDoNotSteerTheTerminal")},
+
+		{ID: "S45", Promise: "a peer that says it sees this node at an address of its choice, where two others say another: neither in a link nor in advice; one that nobody dials: in no link, and invite goes on", By: by("internal/invite TestOnePeerDoesNotChooseTheEndpoints, internal/health TestAPeerDoesNotChooseThePublicAddress")},
 	}
 }

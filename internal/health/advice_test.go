@@ -28,6 +28,21 @@ func TestNATIsNamedAsTheCause(t *testing.T) {
 	}
 }
 
+// One peer that says something else than two others moves no advice, nor does one
+// that names an address at which nobody can be.
+func TestAPeerDoesNotChooseThePublicAddress(t *testing.T) {
+	seen := func(at string) control.Peer {
+		return control.Peer{Name: "p", State: "established", SeenAs: at, Local: "192.168.1.20:4242"}
+	}
+	s := &control.Status{DID: "did:me", Peers: []control.Peer{seen("203.0.113.66:1"), seen("198.51.100.10:4242"), seen("198.51.100.10:4242")}}
+	public, _ := Public(s)
+	s.Peers = []control.Peer{seen("224.0.0.1:1"), seen("169.254.169.254:80"), seen("0.0.0.0:1"), seen("192.0.2.1:0"), seen("$(x)")}
+	nowhere, _ := Public(s)
+	if public != "198.51.100.10:4242" || nowhere != "" {
+		t.Errorf("%q %q", public, nowhere)
+	}
+}
+
 // Commands are for the node that says them, and a name that a shell would read is
 // replaced by the DID.
 func TestCommandsNameTheirNode(t *testing.T) {

@@ -99,14 +99,24 @@ func waiting(s *control.Status) control.Finding {
 }
 
 // Public is where peers see this node, and its own address on the same path; they
-// differ behind NAT. Both are empty while no peer has told.
+// differ behind NAT. Both are empty while no peer has told. Peers may tell what they
+// like: what most of them say counts, of several such the first.
 func Public(s *control.Status) (public, local string) {
+	told := make(map[string]int)
 	for i := range s.Peers {
-		if p := &s.Peers[i]; p.SeenAs != "" && p.Local != "" {
-			return p.SeenAs, p.Local
+		p := &s.Peers[i]
+		at, err := netip.ParseAddrPort(p.SeenAs)
+		if err != nil || p.Local == "" || at.Port() == 0 || at.Addr().IsUnspecified() || at.Addr().IsMulticast() || at.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		told[p.SeenAs]++
+	}
+	for i := range s.Peers {
+		if p := &s.Peers[i]; told[p.SeenAs] > told[public] {
+			public, local = p.SeenAs, p.Local
 		}
 	}
-	return "", ""
+	return public, local
 }
 
 func outage(s *control.Status, p *control.Peer) control.Finding {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/transport"
 )
 
 const (
@@ -82,7 +83,7 @@ func taken(a netip.Addr, c *config.Config, promised []Invitation) bool {
 // it, and the machine's addresses; public ones first, IPv4 before IPv6, at most
 // four.
 func Endpoints(listen netip.AddrPort, machine []Net, seen []netip.AddrPort) (out []string) {
-	all := usableSeen(seen)
+	all := usableSeen(agreed(seen))
 	if a := listen.Addr(); !a.IsUnspecified() {
 		all = append(all, listen)
 	} else {
@@ -94,7 +95,7 @@ func Endpoints(listen netip.AddrPort, machine []Net, seen []netip.AddrPort) (out
 	}
 	all = slices.DeleteFunc(all, func(ap netip.AddrPort) bool {
 		a := ap.Addr()
-		return !a.IsGlobalUnicast() || overlay.Contains(a) || listen.Addr().Is4() && !a.Is4()
+		return !a.IsGlobalUnicast() || overlay.Contains(a) || listen.Addr().Is4() && !a.Is4() || transport.DialableEndpoint(ap.String()) != nil
 	})
 	slices.SortStableFunc(all, func(a, b netip.AddrPort) int { return rank(a.Addr()) - rank(b.Addr()) })
 	for _, ap := range all {
@@ -124,6 +125,22 @@ func AllPrivate(endpoints []string) bool {
 		ap, err := netip.ParseAddrPort(e)
 		return err != nil || !private(ap.Addr())
 	})
+}
+
+// agreed drops what one peer alone says, of the addresses of a family, where two or
+// more say the same: a peer may tell what it likes.
+func agreed(seen []netip.AddrPort) (out []netip.AddrPort) {
+	told, most := make(map[netip.AddrPort]int), make(map[bool]int)
+	for _, ap := range seen {
+		told[ap]++
+		most[ap.Addr().Is4()] = max(most[ap.Addr().Is4()], told[ap])
+	}
+	for _, ap := range seen {
+		if told[ap] > 1 || most[ap.Addr().Is4()] == 1 {
+			out = append(out, ap)
+		}
+	}
+	return out
 }
 
 // usableSeen drops addresses that are seen with several ports: a NAT that gives

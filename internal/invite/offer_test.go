@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/faults"
 )
 
 func prefixes(list ...string) (out []netip.Prefix) {
@@ -109,4 +110,31 @@ func TestPublicEndpointsComeFirst(t *testing.T) {
 	if AllPrivate([]string{"10.0.0.1:1", "192.0.2.1:1"}) || AllPrivate([]string{"a.example:1"}) || !AllPrivate([]string{"10.0.0.1:1", "100.64.0.1:1", "[fd00::1]:1"}) {
 		t.Error("private")
 	}
+}
+
+// What a peer says of where it sees this node neither makes an invitation fail, nor
+// puts an address of its choice into the link, nor the right one out of it, where two
+// others say what is right.
+func TestOnePeerDoesNotChooseTheEndpoints(t *testing.T) {
+	ap := netip.MustParseAddrPort
+	listen := ap("[::]:4242")
+	right := ap("198.51.100.10:4242")
+	kept := 0
+	for _, lie := range []string{"203.0.113.66:1", "198.51.100.10:9", "100.100.100.200:80", "240.0.0.1:1", "[fd00:ec2::254]:80", "[::ffff:127.0.0.1]:1"} {
+		got := Endpoints(listen, nil, []netip.AddrPort{ap(lie), right, right})
+		if !slices.Equal(got, []string{right.String()}) {
+			t.Errorf("%s: %v", lie, got)
+			continue
+		}
+		kept++
+	}
+	for _, lie := range []string{"100.100.100.200:80", "240.0.0.1:1", "[fd00:ec2::254]:80"} {
+		if got := Endpoints(listen, nil, []netip.AddrPort{ap(lie)}); len(got) != 0 {
+			t.Errorf("%s alone: %v", lie, got)
+		}
+	}
+	if got := Endpoints(listen, nil, []netip.AddrPort{right, ap("[2001:db8::1]:4242")}); len(got) != 2 {
+		t.Errorf("one word for each family: %v", got)
+	}
+	faults.Report(t, "S45", kept == 6, "6 addresses of a peer's choice beside the one that two others say: %d links with that one alone", kept)
 }
