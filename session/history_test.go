@@ -3,12 +3,15 @@ package session
 import (
 	"bytes"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/internal/wire"
 )
 
 func peerNo(n int) did.DID { return did.FromDigest([32]byte{byte(n), byte(n >> 8), 1}) }
@@ -84,6 +87,47 @@ func TestLinesAboutPathsAreLimited(t *testing.T) {
 		}
 	}
 	faults.Report(t, "S20", lines <= 380, "36000 changes of path in an hour: %d lines", lines)
+}
+
+// A peer that goes and comes back as fast as it can, by closing, by rotating and as
+// ever other incarnations, writes a bounded log; events have all of it.
+func TestLinesAboutChangesAreLimited(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		var b bytes.Buffer
+		const flaps = 10_000
+		lines := 0
+		err := sa.call(func(now time.Time) error {
+			sa.log.Logger = slog.New(slog.NewTextHandler(&b, nil))
+			for i := range flaps {
+				now = now.Add(200 * time.Millisecond)
+				sa.record(Established, TimeToRotate, now)
+				sa.meet(&proof{res: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, conn: sa.streamConn()}, now)
+			}
+			lines = strings.Count(b.String(), "\n")
+			return nil
+		})
+		if most := turnBurst + flaps/5/10 + 10; err != nil || lines > most || !strings.Contains(b.String(), "changes_not_logged=") {
+			t.Errorf("%v: %d lines, at most %d", err, lines, most)
+		}
+		faults.Report(t, "S46", lines <= 260, "%d changes of state and %d restarts of a peer in %d s: %d lines", flaps, flaps, flaps/5, lines)
+	})
+}
+
+// Strangers who speak version 0.1.0 from ever other addresses write a bounded log too.
+func TestLinesAboutOldCallersAreLimited(t *testing.T) {
+	var c oldCallers
+	now, lines := time.Now(), 0
+	for i := range 36_000 { // an hour of ten a second
+		now = now.Add(100 * time.Millisecond)
+		if c.add(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now) {
+			lines++
+		}
+	}
+	if lines < 350 || lines > 380 {
+		t.Errorf("%d lines", lines)
+	}
+	faults.Report(t, "S46", lines <= 380, "36000 callers of version 0.1.0 in an hour, each from another address: %d lines", lines)
 }
 
 // The lines of a session have the name that the peer has now.

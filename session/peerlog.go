@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync/atomic"
@@ -13,12 +14,13 @@ type peerLog struct {
 	*slog.Logger
 	name  *atomic.Pointer[string]
 	moves lineLimit // of the lines about paths; owned by the loop
+	turns lineLimit // of those about changes of state and restarts of the peer; the loop's
 }
 
 func newPeerLog(log *slog.Logger, p Peer) *peerLog {
 	name := new(atomic.Pointer[string])
 	name.Store(&p.Name)
-	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", p.DID.Short()).Handler(), name}), name: name}
+	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", p.DID.Short()).Handler(), name}), name: name, turns: lineLimit{most: turnBurst}}
 }
 
 // A nameHandler adds the name in front of a line's attributes.
@@ -45,15 +47,27 @@ func (h nameHandler) WithGroup(group string) slog.Handler {
 	return nameHandler{h.Handler.WithGroup(group), h.name}
 }
 
-// Rate limit of the lines about one peer's paths: a peer that moves to and fro
-// fills no disk.
+// Rate limits of the lines that one peer can cause, about paths and about changes of
+// state: a peer that moves to and fro, or closes and comes back, fills no disk and
+// pushes nothing else out of a log that is bounded.
 const (
 	lineBurst = 10
+	turnBurst = 40
 	lineEvery = 10 * time.Second
 )
 
+// turn reports whether a change of state is logged now, with how many were not.
+func (l *peerLog) turn(now time.Time) (attrs []any, ok bool) {
+	held, ok := l.turns.take(now)
+	if held > 0 {
+		attrs = []any{"changes_not_logged", held}
+	}
+	return attrs, ok
+}
+
 // A lineLimit is a token bucket for log lines that counts what it holds back.
 type lineLimit struct {
+	most int       // tokens; 0: lineBurst
 	used int       // tokens
 	at   time.Time // when used was last right
 	held uint64    // lines held back since the last one
@@ -69,7 +83,7 @@ func (l *lineLimit) take(now time.Time) (held uint64, ok bool) {
 			l.at = now
 		}
 	}
-	if l.used >= lineBurst {
+	if l.used >= cmp.Or(l.most, lineBurst) {
 		l.held++
 		return 0, false
 	}

@@ -133,7 +133,9 @@ func (s *Session) meet(p *proof, now time.Time) {
 	}
 	switch at := s.remote.duplicates(now); {
 	case at == nil:
-		s.log.Info("peer restarted")
+		if held, ok := s.log.turn(now); ok {
+			s.log.Info("peer restarted", held...)
+		}
 	case !twins:
 		s.log.Warn("two hosts run with the peer's key and take turns", "at", at)
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -225,7 +226,14 @@ func (s *Session) record(from State, e Event, now time.Time) {
 	}
 	level := s.retry.hush.level(s.state, t.Reason, now)
 	s.m.history.add(t)
-	s.log.Log(s.ctx, level, "session "+t.To, "from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch)
+	attrs := []any{"from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch}
+	if level > slog.LevelDebug {
+		held, ok := s.log.turn(now)
+		if attrs = append(attrs, held...); !ok {
+			level = slog.LevelDebug
+		}
+	}
+	s.log.Log(s.ctx, level, "session "+t.To, attrs...)
 }
 
 // entered does what a new state asks for.

@@ -86,8 +86,9 @@ func (a *answering) old(head []byte) error {
 
 // oldCallers are the addresses from which nodes of version 0.1.0 have called lately.
 type oldCallers struct {
-	mu  sync.Mutex
-	all []oldCaller
+	mu    sync.Mutex
+	all   []oldCaller
+	lines lineLimit // anybody can call, from many addresses
 }
 
 type oldCaller struct {
@@ -95,7 +96,7 @@ type oldCaller struct {
 	at   time.Time
 }
 
-// add reports whether the address is new.
+// add reports whether the log is to say so: the address is new, and not one of many.
 func (c *oldCallers) add(addr netip.Addr, now time.Time) (fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,6 +108,9 @@ func (c *oldCallers) add(addr netip.Addr, now time.Time) (fresh bool) {
 		c.all = c.all[1:]
 	}
 	c.all = append(c.all, oldCaller{addr, now})
+	if fresh {
+		_, fresh = c.lines.take(now)
+	}
 	return fresh
 }
 

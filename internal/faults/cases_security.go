@@ -75,5 +75,7 @@ func security() []Case {
 		{ID: "S44", Promise: "a peer's message with C1 controls, DEL and marks of direction, received as JSON on a terminal: escaped, the text unchanged", By: by("cmd/l2tun TestMessagesInJSONDoNotSteerTheTerminal")},
 
 		{ID: "S45", Promise: "a peer that says it sees this node at an address of its choice, where two others say another: neither in a link nor in advice; one that nobody dials: in no link, and invite goes on", By: by("internal/invite TestOnePeerDoesNotChooseTheEndpoints, internal/health TestAPeerDoesNotChooseThePublicAddress")},
+
+		{ID: "S46", Promise: "a peer that changes state and incarnation five times a second, and strangers of version 0.1.0 from ten new addresses a second: at most one log line in 10 s each after the first 40 and 10, and of a peer it says how many were not", By: by("session TestLinesAboutChangesAreLimited, TestLinesAboutOldCallersAreLimited")},
 	}
 }
