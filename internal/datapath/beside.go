@@ -7,18 +7,16 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 )
 
-// beside is where the kernel sends before it comes to a peer's route: the addresses
-// of the host's other interfaces and the networks that they are in, with the longer
-// prefixes of peers taken out. A peer's packet for there would not go on to the peer
-// that owns the address, but to the host or its LAN (SPEC section 7.2).
+// beside is where the kernel sends before it comes to a peer's route: the networks that
+// the host is on, with the longer prefixes of peers taken out. A peer's packet for there
+// would not go on to the peer that owns the address, but to a LAN (SPEC section 7.2).
 type beside struct {
 	mu  sync.Mutex          // one change at a time
 	at  routing.Table[bool] // whether the kernel sends elsewhere; none: no
 	has []netip.Prefix
 }
 
-// SetBeside names the addresses (as single ones) and networks of the host's other
-// interfaces. It is called again after peers were given prefixes or have lost some. Of
+// SetBeside names the networks that the host is on by other interfaces. It is called again after peers were given prefixes or have lost some. Of
 // two prefixes of one length the host's counts, whose route has the better metric.
 // What is closed stays closed all the while.
 func (d *Datapath) SetBeside(host []netip.Prefix) {

@@ -66,6 +66,8 @@ func security() []Case {
 
 		{ID: "S40", Promise: "a peer sends to this host's addresses and networks that lie inside another peer's prefix: dropped and counted bad_destination, from the start and when a network comes; what else that peer owns is forwarded", By: slowly("internal/datapath TestAnotherPeersPrefixIsNotTheHosts, internal/e2e TestAnotherPeersPrefixOpensNoNetworkOfTheHost")},
 
+		{ID: "S40", Promise: "a peer sends to a network that this host is on and that lies inside another peer's prefix: dropped and counted bad_destination, from the start and when a network comes; what else that peer owns is forwarded", By: slowly("internal/datapath TestAnotherPeersPrefixIsNotTheHosts, internal/e2e TestAnotherPeersPrefixOpensNoNetworkOfTheHost")},
+
 		{ID: "S41", Promise: "code that runs in a node makes /etc/shadow readable, gives a file to a group, writes an access list by a system call newer than the fence's list, and limits the CPU time of another process of root: each refused", By: by("internal/confine TestANodeTouchesNoFilesRights")},
 
 		{ID: "S42", Promise: "names in links and configs that commands take for an option, an address or a peer without a name: refused; a name that a shell makes anything of: the commands that findings give have the DID", By: by("internal/config TestBadFilesAreRefusedWithPlaceAndReason, internal/health TestCommandsNameTheirNode")},

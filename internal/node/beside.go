@@ -6,8 +6,8 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 )
 
-// lookBeside tells the packet path the addresses and networks of the host's other
-// interfaces, where the kernel sends before it comes to a peer's route.
+// lookBeside tells the packet path the networks that the host is on, where the kernel
+// sends before it comes to a peer's shorter route. The host's addresses are own's.
 func (n *node) lookBeside() {
 	all, err := routing.Interfaces()
 	if err != nil {
@@ -17,16 +17,13 @@ func (n *node) lookBeside() {
 	n.data.SetBeside(besides(all, n.dev.Index()))
 }
 
-// besides are the addresses, whose routes are local whatever the interface does, and
-// the networks of interfaces that are up.
 func besides(all []routing.HostInterface, own int) (out []netip.Prefix) {
 	for i := range all {
-		if all[i].Index == own {
+		if all[i].Index == own || !all[i].Up {
 			continue
 		}
 		for _, p := range all[i].Addresses {
-			out = append(out, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
-			if all[i].Up {
+			if !p.IsSingleIP() {
 				out = append(out, p.Masked())
 			}
 		}
