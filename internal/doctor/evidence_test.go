@@ -42,6 +42,37 @@ func TestASessionThatAnswersIsEvidence(t *testing.T) {
 	}
 }
 
+// What the node could not even try is said once, with its reason: that nothing comes
+// back from there is no news. It is news from other endpoints, and of a node that is
+// up.
+func TestAKnownObstacleIsSaidOnce(t *testing.T) {
+	remote := netip.MustParseAddrPort("192.0.2.10:4242")
+	for _, c := range []struct {
+		name, state, at string
+		codes           []string
+	}{
+		{"no route", "failed", remote.String(), []string{health.NoWay}},
+		{"another endpoint", "failed", "192.0.2.11:4242", []string{health.Unreachable, health.NoWay}},
+		{"up by now", "established", remote.String(), []string{health.Unreachable}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := control.Peer{Name: "nas", State: c.state, Reason: "transport_error"}
+			p.Trouble.Obstacles = []control.Obstacle{{Kind: "no_route", Endpoint: c.at}}
+			s := &control.Status{Peers: []control.Peer{p}}
+			e := &exam{config: &config.Config{}, status: s}
+			for _, f := range health.Of(s) {
+				if f.Code == health.NoWay {
+					e.report.Findings = append(e.report.Findings, f)
+				}
+			}
+			e.judge(way{about: "nas", remote: remote}, passage{})
+			if r := e.end(); !slices.Equal(codes(r), c.codes) {
+				t.Errorf("%+v", r.Findings)
+			}
+		})
+	}
+}
+
 // Each way in which a config cannot be had has its own advice.
 func TestConfigThatCannotBeHad(t *testing.T) {
 	for _, c := range []struct {

@@ -56,6 +56,9 @@ func (e *exam) resolveOne(ctx context.Context, p *config.Peer, endpoint string) 
 		return
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if (err != nil || len(addrs) == 0) && e.obstructed(called(p), endpoint) {
+		return // the node has said so
+	}
 	if err != nil || len(addrs) == 0 {
 		e.find(health.Unresolvable, control.LevelError, called(p), fmt.Sprintf("its endpoint %s does not resolve: %s", endpoint, why(err)),
 			"correct the name, or write the address; check the resolver if no name works", "cat /etc/resolv.conf")
@@ -162,6 +165,9 @@ const smallestDirect = 1312
 
 // judge says what a passage means. A peer whose session is up has another way.
 func (e *exam) judge(w way, p passage) {
+	if !p.quic && !p.tcp && !p.echo.Answered && e.obstructed(w.about, w.remote.String()) {
+		return // the node has said why
+	}
 	udp, tcp := e.wants(wire.CarrierDirect) || e.wants(wire.CarrierDatagram), e.wants(wire.CarrierUTCP)
 	level := control.LevelError
 	up := e.up(w.about)
@@ -196,6 +202,24 @@ func (e *exam) judge(w way, p passage) {
 		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: udp-direct needs %d", p.echo.Largest, w.remote, smallestDirect),
 			"raise the MTU of the narrow link, which tracepath shows; until then packets are sent in two parts, which is slower", "tracepath "+w.remote.Addr().String())
 	}
+}
+
+// obstructed reports whether the running node could not even try an endpoint of a
+// peer, which it has named and which says more than that nothing comes back.
+func (e *exam) obstructed(about, endpoint string) bool {
+	if e.status == nil {
+		return false
+	}
+	for i := range e.status.Peers {
+		p := &e.status.Peers[i]
+		if health.Called(p) != about || p.State == "established" || p.State == "rotating" {
+			continue
+		}
+		if slices.ContainsFunc(p.Trouble.Obstacles, func(o control.Obstacle) bool { return o.Endpoint == endpoint }) {
+			return true
+		}
+	}
+	return false
 }
 
 // wants reports whether the config lets packets travel on a carrier.
