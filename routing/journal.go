@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
 const (
@@ -227,7 +229,7 @@ func readOwn(path string) ([]byte, error) {
 		return nil, fmt.Errorf("routing: %s is not a journal", path)
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() && !account.Is(int(st.Uid)) || info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("routing: %s was written by another user, or others can write to it; remove it", path)
 	}
 	return io.ReadAll(io.LimitReader(f, maxJournal))

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
 // A node's data is written as root into folders that others may write too. So a
@@ -83,10 +85,11 @@ func openNoFollow(path string, flags int) (*os.File, error) {
 	return f, err
 }
 
-// ownedByUsOrRoot refuses a file whose owner could read or change what we write.
+// ownedByUsOrRoot refuses a file whose owner could read or change what we write,
+// but for the system user, whose node's data it is.
 func ownedByUsOrRoot(path string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid()) {
+	if ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid() || account.Is(int(st.Uid))) {
 		return nil
 	}
 	return fmt.Errorf("%s belongs to another user; choose another file", path)

@@ -12,7 +12,7 @@ import (
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
-		"internal/invite", "internal/capture", "internal/guard", "internal/health", "internal/metrics", "internal/confine"}
+		"internal/account", "internal/invite", "internal/capture", "internal/guard", "internal/health", "internal/metrics", "internal/confine"}
 	return map[string][]string{
 		"internal/wire":       nil,
 		"internal/ip":         nil,
@@ -28,16 +28,17 @@ func arrows() map[string][]string {
 		"transport":           {"internal/guard", "internal/link", "internal/record", "internal/wire"},
 		"transport/discovery": {"did", "internal/guard", "internal/wire"},
 		"tun":                 {"internal/ifname", "internal/ip", "internal/wire"},
-		"routing":             {"internal/ip"},
+		"routing":             {"internal/account", "internal/ip"},
 		"internal/datapath":   {"internal/guard", "internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
-		"internal/config":     {"did", "internal/ifname", "internal/wire", "routing", "session"},
+		"internal/config":     {"internal/account", "did", "internal/ifname", "internal/wire", "routing", "session"},
 		"internal/ifname":     nil,
 		"internal/hosts":      nil,
-		"internal/control":    {"did", "internal/wire"},
+		"internal/control":    {"internal/account", "did", "internal/wire"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
-		"internal/invite":  {"did", "internal/config", "internal/wire", "routing", "transport"},
-		"internal/confine": nil,
+		"internal/invite":  {"internal/account", "did", "internal/config", "internal/wire", "routing", "transport"},
+		"internal/confine": {"internal/account"},
+		"internal/account": nil, // who the system user is
 		"internal/node":    below,
 
 		// What shows a node: metrics read what sessions count, capture formats what
@@ -51,9 +52,9 @@ func arrows() map[string][]string {
 		"internal/top":       {"internal/control", "internal/health", "internal/screen"},
 		// The doctor reads the config as the node does, asks a node, and tries the
 		// way to peers with the node's own sockets.
-		"internal/doctor": {"did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
+		"internal/doctor": {"internal/account", "did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
 		"internal/demo":   {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun": {"internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "internal/logs", "did",
+		"cmd/l2tun": {"internal/account", "internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "internal/logs", "did",
 			"internal/health", "internal/hosts", "internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
 
 		// What serves tests and scripts.

@@ -80,8 +80,11 @@ func Load(path string) (*Config, error) {
 
 // LoadIdentity reads the key file of the config at path. Its errors are
 // *KeyError.
-func LoadIdentity(path string) (*did.Identity, error) {
-	id, err := did.LoadKeyFile(KeyPath(path))
+func LoadIdentity(path string) (id *did.Identity, err error) {
+	err = asOwner(path, func() error {
+		id, err = did.LoadKeyFile(KeyPath(path))
+		return err
+	})
 	if err != nil {
 		return nil, &KeyError{Path: KeyPath(path), Err: err}
 	}

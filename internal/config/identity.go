@@ -13,6 +13,14 @@ import (
 // under the name that is returned; "" if there was none. At no moment is there
 // no key file. Errors are *Error and *KeyError.
 func NewIdentity(path string) (id *did.Identity, old string, err error) {
+	err = asOwner(path, func() error {
+		id, old, err = newIdentity(path)
+		return err
+	})
+	return id, old, err
+}
+
+func newIdentity(path string) (id *did.Identity, old string, err error) {
 	_, unlock, err := lockFor(path)
 	if err != nil {
 		return nil, "", err

@@ -23,7 +23,15 @@ type InitSpec struct {
 // their owner only, and makes their directory (0700) if it is missing. It
 // overwrites nothing and leaves nothing half-done. Errors are *Error, *KeyError
 // or *ExistsError.
-func Init(s InitSpec) (*did.Identity, error) {
+func Init(s InitSpec) (id *did.Identity, err error) {
+	err = asOwner(s.Path, func() error {
+		id, err = s.init()
+		return err
+	})
+	return id, err
+}
+
+func (s *InitSpec) init() (*did.Identity, error) {
 	text, err := s.render()
 	if err != nil {
 		return nil, err

@@ -15,7 +15,15 @@ import (
 // to, and one in a folder where others can put another in its place. On a file
 // system that is mounted read-only nobody can. It looks at the open file, so that
 // nobody can swap it in between. Every error is an *Error.
-func LoadTrusted(path string) (*Config, error) {
+func LoadTrusted(path string) (c *Config, err error) {
+	err = asOwner(path, func() error {
+		c, err = loadTrusted(path)
+		return err
+	})
+	return c, err
+}
+
+func loadTrusted(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fileError(path, err)

@@ -37,10 +37,18 @@ type Prepared struct {
 // edit. What it refuses has changed nothing. Errors are *Error, *KeyError and
 // *ExistsError.
 func PrepareJoin(s JoinSpec) (p *Prepared, err error) {
+	err = asOwner(s.Init.Path, func() error {
+		p, err = prepareJoin(s)
+		return err
+	})
+	return p, err
+}
+
+func prepareJoin(s JoinSpec) (p *Prepared, err error) {
 	p = &Prepared{path: s.Init.Path, spec: s}
 	defer func() {
 		if err != nil {
-			p.Cancel()
+			p.cancel()
 		}
 	}()
 	if _, err := os.Lstat(p.path); errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +104,9 @@ func (p *Prepared) stage(real string) error {
 
 // Commit puts the edit in place. If the file was changed since, the edit is made
 // anew on what it is now.
-func (p *Prepared) Commit() error {
+func (p *Prepared) Commit() error { return asOwner(p.path, p.commit) }
+
+func (p *Prepared) commit() error {
 	real, unlock, err := lockFor(p.path)
 	if err != nil {
 		return err
@@ -125,6 +135,10 @@ func (p *Prepared) Keep() { p.made = nil }
 
 // Cancel removes what PrepareJoin made. After Commit it does nothing.
 func (p *Prepared) Cancel() {
+	_ = asOwner(p.path, func() error { p.cancel(); return nil })
+}
+
+func (p *Prepared) cancel() {
 	if p.file != nil {
 		p.file.Cleanup()
 	}

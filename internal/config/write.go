@@ -19,6 +19,10 @@ const lockWait = 10 * time.Second
 // readers see the old text or the new one. Mode and owner stay, a symbolic link
 // stays a link, and two rewrites take turns by a lock on the directory.
 func rewrite(path string, edit func(data []byte) ([]byte, error)) error {
+	return asOwner(path, func() error { return rewriteHere(path, edit) })
+}
+
+func rewriteHere(path string, edit func(data []byte) ([]byte, error)) error {
 	real, unlock, err := lockFor(path)
 	if err != nil {
 		return err

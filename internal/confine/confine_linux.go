@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
 func (p Privilege) value() cap.Value {
@@ -84,6 +86,25 @@ func bound(have, kept *cap.Set) error {
 	}
 	if err := cap.DropBound(drop...); err != nil {
 		return fmt.Errorf("confine: bounding set: %w", err)
+	}
+	return nil
+}
+
+// Become makes the process the user, in no other groups than that one, with the
+// capabilities that it has, on all threads. What is written from then on is the
+// user's. Bar comes before it, Keep after it; between the two a process is for a
+// moment without effective capabilities.
+func Become(u account.User) error {
+	have := cap.GetProc()
+	defer account.Dumpable()() // the kernel changes that with the user
+	if err := cap.SetGroups(u.GID); err != nil {
+		return fmt.Errorf("confine: group %d: %w", u.GID, err)
+	}
+	if err := cap.SetUID(u.UID); err != nil {
+		return fmt.Errorf("confine: user %d: %w", u.UID, err)
+	}
+	if err := have.SetProc(); err != nil {
+		return fmt.Errorf("confine: capabilities of user %d: %w", u.UID, err)
 	}
 	return nil
 }

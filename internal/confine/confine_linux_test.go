@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
 const childEnv = "L2TUN_TEST_CONFINE"
@@ -43,10 +45,17 @@ func child(keep string) error {
 	hold(stop, 8)
 	var kept []Privilege
 	for _, p := range strings.Fields(keep) {
-		kept = append(kept, map[string]Privilege{"admin": NetAdmin, "bind": NetBindService}[p])
+		if p != "user" {
+			kept = append(kept, map[string]Privilege{"admin": NetAdmin, "bind": NetBindService}[p])
+		}
 	}
 	for range 2 { // a second time is fine
-		if err := errors.Join(Bar(kept...), Keep(kept...)); err != nil {
+		err := Bar(kept...)
+		if strings.Contains(keep, "user") && os.Geteuid() == 0 {
+			err = errors.Join(err, Become(account.User{UID: 987, GID: 986}))
+			hold(stop, 2)
+		}
+		if err = errors.Join(err, Keep(kept...)); err != nil {
 			return err
 		}
 	}
@@ -142,6 +151,15 @@ func TestEveryThreadKeepsWhatIsNamedAndNothingElse(t *testing.T) {
 		check(t, confined(t, keep, false), map[string]string{
 			"CapPrm": mask, "CapEff": mask, "CapBnd": mask, "CapInh": none, "CapAmb": none, "NoNewPrivs": "1"})
 	}
+}
+
+// Another user has what root had, until it is given up, and no more.
+func TestEveryThreadBecomesTheUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, who becomes somebody else")
+	}
+	check(t, confined(t, "user admin", false), map[string]string{"Uid": "987\t987\t987\t987", "Gid": "986\t986\t986\t986", "Groups": "",
+		"CapPrm": admin, "CapEff": admin, "CapBnd": admin, "CapInh": none, "CapAmb": none, "NoNewPrivs": "1"})
 }
 
 // Who has nothing gets nothing, and loses the way to get more.

@@ -7,11 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
-// runtimeDir is /run/l2tun for root and a folder of the user's own otherwise.
+// runtimeDir is /run/l2tun for root and the system user and a folder of the user's
+// own otherwise.
 func runtimeDir() string {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 || account.Is(os.Geteuid()) {
 		return RootsDir
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
@@ -63,4 +67,24 @@ func MakeRuntimeDir() error {
 		return fmt.Errorf("a node runs as root, or with CAP_NET_ADMIN and XDG_RUNTIME_DIR set to a folder of its user's: %w", err)
 	}
 	return fmt.Errorf("cannot make the folder for lock and socket: %w", err)
+}
+
+// HandOver gives the folder of a socket, if it is the usual one and root's, to the
+// user that the node is about to become, who removes and renews files in it.
+func HandOver(socket string, u account.User) error {
+	if filepath.Dir(socket) != RootsDir {
+		return nil
+	}
+	if err := MakeRuntimeDir(); err != nil {
+		return err
+	}
+	dir, err := os.OpenFile(RootsDir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return fmt.Errorf("cannot hand over the folder of the control socket: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Chown(u.UID, u.GID); err != nil {
+		return fmt.Errorf("cannot hand over the folder of the control socket: %w", err)
+	}
+	return nil
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/account"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/health"
@@ -32,9 +34,19 @@ func (e *exam) lookAtConfig(context.Context) {
 			run = "chmod go-w " + quoted(folder)
 		case strings.HasPrefix(what, "belongs to "):
 			run = fmt.Sprintf("chown %d %s", os.Geteuid(), quoted(e.o.ConfigPath))
+			if u, other := account.Of(e.o.ConfigPath); other {
+				run = fmt.Sprintf("chown %d %s", u.UID, quoted(e.o.ConfigPath))
+			}
+		case errors.Is(err, fs.ErrPermission):
+			run = e.giveFolder()
 		}
 		e.find(health.ConfigModes, control.LevelError, e.o.ConfigPath, what, "let the node's user alone write it: up and reload refuse it as it is", run)
 	}
+}
+
+// giveFolder makes all in the folder of a config the system user's.
+func (e *exam) giveFolder() string {
+	return "chown -hR " + account.Name + " " + quoted(filepath.Dir(e.o.ConfigPath))
 }
 
 // configError tells a file that is not there, one that this user may not read, and
@@ -70,6 +82,8 @@ func (e *exam) lookAtKey(context.Context) {
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		e.find(health.Key, control.LevelError, path, "is missing", "restore it from a copy; without one make a new identity, which the peers have to be told", "l2tun id --new"+e.o.Flag)
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
+		e.find(health.Key, control.LevelError, path, "cannot be read by user "+account.Name+", as whom the node of this folder runs", "give the folder's files to that user", e.giveFolder())
 	case errors.Is(err, fs.ErrPermission):
 		e.find(health.Key, control.LevelWarning, path, "cannot be read by this user", "run doctor as root, or as the user who runs the node", "sudo l2tun doctor"+e.o.Flag)
 	default:

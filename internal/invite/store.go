@@ -17,6 +17,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/account"
 )
 
 const (
@@ -85,13 +86,13 @@ func (s *Store) Add(l Link, i Invitation) error {
 
 // List returns the invitations, the oldest first.
 func (s *Store) List() ([]Invitation, error) {
-	d, err := s.read()
+	d, err := s.load()
 	return d.Invitations, err
 }
 
 // Open reports whether there is an invitation that a node could still use.
 func (s *Store) Open(now time.Time) (bool, error) {
-	d, err := s.read()
+	d, err := s.load()
 	return slices.ContainsFunc(d.Invitations, func(i Invitation) bool {
 		return now.Before(i.Expires)
 	}), err
@@ -163,8 +164,21 @@ func find(all []Invitation, id string) *Invitation {
 	return nil
 }
 
-// change reads, edits and replaces the file.
+// load reads the file as the user whose folder it is in.
+func (s *Store) load() (d document, err error) {
+	err = account.As(s.path, func() error {
+		d, err = s.read()
+		return err
+	})
+	return d, err
+}
+
+// change reads, edits and replaces the file, as the user whose folder it is in.
 func (s *Store) change(edit func([]Invitation) ([]Invitation, error)) error {
+	return account.As(s.path, func() error { return s.changeHere(edit) })
+}
+
+func (s *Store) changeHere(edit func([]Invitation) ([]Invitation, error)) error {
 	dir := filepath.Dir(s.path)
 	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
