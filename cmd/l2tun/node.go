@@ -13,6 +13,7 @@ import (
 type nodeOptions struct {
 	ConfigPath string
 	Socket     string
+	Log        string // file that the logger renames; "": none
 	Logger     *slog.Logger
 	Confirm    time.Duration // 0: it need not be confirmed
 	TunFD      int           // a device that was passed to us; 0: none
@@ -25,6 +26,7 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
 	collectEarly()
-	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Logger: o.Logger,
+	limitMemory()
+	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Log: o.Log, Logger: o.Logger,
 		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Serving: o.Serving, Ready: o.Ready})
 }

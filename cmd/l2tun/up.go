@@ -149,7 +149,7 @@ func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
 	service := newService(o.Socket, log)
 	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
-	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
+	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Log: o.LogTo, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}

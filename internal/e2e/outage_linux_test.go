@@ -166,6 +166,9 @@ func TestMessagesGoRound(t *testing.T) {
 		for _, text := range []string{"hello", "", "two\nlines", strings.Repeat("x", 100_000), "\x00\xff not UTF-8"} {
 			c := n[0].host.Command(w.Context(), l2tunBinary(), "send", "--socket", n[0].socket, n[1].did)
 			c.Stdin = strings.NewReader(text)
+			if text == "" { // nothing on standard input is a mistake; meant, it is an argument
+				c.Args = append(c.Args, text)
+			}
 			if r := w.finish(c); r.code != 0 || r.out != "" {
 				t.Fatalf("send ends with %d: %s%s", r.code, r.out, r.errs)
 			}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -150,9 +151,9 @@ func (w *world) comesAndGoes(n, peer *node) {
 func TestFilesThatOnlyAPrivilegeOpenedAreNamed(t *testing.T) {
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	dir := w.readable(65534, a.config)
-	w.ok(os.Link(config.KeyPath(a.config), filepath.Join(dir, filepath.Base(config.KeyPath(a.config)))))
+	dir := w.readable(65534, a.config, config.KeyPath(a.config))
 	a.config = filepath.Join(dir, filepath.Base(a.config))
+	w.ok(errors.Join(os.Chown(a.config, 0, 0), os.Chown(config.KeyPath(a.config), 0, 0))) // in a folder that is closed to root
 	a.up()
 	a.waitLog(1, "make it root's own")
 	if out := w.l2tun(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, w.node(w.B).did); out.code != 1 || !strings.Contains(out.errs, "permission denied") {

@@ -18,7 +18,7 @@ func security() []Case {
 
 		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: slowly("internal/datapath TestOwnAddressesAreNobodysSource, internal/e2e TestPeersUseTheirOwnAddresses")},
 
-		{ID: "S8", Promise: "code that runs in a node, with its user 0 and its capability, writes /etc/cron.d, /etc/passwd and /root/.ssh, starts a program, makes a file set-user-ID, connects to another program's socket, signals and traces: each refused, while the node's own work goes on; without the fence each of the files, the program and the socket goes through", By: by("internal/confine TestANodeIsNoWayToTheHost")},
+		{ID: "S8", Promise: "code that runs in a node, with its user 0 and its capability, writes /etc/cron.d, /etc/passwd and /root/.ssh, starts a program, makes a file set-user-ID, connects to another program's socket, signals and traces: each refused, while the node's own work goes on; without the fence each of the files, the program and the socket goes through; a node whose folder is the system user's is that user on every thread, and root writes there with that user's rights", By: by("internal/confine TestANodeIsNoWayToTheHost, internal/account TestRootActsAsTheUserOfAFolder, internal/e2e TestASystemUserRunsTheNode")},
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
@@ -56,7 +56,7 @@ func security() []Case {
 
 		{ID: "S26", Promise: "a config that anybody else can change, by its mode, its folder's, a link or its owner: refused with one sentence that says what to run; at up, at reload and when a join is applied", By: by("internal/config TestConfigOfOthersIsRefused")},
 
-		// S27: L13
+		{ID: "S27", Promise: "a node keeps its heap within three quarters of its control group's memory, or of 1 GiB, which all strangers and 16 peers at their worst do not fill (GOMEMLIMIT says otherwise); the unit has MemoryMax and TasksMax; the packaged program is position-independent", By: by("cmd/l2tun TestMemoryIsLimitedByTheControlGroup, TestANodeHasASoftMemoryLimit")},
 
 		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
 

@@ -14,6 +14,11 @@ const foreignFor = 24 * time.Hour
 // host judges what the node knows of the host's network.
 func host(s *control.Status) (all []control.Finding) {
 	h := &s.Host
+	if len(s.Fence.Missing) > 0 {
+		all = append(all, control.Finding{Code: Unfenced, Level: control.LevelNote,
+			What: fmt.Sprintf("this kernel does not let the node (user %d) shut itself in: %s", s.Fence.UID, strings.Join(s.Fence.Missing, "; ")),
+			Do:   "nothing if the service manager or the container does it; else a kernel with Landlock (5.13 or newer, and landlock in its list of security modules)"})
+	}
 	for _, t := range h.Taken {
 		all = append(all, control.Finding{Code: RouteOverlap, Level: control.LevelWarning, About: t.Prefix,
 			What: fmt.Sprintf("packets to this prefix of a peer go to %s, whose route the kernel prefers; the peer's route waits behind it", t.By),

@@ -2,12 +2,15 @@ package node
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/libertaria-project/l2tun/internal/account"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/confine"
+	"github.com/libertaria-project/l2tun/internal/control"
 )
 
 // firstFreePort is the lowest that needs no privilege.
@@ -24,7 +27,29 @@ func kept(c *config.Config) []confine.Privilege {
 
 // bar is the first step of the start, while there is nothing that it could hold
 // up: the process gets no more privileges than it has.
-func (n *node) bar(c *config.Config) error { return confine.Bar(kept(c)...) }
+func (n *node) bar(c *config.Config) error {
+	if err := confine.Bar(kept(c)...); err != nil {
+		return err
+	}
+	if n.o.Socket == "" {
+		n.o.Socket = control.SocketPath(c.Interface)
+	}
+	return n.become()
+}
+
+// become makes a node of root's the system user whose folder its config lies in,
+// still with all privileges that the start needs: what the node makes from now on
+// is that user's.
+func (n *node) become() error {
+	u, other := account.Of(n.o.ConfigPath)
+	if !other {
+		return nil
+	}
+	if err := control.HandOver(n.o.Socket, u); err != nil {
+		return err
+	}
+	return confine.Become(u)
+}
 
 // confine is the last step before commands are answered: from now on the node
 // has what is kept and nothing else.
@@ -33,11 +58,15 @@ func (n *node) confine(c *config.Config) error {
 		return err
 	}
 	n.warnClosed()
+	n.fence = control.Fence{UID: os.Geteuid(), Missing: confine.Unshut()}
 	if err := confine.Files(n.writable(), readable); err != nil {
-		n.log.Warn("files of the host stay open to this process", "error", err)
+		n.fence.Missing = append(n.fence.Missing, "files of the host stay open to it: "+err.Error())
 	}
 	if err := confine.Calls(); err != nil {
-		n.log.Warn("system calls stay open to this process", "error", err)
+		n.fence.Missing = append(n.fence.Missing, "system calls stay open to it: "+err.Error())
+	}
+	if len(n.fence.Missing) > 0 {
+		n.log.Warn("the node cannot shut itself in altogether on this kernel", "user", n.fence.UID, "missing", n.fence.Missing)
 	}
 	return nil
 }
@@ -46,6 +75,9 @@ func (n *node) confine(c *config.Config) error {
 // read, and of socket, journal and log, and the network's settings.
 func (n *node) writable() []string {
 	dirs := []string{filepath.Dir(n.o.ConfigPath), filepath.Dir(config.KeyPath(n.o.ConfigPath)), filepath.Dir(n.o.Socket), "/proc/sys/net"}
+	if n.o.Log != "" {
+		dirs = append(dirs, filepath.Dir(n.o.Log))
+	}
 	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
@@ -59,16 +91,20 @@ func (n *node) writable() []string {
 var readable = []string{"/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/usr/share/zoneinfo", "/proc", "/sys"}
 
 // warnClosed names what only a privilege had opened: root without it is a user
-// like others, so files of somebody else may be closed to the reload or the stop
+// like others, and so is the system user; files of somebody else may be closed to the reload or the stop
 // to come.
 func (n *node) warnClosed() {
+	user := "root"
+	if account.Is(os.Geteuid()) {
+		user = account.Name
+	}
 	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
 		if closed(path, unix.R_OK) {
-			n.log.Warn("a reload will not be able to read this file again; make it root's own", "path", path)
+			n.log.Warn("a reload will not be able to read this file again; make it "+user+"'s own", "path", path)
 		}
 	}
 	if dir := filepath.Dir(n.o.Socket); closed(dir, unix.W_OK) {
-		n.log.Warn("the node will not be able to remove its socket; make this folder root's own", "path", dir)
+		n.log.Warn("the node will not be able to remove its socket; make this folder "+user+"'s own", "path", dir)
 	}
 }
 

@@ -32,6 +32,7 @@ import (
 type Options struct {
 	ConfigPath string
 	Socket     string        // control socket; empty: the interface's own
+	Log        string        // file that the logger renames and makes anew; empty: none
 	Logger     *slog.Logger  // nil: none
 	Program    string        // version of the program, for status
 	Confirm    time.Duration // the node stops unless it is confirmed within this time; 0: it need not be
@@ -71,6 +72,8 @@ type node struct {
 	rates  rates
 
 	reloads sync.Mutex // one reload at a time
+
+	fence control.Fence // set before anybody asks
 
 	undo  []func() // what Run has to undo, last first
 	down  func()   // asks Run to end
@@ -164,9 +167,6 @@ func (n *node) defers(f func()) { n.undo = append(n.undo, f) }
 
 // startLock makes this the only node behind its socket.
 func (n *node) startLock(c *config.Config) error {
-	if n.o.Socket == "" {
-		n.o.Socket = control.SocketPath(c.Interface)
-	}
 	lock, err := control.Acquire(n.o.Socket)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 			st.Peers = append(st.Peers, ps)
 		}
 	}
-	st.Host = n.hostStatus(time.Now())
+	st.Host, st.Fence = n.hostStatus(time.Now()), n.fence
 	st.Socket, st.Config, st.ConfigDigest = n.o.Socket, c.Path, c.Digest()
 	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
 	for _, a := range n.manager.OldCallers() {
