@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/faults"
@@ -53,4 +54,21 @@ func TestANodeHasASoftMemoryLimit(t *testing.T) {
 		t.Errorf("%d", got)
 	}
 	faults.Report(t, "S27", true, "a soft limit of %d MiB here", got>>20)
+}
+
+// The unit bounds what the table of SPEC 6.5 computes, and so does the program.
+func TestTheUnitBoundsMemoryAndTasks(t *testing.T) {
+	unit, err := os.ReadFile("../../packaging/systemd/l2tun@.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"MemoryMax=1G", "TasksMax=256", "User=l2tun"} {
+		if !strings.Contains(string(unit), "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
+	const own, strangers, peer = 40, 95, 49 // MiB
+	if need := int64(own+strangers+16*peer) << 20; need > usualMemory {
+		t.Errorf("16 peers at their worst need %d MiB", need>>20)
+	}
 }

@@ -56,7 +56,7 @@ func security() []Case {
 
 		{ID: "S26", Promise: "a config that anybody else can change, by its mode, its folder's, a link or its owner: refused with one sentence that says what to run; at up, at reload and when a join is applied", By: by("internal/config TestConfigOfOthersIsRefused")},
 
-		{ID: "S27", Promise: "a node keeps its heap within three quarters of its control group's memory, or of 1 GiB, which all strangers and 16 peers at their worst do not fill (GOMEMLIMIT says otherwise); the unit has MemoryMax and TasksMax; the packaged program is position-independent", By: by("cmd/l2tun TestMemoryIsLimitedByTheControlGroup, TestANodeHasASoftMemoryLimit")},
+		{ID: "S27", Promise: "a node keeps its heap within three quarters of its control group's memory, or of 1 GiB, which all strangers and 16 peers at their worst do not fill (GOMEMLIMIT says otherwise); the unit has MemoryMax and TasksMax; the packaged program is position-independent", By: by("cmd/l2tun TestMemoryIsLimitedByTheControlGroup, TestANodeHasASoftMemoryLimit, TestTheUnitBoundsMemoryAndTasks")},
 
 		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
 
