@@ -126,9 +126,12 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 	}
 
 	// A join is written by the node.
-	d := w.node(w.R)
+	d := w.guest(w.R)
 	link := strings.TrimSpace(w.asRoot(w.A, "invite", "--config", a.config, "--socket", a.socket, "--endpoint", a.endpoint4(), "emil"))
-	w.must(w.R, "join", "--yes", "--config", d.config, "--socket", d.socket, link)
+	if r := d.joins(link); r.code != 0 {
+		t.Fatalf("join ends with %d: %s", r.code, r.errs)
+	}
+	d.known()
 	w.owned(dir, serviceUID)
 	if text, err := os.ReadFile(a.config); err != nil || !strings.Contains(string(text), d.did) {
 		t.Errorf("the node that joined is not in the config: %v", err)
