@@ -83,7 +83,7 @@ func (s *strangers) place(g *guest, now time.Time, bounds ...bound) (out *guest,
 		if out != nil || s.count(b.in) < b.most {
 			continue
 		}
-		if out = s.dispensable(b.in, now); out == nil {
+		if out = s.dispensable(b.in, g.block, now); out == nil {
 			return nil, false
 		}
 	}
@@ -103,33 +103,42 @@ func (s *strangers) count(in func(*guest) bool) (n int) {
 	return n
 }
 
-// dispensable is who may lose its place: of those that can go, the oldest of the
-// network that has the most places. An attacker displaces itself before others.
-func (s *strangers) dispensable(in func(*guest) bool, now time.Time) *guest {
+// dispensable is who may lose its place to somebody from a network: of those that
+// can go, the oldest of the network that has the most places, and of no network that
+// has less than the newcomer's. An attacker displaces itself before others, whatever
+// it says. Who has begun is young for its grace, and goes all the same if its
+// network would have more than the newcomer's without it.
+func (s *strangers) dispensable(in func(*guest) bool, from netip.Prefix, now time.Time) *guest {
 	of := make(map[netip.Prefix]int)
 	for _, g := range s.here {
 		if in(g) {
 			of[g.block]++
 		}
 	}
-	var silent, slow *guest
-	for _, g := range s.here {
-		switch {
-		case !in(g):
-		case !g.begun:
-			if silent == nil || of[g.block] > of[silent.block] {
-				silent = g
-			}
-		case now.Sub(g.since) > strangerGrace:
-			if slow == nil || of[g.block] > of[slow.block] {
-				slow = g
-			}
+	var silent, slow, young *guest
+	heavier := func(best **guest, g *guest) {
+		if *best == nil || of[g.block] > of[(*best).block] {
+			*best = g
 		}
 	}
-	if silent != nil {
-		return silent
+	for _, g := range s.here {
+		switch n := of[g.block]; {
+		case !in(g) || n < of[from]:
+		case !g.begun:
+			heavier(&silent, g)
+		case now.Sub(g.since) > strangerGrace:
+			heavier(&slow, g)
+		case n > of[from]+1:
+			heavier(&young, g)
+		}
 	}
-	return slow
+	out := silent
+	for _, g := range []*guest{slow, young} {
+		if g != nil && (out == nil || of[g.block] > of[out.block]+1) {
+			out = g // who is silent, from a network with less, may have just come
+		}
+	}
+	return out
 }
 
 func (s *strangers) remove(g *guest) {

@@ -111,6 +111,43 @@ func TestACrowdDisplacesItself(t *testing.T) {
 	}
 }
 
+// A few networks that begin their first messages and come again and again keep
+// nobody out, and send nobody away who has come and not spoken yet.
+func TestABusyCrowdDisplacesItself(t *testing.T) {
+	var c crowd
+	busy := func(i int) {
+		if g := c.come(v4(1, i%4, i%16)); g != nil {
+			c.begins(g)
+		}
+	}
+	for i := range maxStrangers {
+		busy(i)
+	}
+	for i := range 2000 {
+		c.now = c.now.Add(time.Millisecond)
+		busy(i)
+		if i%100 != 50 {
+			continue
+		}
+		newcomer, before := v4(2, i/100, 1), len(c.gone)
+		g := c.come(newcomer)
+		if g == nil || len(c.gone) != before+1 || blockOf(c.gone[before]) == blockOf(newcomer) {
+			t.Fatalf("%v: no place, or for nobody's", newcomer)
+		}
+		if i%200 == 50 {
+			c.begins(g)
+		}
+	}
+	for _, a := range c.gone {
+		if a.As4()[1] == 2 {
+			t.Errorf("%v was sent away", a)
+		}
+	}
+	if len(c.here) != maxStrangers {
+		t.Errorf("%d places", len(c.here))
+	}
+}
+
 func TestPlacesAreKeptWhereAPeerWasSeen(t *testing.T) {
 	var c crowd
 	home := v4(7, 7, 7)

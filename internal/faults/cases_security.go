@@ -64,6 +64,8 @@ func security() []Case {
 
 		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAPrekeyTakesSoManyM1s, TestAnUnopenedM1rIsUnknown")},
 
+		{ID: "S31", Promise: "320 TCP connections of 20 addresses in four networks that begin a message and come anew before their second is over: a peer never seen before, that has TCP only, is established in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestABusyCrowdDisplacesItself")},
+
 		{ID: "S40", Promise: "a peer sends to a network that this host is on and that lies inside another peer's prefix: dropped and counted bad_destination, from the start and when a network comes; what else that peer owns is forwarded", By: slowly("internal/datapath TestAnotherPeersPrefixIsNotTheHosts, internal/e2e TestAnotherPeersPrefixOpensNoNetworkOfTheHost")},
 
 		{ID: "S41", Promise: "code that runs in a node makes /etc/shadow readable, gives a file to a group, writes an access list by a system call newer than the fence's list, and limits the CPU time of another process of root: each refused", By: by("internal/confine TestANodeTouchesNoFilesRights")},
