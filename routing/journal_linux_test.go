@@ -233,11 +233,15 @@ func TestSettingsAreGivenBack(t *testing.T) {
 		must(t, err)
 		s := NewSettings(j)
 		for _, p := range []string{one, two} {
-			if changed, err := s.Hold(p, "0"); err != nil || !changed || is(p) != "0" {
-				t.Fatal(changed, err, is(p))
+			if changed, err := s.Hold(p, "0"); err != nil || changed || is(p) != "0" {
+				t.Fatal("that it was taken over is said to be somebody else's change", changed, err, is(p))
 			}
 			if changed, err := s.Hold(p, "0"); err != nil || changed {
 				t.Fatal("again is something", err)
+			}
+			must(t, writeSetting(p, "1")) // by somebody
+			if changed, err := s.Hold(p, "0"); err != nil || !changed || is(p) != "0" {
+				t.Fatal("somebody's change is not reported", changed, err, is(p))
 			}
 		}
 		if changed, err := s.Hold("ipv4/conf/none/send_redirects", "0"); changed || err != nil {

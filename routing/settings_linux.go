@@ -22,20 +22,25 @@ type Settings struct {
 	mu     sync.Mutex
 	before map[string]string // by path below sysctlDir
 	set    map[string]string
+	looked map[string]bool // it has been what it should be
 }
 
 // NewSettings changes nothing yet. The journal may be nil.
 func NewSettings(j *Journal) *Settings {
-	return &Settings{journal: j, before: make(map[string]string), set: make(map[string]string)}
+	return &Settings{journal: j, before: make(map[string]string), set: make(map[string]string), looked: make(map[string]bool)}
 }
 
-// Hold makes a setting what it should be, and reports whether it was otherwise.
-// One that this kernel does not have, or that a container may only read, is left.
+// Hold makes a setting what it should be, and reports whether somebody else has
+// changed it since it was so; to take it over is no such change. One that this kernel does not have, or that a container may only read, is left.
 func (s *Settings) Hold(path, value string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	is, err := readSetting(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && is == value {
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil && is == value {
+		s.looked[path] = true
 		return false, nil
 	}
 	if err != nil {
@@ -59,7 +64,9 @@ func (s *Settings) Hold(path, value string) (bool, error) {
 	if !held {
 		s.before[path], s.set[path] = is, value
 	}
-	return true, nil
+	changed := s.looked[path]
+	s.looked[path] = true
+	return changed, nil
 }
 
 // Undo gives settings back that nobody else has changed since.
@@ -71,6 +78,7 @@ func (s *Settings) Undo() {
 		s.journal.gone(journalKey{Setting: path})
 	}
 	clear(s.set)
+	clear(s.looked)
 }
 
 func restore(path, ours, before string) bool {
