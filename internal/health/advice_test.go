@@ -77,3 +77,19 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A peer of a hub that asks for a host which has not joined is not to be given a
+// [[route]]: the network is the hub's own.
+func TestAddressesOfTheOwnNetworkAreNotRouted(t *testing.T) {
+	s := &control.Status{Addresses: []string{"fd4c:3254::1/128", "10.9.0.1/24"}}
+	for _, c := range []struct{ to, owner, what, do string }{
+		{"10.9.0.77", "", "no peer has; it is in this node's overlay network 10.9.0.0/24", "invite it"},
+		{"192.168.50.7", "", "this node does not route", "[[route]]"},
+		{"10.9.0.3", "laptop", "it belongs to laptop", "[[route]]"},
+	} {
+		s.Misrouted = []control.Misrouted{{Address: c.to, Owner: c.owner, Reason: "bad_destination", Packets: 2}}
+		if f := Of(s); len(f) != 1 || f[0].Code != BadDestination || !strings.Contains(f[0].What, c.what) || !strings.Contains(f[0].Do, c.do) {
+			t.Errorf("%s: %+v", c.to, f)
+		}
+	}
+}

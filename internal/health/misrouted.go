@@ -3,6 +3,7 @@ package health
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 
 	"github.com/libertaria-project/l2tun/internal/control"
 )
@@ -22,12 +23,30 @@ func misrouted(s *control.Status) (all []control.Finding) {
 		case "bad_destination":
 			f.Code, f.What = BadDestination, fmt.Sprintf("sends to %s, which is not this node's and which this node does not route%s; %s dropped", m.Address, ownedBy(m), packets(m.Packets))
 			f.Do = fmt.Sprintf("if peers are to reach %s through this node, add a [[route]] block with its network as prefix, then l2tun reload", m.Address)
+			if network := own(s, m.Address); network != "" && m.Owner == "" { // a [[route]] would send it back into the tunnel
+				f.What = fmt.Sprintf("sends to %s, which no peer has; it is in this node's overlay network %s; %s dropped", m.Address, network, packets(m.Packets))
+				f.Do = fmt.Sprintf("if %s is a peer's, add it to that peer's allowed_ips; if it is a host that has not joined, invite it", m.Address)
+			}
 		default:
 			continue
 		}
 		all = append(all, f)
 	}
 	return all
+}
+
+// own is the overlay network of this node that holds an address; "" for none.
+func own(s *control.Status, address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return ""
+	}
+	for _, text := range s.Addresses {
+		if p, err := netip.ParsePrefix(text); err == nil && p.Contains(a) {
+			return p.Masked().String()
+		}
+	}
+	return ""
 }
 
 func ownedBy(m *control.Misrouted) string {
