@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -126,6 +128,27 @@ func TestAgo(t *testing.T) {
 		printStatus(newPrinter(IO{Out: &b}), &s)
 		if !strings.Contains(b.String(), "latest handshake: "+want+"\n") {
 			t.Error(b.String())
+		}
+	}
+}
+
+// What the guide tells people to look for in status is there by that name.
+func TestGuideNamesTheLinesOfStatus(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(string(guide)), " ")
+	var out bytes.Buffer
+	all := twoPeers()
+	printStatus(newPrinter(IO{Out: &out}), &all)
+	labels := regexp.MustCompile("has `([^`]+): [0-9.]+:4242`").FindAllStringSubmatch(words, -1)
+	if len(labels) == 0 {
+		t.Fatal("the guide names no line")
+	}
+	for _, label := range labels {
+		if !strings.Contains(out.String(), label[1]+": ") {
+			t.Errorf("%q is not in status --long", label[1])
 		}
 	}
 }
