@@ -3,35 +3,35 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
-	"os"
+	"slices"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/config"
-)
-
-// forwardingSwitches are the kernel's, of IPv4 and IPv6.
-const (
-	forwarding4 = "net.ipv4.ip_forward"
-	forwarding6 = "net.ipv6.conf.all.forwarding"
+	"github.com/libertaria-project/l2tun/internal/doctor"
 )
 
 // forwarding warns where --route promises what this host does not do.
 func (o *InviteOptions) forwarding() (lines []string) {
-	warned := make(map[string]bool)
+	c, err := config.Load(o.configPath())
+	if err != nil {
+		return nil // the invitation was made by it, and somebody has changed it since
+	}
+	var networks []netip.Prefix
 	for _, r := range o.Routes {
-		p, err := netip.ParsePrefix(r)
-		if err != nil {
-			continue
+		if p, err := netip.ParsePrefix(r); err == nil {
+			networks = append(networks, p)
 		}
-		key := forwarding4
-		if p.Addr().Is6() {
-			key = forwarding6
+	}
+	closed := doctor.Unforwarded(c.Interface, networks)
+	for _, key := range slices.Sorted(maps.Keys(closed)) {
+		verb := "is"
+		if len(closed[key]) > 1 {
+			verb = "are"
 		}
-		if !warned[key] && forwardingOff(key) {
-			warned[key] = true
-			lines = append(lines, fmt.Sprintf("Warning: this host does not forward packets, so %s is not reachable through it; run: sysctl -w %s=1", p, key))
-		}
+		lines = append(lines, fmt.Sprintf("Warning: this host does not forward packets, so %s %s not reachable through it; run: sysctl -w %s=1",
+			strings.Join(closed[key], ", "), verb, key))
 	}
 	return lines
 }
@@ -58,10 +58,4 @@ func (o *InviteOptions) addRoutes(ctx context.Context) error {
 	}
 	_, err := o.takeUp(ctx)
 	return err
-}
-
-// forwardingOff is false where the kernel cannot be asked.
-func forwardingOff(key string) bool {
-	text, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(key, ".", "/"))
-	return err == nil && strings.TrimSpace(string(text)) == "0"
 }

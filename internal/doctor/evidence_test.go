@@ -4,11 +4,13 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/health"
+	"github.com/libertaria-project/l2tun/routing"
 )
 
 // A session that answers is better evidence than a probe from another port, which
@@ -88,6 +90,42 @@ func TestConfigThatCannotBeHad(t *testing.T) {
 		e.configError(c.err)
 		if f := e.report.Findings[0]; f.Code != health.Config || f.What != c.what || !slices.Equal(f.Run, c.run) || f.Do == "" {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A [[route]] lets peers in and the kernel has to forward: what it does not is said,
+// once for each setting.
+func TestRoutesNeedForwarding(t *testing.T) {
+	four, lan, six := netip.MustParsePrefix("192.168.50.0/24"), netip.MustParsePrefix("10.20.0.0/24"), netip.MustParsePrefix("fd00:50::/64")
+	for _, c := range []struct {
+		routes   []netip.Prefix
+		off4     bool
+		off6     bool
+		what     []string
+		commands []string
+	}{
+		{nil, true, true, nil, nil},
+		{[]netip.Prefix{four, lan, six}, false, false, nil, nil},
+		{[]netip.Prefix{four, lan, six}, true, false, []string{"192.168.50.0/24, 10.20.0.0/24 through it"}, []string{"sysctl -w net.ipv4.ip_forward=1"}},
+		{[]netip.Prefix{four, six}, true, true, []string{"192.168.50.0/24 through it", "fd00:50::/64 through it"},
+			[]string{"sysctl -w net.ipv4.ip_forward=1", "sysctl -w net.ipv6.conf.all.forwarding=1"}},
+	} {
+		e := &exam{config: &config.Config{Interface: "l2tun0", Routes: c.routes}}
+		e.forwarding(func(iface string, p netip.Prefix) routing.Forwarding {
+			if p.Addr().Is6() {
+				return routing.Forwarding{Off: c.off6, Key: "net.ipv6.conf.all.forwarding"}
+			}
+			return routing.Forwarding{Off: c.off4, Key: "net.ipv4.ip_forward"}
+		})
+		all := e.end().Findings
+		if len(all) != len(c.what) {
+			t.Fatalf("%+v", all)
+		}
+		for i, f := range all {
+			if f.Code != health.NotForwarding || f.Level != control.LevelWarning || !strings.Contains(f.What, c.what[i]) || !slices.Equal(f.Run, []string{c.commands[i]}) {
+				t.Errorf("%+v", f)
+			}
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/config"
@@ -25,6 +27,7 @@ func (e *exam) lookAtHost(context.Context) {
 		return
 	}
 	e.addressOverlaps()
+	e.forwarding(routing.LookAtForwarding)
 	for i := range e.config.Peers {
 		e.routeOverlaps(&e.config.Peers[i])
 	}
@@ -45,6 +48,32 @@ func (e *exam) addressOverlaps() {
 			}
 		}
 	}
+}
+
+// forwarding names the networks that the config lets peers into and the kernel does
+// not: their packets vanish there without a word.
+func (e *exam) forwarding(look func(string, netip.Prefix) routing.Forwarding) {
+	closed := unforwarded(e.config.Interface, e.config.Routes, look)
+	for _, key := range slices.Sorted(maps.Keys(closed)) {
+		e.find(health.NotForwarding, control.LevelWarning, "", fmt.Sprintf("this host does not forward packets, so peers do not reach %s through it ([[route]])", strings.Join(closed[key], ", ")),
+			"turn forwarding on, and in /etc/sysctl.d for the next start", "sysctl -w "+key+"=1")
+	}
+}
+
+// Unforwarded are those of the networks that peers do not reach through this host
+// because it does not forward, by the sysctl that lets it.
+func Unforwarded(iface string, networks []netip.Prefix) map[string][]string {
+	return unforwarded(iface, networks, routing.LookAtForwarding)
+}
+
+func unforwarded(iface string, networks []netip.Prefix, look func(string, netip.Prefix) routing.Forwarding) map[string][]string {
+	closed := make(map[string][]string)
+	for _, p := range networks {
+		if f := look(iface, p); f.Off {
+			closed[f.Key] = append(closed[f.Key], p.String())
+		}
+	}
+	return closed
 }
 
 // routeOverlaps names each route of another interface that takes packets for a

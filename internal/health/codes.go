@@ -19,6 +19,7 @@ const (
 	RouteOverlap   = "L2T-302" // a peer's prefix and a route of another interface overlap
 	OtherVPN       = "L2T-303" // another VPN carries the way to a peer, or might
 	NoIPv6         = "L2T-304" // IPv6 is switched off on this host
+	NotForwarding  = "L2T-305" // peers are let into a network, and the kernel does not forward
 
 	UDPBlocked   = "L2T-401" // no UDP to a peer
 	TCPBlocked   = "L2T-402" // no TCP to a peer
@@ -51,7 +52,7 @@ const (
 
 // Codes are all codes in order.
 func Codes() []string {
-	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, Unfenced, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6,
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, Unfenced, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
 }
