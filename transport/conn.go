@@ -64,7 +64,7 @@ func (c *conn) Err() error {
 // stranger's any more, and its address is remembered.
 func (c *conn) Proven() {
 	if p, ok := c.qc.Context().Value(placeKey{}).(*place); ok {
-		p.leave()
+		p.prove()
 	}
 	c.door.unproven.learn(c.Remote().Addr(), time.Now())
 }

@@ -14,9 +14,12 @@ const (
 	// a Retry, and a flood of them must leave time to read records.
 	firstPackets      = 10_000
 	firstPacketsBurst = 1000
-	// Of these from one source, as sourceOf has it; a handshake needs two to four.
+	// Of these from one source, as sourceOf has it; a handshake needs two to four. From
+	// one at which a peer has proven itself, knownCost times as many.
 	firstPacketsOne      = 200
 	firstPacketsOneBurst = 100
+
+	knownCost = 10
 
 	sourceBuckets = 1024
 
@@ -54,12 +57,12 @@ func (d *doorkeeper) admits(b []byte, from netip.AddrPort) bool {
 	if !isInitial(b) {
 		return true
 	}
-	friend := d.dials(from)
+	friend, known := d.dials(from), d.unproven.remembers(from.Addr())
 	switch {
 	case !friend && !wholeInitial(b):
 		d.count.malformed.Add(1)
 		return false
-	case !d.one.allow(from.Addr(), time.Now()), !friend && !d.unproven.remembers(from.Addr()) && !d.all.Allow():
+	case !d.one.allow(from.Addr(), known, time.Now()), !friend && !known && !d.all.Allow():
 		d.count.turnedAway.Add(1)
 		return false
 	}
@@ -117,11 +120,15 @@ type sourceLimits struct {
 func newSourceLimits() *sourceLimits {
 	l := &sourceLimits{seed: maphash.MakeSeed()}
 	for i := range l.all {
-		l.all[i] = rate.NewLimiter(firstPacketsOne, firstPacketsOneBurst)
+		l.all[i] = rate.NewLimiter(firstPacketsOne*knownCost, firstPacketsOneBurst*knownCost)
 	}
 	return l
 }
 
-func (l *sourceLimits) allow(a netip.Addr, now time.Time) bool {
-	return l.all[maphash.Comparable(l.seed, sourceOf(a))%sourceBuckets].AllowN(now, 1)
+func (l *sourceLimits) allow(a netip.Addr, known bool, now time.Time) bool {
+	cost := knownCost
+	if known {
+		cost = 1
+	}
+	return l.all[maphash.Comparable(l.seed, sourceOf(a))%sourceBuckets].AllowN(now, cost)
 }

@@ -35,7 +35,8 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 	const mib = 1 << 20
 	for _, row := range []string{
 		fmt.Sprintf("| one stranger's QUIC connection | %d + %d KiB = %d KiB |", quicState>>10, held(acceptConn)>>10, one>>10),
-		fmt.Sprintf("| one source's QUIC connections (an IPv4 address, a /56) | %d x %d KiB = %.1f MiB |", maxUnprovenOne, one>>10, float64(maxUnprovenOne*one)/mib),
+		fmt.Sprintf("| one source's QUIC connections (an IPv4 address, a /56) | %d x %d KiB = %.1f MiB, where peers are connected %d x %d KiB = %.1f MiB |",
+			maxUnprovenOne, one>>10, float64(maxUnprovenOne*one)/mib, maxUnprovenOne+maxMore, one>>10, float64((maxUnprovenOne+maxMore)*one)/mib),
 		fmt.Sprintf("| all strangers' QUIC connections | %d x %d KiB = %.0f MiB, and %d evicted ones that end x %d KiB = %d MiB |",
 			maxUnproven+maxReserved, one>>10, float64(all)/mib, maxEvicted, quicState>>10, maxEvicted*quicState/mib),
 		fmt.Sprintf("| packets that wait for QUIC | %d x %d bytes = %.1f MiB |", quicSlots, maxQUICPacket, float64(quicSlots*maxQUICPacket)/mib),

@@ -27,6 +27,7 @@ const (
 // and whoever holds places in silence is not.
 type strangers struct {
 	remembers func(netip.Addr) bool // whether a peer has proven itself there
+	more      func(netip.Addr) int  // places for the peers that are connected from there
 
 	mu   sync.Mutex
 	here []*guest // in the order of arrival
@@ -52,6 +53,7 @@ type bound struct {
 func (s *strangers) enter(a netip.Addr, now time.Time, end func()) *guest {
 	g := &guest{source: sourceOf(a), block: blockOf(a), since: now, end: end}
 	reserved, out, ok := s.remembers(a), (*guest)(nil), false
+	fromOne := min(maxFromOne+s.more(a), maxFromBlock)
 	s.mu.Lock()
 	if reserved {
 		g.reserved = true
@@ -59,7 +61,7 @@ func (s *strangers) enter(a netip.Addr, now time.Time, end func()) *guest {
 	}
 	if !ok {
 		g.reserved = false
-		out, ok = s.place(g, now, bound{g.sameSource, maxFromOne}, bound{g.sameBlock, maxFromBlock}, bound{isOrdinary, maxStrangers})
+		out, ok = s.place(g, now, bound{g.sameSource, fromOne}, bound{g.sameBlock, maxFromBlock}, bound{isOrdinary, maxStrangers})
 	}
 	s.mu.Unlock()
 	if out != nil {

@@ -9,13 +9,15 @@ import (
 // A crowd enters strangers and counts who is sent away.
 type crowd struct {
 	strangers
-	now  time.Time
-	gone []netip.Addr
-	home netip.Addr // where a peer was seen
+	now   time.Time
+	gone  []netip.Addr
+	home  netip.Addr // where a peer was seen
+	peers int        // connected from each address
 }
 
 func (c *crowd) come(a netip.Addr) *guest {
 	c.remembers = func(a netip.Addr) bool { return a == c.home }
+	c.more = func(netip.Addr) int { return c.peers }
 	return c.enter(a, c.now, func() { c.gone = append(c.gone, a) })
 }
 
@@ -167,5 +169,23 @@ func TestPlacesAreKeptWhereAPeerWasSeen(t *testing.T) {
 	}
 	if c.come(home) != nil {
 		t.Error("more reserved places than one source has")
+	}
+}
+
+// Peers that are connected from an address make room there, as far as its network
+// has places.
+func TestPeersMakeRoomForStrangersBehindTheirAddress(t *testing.T) {
+	for peers, want := range map[int]int{0: maxFromOne, 5: maxFromOne + 5, 1000: maxFromBlock} {
+		c := crowd{peers: peers, now: time.Now()}
+		n := 0
+		for range 2 * maxFromBlock {
+			if g := c.come(v4(51, 100, 1)); g != nil {
+				c.begins(g)
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%d places beside %d peers, want %d", n, peers, want)
+		}
 	}
 }

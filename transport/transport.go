@@ -128,7 +128,7 @@ func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchRe
 		t.batch.close()
 		return nil, nil, err
 	}
-	t.utcp.limits.remembers = t.door.unproven.remembers
+	t.utcp.limits.remembers, t.utcp.limits.more = t.door.unproven.remembers, t.door.unproven.moreFrom
 	t.utcp.init(c, tcp, t.LocalAddr().Addr())
 	t.check = newChecker(c, t.LocalAddr())
 	return t, reader, nil

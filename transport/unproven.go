@@ -14,7 +14,8 @@ import (
 // Bounds on accepted QUIC connections whose peer has not proven who it is, SPEC 3.4.
 const (
 	maxUnproven    = 256 // in all
-	maxUnprovenOne = 8   // of one source: an IPv4 address, or a /56
+	maxUnprovenOne = 8   // of one source (an IPv4 address, or a /56) without peers
+	maxMore        = 56  // beyond these, one for each peer that is connected from there
 	maxReserved    = 64  // beside these, of sources at which a peer has proven itself
 	maxEvicted     = 256 // evicted ones that have not ended yet
 
@@ -40,12 +41,13 @@ type unproven struct {
 	reserved map[netip.Prefix]int
 	inReserve,
 	evicted int
-	known map[netip.Prefix]time.Time // sources of proven peers, and when last
+	proven map[netip.Prefix]int       // accepted connections of peers, of both links
+	known  map[netip.Prefix]time.Time // sources of proven peers, and when last
 }
 
 func newUnproven(refused *atomic.Uint64) *unproven {
 	return &unproven{refused: refused, all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
-		reserved: make(map[netip.Prefix]int), known: make(map[netip.Prefix]time.Time)}
+		reserved: make(map[netip.Prefix]int), proven: make(map[netip.Prefix]int), known: make(map[netip.Prefix]time.Time)}
 }
 
 // A place is what one connection holds. Its fields are guarded by unproven.mu.
@@ -63,7 +65,8 @@ const (
 	placeHeld placeState = iota
 	placeReserved
 	placeEvicted // another connection has it
-	placeFree    // proven or ended
+	placeProven  // counts for its source
+	placeFree    // ended
 )
 
 // placeKey is where a connection's context has its place.
@@ -94,7 +97,7 @@ func (u *unproven) take(a netip.Addr, verified bool, now time.Time) (*place, err
 
 // put gives p a place; u.mu is held.
 func (u *unproven) put(p *place, verified bool) (closing func(), err error) {
-	room := u.of[p.from] < maxUnprovenOne
+	room := u.of[p.from] < maxUnprovenOne+u.more(p.from)
 	switch {
 	case room && len(u.all) < maxUnproven:
 	case verified && u.isKnown(p.from, p.since) && u.inReserve < maxReserved && u.reserved[p.from] < maxUnprovenOne:
@@ -170,10 +173,27 @@ func (p *place) opened(end func()) bool {
 	return p.state != placeEvicted
 }
 
+// prove gives the place back to strangers: the connection is a peer's.
+func (p *place) prove() {
+	p.u.mu.Lock()
+	defer p.u.mu.Unlock()
+	if p.state == placeHeld || p.state == placeReserved {
+		p.free()
+		p.state = placeProven
+		p.u.proven[p.from]++
+	}
+}
+
 // leave gives the place back, once.
 func (p *place) leave() {
 	p.u.mu.Lock()
 	defer p.u.mu.Unlock()
+	p.free()
+	p.state = placeFree
+}
+
+// free takes the place off the books; u.mu is held.
+func (p *place) free() {
 	switch p.state {
 	case placeHeld:
 		p.u.remove(p)
@@ -184,8 +204,43 @@ func (p *place) leave() {
 		}
 	case placeEvicted:
 		p.u.evicted--
+	case placeProven:
+		p.u.disconnect(p.from)
 	}
-	p.state, p.close = placeFree, nil
+	p.close = nil
+}
+
+// more is how many more strangers a source may have for the peers that are connected
+// from there: many peers behind one address translator come back together when this
+// node restarts, and each that is back makes room for one more. Whoever has no peer's
+// key gains nothing. u.mu is held.
+func (u *unproven) more(from netip.Prefix) int { return min(u.proven[from], maxMore) }
+
+// disconnect takes a peer's connection off the books; u.mu is held.
+func (u *unproven) disconnect(from netip.Prefix) {
+	if u.proven[from]--; u.proven[from] == 0 {
+		delete(u.proven, from)
+	}
+}
+
+// moreFrom is more for an address.
+func (u *unproven) moreFrom(a netip.Addr) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.more(sourceOf(a))
+}
+
+// connect counts a peer's connection that had its place elsewhere, until gone.
+func (u *unproven) connect(a netip.Addr) (gone func()) {
+	from := sourceOf(a)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.proven[from]++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.disconnect(from)
+	}
 }
 
 // learn notes that a peer has proven itself at an address. Of too many the one that

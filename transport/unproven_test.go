@@ -114,3 +114,43 @@ func TestPeersHavePlacesOfTheirOwn(t *testing.T) {
 		t.Error("an address is known for ever")
 	}
 }
+
+// TestPeersMakeRoomForOthersBehindTheirAddress: each peer that is connected from a
+// source gives it one more place, of both links, while it is connected.
+func TestPeersMakeRoomForOthersBehindTheirAddress(t *testing.T) {
+	u, now, nat := newUnproven(new(atomic.Uint64)), time.Now(), netip.MustParseAddr("198.51.100.1")
+	peer, err := u.take(nat, true, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer.prove()
+	peer.prove()
+	gone := u.connect(nat)
+	places := func() (all []*place) {
+		for {
+			p, err := u.take(nat, true, now)
+			if err != nil {
+				return all
+			}
+			all = append(all, p)
+		}
+	}
+	all := places()
+	if len(all) != maxUnprovenOne+2 || u.moreFrom(nat) != 2 {
+		t.Fatalf("%d places beside two peers", len(all))
+	}
+	for _, p := range all {
+		p.leave()
+	}
+	peer.leave()
+	gone()
+	if all = places(); len(all) != maxUnprovenOne || u.moreFrom(nat) != 0 || len(u.proven) != 0 {
+		t.Fatalf("%d places without peers", len(all))
+	}
+	for range 1000 {
+		u.connect(nat)
+	}
+	if all = append(all, places()...); len(all) != maxUnprovenOne+maxMore {
+		t.Errorf("%d places beside a thousand peers", len(all))
+	}
+}

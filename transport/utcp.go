@@ -145,6 +145,7 @@ func (t *Transport) admit(nc *net.TCPConn) error {
 		t.count.utcpRefused.Add(1)
 		return errors.New("too many strangers")
 	}
+	c.connect = t.door.unproven.connect
 	c.setRelease(func() { t.utcp.limits.leave(place) })
 	c.hello = func(c *utcpConn) error {
 		t.utcp.limits.begins(place)

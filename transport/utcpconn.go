@@ -30,11 +30,12 @@ type utcpConn struct {
 	dialled bool
 	count   *counters
 	path    utcpPath
-	wake    chan struct{}         // for the writer: the socket is full
-	vector  *vector               // of Send; under mu
-	write   func(fd uintptr)      // bound once, or each write would allocate it
-	hello   func(*utcpConn) error // takes an accepted connection whose first message begins
-	learn   func(netip.Addr)      // told where a peer has proven itself
+	wake    chan struct{}                  // for the writer: the socket is full
+	vector  *vector                        // of Send; under mu
+	write   func(fd uintptr)               // bound once, or each write would allocate it
+	hello   func(*utcpConn) error          // takes an accepted connection whose first message begins
+	learn   func(netip.Addr)               // told where a peer has proven itself
+	connect func(netip.Addr) (gone func()) // and that an accepted connection is a peer's
 	done    chan struct{}
 
 	mu      sync.Mutex
@@ -45,7 +46,7 @@ type utcpConn struct {
 	broken  error      // what writing has failed with
 	proven  bool
 	spoken  bool   // the peer may be told something
-	release func() // gives back the place among strangers; nil: given back
+	release func() // gives back the place among strangers, or that of a peer; nil: given back
 	streams utcpStreams
 }
 
@@ -90,8 +91,14 @@ func (c *utcpConn) Proven() {
 	c.learn(c.remote.Addr())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.proven {
+		return
+	}
 	c.proven, c.spoken = true, true
 	c.leave()
+	if c.err == nil && c.connect != nil {
+		c.release = c.connect(c.remote.Addr())
+	}
 	c.changed.Broadcast()
 }
 
@@ -114,7 +121,7 @@ func (c *utcpConn) setRelease(release func()) {
 	}
 }
 
-// leave gives back the place among strangers; c.mu is held.
+// leave gives back the place; c.mu is held.
 func (c *utcpConn) leave() {
 	if c.release != nil {
 		c.release()

@@ -352,7 +352,7 @@ func connectUTCPTo(t *testing.T, a *node, got <-chan link.Conn, addr netip.AddrP
 
 func TestOneSourceHasItsLimitUntilProven(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	b.utcp.limits.remembers = func(netip.Addr) bool { return false }
+	b.utcp.limits.remembers, b.utcp.limits.more = func(netip.Addr) bool { return false }, func(netip.Addr) int { return 0 }
 	got := accepting(t, b)
 	for i := range 3 * maxFromOne { // proven ones do not count
 		_, cb := connectUTCPTo(t, a, got, b.LocalAddr())
