@@ -131,14 +131,14 @@ type answering struct {
 	inside bool        // has a place among the handshakes of strangers
 }
 
-// enter takes a place for the KEM work of a stranger's message; leave gives it back,
-// before any wait that somebody unknown can draw out.
-func (a *answering) enter() error {
+// enter waits for a place for the KEM work of a stranger's message; leave gives it
+// back, before any wait that somebody unknown can draw out.
+func (a *answering) enter(ctx context.Context) error {
 	if a.own || a.inside {
 		return nil
 	}
-	if !a.m.limits.begin(a.conn.Remote().Addr()) {
-		return errTooMany
+	if err := a.m.limits.begin(ctx, a.conn.Done(), a.conn.Remote().Addr()); err != nil {
+		return err
 	}
 	a.inside = true
 	return nil
@@ -200,7 +200,7 @@ func (a *answering) begun(head []byte) ([]byte, error) {
 // secret is unknown.
 func (a *answering) short(ctx context.Context, conf handshake.Config, m1r []byte) error {
 	r := handshake.NewShortResponder(conf, a.m.secretFor)
-	if err := a.enter(); err != nil {
+	if err := a.enter(ctx); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -271,6 +271,9 @@ func (a *answering) answer(f func() error) error {
 	}
 	err := f()
 	a.m.claims.end(x, a.s.DID(), from, err == nil)
+	if err == nil && !a.own {
+		a.m.limits.proven(from)
+	}
 	return err
 }
 

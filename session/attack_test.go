@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -127,19 +129,26 @@ func TestRateLimitIsPerPrefix(t *testing.T) {
 	faults.Report(t, "H11", true, "%d of 1000 taken from one prefix, others untouched", taken)
 }
 
+// tryBegin is begin without waiting.
+func (l *limiters) tryBegin(from netip.Addr) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return l.begin(ctx, nil, from) == nil
+}
+
 // Places are taken by whoever has sent a whole first message, and one prefix
 // never has more than 8 of the 64.
 func TestPlacesArePerPrefix(t *testing.T) {
 	l := newLimiters(perPrefixRate, perPrefixBurst)
 	taken := 0
-	for l.begin(w4(10, 0, 0, 66)) {
+	for l.tryBegin(w4(10, 0, 0, 66)) {
 		taken++
 	}
-	if taken != perPrefixOpen || !l.begin(w4(10, 0, 0, 2)) {
+	if taken != perPrefixOpen || !l.tryBegin(w4(10, 0, 0, 2)) {
 		t.Fatalf("one address takes %d places", taken)
 	}
 	for i := range 255 {
-		for l.begin(w4(12, 0, 0, byte(i))) {
+		for l.tryBegin(w4(12, 0, 0, byte(i))) {
 			continue
 		}
 	}
@@ -149,8 +158,65 @@ func TestPlacesArePerPrefix(t *testing.T) {
 	for range perPrefixOpen {
 		l.end(w4(10, 0, 0, 66))
 	}
-	if !l.begin(w4(10, 0, 0, 66)) || len(l.open) == 0 {
+	if !l.tryBegin(w4(10, 0, 0, 66)) || len(l.open) == 0 || len(l.queue) != 0 {
 		t.Fatal("a place that was given back is gone")
+	}
+}
+
+// A handshake that finds no place waits for one, in its turn, and holds up no
+// other prefix.
+func TestHandshakesWaitForAPlace(t *testing.T) {
+	l := newLimiters(perPrefixRate, perPrefixBurst)
+	crowded, other := w4(10, 0, 0, 66), w4(10, 0, 0, 2)
+	for l.tryBegin(crowded) {
+		continue
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var got [2]chan error
+	for i, ctx := range []context.Context{t.Context(), ctx} {
+		got[i] = make(chan error, 1)
+		go func() { got[i] <- l.begin(ctx, nil, crowded) }()
+		for n := 0; n <= i; { // it is in the queue
+			l.mu.Lock()
+			n = len(l.queue)
+			l.mu.Unlock()
+			runtime.Gosched()
+		}
+	}
+	if !l.tryBegin(other) {
+		t.Error("those that wait hold up another prefix")
+	}
+	l.end(crowded)
+	if err := <-got[0]; err != nil {
+		t.Error("the first in the queue:", err)
+	}
+	cancel()
+	if err := <-got[1]; err == nil {
+		t.Error("a ninth place")
+	}
+	if len(l.queue) != 0 || l.open[prefixOf(crowded)] != perPrefixOpen {
+		t.Errorf("%d wait, %d have a place", len(l.queue), l.open[prefixOf(crowded)])
+	}
+}
+
+// Whoever proves a peer does not use up what others behind its address may ask.
+func TestProvenHandshakesAreNotCharged(t *testing.T) {
+	l, now, nat := newLimiters(perPrefixRate, perPrefixBurst), time.Now(), w4(10, 0, 0, 66)
+	for i := range 500 {
+		if !l.allow(nat, now) {
+			t.Fatalf("the %dth peer behind one address is refused", i+1)
+		}
+		l.proven(nat)
+	}
+	for range 2 * perPrefixBurst {
+		l.proven(nat)
+	}
+	more := 0
+	for l.allow(nat, now) {
+		more++
+	}
+	if more > 2*perPrefixBurst {
+		t.Errorf("%d at once", more)
 	}
 }
 

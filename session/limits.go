@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,21 +31,44 @@ const (
 // nobody in particular.
 type limiters struct {
 	mu       sync.Mutex
-	byPrefix map[netip.Prefix]*rate.Limiter
+	byPrefix map[netip.Prefix]*bucket
 	seed     maphash.Seed
-	rest     [overflow]*rate.Limiter // shared by the prefixes that found the table full
+	rest     [overflow]*bucket // shared by the prefixes that found the table full
 	swept    time.Time
 	rate     rate.Limit // of each bucket
 	burst    int
 	open     map[netip.Prefix]int
 	halfOpen int
+	queue    []*queued // handshakes that wait for a place, in the order of arrival
+}
+
+// A bucket is a prefix's. A handshake that has proven its peer gives back what it has
+// taken: peers behind one address translator, which all come back when this node
+// restarts, do not hold one another up.
+type bucket struct {
+	*rate.Limiter
+	returned int
+}
+
+func (b *bucket) take(now time.Time) bool {
+	if b.returned > 0 {
+		b.returned--
+		return true
+	}
+	return b.AllowN(now, 1)
+}
+
+// A queued handshake waits until ready is closed.
+type queued struct {
+	from  netip.Prefix
+	ready chan struct{}
 }
 
 func newLimiters(r rate.Limit, burst int) *limiters {
-	l := &limiters{byPrefix: make(map[netip.Prefix]*rate.Limiter), seed: maphash.MakeSeed(), rate: r, burst: burst,
+	l := &limiters{byPrefix: make(map[netip.Prefix]*bucket), seed: maphash.MakeSeed(), rate: r, burst: burst,
 		open: make(map[netip.Prefix]int)}
 	for i := range l.rest {
-		l.rest[i] = rate.NewLimiter(r, burst)
+		l.rest[i] = &bucket{Limiter: rate.NewLimiter(r, burst)}
 	}
 	return l
 }
@@ -64,36 +89,77 @@ func prefixOf(a netip.Addr) netip.Prefix {
 func (l *limiters) allow(from netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.limiter(prefixOf(from), now).AllowN(now, 1)
+	return l.limiter(prefixOf(from), now).take(now)
 }
 
-// begin takes a place for a handshake whose first message has come; end gives
-// it back.
-func (l *limiters) begin(from netip.Addr) bool {
+// proven gives back what a handshake has taken from its prefix's bucket.
+func (l *limiters) proven(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := prefixOf(from)
-	if l.halfOpen >= maxHalfOpen || l.open[p] >= perPrefixOpen {
-		return false
+	if b := l.byPrefix[prefixOf(from)]; b != nil {
+		b.returned = min(b.returned+1, l.burst)
 	}
-	l.halfOpen++
-	l.open[p]++
-	return true
+}
+
+// begin waits for a place for a handshake whose first message has come; end gives
+// it back. Connections bound how many wait, and how long: until ctx ends, or the
+// connection (gone).
+func (l *limiters) begin(ctx context.Context, gone <-chan struct{}, from netip.Addr) error {
+	q := &queued{prefixOf(from), make(chan struct{})}
+	l.mu.Lock()
+	l.queue = append(l.queue, q)
+	l.admit()
+	l.mu.Unlock()
+	if closed(q.ready) {
+		return nil
+	}
+	select {
+	case <-q.ready:
+		return nil
+	case <-gone:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.queue, q); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+	} else { // it has just got one
+		l.giveBack(q.from)
+	}
+	return errTooMany
 }
 
 func (l *limiters) end(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := prefixOf(from)
+	l.giveBack(prefixOf(from))
+}
+
+// giveBack frees a place; l.mu is held.
+func (l *limiters) giveBack(p netip.Prefix) {
 	l.halfOpen--
 	if l.open[p]--; l.open[p] == 0 {
 		delete(l.open, p)
 	}
+	l.admit()
+}
+
+// admit gives what is free to those that wait and may have it; l.mu is held.
+func (l *limiters) admit() {
+	l.queue = slices.DeleteFunc(l.queue, func(q *queued) bool {
+		if l.halfOpen >= maxHalfOpen || l.open[q.from] >= perPrefixOpen {
+			return false
+		}
+		l.halfOpen++
+		l.open[q.from]++
+		close(q.ready)
+		return true
+	})
 }
 
 // limiter finds the prefix's bucket. A full table forgets the full buckets, at most
 // once a second: they hold nothing against anybody.
-func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
+func (l *limiters) limiter(p netip.Prefix, now time.Time) *bucket {
 	if b := l.byPrefix[p]; b != nil {
 		return b
 	}
@@ -108,7 +174,7 @@ func (l *limiters) limiter(p netip.Prefix, now time.Time) *rate.Limiter {
 	if len(l.byPrefix) >= maxPrefixes {
 		return l.rest[maphash.Comparable(l.seed, p)%overflow]
 	}
-	b := rate.NewLimiter(l.rate, l.burst)
+	b := &bucket{Limiter: rate.NewLimiter(l.rate, l.burst)}
 	l.byPrefix[p] = b
 	return b
 }

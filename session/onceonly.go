@@ -79,9 +79,11 @@ func (a *answering) hear(ctx context.Context, conf handshake.Config, msg []byte)
 			break
 		}
 		if head.Type == wire.MsgM1 {
-			if h.m1 = (*wire.M1)(msg); a.enter() != nil {
-				return nil, nil, errTooMany
+			h.m1 = (*wire.M1)(msg)
+			if err := a.enter(ctx); err != nil {
+				return nil, nil, err
 			}
+			begun = time.Now() // the wait for a place tells nothing
 		}
 		out, claim, err := r.Read(nil, msg)
 		if claim != nil {
