@@ -37,6 +37,8 @@ type attempt struct {
 	resume handshake.Resume
 	peer   *did.KeySet // for a resumption
 
+	asksVersion bool // whether a peer that does not answer is of version 0.1.0
+
 	obstacles []Obstacle // of endpoints that could not be tried; the goroutine's until it is done
 }
 
@@ -103,6 +105,7 @@ func (s *Session) start(a *attempt) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
 	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known.young(time.Now()), make(chan struct{})
 	a.fresh = s.retry.wantsFresh()
+	a.asksVersion = s.asksVersion(a)
 	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{s.udp, s.live.remote}
 	s.attempt = a
 	s.wg.Go(func() {
@@ -231,7 +234,11 @@ func (a *attempt) shakeInTime(ctx context.Context, d dialed, others bool) error 
 		ctx, cancel = context.WithTimeout(ctx, shakeTime)
 		defer cancel()
 	}
-	return checkVersion(ctx, a.s.m.c.Network, d.conn, a.shake(ctx, d))
+	err := a.shake(ctx, d)
+	if !a.asksVersion {
+		return err
+	}
+	return checkVersion(ctx, a.s.m.c.Network, d.conn, err)
 }
 
 // dial waits for its turn and dials.

@@ -47,6 +47,19 @@ func checkVersion(ctx context.Context, network link.Network, over link.Conn, err
 	return err
 }
 
+// askEvery is how many attempts in a row share one question for the version.
+const askEvery = 8
+
+// asksVersion reports whether an attempt may ask for the version: not of a peer that
+// has talked to us in ours, and now and then else. A peer that has just restarted
+// sends many away for want of room, and another connection of each would not help it.
+func (s *Session) asksVersion(a *attempt) bool {
+	if a.known != nil || !a.resume.Secret.IsZero() {
+		return false
+	}
+	return s.reason == ReasonVersion || s.retry.tries%askEvery == 0
+}
+
 // asksOld sends a KEYS_REQ of version 0.1.0 for nobody's keys, and reports whether
 // the answer is of that version.
 func asksOld(ctx context.Context, conn link.Conn) bool {

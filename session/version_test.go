@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/internal/memnet"
@@ -173,4 +174,28 @@ func ask(t *testing.T, w *world, from *memnet.Node, msg []byte) []byte {
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// The question for the version costs a connection: a peer that has talked to us is
+// not asked, and one that sends everybody away now and then.
+func TestVersionIsAskedForSparingly(t *testing.T) {
+	s := new(Session)
+	asked := 0
+	for range 80 {
+		if s.asksVersion(new(attempt)) {
+			asked++
+		}
+		s.retry.tries++
+	}
+	if asked != 10 {
+		t.Errorf("%d of 80 attempts ask", asked)
+	}
+	s.retry.tries, s.reason = 1, ReasonVersion
+	if !s.asksVersion(new(attempt)) {
+		t.Error("a peer of version 0.1.0 is not asked again: the reason would change")
+	}
+	s.retry.tries = 0
+	if s.asksVersion(&attempt{known: new(handshake.PeerKeys)}) || s.asksVersion(&attempt{resume: handshake.Resume{Secret: handshake.Key{1}}}) {
+		t.Error("a peer that has talked to us is asked")
+	}
 }
