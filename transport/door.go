@@ -37,6 +37,7 @@ const (
 type doorkeeper struct {
 	all      *rate.Limiter
 	one      *sourceLimits
+	ours     *sourceLimits // of packets for ids of ours, from where we dial
 	free     *rate.Limiter
 	echo     *rate.Limiter
 	unproven *unproven
@@ -46,27 +47,36 @@ type doorkeeper struct {
 }
 
 func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
-	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(),
+	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(), ours: newSourceLimits(),
 		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), echo: rate.NewLimiter(echoRate, echoRate), unproven: newUnproven(&c.quicRefused), dials: dials, count: c}
 }
 
 // admits passes packets to QUIC; of first ones those that are whole, and no more
-// than it has time for. A server's first packets come from where we dial: they may
-// be small, and take nothing from the budget of strangers.
-func (d *doorkeeper) admits(b []byte, from netip.AddrPort) bool {
+// than it has time for. ours says that one names a connection id of ours: a server's
+// first packets do, come from where we dial, may be small, and take nothing from what
+// others have. Addresses are easily forged, so a source at which a peer is, or has
+// been, is not cut off by its own bucket as long as there is time for more.
+func (d *doorkeeper) admits(b []byte, from netip.AddrPort, ours bool) bool {
 	if !isInitial(b) {
 		return true
 	}
-	friend, known := d.dials(from), d.unproven.remembers(from.Addr())
+	friend, known, now := d.dials(from), d.unproven.remembers(from.Addr()), time.Now()
+	looked := false
 	switch {
-	case !friend && !wholeInitial(b):
+	case friend && ours:
+		looked = d.ours.allow(from.Addr(), known, now)
+	case !wholeInitial(b):
 		d.count.malformed.Add(1)
 		return false
-	case !d.one.allow(from.Addr(), known, time.Now()), !friend && !known && !d.all.Allow():
-		d.count.turnedAway.Add(1)
-		return false
+	case friend || known:
+		looked = d.one.allow(from.Addr(), known, now) || d.all.TokensAt(now) > firstPacketsBurst/2 && d.all.AllowN(now, 1)
+	default:
+		looked = d.one.allow(from.Addr(), false, now) && d.all.AllowN(now, 1)
 	}
-	return true
+	if !looked {
+		d.count.turnedAway.Add(1)
+	}
+	return looked
 }
 
 // isInitial knows a long header of version 1 and type Initial.

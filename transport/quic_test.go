@@ -122,10 +122,10 @@ func TestFirstPacketsAreBounded(t *testing.T) {
 		taken := 0
 		for i := range 50_000 { // in one second, of many sources
 			time.Sleep(20 * time.Microsecond)
-			if door.admits(first, someSource(i)) {
+			if door.admits(first, someSource(i), false) {
 				taken++
 			}
-			if !door.admits(other, someSource(i)) {
+			if !door.admits(other, someSource(i), false) {
 				t.Fatal("a packet of a connection was turned away")
 			}
 		}
@@ -155,11 +155,11 @@ func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
 		for i := range packets {
 			time.Sleep(time.Second / packets)
 			for _, b := range [][]byte{short, bare, long, token} {
-				if door.admits(b, someSource(i)) {
+				if door.admits(b, someSource(i), false) {
 					t.Fatalf("% x is looked at", b[:7])
 				}
 			}
-			if door.admits(whole, flood) {
+			if door.admits(whole, flood, false) {
 				taken++
 			}
 		}
@@ -171,15 +171,60 @@ func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
 		}
 		in := 0
 		for range 50 {
-			if door.admits(whole, peer) {
+			if door.admits(whole, peer, false) {
 				in++
 			}
 		}
-		if in != 50 || !door.admits(short, server) {
+		if in != 50 || !door.admits(short, server, true) {
 			t.Errorf("%d of 50 genuine first packets are looked at", in)
 		}
 		faults.Report(t, "S15", in == 50, "%d first packets in a second, most of them not whole: %d of one source looked at, 50 of 50 genuine ones, the rest counted (%d malformed, %d turned away)",
 			5*packets, taken, count.malformed.Load(), count.turnedAway.Load())
+	})
+}
+
+// Who forges the address of a peer does not keep the peer out: neither where we dial
+// it, nor where it dials us.
+func TestFirstPacketsInAPeersNameLeaveItRoom(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var count counters
+		server, peer := netip.MustParseAddrPort("192.0.2.80:4242"), netip.MustParseAddrPort("192.0.2.7:4242")
+		door := newDoorkeeper(&count, func(a netip.AddrPort) bool { return a == server })
+		door.unproven.learn(peer.Addr(), time.Now())
+		whole, short := initialPacket(1200, peer).data, initialPacket(60, server).data
+		const seconds, rate, every = 2, 5000, 50
+		in, tried := [2]int{}, 0
+		for i := range seconds * rate {
+			time.Sleep(time.Second / rate)
+			for _, a := range []netip.AddrPort{peer, server} { // the forger's
+				door.admits(whole, a, false)
+				door.admits(short, a, false)
+			}
+			if i%every != 0 {
+				continue
+			}
+			tried++
+			if door.admits(whole, peer, false) { // the peer dials us
+				in[0]++
+			}
+			if door.admits(short, server, true) { // we dial a peer
+				in[1]++
+			}
+		}
+		if in[0] < tried*9/10 || in[1] != tried {
+			t.Errorf("of %d first packets %d of a peer that dials and %d of one that is dialled are looked at", tried, in[0], in[1])
+		}
+		strangers := 0
+		for i := range 400 {
+			if door.admits(whole, someSource(i), false) {
+				strangers++
+			}
+		}
+		if strangers < 300 {
+			t.Errorf("%d of 400 strangers are looked at", strangers)
+		}
+		faults.Report(t, "S32", in[0] >= tried*9/10 && in[1] == tried, "20,000 first packets a second in the names of two peers: %d of %d of the one that dials and %d of the one that is dialled are looked at, and %d of 400 of strangers",
+			in[0], tried, in[1], strangers)
 	})
 }
 

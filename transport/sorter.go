@@ -78,7 +78,7 @@ func (s *sorter) take(p *packet) {
 		s.t.count.unknownConn.Add(1)
 		return
 	}
-	if !s.t.door.admits(p.data, p.src) {
+	if !s.t.door.admits(p.data, p.src, s.namesOurs(p.data)) {
 		return
 	}
 	s.t.initials.note(*p)
@@ -87,6 +87,12 @@ func (s *sorter) take(p *packet) {
 		p.data = append(append(make([]byte, 0, smallPacket), p.data...), make([]byte, smallPacket-len(p.data))...)
 	}
 	s.quic = append(s.quic, *p)
+}
+
+// namesOurs reports whether a long header is for an id of ours.
+func (s *sorter) namesOurs(b []byte) bool {
+	const at = 6 // behind the first byte, the version and the id's length
+	return isLong(b) && len(b) >= at+idLength && b[at-1] == idLength && s.own.own(b[at:at+idLength])
 }
 
 // record keeps a record for the path that it came on.
