@@ -27,9 +27,11 @@ var _ link.FreshDialer = (*Transport)(nil)
 // come from the port of the socket that listens: it stays as it is for whoever
 // comes. They dial QUIC and carry direct records; strangers are not served there.
 // Each lives as long as it has a connection or a direct path that somebody holds.
+// When there are maxSides, further dials share the newest.
 type sides struct {
 	mu     sync.Mutex
-	all    []*Transport
+	all    []*Transport       // in the order in which they were opened
+	dials  map[*Transport]int // under way
 	closed bool
 }
 
@@ -38,23 +40,66 @@ func (t *Transport) DialFresh(ctx context.Context, remote netip.AddrPort) (link.
 	if !t.dialsQUIC() {
 		return nil, link.ErrOff
 	}
-	s, err := t.openSide()
+	s, err := t.borrowSide()
 	if err != nil {
 		return nil, err
 	}
 	c, err := s.Dial(ctx, wire.LinkQUIC, remote)
-	if err != nil {
-		t.closeSide(s)
-		return nil, err
-	}
-	t.wg.Go(func() { t.watchSide(s) }) // ends with the side, or with t
-	return c, nil
+	t.returnSide(s)
+	return c, err
 }
 
-// openSide opens a socket with everything that t has but a listener.
-func (t *Transport) openSide() (*Transport, error) {
+// borrowSide is a new side for a dial, or the newest.
+func (t *Transport) borrowSide() (*Transport, error) {
 	t.sides.mu.Lock()
 	defer t.sides.mu.Unlock()
+	s, err := t.openSide()
+	switch {
+	case err == nil:
+		t.wg.Go(func() { t.watchSide(s) }) // ends with the side
+	case errors.Is(err, errSides):
+		s = t.sides.all[maxSides-1]
+	default:
+		return nil, err
+	}
+	if t.sides.dials == nil {
+		t.sides.dials = make(map[*Transport]int)
+	}
+	t.sides.dials[s]++
+	return s, nil
+}
+
+// returnSide closes a side for which no dial has come to anything.
+func (t *Transport) returnSide(s *Transport) {
+	t.sides.mu.Lock()
+	if t.sides.dials[s]--; t.sides.dials[s] == 0 {
+		delete(t.sides.dials, s)
+	}
+	t.sides.mu.Unlock()
+	t.closeIdle(s)
+}
+
+// closeIdle closes a side that nobody uses, and reports whether it did.
+func (t *Transport) closeIdle(s *Transport) bool {
+	t.sides.mu.Lock()
+	idle := t.sides.dials[s] == 0 && !s.inUse()
+	if idle {
+		t.sides.drop(s)
+	}
+	t.sides.mu.Unlock()
+	if idle {
+		_ = s.Close()
+	}
+	return idle
+}
+
+// drop takes a side off the list; mu is held.
+func (x *sides) drop(s *Transport) {
+	x.all = slices.DeleteFunc(x.all, func(y *Transport) bool { return y == s })
+}
+
+// openSide opens a socket with everything that t has but a listener; sides.mu is held.
+func (t *Transport) openSide() (*Transport, error) {
 	switch {
 	case t.sides.closed:
 		return nil, ErrClosed
@@ -75,14 +120,6 @@ func (t *Transport) openSide() (*Transport, error) {
 	return s, nil
 }
 
-// closeSide ends a side.
-func (t *Transport) closeSide(s *Transport) {
-	t.sides.mu.Lock()
-	t.sides.all = slices.DeleteFunc(t.sides.all, func(x *Transport) bool { return x == s })
-	t.sides.mu.Unlock()
-	_ = s.Close()
-}
-
 // watchSide closes a side that nobody uses any more.
 func (t *Transport) watchSide(s *Transport) {
 	tick := time.NewTicker(sideCheck)
@@ -90,8 +127,7 @@ func (t *Transport) watchSide(s *Transport) {
 	for {
 		select {
 		case <-tick.C:
-			if !s.inUse() {
-				t.closeSide(s)
+			if t.closeIdle(s) {
 				return
 			}
 		case <-s.ctx.Done():

@@ -55,25 +55,40 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 		t.Error("a direct path is held")
 	}
 	_ = ab.Room()
-	a.closeSide(side)
+	if a.closeIdle(side) {
+		t.Error("a side is closed whose direct path is held")
+	}
+	_ = side.Close()
 	if _, err := ab.Send(batchOf(rec)); !errors.Is(err, link.ErrClosed) {
 		t.Errorf("direct after the side's end: %v", err)
 	}
 	connect(t, b, a, a.LocalAddr())
 }
 
-// There are few side sockets at a time, and none stays after a dial that failed.
+// There are few side sockets at a time: more dials share the newest. None stays
+// after a dial that failed.
 func TestSidesAreBounded(t *testing.T) {
 	a := startNode(t, loopback)
 	for range maxSides {
-		if _, err := a.openSide(); err != nil {
+		if _, err := a.borrowSide(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := a.openSide(); !errors.Is(err, errSides) {
+	newest := a.sides.all[maxSides-1]
+	shared, err := a.borrowSide()
+	if err != nil || shared != newest {
 		t.Fatal(err)
 	}
-	a.closeSide(a.sides.all[0])
+	a.returnSide(newest)
+	if len(a.sides.all) != maxSides {
+		t.Error("a side is closed on which another dial is under way")
+	}
+	b := startNode(t, loopback)
+	go func() { _, _ = b.Accept(testContext(t)) }()
+	if _, err := a.DialFresh(testContext(t), b.LocalAddr()); err != nil {
+		t.Error("a dial beyond the bound:", err)
+	}
+	a.returnSide(a.sides.all[0])
 	silent, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
 	if err != nil {
 		t.Fatal(err)
