@@ -63,8 +63,9 @@ func isFileOrUsage(err error) bool {
 		key    *config.KeyError
 		exists *config.ExistsError
 		taken  *invite.TakenError
+		spec   *invite.SpecError
 	)
-	return errors.As(err, &usage) || errors.As(err, &file) || errors.As(err, &key) || errors.As(err, &exists) || errors.As(err, &taken) ||
+	return errors.As(err, &usage) || errors.As(err, &file) || errors.As(err, &key) || errors.As(err, &exists) || errors.As(err, &taken) || errors.As(err, &spec) ||
 		errors.Is(err, did.ErrKeyFile)
 }
 

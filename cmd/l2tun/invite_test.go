@@ -101,7 +101,7 @@ func TestInvitationsThatCannotBeKept(t *testing.T) {
 		{exitUsage, path + ": peer.allowed_ips: 10.9.0.2/32 belongs to the peer of line", []string{"--address", "10.9.0.2/24"}},
 		{exitUsage, "10.9.0.3/32 is in invitation", []string{"--address", "10.9.0.3/24"}},
 		{exitUsage, path + ": peer.allowed_ips: 10.9.0.1/32 is this node's own address", []string{"--address", "10.9.0.1/24"}},
-		{1, `"10.9.0.9" is not an address with its network's length`, []string{"--address", "10.9.0.9"}},
+		{exitUsage, `--address: "10.9.0.9" is not an address with its network's length`, []string{"--address", "10.9.0.9"}},
 		{exitUsage, path + ": peer.allowed_ips", []string{"--allowed-ip", "0.0.0.0/0"}},
 		{exitUsage, "the invitation: peer.allowed_ips", []string{"--route", "0.0.0.0/0"}},
 		{exitUsage, "the invitation: peer.endpoints", []string{"--endpoint", "nowhere"}},
@@ -110,7 +110,8 @@ func TestInvitationsThatCannotBeKept(t *testing.T) {
 		{exitUsage, "--expires 31 days: choose 1m to 30d", []string{"--expires", "31d"}},
 		{exitUsage, `--expires: "7" has no unit: write 7s, 7m or 7h`, []string{"--expires", "7"}},
 		{exitUsage, `--expires: "soon" is not a duration, such as 30s, 5m or 2h`, []string{"--expires", "soon"}},
-		{1, "--endpoint 127.0.0.1:4242: 127.0.0.1 is a loopback address and is not dialled", []string{"--endpoint", "127.0.0.1:4242"}},
+		{exitUsage, `--route: "192.168.7" is not a network`, []string{"--route", "192.168.7"}},
+		{exitUsage, "--endpoint 127.0.0.1:4242: 127.0.0.1 is a loopback address and is not dialled", []string{"--endpoint", "127.0.0.1:4242"}},
 		{exitUsage, "--address and --no-address exclude each other", []string{"--address", "10.9.0.9/24", "--no-address"}},
 		{exitUsage, "l2tun invite takes at most one name", []string{"a", "b"}},
 	} {

@@ -28,3 +28,12 @@ type TakenError struct{ What, ID string }
 func (e *TakenError) Error() string {
 	return fmt.Sprintf("%s is in invitation %s already; l2tun invite remove %s withdraws that one", e.What, e.ID, e.ID)
 }
+
+// A SpecError is a mistake in what was asked for.
+type SpecError struct{ msg string }
+
+func (e *SpecError) Error() string { return e.msg }
+
+func wrongf(format string, args ...any) error {
+	return &SpecError{fmt.Sprintf(format, args...)}
+}

@@ -76,7 +76,7 @@ func (s *Spec) address(c *config.Config, promised []Invitation) (netip.Prefix, e
 	}
 	a, err := netip.ParsePrefix(s.Address)
 	if err != nil {
-		return a, fmt.Errorf("%q is not an address with its network's length, such as 10.9.0.3/24", s.Address)
+		return a, wrongf("--address: %q is not an address with its network's length, such as 10.9.0.3/24", s.Address)
 	}
 	return a, nil
 }
@@ -97,12 +97,12 @@ func (s *Spec) fill(c *config.Config, l *Link) error {
 	for _, r := range s.Routes {
 		p, err := netip.ParsePrefix(r)
 		if err != nil {
-			return fmt.Errorf("%q is not a network, such as 192.168.7.0/24", r)
+			return wrongf("--route: %q is not a network, such as 192.168.7.0/24", r)
 		}
 		l.Allowed = append(l.Allowed, p)
 	}
 	if len(l.Endpoints) > maxList || len(l.Allowed) > maxList {
-		return fmt.Errorf("a link has room for %d endpoints and %d networks", maxList, maxList)
+		return wrongf("a link has room for %d endpoints and %d networks", maxList, maxList)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (s *Spec) promise(path string, l Link, promised []Invitation) (Invitation, 
 func dialable(endpoints []string) error {
 	for _, e := range endpoints {
 		if err := transport.DialableEndpoint(e); err != nil {
-			return fmt.Errorf("--endpoint %s: %s", e, strings.TrimPrefix(err.Error(), "transport: "))
+			return wrongf("--endpoint %s: %s", e, strings.TrimPrefix(err.Error(), "transport: "))
 		}
 	}
 	return nil
