@@ -219,7 +219,7 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 		Logger:   n.log,
 	})
 	if err != nil {
-		return err
+		return explainListen(err, c)
 	}
 	n.defers(func() { n.net.Close() })
 	return nil
