@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
 	"github.com/libertaria-project/l2tun/internal/health"
+	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
 // exists fails the test unless a command line is a command of the program with
@@ -227,5 +228,45 @@ func TestANewIdentity(t *testing.T) {
 	}
 	if p := c.Peers[0]; p.DID != now.DID() || p.Name != "me" || len(p.Endpoints) != 1 || p.AllowedIPs[0].String() != "10.9.0.7/32" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// An invitation names the key of its node: with the key it goes, and with it the
+// name and the address that it has promised. One that was used stays in the list.
+func TestANewIdentityWithdrawsInvitations(t *testing.T) {
+	path, none := addressed(t)
+	base := []string{"--config", path, "--socket", none}
+	invites := func(name string) {
+		t.Helper()
+		if _, errs, code := l2tun(t, append([]string{"invite", name, "--endpoint", "192.0.2.1:4242"}, base...)...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	invites("carol")
+	invites("dave")
+	store := invite.NewStore(path)
+	all, err := store.List()
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if err := store.Joined(all[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := l2tun(t, append([]string{"id", "--new"}, base...)...)
+	if code != 0 || !strings.Contains(errs, "Invitation "+all[0].ID+" (carol) was of the old key and is withdrawn") || strings.Contains(errs, "dave") {
+		t.Error(code, errs)
+	}
+	left, err := store.List()
+	if err != nil || len(left) != 1 || left[0].Name != "dave" {
+		t.Error(left, err)
+	}
+	invites("carol") // the name is free again
+
+	bare := initConfig(t)
+	if _, errs, code := l2tun(t, "id", "--new", "--config", bare, "--socket", none); code != 0 {
+		t.Fatal(errs)
+	}
+	if _, err := os.Stat(invite.NewStore(bare).Path()); !os.IsNotExist(err) {
+		t.Error("a file was made for nothing", err)
 	}
 }

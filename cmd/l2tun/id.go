@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/config"
 	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/invite"
 )
 
 // IDOptions are the flags of l2tun id.
@@ -93,17 +96,21 @@ func (o *IDOptions) replace(ctx context.Context) error {
 		return err
 	}
 	r.identity, r.OldKey = identityOf(id.DID()), kept
+	withdrawn, err := invite.NewStore(path).RemoveOpen(time.Now()) // they are for the old DID, and hold names and addresses
+	if err != nil {
+		return fmt.Errorf("the new key is in place, and the open invitations of the old one could not be withdrawn (l2tun invite list%s): %w", o.flagOf(), err)
+	}
 	if o.JSON {
 		return json.NewEncoder(o.Out).Encode(r)
 	}
 	if err := printIdentity(o.Out, id.DID(), false); err != nil {
 		return err
 	}
-	return o.explainNew(ctx, &r)
+	return o.explainNew(ctx, &r, withdrawn)
 }
 
 // explainNew says what is to be done for the new key to be of use.
-func (o *IDOptions) explainNew(ctx context.Context, r *replaced) error {
+func (o *IDOptions) explainNew(ctx context.Context, r *replaced, withdrawn []invite.Invitation) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
 	if r.OldKey != "" {
@@ -117,6 +124,8 @@ func (o *IDOptions) explainNew(ctx context.Context, r *replaced) error {
 	} else {
 		fmt.Fprintf(o.Err, "On each peer that knew this node run: l2tun peer set NAME --did %s, with the name that the peer has for it\n", r.DID)
 	}
-	fmt.Fprintln(o.Err, "Open invitations of the old key are void.")
+	for _, i := range withdrawn {
+		fmt.Fprintf(o.Err, "Invitation %s (%s) was of the old key and is withdrawn; make another one.\n", i.ID, cmp.Or(i.Name, i.Address, "a node"))
+	}
 	return nil
 }

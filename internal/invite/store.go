@@ -109,6 +109,25 @@ func (s *Store) Remove(id string) error {
 	})
 }
 
+// RemoveOpen withdraws all invitations that nobody has used yet, and returns them.
+func (s *Store) RemoveOpen(now time.Time) (open []Invitation, err error) {
+	if any, err := s.Open(now); err != nil || !any { // nothing is written where nothing is to be changed
+		return nil, err
+	}
+	err = s.change(func(all []Invitation) ([]Invitation, error) {
+		rest := []Invitation{}
+		for _, i := range all {
+			if i.State(now) == "open" {
+				open = append(open, i)
+			} else {
+				rest = append(rest, i)
+			}
+		}
+		return rest, nil
+	})
+	return open, err
+}
+
 // Claim gives the invitation of a proof to a node, for good: from now on no other
 // node can have it, whatever happens to this process. The same node may claim it
 // again, which is how a join goes on that was interrupted. Errors: ErrUnknown,
