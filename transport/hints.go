@@ -23,6 +23,7 @@ type hints struct {
 
 	mu      sync.Mutex
 	told    map[netip.AddrPort]time.Time
+	swept   time.Time
 	waiting []netip.AddrPort
 }
 
@@ -55,6 +56,10 @@ func (h *hints) room(now time.Time) bool {
 	if len(h.told) < maxHints {
 		return true
 	}
+	if now.Sub(h.swept) < hintEvery {
+		return false
+	}
+	h.swept = now
 	for a, at := range h.told {
 		if now.Sub(at) >= hintEvery {
 			delete(h.told, a)

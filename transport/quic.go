@@ -91,16 +91,18 @@ func tlsConfig() (*tls.Config, error) {
 
 // Bounds of smallInitials.
 const (
-	maxInitials = 1024
-	initialLife = 10 * time.Second // a QUIC handshake takes no longer
+	maxInitials  = 1024
+	initialLife  = 10 * time.Second // a QUIC handshake takes no longer
+	initialSweep = time.Second      // least time between two looks at all of them
 )
 
 // smallInitials remembers who began with packets of less than fullPacket: such
 // a dialler has found that full ones do not get through, so it is answered in
 // kind. Bounded; a flood of forged packets can only push entries out.
 type smallInitials struct {
-	mu   sync.Mutex
-	seen map[netip.AddrPort]time.Time // until when
+	mu    sync.Mutex
+	seen  map[netip.AddrPort]time.Time // until when
+	swept time.Time
 }
 
 // note looks at a packet for QUIC.
@@ -120,11 +122,15 @@ func (s *smallInitials) note(p packet) {
 	s.seen[p.src] = now.Add(initialLife)
 }
 
-// makeRoom drops what has expired and, if that was nothing, any one entry.
+// makeRoom drops what has expired and, if that was nothing, any one entry. The
+// reader of the socket does it, so a flood must not make it look at all each time.
 func (s *smallInitials) makeRoom(now time.Time) {
-	for a, until := range s.seen {
-		if now.After(until) {
-			delete(s.seen, a)
+	if now.Sub(s.swept) >= initialSweep {
+		s.swept = now
+		for a, until := range s.seen {
+			if now.After(until) {
+				delete(s.seen, a)
+			}
 		}
 	}
 	for a := range s.seen {
