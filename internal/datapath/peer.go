@@ -101,7 +101,7 @@ func (p *Peer) Expire(now time.Time) (next time.Time) {
 	if len(dropped) > 0 {
 		var mem answer
 		for _, w := range dropped {
-			p.d.answers.unreachable(w.packet, now, &mem)
+			p.d.unreachable(w.packet, now, &mem)
 		}
 	}
 	return next

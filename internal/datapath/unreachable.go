@@ -11,22 +11,27 @@ import (
 )
 
 // So many ICMP errors a second are written to the device, and at once: enough for
-// every program that waits, too few to be worth a flood.
+// every program that waits, too few to be worth a flood. What peers send to other
+// peers through this node has a budget of its own, or one of them could use up that
+// of this host's programs.
 const (
-	answerRate  = 100
-	answerBurst = 50
+	answerRate   = 100
+	answerBurst  = 50
+	transitRate  = 20
+	transitBurst = 10
 )
 
 // An answerer tells this host which packets cannot be delivered: it writes ICMP
 // errors to the device, as the router that is not there would send them (SPEC
 // section 7.8).
 type answerer struct {
-	dev    tun.Interface
-	budget *rate.Limiter
+	dev     tun.Interface
+	budget  *rate.Limiter
+	transit *rate.Limiter
 }
 
 func newAnswerer(dev tun.Interface) answerer {
-	return answerer{dev: dev, budget: rate.NewLimiter(answerRate, answerBurst)}
+	return answerer{dev: dev, budget: rate.NewLimiter(answerRate, answerBurst), transit: rate.NewLimiter(transitRate, transitBurst)}
 }
 
 // An answer is the memory of one ICMP error.
@@ -35,15 +40,23 @@ type answer struct {
 	pkts [1]tun.Packet
 }
 
-// unreachable answers a packet that came from the device, if it may be answered
-// and the budget allows it.
-func (a *answerer) unreachable(packet []byte, now time.Time, mem *answer) {
+// unreachable answers a packet that came from the device, if it may be answered and
+// the budget of its sender allows it.
+func (d *Datapath) unreachable(packet []byte, now time.Time, mem *answer) {
 	p, ok := ip.Read(packet)
 	if !ok {
 		return
 	}
+	budget := d.answers.budget
+	if peer, _ := d.Owner(p.Source()); peer != nil {
+		budget = d.answers.transit
+	}
+	d.answers.answer(p, budget, now, mem)
+}
+
+func (a *answerer) answer(p ip.Packet, budget *rate.Limiter, now time.Time, mem *answer) {
 	b, ok := ip.AppendUnreachable(mem.buf[:tun.Headroom], p)
-	if !ok || !a.budget.AllowN(now, 1) {
+	if !ok || !budget.AllowN(now, 1) {
 		return
 	}
 	mem.pkts[0] = tun.Packet{Buf: b, Off: tun.Headroom, Len: len(b) - tun.Headroom}
@@ -59,5 +72,5 @@ func (d *Datapath) noRoute(packet []byte, out *outbound) {
 	}
 	now := time.Now()
 	d.notes.note(link.DropNoRoute, nil, p.Destination(), now)
-	d.answers.unreachable(packet, now, &out.answer)
+	d.unreachable(packet, now, &out.answer)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/faults"
 	"github.com/libertaria-project/l2tun/internal/ip"
 	"github.com/libertaria-project/l2tun/internal/link"
 	"github.com/libertaria-project/l2tun/tun"
@@ -48,7 +49,7 @@ func TestPacketsWithoutARouteAreAnswered(t *testing.T) {
 // A flood is answered 50 times at once, 100 times a second.
 func TestAnswersAreLimited(t *testing.T) {
 	dev := tuntest.NewChannel(1024)
-	a := newAnswerer(dev)
+	d := New(dev)
 	var mem answer
 	now := time.Now()
 	written := func() (n int) {
@@ -62,17 +63,43 @@ func TestAnswersAreLimited(t *testing.T) {
 	}
 	p := packet(addrA, addrB, 100, 0)
 	for range 1000 {
-		a.unreachable(p, now, &mem)
+		d.unreachable(p, now, &mem)
 	}
 	if n := written(); n != answerBurst {
 		t.Errorf("%d answers at once", n)
 	}
 	for i := range 1000 {
-		a.unreachable(p, now.Add(time.Duration(i)*time.Millisecond), &mem)
+		d.unreachable(p, now.Add(time.Duration(i)*time.Millisecond), &mem)
 	}
 	if n := written(); n < answerRate-2 || n > answerRate+2 {
 		t.Errorf("%d answers in a second", n)
 	}
+}
+
+// A peer that sends to another one who is away does not use up what this host's own
+// programs are told with.
+func TestPeersDoNotUseUpTheAnswers(t *testing.T) {
+	dev := tuntest.NewChannel(1024)
+	d := New(dev)
+	peer := d.NewPeer(limits, new(sinkLog))
+	if err := d.Routes().Insert(netip.PrefixFrom(addrA, 32), peer); err != nil {
+		t.Fatal(err)
+	}
+	var mem answer
+	now := time.Now()
+	away := netip.MustParseAddr("10.0.0.9")
+	for range 10_000 {
+		d.unreachable(packet(addrA, away, 100, 0), now, &mem)
+	}
+	transit := len(dev.Written())
+	for range 60 {
+		d.unreachable(packet(addrB, away, 100, 0), now, &mem)
+	}
+	own := len(dev.Written()) - transit
+	if transit != transitBurst || own != answerBurst {
+		t.Errorf("%d and %d answers", transit, own)
+	}
+	faults.Report(t, "S48", own == answerBurst, "10000 packets of a peer to one that is away: %d answers; of the host's own 60 at once still %d", transit, own)
 }
 
 // What has waited in vain is answered too.

@@ -87,5 +87,7 @@ func security() []Case {
 		{ID: "S47", Promise: "a peer that writes 20,000 frames of its own making on 200 message channels, and acknowledges what was never sent: no more than the limit is held, the session stays, an honest message arrives", By: by("session TestAPeerLiesOnTheMessageChannel, TestAPeerLiesInAcknowledgements")},
 
 		{ID: "S50", Promise: "120 peers behind one address, all at once: established within a minute, and again after the hub has restarted; each that is back makes room for others, and gives back what it took of the rate", By: slowly("session TestFaultManyPeersBehindOneAddressComeBack")},
+
+		{ID: "S48", Promise: "a peer that sends 10,000 packets through this node to a peer that is away: 10 ICMP errors at once, 20 a second; the host's own programs are told as before", By: by("internal/datapath TestPeersDoNotUseUpTheAnswers")},
 	}
 }
