@@ -75,6 +75,30 @@ func TestAKnownObstacleIsSaidOnce(t *testing.T) {
 	}
 }
 
+// An endpoint that has just refused this node is not one where nothing listens: a NAT
+// drops the probe from another port. From another endpoint it is news.
+func TestAPeerThatRefusesIsReached(t *testing.T) {
+	remote := netip.MustParseAddrPort("192.0.2.10:4242")
+	for _, c := range []struct {
+		state, reason, at string
+		codes             []string
+	}{
+		{"failed", "refused", remote.String(), nil},
+		{"failed", "authentication_failed", "nas.example:4242", nil},
+		{"failed", "version", remote.String(), nil},
+		{"failed", "refused", "192.0.2.11:4242", []string{health.Unreachable}},
+		{"failed", "timeout", remote.String(), []string{health.Unreachable}},
+		{"idle", "refused", remote.String(), []string{health.Unreachable}},
+	} {
+		s := &control.Status{Peers: []control.Peer{{Name: "nas", State: c.state, Reason: c.reason, Endpoint: c.at}}}
+		e := &exam{config: &config.Config{}, status: s}
+		e.judge(way{about: "nas", endpoint: "nas.example:4242", remote: remote}, passage{})
+		if r := e.end(); !slices.Equal(codes(r), c.codes) {
+			t.Errorf("%+v: %+v", c, r.Findings)
+		}
+	}
+}
+
 // Each way in which a config cannot be had has its own advice.
 func TestConfigThatCannotBeHad(t *testing.T) {
 	for _, c := range []struct {

@@ -165,7 +165,7 @@ const smallestDirect = 1312
 
 // judge says what a passage means. A peer whose session is up has another way.
 func (e *exam) judge(w way, p passage) {
-	if !p.quic && !p.tcp && !p.echo.Answered && e.obstructed(w.about, w.remote.String()) {
+	if !p.quic && !p.tcp && !p.echo.Answered && (e.obstructed(w.about, w.remote.String()) || e.rebuffed(w)) {
 		return // the node has said why
 	}
 	udp, tcp := e.wants(wire.CarrierDirect) || e.wants(wire.CarrierDatagram), e.wants(wire.CarrierUTCP)
@@ -220,6 +220,18 @@ func (e *exam) obstructed(about, endpoint string) bool {
 		}
 	}
 	return false
+}
+
+// rebuffed reports whether an endpoint has answered the running node, which saw
+// more of it than a probe from another port, and sent it away.
+func (e *exam) rebuffed(w way) bool {
+	if e.status == nil {
+		return false
+	}
+	answers := []string{"refused", "authentication_failed", "version"}
+	return slices.ContainsFunc(e.status.Peers, func(p control.Peer) bool {
+		return health.Called(&p) == w.about && p.State == "failed" && slices.Contains(answers, p.Reason) && (p.Endpoint == w.remote.String() || p.Endpoint == w.endpoint)
+	})
 }
 
 // wants reports whether the config lets packets travel on a carrier.
