@@ -103,10 +103,8 @@ func (n *node) destinations(ctx context.Context) (all []destination) {
 	return all
 }
 
-// lookAtWays tells the sessions whose way is another now, and the packet path where
-// the host is itself.
+// lookAtWays tells the sessions whose way is another now.
 func (n *node) lookAtWays(ctx context.Context, w *ways) {
-	n.lookBeside()
 	if peers := w.changed(n.destinations(ctx), time.Now()); len(peers) > 0 {
 		n.log.Debug("this host's way to peers has changed", "peers", len(peers))
 		n.manager.NetworkChanged(peers...)
