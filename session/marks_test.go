@@ -37,8 +37,11 @@ func TestAPrekeyTakesSoManyM1s(t *testing.T) {
 		if p.claim(second.ID(), m1(7)) != second || p.claim(second.ID()+1, m1(8)) != nil {
 			t.Error("the next prekey does not take an M1 of its own, or takes another's")
 		}
-		if len(p.taken[0])+len(p.taken[1]) > 2*maxMarks {
-			t.Error(len(p.taken[0]), len(p.taken[1]))
+		p.mu.Lock()
+		cur, prev := len(p.taken[0]), len(p.taken[1])
+		p.mu.Unlock()
+		if cur+prev > 2*maxMarks {
+			t.Error(cur, prev)
 		}
 		time.Sleep(prekeyLife + time.Minute)
 		if p.Current() == second {
