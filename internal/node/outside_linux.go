@@ -110,7 +110,7 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 				n.refreshOwn()
 			}
 			if c.Addresses || c.Links {
-				n.lookBeside() // at once: what comes is not to be open for a moment
+				n.refreshBeside() // at once: what comes is not to be open for a moment
 				n.discovery.Changed()
 			}
 		case now := <-keeping.C:
