@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, io IO, node nodeRunner) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" { // else the command has said all
-		fmt.Fprintln(io.Err, "l2tun: "+printable(sentence(err)))
+		fmt.Fprintln(io.Err, "l2tun: "+printable(sentence(err)+rights(err, os.Geteuid())))
 	}
 	return exitCode(err)
 }
