@@ -55,7 +55,8 @@ func TestAPrekeyTakesSoManyM1s(t *testing.T) {
 func TestAnUnopenedM1rIsUnknown(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		_, sb := w.pair(Settings{})
-		known := sb.resume.in.ID
+		var known handshake.ResumeID
+		sb.call(func(time.Time) error { known = sb.resume.in.ID; return nil })
 		var got [2][]byte
 		for i, id := range []handshake.ResumeID{known, {1, 2, 3, 4, 5, 6}} {
 			conn, err := w.a.node.Dial(t.Context(), wire.LinkQUIC, w.b.addr)
