@@ -51,6 +51,7 @@ func (s *Session) jumped(d time.Duration, now time.Time) {
 }
 
 func (s *Session) networkChanged(now time.Time) {
+	s.showQUIC()
 	switch s.state {
 	case Established, Rotating:
 		s.suspect(now)

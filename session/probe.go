@@ -132,6 +132,19 @@ func (s *Session) payQuestion() {
 	}
 }
 
+// showQUIC sends as much on the connection of QUIC as one packet takes. The system
+// chooses its source packet by packet, so the peer may see it come from a new
+// address, which QUIC validates with a packet of 1200 bytes; the peer sends no
+// more there than has come from there (SPEC section 3.4).
+func (s *Session) showQUIC() {
+	for _, x := range s.paths {
+		if x.main && x.Carrier() == wire.CarrierDatagram && s.epochs.cur != nil {
+			s.nonce++
+			s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), wire.AppendProbe(nil, s.nonce, x.Room()-wire.Overhead))
+		}
+	}
+}
+
 // probeLife is how long an echo counts.
 const probeLife = 5 * time.Second
 
