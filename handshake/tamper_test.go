@@ -42,6 +42,7 @@ func (w *world) readers() []reader {
 		at.x = copyOf(at.x)
 		return func(msg []byte) (bool, bool, error) {
 			i := at
+			i.s.apart()
 			i.x = copyOf(at.x) // it is wiped
 			out, res, err := i.Read(nil, msg)
 			return res != nil || len(out) > 0 && i.want != wantKeys, i.s.isErased() && i.x == nil, err
@@ -50,6 +51,7 @@ func (w *world) readers() []reader {
 	responder := func(at Responder) func([]byte) (bool, bool, error) {
 		return func(msg []byte) (bool, bool, error) {
 			r := at
+			r.s.apart()
 			out, claim, err := r.Read(nil, msg)
 			return claim != nil || len(out) > wire.HandshakeHeaderSize, r.s.isErased() && r.pending == nil, err
 		}
@@ -61,6 +63,7 @@ func (w *world) readers() []reader {
 	fresh, readKeys := *r, initiator(*i)
 	all = append(all, reader{"KEYS_REQ", req, func(msg []byte) (bool, bool, error) {
 		r := fresh
+		r.s.apart()
 		answer, claim, err := r.Read(nil, msg)
 		if err != nil || claim != nil {
 			return claim != nil || len(answer) > 0, r.s.isErased(), err
@@ -92,6 +95,7 @@ func (w *world) readers() []reader {
 	at := *r
 	all = append(all, reader{"M3", m3, func(msg []byte) (bool, bool, error) {
 		r, pending := at, *at.pending
+		r.s.apart()
 		r.pending = &pending
 		res, err := r.Finish(msg)
 		return res != nil, r.s.isErased() && pending.Recv.IsZero(), err

@@ -74,7 +74,8 @@ func FuzzPieces(f *testing.F) {
 		if s, ok := packetgen.Of(in); ok { // mostly the piece that is expected
 			in = nil
 			for n, at := byte(1), 0; s.More(); {
-				piece := []byte{n, byte(at), s.Byte() & s.Byte() & 3, s.Byte() & 31}
+				flags := s.Byte() // mostly none
+				piece := []byte{n, byte(at), flags & s.Byte() & 3, s.Byte() & 31}
 				if at += int(piece[3]); piece[2]&1 != 0 {
 					n, at = n+1, 0
 				}

@@ -24,7 +24,7 @@ func TestSessionFollowsTheDefaultRoute(t *testing.T) {
 		w.run(w.A, "ip", "route", "add", "default", "via", []*lab.Cable{first, second}[i].B.IP4.Addr().String(), "table", table)
 	}
 	w.bothUp(a, b)
-	w.direct(a, b)
+	a.waitCarrier(b, "direct", 15*time.Second)
 	p := w.pinging(w.A, b.v4, 100*time.Millisecond)
 	defer p.stop()
 	prefers := func(c *lab.Cable) {

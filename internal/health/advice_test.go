@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/control"
+	catalogue "github.com/libertaria-project/l2tun/internal/faults"
 )
 
 // A peer that has not connected, at a node behind NAT: that is the cause, and the
@@ -54,12 +55,14 @@ func TestCommandsNameTheirNode(t *testing.T) {
 			t.Errorf("%v, want %s", got, c.want)
 		}
 	}
-	for _, name := range []string{"my nas", "$(x)", "a;b", "a'b", "--socket=/tmp/x", "-h", "=ls", "a\u00a0b", "%1", "^x^y", "<a"} {
+	odd := []string{"my nas", "$(x)", "a;b", "a'b", "--socket=/tmp/x", "-h", "=ls", "a\u00a0b", "%1", "^x^y", "<a"}
+	for _, name := range odd {
 		s := &control.Status{Peers: []control.Peer{{DID: bob, Name: name, State: "degraded"}}}
 		if got := Of(s)[0].Run; !slices.Equal(got, []string{"l2tun doctor " + bob}) {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
+	catalogue.Report(t, "S42", !t.Failed(), "%d names that a shell or l2tun makes anything of: the commands that findings give have the DID", len(odd))
 }
 
 // Nine peers that refuse this node are one finding with one command; what is

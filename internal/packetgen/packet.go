@@ -137,7 +137,8 @@ func (g *Gen) v4(s *Source, proto byte, body []byte) []byte {
 	var options []byte
 	fragment := One(s, uint16(0x4000), 0)
 	if !g.Simple {
-		options = make([]byte, 4*(s.N(11)&s.N(11)))
+		words := s.N(11) // mostly few
+		options = make([]byte, 4*(words&s.N(11)))
 		for i := range options {
 			options[i] = 1
 		}
@@ -163,7 +164,8 @@ func (g *Gen) v6(s *Source, proto byte, body []byte) []byte {
 	if g.Simple {
 		return g.head6(proto, s.Byte(), body)
 	}
-	for range s.N(4) & s.N(4) { // from the inside to the outside
+	headers := s.N(4)            // mostly few
+	for range headers & s.N(4) { // from the inside to the outside
 		h := make([]byte, 8, 8+len(body))
 		kind := One(s, byte(protoOptions), protoRouting, protoFragment, protoHopByHop)
 		h[0] = proto

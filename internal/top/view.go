@@ -240,10 +240,10 @@ func (m *Model) history(width, room int) []string {
 }
 
 func event(e control.Event, width int, p screen.Paint) string {
-	at, to := e.Time.Local().Format(time.TimeOnly), e.To
+	at := e.Time.Local().Format(time.TimeOnly)
 	if width < 60 {
 		return "  " + at + " " + p.State(e.To, short(e.To, width-11))
 	}
-	to = screen.State(&control.Peer{State: e.To, Reason: e.Reason})
+	to := screen.State(&control.Peer{State: e.To, Reason: e.Reason})
 	return fmt.Sprintf("  %s  %s -> %s  %s", at, screen.StateName(e.From), p.State(e.To, to), e.Cause)
 }
