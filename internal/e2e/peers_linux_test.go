@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/lab"
@@ -18,7 +20,17 @@ func TestThreeNodesReachEachOther(t *testing.T) {
 	}
 }
 
-// A host behind B belongs to B's prefix: A reaches it, and it answers to A's
+// routes lets the node's peers reach networks behind it.
+func (n *node) routes(prefixes ...netip.Prefix) {
+	n.w.Helper()
+	text := n.w.read(n.config)
+	for _, p := range prefixes {
+		text += "\n[[route]]\nprefix = \"" + p.String() + "\"\n"
+	}
+	n.w.ok(os.WriteFile(n.config, []byte(text), 0o600))
+}
+
+// A host behind B belongs to B's prefix and to its routes: A reaches it, and it answers to A's
 // overlay address.
 func TestHostBehindAPeerIsReached(t *testing.T) {
 	w := newWorld(t, lab.Shape{Routed: true, Stub: true})
@@ -26,6 +38,7 @@ func TestHostBehindAPeerIsReached(t *testing.T) {
 	stub := w.CableToStub.A
 	a.knows(b, b.endpoint4(), stub.IP4.Masked().String(), stub.IP6.Masked().String())
 	b.knows(a, "")
+	b.routes(stub.IP4.Masked(), stub.IP6.Masked())
 	b.up()
 	a.up()
 	w.established(a, b)

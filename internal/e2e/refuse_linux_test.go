@@ -45,7 +45,7 @@ func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
 	for _, m := range []struct{ name, text, place, what string }{
 		{"misspelt key", "interfaces = \"" + a.iface + "\"\n" + peer, "1:1", "interfaces: unknown key"},
 		{"bad CIDR", "addresses = [\"10.9.0.1/33\"]\n" + peer, "1:14", "addresses: "},
-		{"bad CIDR of a peer", peer + "allowed_ips = [\"10.9.0.2/32\", \"10.9.0.2/24\"]\n", "4:31", "peer.allowed_ips: 10.9.0.2/24 has bits set"},
+		{"bad CIDR of a peer", peer + "allowed_ips = [\"10.9.0.2/32\", \"10.9.0.2/24\"]\n", "4:31", "peer.allowed_ips: 10.9.0.2/24 has host bits set"},
 		{"bad DID", "\n[[peer]]\ndid = \"did:morpheus:z0\"\n", "3:7", "peer.did: not a DID"},
 		{"duplicate peer", peer + peer, "6:7", "peer.did: this peer is there already, on line 3"},
 		{"truncated TOML", "addresses = [\"10.9.0.1/24\"]\ninterface = \"l2tu", "2:17", ""},
@@ -55,7 +55,7 @@ func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
 			file := v.file("bad.toml", m.text)
 			v.ok(os.WriteFile(config.KeyPath(file), key, 0o600))
 			r := v.l2tun(w.A, "up", "--config", file, "--socket", a.socket)
-			v.refused(r, 2, file+":"+m.place+": "+m.what)
+			v.refused(r, exitUsage, file+":"+m.place+": "+m.what)
 			if out := v.run(w.A, "ip", "-o", "tuntap"); out != "" {
 				t.Errorf("a device was made: %s", out)
 			}

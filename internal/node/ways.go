@@ -50,7 +50,8 @@ func elsewhere() []netip.Addr {
 func (w *ways) wait(now time.Time) time.Duration { return max(0, w.looked.Add(w.gap).Sub(now)) }
 
 // changed looks at all ways, and returns the peers to whom one is another than
-// before. A peer that was not known is taken as it is.
+// before. An address that was in use by no peer at the last look counts as changed:
+// it may have been reached another way until now. The first look tells of nobody.
 func (w *ways) changed(all []destination, now time.Time) (peers []did.DID) {
 	w.pass()
 	known := make(map[netip.Addr]routing.Way) // many peers may be behind one address
@@ -68,8 +69,8 @@ func (w *ways) changed(all []destination, now time.Time) (peers []did.DID) {
 				known[a] = way
 			}
 			is[a] = way
-			if was, had := before[a]; had && was != way {
-				other = true
+			if was, had := before[a]; !had || was != way {
+				other = !w.looked.IsZero()
 			}
 		}
 		if last[d.peer] = is; other {

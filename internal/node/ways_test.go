@@ -42,7 +42,10 @@ func TestOnlyPeersWhoseWayChangedAreTold(t *testing.T) {
 	change(elsewhere()[0], func(w *routing.Way) { *w = routing.Way{} })
 	look("no uplink", name)
 	all = append(all, destination{peer: of(4), addrs: []netip.Addr{wan}})
-	look("a new peer")
+	look("a new peer, reached another way than before for all one knows", of(4))
+	look("the new peer again")
+	all[0].addrs = append(all[0].addrs, wan)
+	look("a peer at another address", near)
 	if w.wait(now) < waysGap || w.wait(now.Add(time.Hour)) != 0 {
 		t.Errorf("the next look waits %v", w.wait(now))
 	}
