@@ -9,8 +9,8 @@ import (
 	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
 	"lukechampine.com/blake3"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // SeedSize is the size in bytes of the seed that an identity is derived from.

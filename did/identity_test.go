@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 func TestSignAndDH(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func TestGeneratedFileLoads(t *testing.T) {

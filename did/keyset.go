@@ -9,7 +9,7 @@ import (
 	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
 	"lukechampine.com/blake3"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // KeySetSize is the size in bytes of an encoded key set.

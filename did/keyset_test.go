@@ -11,8 +11,8 @@ import (
 
 	"lukechampine.com/blake3"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func unhex(t *testing.T, s string) []byte {

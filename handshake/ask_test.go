@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // SPEC 5.1 "KEYS_REQ and KEYS": of neither end anything is seen by who does not know the DID.

@@ -8,7 +8,7 @@ import (
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // A Config is what every machine needs. The zero Rand is crypto/rand.Reader.

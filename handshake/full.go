@@ -2,7 +2,7 @@ package handshake
 
 import (
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // startFull begins the schedule of full mode. didR commits to all keys of the

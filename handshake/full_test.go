@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 func TestFullHandshakeFromFirstContact(t *testing.T) {

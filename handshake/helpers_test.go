@@ -9,7 +9,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // stream is an endless random source that a name determines.

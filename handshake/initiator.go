@@ -6,8 +6,8 @@ import (
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // An Initiator makes one full handshake with one peer on one stream:

@@ -1,7 +1,7 @@
 package handshake
 
 import (
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // m1 makes M1 (SPEC "Full mode"):

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // circl does ML-KEM here; the standard library says what is right: keys,

@@ -10,8 +10,8 @@ import (
 	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // A Prekey is a responder's medium-term key pair, X25519 and ML-KEM-768, signed

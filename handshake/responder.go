@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // A PrekeyStore holds a responder's prekeys. It is safe for concurrent use.

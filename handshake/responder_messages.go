@@ -2,8 +2,8 @@ package handshake
 
 import (
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
 )
 
 // openM1 undoes what the initiator's m1 does, in the same order.

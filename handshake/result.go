@@ -2,7 +2,7 @@ package handshake
 
 import (
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Result is what a handshake agreed on. The caller owns it and erases it.

@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Short is what a short handshake chains from and leads to; all its messages

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Lookup finds the secret that a short handshake names and whose it is: the

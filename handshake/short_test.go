@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // shortWorld is two nodes with an epoch to chain from.

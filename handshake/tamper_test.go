@@ -5,9 +5,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
-	"github.com/libertaria-project/l2tun/internal/x25519"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/x25519"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // A reader is a machine about to read one message. Every call starts from the

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The vectors are made by internal/second, which was written from SPEC.md and
-// shares nothing with this package (go test ./internal/second -update). Here
+// The vectors are made by test/second, which was written from SPEC.md and
+// shares nothing with this package (go test ./test/second -update). Here
 // the product is held against the files.
 
 // hexes is bytes that JSON shows as hex.

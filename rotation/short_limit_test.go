@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // rotateUntil answers every rotation of ours at once until end, and leaves what

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // The answered epoch lives until it is confirmed, replaced, or the hard stop.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/libertaria-project/l2tun/internal/account"
+	"github.com/libertaria-project/l2tun/internal/base/account"
 )
 
 const (

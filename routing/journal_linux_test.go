@@ -13,7 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/libertaria-project/l2tun/tun/tuntest"
+	"github.com/libertaria-project/l2tun/test/tuntest"
 )
 
 // In the child of TestKilledProcessLeavesNothing: put routes and be killed.

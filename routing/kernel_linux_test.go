@@ -12,8 +12,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/libertaria-project/l2tun/test/tuntest"
 	"github.com/libertaria-project/l2tun/tun"
-	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
 
 var examples = []netip.Prefix{

@@ -3,7 +3,7 @@ package routing
 import (
 	"net/netip"
 
-	"github.com/libertaria-project/l2tun/internal/ip"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 )
 
 // Destination returns where an IP packet goes. It reports false unless pkt is

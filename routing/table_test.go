@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // oracle is the table as one would write it without thinking of speed.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // M4: a network that loses, doubles, reorders and repeats old records and whole

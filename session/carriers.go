@@ -1,6 +1,6 @@
 package session
 
-import "github.com/libertaria-project/l2tun/internal/wire"
+import "github.com/libertaria-project/l2tun/internal/proto/wire"
 
 // A Carrier is how packets travel. Its text is "direct", "datagram" or "utcp".
 type Carrier = wire.Carrier

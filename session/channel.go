@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/record"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // The message channel on the wire (SPEC 6.7). The sender opens a stream on the

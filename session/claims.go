@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // Bounds on what one configured peer, or whoever claims to be it, can cost by

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // Scenario 1.1: a valid DID; established on a valid response, keys derived.

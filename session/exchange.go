@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // readMessage reads one handshake message. Its length follows from its type, so

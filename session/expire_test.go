@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // A waitingPlane has one packet that waits for a path until its time is over.

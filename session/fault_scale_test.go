@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // M1: a node with a thousand peers on loopback; the peers are in this process too,

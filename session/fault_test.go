@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // What the catalogue of faults asks of sessions and no other test shows.

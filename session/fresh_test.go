@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A router sends UDP from the port that listens to where the peer is no more, for as

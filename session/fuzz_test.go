@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/packetgen"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/packetgen"
 )
 
 // FuzzFrames: a peer with a good session sends whatever frames it likes. The

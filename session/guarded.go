@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // errFault: handling what was received met a defect of this program.

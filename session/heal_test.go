@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // UDP ends. The datagram path, which stood by and is as dead as direct, is not

@@ -19,11 +19,11 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/bubble"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/transport"
 )
 

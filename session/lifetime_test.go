@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/memnet"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // chatter sends a message a second from s until the returned function is called:

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // SPEC 5.1: a prekey takes each M1 once, and so many; the next one follows at once.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // MaxMessage is the largest application message in bytes.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 const (

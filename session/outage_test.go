@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // pair establishes a session that A keeps up and B answers.

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // pingSize is the plaintext of a ping in bytes: above that of the smallest probe,

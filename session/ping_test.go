@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/memnet"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // A ping names the path that the session uses and the time that its echo took.

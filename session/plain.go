@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/record"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // plainPlanes serve a manager without a TUN device: frames are carried, IP
 // packets are counted and dropped. The packet loops of a node are
-// internal/datapath's.
+// internal/packet/datapath's.
 type plainPlanes struct{ epochs record.Table[*plainEpoch] }
 
 type plainEpoch struct {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // deadName never gets an answer from its name server.

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/transport"
 )
 

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/record"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // Settings are the times and bounds of a session. Zero means the default.

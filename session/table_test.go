@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // The table as spec-018 draws it, said in another way: where each state may go.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/memnet"
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // A node moves to another uplink while the old one is dead: the connection of QUIC

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // watched is a manager of which only the history lives.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // A socket that is full makes nobody wait: what does not fit is refused, and what

@@ -1,6 +1,6 @@
 package transport
 
-import "github.com/libertaria-project/l2tun/internal/wire"
+import "github.com/libertaria-project/l2tun/internal/proto/wire"
 
 // Carriers is a set of carriers. The zero value stands for all of them.
 type Carriers uint8

@@ -10,9 +10,9 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func TestCertificatesLinkNothing(t *testing.T) {

@@ -3,7 +3,7 @@ package transport
 import (
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // resetSize is the one size in which quic-go sends stateless resets. Half of

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"syscall"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // What Linux needs to set the source of a packet does not exist here.

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // table is a table of paths without a socket.

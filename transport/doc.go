@@ -1,7 +1,7 @@
 // Package transport carries sessions over the network. It owns one UDP socket,
 // shares it between QUIC and records (SPEC section 3), and a TCP listener with the
 // same port for networks that drop UDP. It gives out connections and paths through
-// the interfaces of internal/link.
+// the interfaces of internal/net/link.
 //
 //	readLoop (GRO, recvmmsg)     batcher (GSO, sendmsg)     directPath.Send (GSO, sendmmsg)
 //	   |                            ^

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // brokenInbox is an inbox that fails as a defect does, as often as it is told.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/quic-go/quic-go/quicvarint"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func longPacket(n int) []byte  { b := make([]byte, n); b[0] = 0xC0; return b }

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 const (

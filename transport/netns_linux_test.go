@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // inNamespace runs f on a thread with a network of its own: a loopback of mtu

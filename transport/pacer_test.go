@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 var paced, stranger = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")

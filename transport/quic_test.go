@@ -9,8 +9,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func TestConnectionIDsNeverCarryTheTag(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/net/ipv4"
 
-	"github.com/libertaria-project/l2tun/internal/bubble"
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // faultySocket fails sends on demand.

@@ -3,8 +3,8 @@ package transport
 import (
 	"net/netip"
 
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A sorter shares out what one receive call brought: packets to QUIC, records to

@@ -3,7 +3,7 @@ package transport
 import (
 	"sync/atomic"
 
-	"github.com/libertaria-project/l2tun/internal/guard"
+	"github.com/libertaria-project/l2tun/internal/base/guard"
 )
 
 // Stats is a snapshot of a Transport's counters since Listen, in packets or

@@ -15,9 +15,9 @@ import (
 	"github.com/quic-go/quic-go"
 	"golang.org/x/time/rate"
 
-	"github.com/libertaria-project/l2tun/internal/guard"
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // inUse is heap and stacks in use after a collection.

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/link"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // framesOf takes written bytes apart; they must be whole frames.

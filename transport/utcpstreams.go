@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/libertaria-project/l2tun/internal/link"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 const (

@@ -2,7 +2,7 @@
 
 package transport
 
-import "github.com/libertaria-project/l2tun/internal/wire"
+import "github.com/libertaria-project/l2tun/internal/proto/wire"
 
 // A vector is of use on Linux only; elsewhere records pass through the queue.
 type vector struct{}

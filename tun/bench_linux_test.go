@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/test/tuntest"
 	"github.com/libertaria-project/l2tun/tun"
-	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
 
 // flow is a batch of n UDP packets of one flow to a port where nobody listens.

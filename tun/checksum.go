@@ -1,6 +1,6 @@
 package tun
 
-import "github.com/libertaria-project/l2tun/internal/ip"
+import "github.com/libertaria-project/l2tun/internal/packet/ip"
 
 // pseudo is the sum of the pseudo-header of packet p.
 func (l Layout) pseudo(p []byte) (s uint16) {

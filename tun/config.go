@@ -3,8 +3,8 @@ package tun
 import (
 	"fmt"
 
-	"github.com/libertaria-project/l2tun/internal/ifname"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/base/ifname"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // Defaults of Config.

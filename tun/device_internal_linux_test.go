@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // wireguard/tun joins the errors of a batch one by one.

@@ -3,7 +3,7 @@ package tun
 import (
 	"encoding/binary"
 
-	"github.com/libertaria-project/l2tun/internal/ip"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 )
 
 // A Layout says where the headers of a packet end.

@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/libertaria-project/l2tun/internal/ip"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 )
 
 const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE

@@ -19,9 +19,9 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/tuntest"
 	"github.com/libertaria-project/l2tun/tun"
-	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
 
 // offloaded is a device with offload, up, with addresses.

@@ -1,6 +1,6 @@
 package tun
 
-import "github.com/libertaria-project/l2tun/internal/ip"
+import "github.com/libertaria-project/l2tun/internal/packet/ip"
 
 // maxHead bounds the headers of a super-packet, bytes.
 const maxHead = 512

@@ -7,9 +7,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/libertaria-project/l2tun/internal/packetgen"
+	"github.com/libertaria-project/l2tun/test/packetgen"
+	"github.com/libertaria-project/l2tun/test/tuntest"
 	"github.com/libertaria-project/l2tun/tun"
-	"github.com/libertaria-project/l2tun/tun/tuntest"
 )
 
 // superPacket draws a super-packet of any shape that a kernel can hand over.

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/ip"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // A super-packet that the kernel refuses is written segment by segment, each a

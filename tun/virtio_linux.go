@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/libertaria-project/l2tun/internal/ip"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 )
 
 // A virtioHeader is struct virtio_net_hdr, which stands before each packet on

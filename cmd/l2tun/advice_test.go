@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/health"
-	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/show/health"
 )
 
 // exists fails the test unless a command line is a command of the program with
@@ -65,7 +65,7 @@ func TestCommandsThatAreNamedExist(t *testing.T) {
 	inCode := regexp.MustCompile(`"(?:sudo )?(l2tun [a-z][^"]*)`)
 	count := 0
 	for pattern, re := range map[string]*regexp.Regexp{"../../docs/troubleshooting.md": inText, "../../README.md": inText, "../../docs/guide.md": inText,
-		"../../internal/health/*.go": inCode, "../../internal/doctor/*.go": inCode, "../../internal/node/*.go": inCode, "../../internal/config/*.go": inCode} {
+		"../../internal/show/health/*.go": inCode, "../../internal/show/doctor/*.go": inCode, "../../internal/app/node/*.go": inCode, "../../internal/app/config/*.go": inCode} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatal(pattern, err)

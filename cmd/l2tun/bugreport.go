@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/bugreport"
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/bugreport"
 )
 
 // BugreportOptions are the flags and the argument of l2tun bugreport.

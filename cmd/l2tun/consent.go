@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/hosts"
-	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/hosts"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
 )
 
 // errDeclined is a person's no.

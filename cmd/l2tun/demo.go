@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/demo"
+	"github.com/libertaria-project/l2tun/test/demo"
 )
 
 // DemoOptions are the flags of l2tun demo.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 const startTime = time.Minute

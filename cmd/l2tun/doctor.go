@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/doctor"
-	"github.com/libertaria-project/l2tun/internal/screen"
+	"github.com/libertaria-project/l2tun/internal/show/doctor"
+	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
 const doctorTime = time.Minute

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/doctor"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/show/doctor"
 )
 
 // forwarding warns where --route promises what this host does not do.

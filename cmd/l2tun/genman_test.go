@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/app/config"
 )
 
 func TestManPagesOfEveryCommand(t *testing.T) {

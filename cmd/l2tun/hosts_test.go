@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // Names that can be host names get their overlay addresses, IPv4 first; the file

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/doctor"
-	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/show/doctor"
 )
 
 // addressed is a config with an IPv4 network.

@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/invite"
-	"github.com/libertaria-project/l2tun/internal/node"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/app/node"
 )
 
 const maxPaste = 64 << 10 // bytes

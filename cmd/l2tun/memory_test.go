@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 func TestMemoryIsLimitedByTheControlGroup(t *testing.T) {

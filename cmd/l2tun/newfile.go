@@ -7,7 +7,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/libertaria-project/l2tun/internal/account"
+	"github.com/libertaria-project/l2tun/internal/base/account"
 )
 
 // A node's data is written as root into folders that others may write too. So a

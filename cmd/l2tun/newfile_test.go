@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // In a folder that others write to, a capture, a report or a log goes nowhere but

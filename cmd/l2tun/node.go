@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/node"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/node"
 )
 
 // nodeOptions is what a node is started with.

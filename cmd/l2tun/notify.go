@@ -12,8 +12,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/node"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/node"
 )
 
 // A service tells the service manager how its node is (sd_notify(3)). Without

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 // A node that was killed has left its journal: then that is said, and both ways on.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/hosts"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/hosts"
 )
 
 func newPeerCmd(io IO) *cobra.Command {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/app/config"
 )
 
 // A place is where a config lies: -i NAME means NAME.toml in /etc/l2tun, for all

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/screen"
+	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
 // automatic is the carrier of no preference.

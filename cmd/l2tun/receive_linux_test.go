@@ -8,9 +8,9 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/invite"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // shows runs the program with a terminal as its output and returns what arrives at

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 func threeMessages() *fakeNode {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 func TestReloadAndConfirm(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/config"
+	"github.com/libertaria-project/l2tun/internal/app/config"
 )
 
 // Who may not read root's config is told how to go on; root, and who has met

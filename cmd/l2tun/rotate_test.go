@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 func TestRotateSaysWhoHasNewKeysAndWhoHasNot(t *testing.T) {

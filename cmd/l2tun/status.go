@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/health"
-	"github.com/libertaria-project/l2tun/internal/screen"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/health"
+	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
 const statusTime = 10 * time.Second

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 // at is a target on a host of the test's own: configs in etc, nodes in run.

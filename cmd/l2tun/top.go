@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/screen"
-	"github.com/libertaria-project/l2tun/internal/top"
+	"github.com/libertaria-project/l2tun/internal/show/screen"
+	"github.com/libertaria-project/l2tun/internal/show/top"
 )
 
 // TopOptions are the flags of l2tun top.

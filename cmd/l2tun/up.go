@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/libertaria-project/l2tun/internal/config"
-	"github.com/libertaria-project/l2tun/internal/control"
-	"github.com/libertaria-project/l2tun/internal/logs"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/logs"
 )
 
 // UpOptions are the flags of l2tun up.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 // up runs "l2tun up" with a node of the test's and returns its exit code.

@@ -3,7 +3,7 @@ package main
 import (
 	"net/netip"
 
-	"github.com/libertaria-project/l2tun/internal/control"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 // peerOf finds the peer that somebody means in a status: by DID, by name, or by

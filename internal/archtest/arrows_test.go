@@ -11,68 +11,68 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/datapath", "internal/record", "internal/link", "internal/wire", "internal/config", "internal/control",
-		"internal/account", "internal/invite", "internal/capture", "internal/guard", "internal/health", "internal/metrics", "internal/confine"}
+		"internal/packet/datapath", "internal/proto/record", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
+		"internal/base/account", "internal/app/invite", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine"}
 	return map[string][]string{
-		"internal/wire":       nil,
-		"internal/ip":         nil,
-		"internal/guard":      nil,
-		"internal/packetgen":  {"internal/wire"}, // tests only
-		"internal/x25519":     nil,
-		"did":                 {"internal/wire", "internal/x25519"},
-		"handshake":           {"did", "internal/wire", "internal/x25519"},
-		"rotation":            {"internal/wire"},
-		"internal/record":     {"internal/wire"},
-		"internal/link":       {"internal/record", "internal/wire"},
-		"session":             {"did", "handshake", "rotation", "internal/guard", "internal/record", "internal/link", "internal/wire"},
-		"transport":           {"internal/guard", "internal/link", "internal/record", "internal/wire"},
-		"transport/discovery": {"did", "internal/guard", "internal/wire"},
-		"tun":                 {"internal/ifname", "internal/ip", "internal/wire"},
-		"routing":             {"internal/account", "internal/ip"},
-		"internal/datapath":   {"internal/guard", "internal/ip", "internal/record", "routing", "transport", "tun", "internal/link", "internal/wire"},
-		"internal/config":     {"internal/account", "did", "internal/ifname", "internal/wire", "routing", "session"},
-		"internal/ifname":     nil,
-		"internal/hosts":      nil,
-		"internal/control":    {"internal/account", "did", "internal/wire"},
+		"internal/proto/wire":      nil,
+		"internal/packet/ip":       nil,
+		"internal/base/guard":      nil,
+		"test/packetgen":           {"internal/proto/wire"}, // tests only
+		"internal/proto/x25519":    nil,
+		"did":                      {"internal/proto/wire", "internal/proto/x25519"},
+		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
+		"rotation":                 {"internal/proto/wire"},
+		"internal/proto/record":    {"internal/proto/wire"},
+		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
+		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/link", "internal/proto/wire"},
+		"transport":                {"internal/base/guard", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
+		"transport/discovery":      {"did", "internal/base/guard", "internal/proto/wire"},
+		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
+		"routing":                  {"internal/base/account", "internal/packet/ip"},
+		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "transport", "tun", "internal/net/link", "internal/proto/wire"},
+		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/proto/wire", "routing", "session"},
+		"internal/base/ifname":     nil,
+		"internal/app/hosts":       nil,
+		"internal/app/control":     {"internal/base/account", "did", "internal/proto/wire"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
-		"internal/invite":  {"internal/account", "did", "internal/config", "internal/wire", "routing", "transport"},
-		"internal/confine": {"internal/account"},
-		"internal/account": nil, // who the system user is
-		"internal/node":    below,
+		"internal/app/invite":   {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
+		"internal/app/confine":  {"internal/base/account"},
+		"internal/base/account": nil, // who the system user is
+		"internal/app/node":     below,
 
 		// What shows a node: metrics read what sessions count, capture formats what
 		// it is given, health reads a status.
-		"internal/metrics":   {"internal/link", "session", "transport"},
-		"internal/capture":   nil,
-		"internal/health":    {"internal/control"},
-		"internal/logs":      nil,
-		"internal/bugreport": nil,
-		"internal/screen":    {"internal/control", "internal/health"},
-		"internal/top":       {"internal/control", "internal/health", "internal/screen"},
+		"internal/show/metrics":   {"internal/net/link", "session", "transport"},
+		"internal/show/capture":   nil,
+		"internal/show/health":    {"internal/app/control"},
+		"internal/show/logs":      nil,
+		"internal/show/bugreport": nil,
+		"internal/show/screen":    {"internal/app/control", "internal/show/health"},
+		"internal/show/top":       {"internal/app/control", "internal/show/health", "internal/show/screen"},
 		// The doctor reads the config as the node does, asks a node, and tries the
 		// way to peers with the node's own sockets.
-		"internal/doctor": {"internal/account", "did", "routing", "transport", "internal/config", "internal/control", "internal/health", "internal/link", "internal/wire"},
-		"internal/demo":   {"internal/lab", "internal/control", "did", "internal/config"},
-		"cmd/l2tun": {"internal/account", "internal/node", "internal/config", "internal/control", "internal/demo", "internal/invite", "internal/logs", "did",
-			"internal/health", "internal/hosts", "internal/screen", "internal/top", "internal/doctor", "internal/bugreport"},
+		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
+		"test/demo":            {"test/lab", "internal/app/control", "did", "internal/app/config"},
+		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "test/demo", "internal/app/invite", "internal/show/logs", "did",
+			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
 
 		// What serves tests and scripts.
-		"internal/lab":       nil,
-		"internal/bubble":    nil,
-		"internal/memnet":    {"internal/link", "internal/wire"},
-		"tun/tuntest":        {"tun"},
-		"internal/bench":     {"internal/control", "internal/lab"},
-		"internal/bench/cmd": {"internal/bench"},
-		"internal/archtest":  nil,
-		"internal/e2e":       nil,
-		"internal/second":    nil, // a second handshake, tests only: nobody imports it
-		"internal/symbolic":  nil, // a model of the handshake, tests only
-		"scripts/testsum":    nil,
-		"scripts/licenses":   nil,
-		"packaging/deb":      nil, // a module of its own: what builds packages is not in ours
-		"internal/faults":    nil, // cases are data: they name tests and import nothing
-		"scripts/faultrun":   {"internal/faults"},
+		"test/lab":          nil,
+		"test/bubble":       nil,
+		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
+		"test/tuntest":      {"tun"},
+		"test/bench":        {"internal/app/control", "test/lab"},
+		"test/bench/cmd":    {"test/bench"},
+		"internal/archtest": nil,
+		"test/e2e":          nil,
+		"test/second":       nil, // a second handshake, tests only: nobody imports it
+		"test/symbolic":     nil, // a model of the handshake, tests only
+		"scripts/testsum":   nil,
+		"scripts/licenses":  nil,
+		"packaging/deb":     nil, // a module of its own: what builds packages is not in ours
+		"test/faults":       nil, // cases are data: they name tests and import nothing
+		"scripts/faultrun":  {"test/faults"},
 	}
 }
 
@@ -123,20 +123,20 @@ func TestNewArrowIsNamed(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("package " + pkg + "\nimport _ \"" + module + "/" + imported + "\"\n")}
 	}
 	wrong := wrongArrows(readTree(t, fstest.MapFS{
-		"session/good.go":              file("session", "handshake"),
-		"session/bad.go":               file("session", "transport"),
-		"session/bad_test.go":          file("session", "transport"),
-		"transport/bad.go":             file("transport", "internal/lab"),
-		"somewhere/new.go":             file("somewhere", "did"),
-		"session/testdata/ignored.go":  file("ignored", "transport"),
-		"session/.hidden/ignored.go":   file("ignored", "transport"),
-		"internal/demo/good.go":        file("demo", "internal/lab"),
-		"internal/wire/not-go.go.orig": file("wire", "did"),
+		"session/good.go":                    file("session", "handshake"),
+		"session/bad.go":                     file("session", "transport"),
+		"session/bad_test.go":                file("session", "transport"),
+		"transport/bad.go":                   file("transport", "test/lab"),
+		"somewhere/new.go":                   file("somewhere", "did"),
+		"session/testdata/ignored.go":        file("ignored", "transport"),
+		"session/.hidden/ignored.go":         file("ignored", "transport"),
+		"test/demo/good.go":                  file("demo", "test/lab"),
+		"internal/proto/wire/not-go.go.orig": file("wire", "did"),
 	}))
 	want := []string{
 		"session/bad.go: package session must not import transport: the design has no such arrow",
 		"somewhere/new.go: package somewhere is not in the table of arrows: say there what it may import",
-		"transport/bad.go: package transport must not import internal/lab: the design has no such arrow",
+		"transport/bad.go: package transport must not import test/lab: the design has no such arrow",
 	}
 	if !slices.Equal(wrong, want) {
 		t.Errorf("got  %q\nwant %q", wrong, want)

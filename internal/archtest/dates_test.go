@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // dated are the lines that a session's packages may have with a date. All others
@@ -16,12 +16,12 @@ import (
 // which setting the host's clock does not move.
 func dated() map[string][]string {
 	return map[string][]string{
-		"handshake/prekey.go":           {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
-		"transport/utcpconn.go":         {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
-		"transport/certificate.go":      {"time.Date("},                                                       // of certificates that nobody verifies
-		"internal/node/copies_linux.go": {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
-		"internal/node/jumps_linux.go":  {"CLOCK_REALTIME"},                                                   // to hear that it was set
-		"internal/node/events.go":       {"t.Time.UTC()"},                                                     // shown
+		"handshake/prekey.go":               {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
+		"transport/utcpconn.go":             {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
+		"transport/certificate.go":          {"time.Date("},                                                       // of certificates that nobody verifies
+		"internal/app/node/copies_linux.go": {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
+		"internal/app/node/jumps_linux.go":  {"CLOCK_REALTIME"},                                                   // to hear that it was set
+		"internal/app/node/events.go":       {"t.Time.UTC()"},                                                     // shown
 	}
 }
 
@@ -29,7 +29,7 @@ func dated() map[string][]string {
 // of which a running session consists.
 func withDates(all []source) (wrong []string) {
 	packages := []string{"handshake", "rotation", "session", "transport", "transport/discovery", "did", "routing", "tun",
-		"internal/record", "internal/link", "internal/wire", "internal/datapath", "internal/node"}
+		"internal/proto/record", "internal/net/link", "internal/proto/wire", "internal/packet/datapath", "internal/app/node"}
 	date := regexp.MustCompile(`.*(\.Unix(Nano|Milli|Micro)?\(|\.UTC\(\)|\.AddDate\(|\.Round\(0\)|\.In\(time\.|time\.(Unix\w*|Date|Parse)\(|CLOCK_REALTIME).*`)
 	for _, s := range all {
 		if s.test || !slices.Contains(packages, s.pkg) {
@@ -55,11 +55,11 @@ func TestNoSessionAsksForTheDate(t *testing.T) {
 
 func TestADateIsNamed(t *testing.T) {
 	wrong := withDates(readTree(t, fstest.MapFS{
-		"session/bad.go":        {Data: []byte("package session\nvar x = now.Unix()\n")},
-		"session/good.go":       {Data: []byte("package session\nvar x = now.Sub(then)\n")},
-		"session/bad_test.go":   {Data: []byte("package session\nvar x = now.Unix()\n")},
-		"internal/invite/ok.go": {Data: []byte("package invite\nvar x = now.Unix()\n")},
-		"handshake/prekey.go":   {Data: []byte("package handshake\nvar x, y = notBefore.Unix(), 0\nvar z = now.UnixNano()\n")},
+		"session/bad.go":            {Data: []byte("package session\nvar x = now.Unix()\n")},
+		"session/good.go":           {Data: []byte("package session\nvar x = now.Sub(then)\n")},
+		"session/bad_test.go":       {Data: []byte("package session\nvar x = now.Unix()\n")},
+		"internal/app/invite/ok.go": {Data: []byte("package invite\nvar x = now.Unix()\n")},
+		"handshake/prekey.go":       {Data: []byte("package handshake\nvar x, y = notBefore.Unix(), 0\nvar z = now.UnixNano()\n")},
 	}))
 	want := []string{
 		"handshake/prekey.go: var z = now.UnixNano(): what a session does must not depend on the date",

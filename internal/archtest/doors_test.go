@@ -20,23 +20,23 @@ func doors() []door {
 		{library: "github.com/spf13/cobra", pkgs: []string{"cmd/l2tun"}},
 		{library: "github.com/mdp/qrterminal", pkgs: []string{"cmd/l2tun"}}, // what people see
 		{library: "golang.zx2c4.com/wireguard", pkgs: []string{"tun"}},
-		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
-		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "tun/tuntest", "routing", "internal/lab"}, linux: true},
+		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
+		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
-		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake", "internal/x25519"}},
+		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake", "internal/proto/x25519"}},
 		// The BLAKE3 and ML-DSA that the product does not use, for what must not share with it.
-		{library: "filippo.io/mldsa", pkgs: []string{"internal/second", "internal/symbolic"}},
-		{library: "github.com/zeebo/blake3", pkgs: []string{"internal/second", "internal/symbolic"}},
+		{library: "filippo.io/mldsa", pkgs: []string{"test/second", "test/symbolic"}},
+		{library: "github.com/zeebo/blake3", pkgs: []string{"test/second", "test/symbolic"}},
 		{library: "github.com/gaissmai/bart", pkgs: []string{"routing"}},
-		{library: "github.com/prometheus", pkgs: []string{"internal/metrics"}},
-		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/capture"}},
-		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/top"}},
-		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/screen", "internal/top"}},
-		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/config"}},
-		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/confine"}, linux: true},
-		{library: "github.com/landlock-lsm/go-landlock", pkgs: []string{"internal/confine"}, linux: true},
+		{library: "github.com/prometheus", pkgs: []string{"internal/show/metrics"}},
+		{library: "github.com/gopacket/gopacket", pkgs: []string{"internal/show/capture"}},
+		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/show/top"}},
+		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/show/screen", "internal/show/top"}},
+		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/app/config"}},
+		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/app/confine"}, linux: true},
+		{library: "github.com/landlock-lsm/go-landlock", pkgs: []string{"internal/app/confine"}, linux: true},
 		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
-		{library: "gonum.org/v1/plot", pkgs: []string{"internal/bench"}}, // draws docs/bench.svg; nothing that is shipped
+		{library: "gonum.org/v1/plot", pkgs: []string{"test/bench"}}, // draws docs/bench.svg; nothing that is shipped
 	}
 }
 
@@ -47,12 +47,12 @@ func (d door) admits(s source) bool {
 }
 
 // wrongDoors returns a sentence for each import of a library elsewhere, and for
-// each import of internal/wire that is not the standard library's.
+// each import of internal/proto/wire that is not the standard library's.
 func wrongDoors(all []source) (wrong []string) {
 	for _, s := range all {
 		for _, i := range s.external() {
-			if s.pkg == "internal/wire" && !s.test {
-				wrong = append(wrong, fmt.Sprintf("%s: internal/wire must not import %s: it has the standard library only", s.path, i))
+			if s.pkg == "internal/proto/wire" && !s.test {
+				wrong = append(wrong, fmt.Sprintf("%s: internal/proto/wire must not import %s: it has the standard library only", s.path, i))
 			}
 			for _, d := range doors() {
 				if (i == d.library || strings.HasPrefix(i, d.library+"/")) && !d.admits(s) {
@@ -83,18 +83,18 @@ func TestWrongDoorIsNamed(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("package " + pkg + "\nimport _ \"" + imported + "\"\n")}
 	}
 	wrong := wrongDoors(readTree(t, fstest.MapFS{
-		"transport/good.go":      file("transport", "github.com/quic-go/quic-go/qlog"),
-		"session/bad.go":         file("session", "github.com/quic-go/quic-go"),
-		"routing/good_linux.go":  file("routing", "github.com/vishvananda/netlink"),
-		"routing/bad.go":         file("routing", "github.com/vishvananda/netlink/nl"),
-		"routing/like.go":        file("routing", "github.com/vishvananda/netlinker"),
-		"internal/wire/bad.go":   file("wire", "golang.org/x/sys/cpu"),
-		"internal/wire/good.go":  file("wire", "encoding/binary"),
-		"internal/wire/our_test": file("wire", "golang.org/x/sys/cpu"),
+		"transport/good.go":            file("transport", "github.com/quic-go/quic-go/qlog"),
+		"session/bad.go":               file("session", "github.com/quic-go/quic-go"),
+		"routing/good_linux.go":        file("routing", "github.com/vishvananda/netlink"),
+		"routing/bad.go":               file("routing", "github.com/vishvananda/netlink/nl"),
+		"routing/like.go":              file("routing", "github.com/vishvananda/netlinker"),
+		"internal/proto/wire/bad.go":   file("wire", "golang.org/x/sys/cpu"),
+		"internal/proto/wire/good.go":  file("wire", "encoding/binary"),
+		"internal/proto/wire/our_test": file("wire", "golang.org/x/sys/cpu"),
 	}))
 	want := []string{
-		"internal/wire/bad.go: internal/wire must not import golang.org/x/sys/cpu: it has the standard library only",
-		"routing/bad.go: package routing must not import github.com/vishvananda/netlink/nl: its door is *_linux.go of tun, tun/tuntest, routing, internal/lab",
+		"internal/proto/wire/bad.go: internal/proto/wire must not import golang.org/x/sys/cpu: it has the standard library only",
+		"routing/bad.go: package routing must not import github.com/vishvananda/netlink/nl: its door is *_linux.go of tun, test/tuntest, routing, test/lab",
 		"session/bad.go: package session must not import github.com/quic-go/quic-go: its door is transport",
 	}
 	if !slices.Equal(wrong, want) {

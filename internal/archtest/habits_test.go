@@ -54,10 +54,10 @@ func TestEachPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// See internal/bubble: the race detector dies in a plain bubble now and then.
+// See test/bubble: the race detector dies in a plain bubble now and then.
 func TestBubblesSurviveTheRaceDetector(t *testing.T) {
 	for _, s := range tree(t) {
-		if s.pkg != "internal/bubble" && bytes.Contains(s.text, []byte("synctest"+".Test(")) {
+		if s.pkg != "test/bubble" && bytes.Contains(s.text, []byte("synctest"+".Test(")) {
 			t.Errorf("%s uses synctest directly: bubble.Test is the same with one processor under -race", s.path)
 		}
 	}

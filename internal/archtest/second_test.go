@@ -14,7 +14,7 @@ import (
 // product's libraries.
 func notIndependent(all []source) (wrong []string) {
 	for _, s := range all {
-		if s.pkg != "internal/second" {
+		if s.pkg != "test/second" {
 			continue
 		}
 		meets := slices.Contains([]string{"interop_test.go", "vectors_test.go", "fuzz_test.go"}, path.Base(s.path))
@@ -43,14 +43,14 @@ func TestDependenceIsNamed(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("package second\nimport _ \"" + imported + "\"\n")}
 	}
 	wrong := notIndependent(readTree(t, fstest.MapFS{
-		"internal/second/full_test.go":     file(module + "/handshake"),
-		"internal/second/interop_test.go":  file(module + "/handshake"),
-		"internal/second/schedule_test.go": file("lukechampine.com/blake3"),
-		"internal/second/hash_test.go":     file("github.com/zeebo/blake3"),
+		"test/second/full_test.go":     file(module + "/handshake"),
+		"test/second/interop_test.go":  file(module + "/handshake"),
+		"test/second/schedule_test.go": file("lukechampine.com/blake3"),
+		"test/second/hash_test.go":     file("github.com/zeebo/blake3"),
 	}))
 	want := []string{
-		"internal/second/full_test.go: the second implementation must not import handshake",
-		"internal/second/schedule_test.go: the second implementation must not use lukechampine.com/blake3",
+		"test/second/full_test.go: the second implementation must not import handshake",
+		"test/second/schedule_test.go: the second implementation must not use lukechampine.com/blake3",
 	}
 	if !slices.Equal(wrong, want) {
 		t.Errorf("got  %q\nwant %q", wrong, want)

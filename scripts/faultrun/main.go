@@ -1,4 +1,4 @@
-// Command faultrun runs the catalogue of faults (internal/faults) for
+// Command faultrun runs the catalogue of faults (test/faults) for
 // scripts/faults and scripts/test. It prints a JSON line a case on standard
 // output, progress on standard error, and exits with 1 unless every case is ok.
 package main
@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 type options struct {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // names are the DIDs from..to.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/guard"
+	"github.com/libertaria-project/l2tun/internal/base/guard"
 )
 
 // A Method is a way to ask everybody on a link.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/faults"
-	"github.com/libertaria-project/l2tun/internal/lab"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/lab"
 )
 
 // A seeker is one Discovery on a host, with what it found.

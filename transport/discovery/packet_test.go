@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/packetgen"
+	"github.com/libertaria-project/l2tun/test/packetgen"
 )
 
 func TestPacketsAreParsedAsWritten(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"lukechampine.com/blake3/guts"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A pairKey belongs to one direction between two nodes. It is no secret to who

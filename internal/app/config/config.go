@@ -1,0 +1,124 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/base/ifname"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// Defaults of the keys at the top of the file.
+const (
+	DefaultPath      = Dir + "/" + DefaultInterface + ".toml"
+	DefaultInterface = ifname.Default
+	DefaultListen    = "[::]:4242"
+	DefaultMTU       = wire.DefaultMTU
+	MinMTU           = 1280 // bytes: what IPv6 asks of every link
+	MaxMTU           = 9000 // bytes
+)
+
+const maxFile = 4 << 20 // bytes
+
+// A Config is a checked config file.
+type Config struct {
+	Path      string
+	Interface string
+	Addresses []netip.Prefix // besides the DID's own, host part and length
+	Listen    netip.AddrPort // UDP and TCP
+	MTU       int            // inner, bytes
+	Carriers  []wire.Carrier // that may be used; empty: all
+	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
+	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
+	Mark      Mark           // of the node's own packets
+	Session   Settings
+	Routes    []netip.Prefix // behind this node, to which peers may send; masked
+	Peers     []Peer         // in the file's order
+}
+
+// A Method is a way to look for peers on the LAN.
+type Method string
+
+const (
+	Multicast Method = "multicast" // IPv6, link-local
+	Broadcast Method = "broadcast" // IPv4
+)
+
+// A Peer is one [[peer]] block.
+type Peer struct {
+	DID        did.DID
+	Name       string         // may be empty
+	Endpoints  []string       // "host:port" in the order to try them
+	AllowedIPs []netip.Prefix // masked; the last one is the DID's own address unless it is listed
+	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
+	Session    Settings       // the file's [session] with this peer's own settings over it
+	Line       int            // of its [[peer]]
+
+	didAt      position
+	nameAt     position
+	endpointAt []position // of each of Endpoints
+	prefixAt   []position // of each of AllowedIPs
+}
+
+// KeyPath is where the key file of a config lies: beside it, .key for .toml.
+func KeyPath(path string) string { return strings.TrimSuffix(path, ".toml") + ".key" }
+
+// Load reads and checks the file at path. Every error is an *Error.
+func Load(path string) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// LoadIdentity reads the key file of the config at path. Its errors are
+// *KeyError.
+func LoadIdentity(path string) (id *did.Identity, err error) {
+	err = asOwner(path, func() error {
+		id, err = did.LoadKeyFile(KeyPath(path))
+		return err
+	})
+	if err != nil {
+		return nil, &KeyError{Path: KeyPath(path), Err: err}
+	}
+	return id, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	defer f.Close()
+	return readAll(path, f)
+}
+
+func readAll(path string, f io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	if len(data) > maxFile {
+		return nil, &Error{File: path, Msg: fmt.Sprintf("is larger than %d MiB and surely no config file", maxFile>>20)}
+	}
+	return data, nil
+}
+
+// fileError is the sentence for what the system refused about path.
+func fileError(path string, err error) *Error {
+	msg := err.Error()
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		msg = pe.Err.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		msg = fmt.Sprintf("no such file; l2tun init --config %s makes one", path)
+	}
+	return &Error{File: path, Msg: msg, cause: err}
+}

@@ -1,0 +1,194 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// Parse checks a config text; file names it in errors. The first thing that is
+// wrong is returned, as an *Error.
+func Parse(file string, data []byte) (*Config, error) {
+	doc, err := scan(file, data)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Path: file, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
+		Discovery: []Method{Multicast, Broadcast}, Mark: DefaultMark()}
+	r := &reader{file: file}
+	for _, e := range doc.top.entries {
+		if err := c.setTop(r, e); err != nil {
+			return nil, err
+		}
+	}
+	rest, err := c.Session.apply(r, doc.sess)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		return nil, r.unknown("session", rest[0])
+	}
+	var rs routes
+	for _, t := range doc.routes {
+		if err := rs.read(r, t); err != nil {
+			return nil, err
+		}
+	}
+	c.Routes = rs.prefixes
+	for _, t := range doc.peers {
+		p, err := readPeer(r, t, c.Session)
+		if err != nil {
+			return nil, err
+		}
+		c.Peers = append(c.Peers, p)
+	}
+	c.Session.fillWindow()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := c.checkRoutes(rs.at); err != nil {
+		return nil, err
+	}
+	return c, c.nameInterface()
+}
+
+// nameInterface gives the interface the file's name where no other is given.
+func (c *Config) nameInterface() error {
+	if c.Interface != "" {
+		return nil
+	}
+	c.Interface = Named(c.Path)
+	if err := CheckInterface(c.Interface); err != nil {
+		return &Error{File: c.Path, Key: "interface", Msg: "without this key the interface has the file's name, but " + err.Error()}
+	}
+	return nil
+}
+
+// setTop reads a key of the top of the file.
+func (c *Config) setTop(r *reader, e entry) (err error) {
+	switch e.key {
+	case "interface":
+		if c.Interface, err = r.str("", e); err == nil {
+			err = r.wrap("", e, CheckInterface(c.Interface))
+		}
+	case "addresses":
+		var list []item[netip.Prefix]
+		list, err = items(r, "", e, parseAddress)
+		c.Addresses = values(list)
+	case "listen":
+		var s string
+		if s, err = r.str("", e); err == nil {
+			c.Listen, err = parseListen(s)
+			err = r.wrap("", e, err)
+		}
+	case "carriers":
+		var list []item[wire.Carrier]
+		if list, err = items(r, "", e, wire.ParseCarrier); err == nil && len(list) == 0 {
+			err = r.bad("", e, "at least one of direct, datagram and utcp is needed; leave the key out for all")
+		}
+		c.Carriers = values(list)
+	case "discovery":
+		var list []item[Method]
+		list, err = items(r, "", e, parseMethod)
+		c.Discovery = values(list)
+	case "metrics":
+		var s string
+		if s, err = r.str("", e); err == nil {
+			c.Metrics, err = parseMetrics(s)
+			err = r.wrap("", e, err)
+		}
+	case "mark":
+		var s string
+		if s, err = r.str("", e); err == nil {
+			c.Mark, err = parseMark(s)
+			err = r.wrap("", e, err)
+		}
+	case "mtu":
+		var n int64
+		n, err = r.integer("", e, MinMTU, MaxMTU)
+		c.MTU = int(n)
+	default:
+		err = r.unknown("", e)
+	}
+	return err
+}
+
+// readPeer reads one [[peer]]; global is what [session] says.
+func readPeer(r *reader, t *table, global Settings) (Peer, error) {
+	p := Peer{Session: global, Line: t.at.line}
+	rest, err := p.Session.apply(r, t)
+	if err != nil {
+		return p, err
+	}
+	for _, e := range rest {
+		if err := p.set(r, e); err != nil {
+			return p, err
+		}
+	}
+	if p.DID.IsZero() {
+		return p, newError(r.file, t.at, "peer", "has no did")
+	}
+	p.Session.fillWindow()
+	p.allowOwn()
+	return p, nil
+}
+
+func (p *Peer) set(r *reader, e entry) error {
+	switch e.key {
+	case "did":
+		return p.setDID(r, e)
+	case "name":
+		return p.setName(r, e)
+	case "endpoints":
+		list, err := items(r, "peer", e, parseEndpoint)
+		p.Endpoints, p.endpointAt = values(list), places(list)
+		return err
+	case "allowed_ips":
+		list, err := items(r, "peer", e, parsePrefix)
+		p.AllowedIPs, p.prefixAt = values(list), places(list)
+		return err
+	case "assigned":
+		s, err := r.str("peer", e)
+		if err == nil {
+			p.Assigned, err = parseAddress(s)
+			err = r.wrap("peer", e, err)
+		}
+		return err
+	}
+	return r.unknown("peer", e)
+}
+
+func (p *Peer) setDID(r *reader, e entry) error {
+	s, err := r.str("peer", e)
+	if err != nil {
+		return err
+	}
+	p.didAt = e.val.at
+	p.DID, err = did.Parse(s)
+	if err == nil && p.DID.IsZero() {
+		err = did.ErrSyntax
+	}
+	return r.wrap("peer", e, err)
+}
+
+func (p *Peer) setName(r *reader, e entry) error {
+	s, err := r.str("peer", e)
+	if err != nil {
+		return err
+	}
+	p.Name, p.nameAt = s, e.val.at
+	return r.wrap("peer", e, checkName(s))
+}
+
+// allowOwn adds the DID's own address, which is the peer's without being listed.
+func (p *Peer) allowOwn() {
+	own := netip.PrefixFrom(p.DID.Addr(), 128)
+	for _, have := range p.AllowedIPs {
+		if have == own {
+			return
+		}
+	}
+	p.AllowedIPs = append(p.AllowedIPs, own)
+	p.prefixAt = append(p.prefixAt, p.didAt)
+}

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+// JoinTime is how long Join waits for the node that invited.
+const JoinTime = 30 * time.Second
+
+// JoinOptions say who joins whom.
+type JoinOptions struct {
+	Link      invite.Link
+	Init      config.InitSpec // of a config that is not there yet; its Path is the config's
+	Name      string          // for the inviting node, in place of the link's
+	Endpoints []string        // where this node listens, told to the inviting one
+	Logger    *slog.Logger    // nil: none
+}
+
+// Joined is what a join has done.
+type Joined struct {
+	Self did.DID
+	Peer config.PeerSpec
+}
+
+// Join makes this node and the one that invited it peers of each other: it has
+// the config of this node ready, asks the other, and puts the config in place.
+// No node needs to run here. Until the other says yes nothing has changed at
+// either end; errors are sentences for people.
+func Join(ctx context.Context, o JoinOptions) (*Joined, error) {
+	if id, err := config.LoadIdentity(o.Init.Path); err == nil && id.DID() == o.Link.DID {
+		return nil, errors.New("this node made the invitation itself; take it to another one")
+	}
+	if err := dialable(o.Link.Endpoints); err != nil {
+		return nil, fmt.Errorf("the link cannot be used: %w; ask for one made with --endpoint HOST:PORT", err)
+	}
+	if err := dialable(o.Endpoints); err != nil {
+		return nil, fmt.Errorf("--endpoint: %w", err)
+	}
+	spec := o.spec()
+	prepared, err := config.PrepareJoin(spec)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Cancel()
+	answer, err := o.ask(ctx, prepared.Identity)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	if err := o.refusal(answer); err != nil {
+		return nil, err
+	}
+	prepared.Keep() // the other node knows this key by now
+	if err := prepared.Commit(); err != nil {
+		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; fix that and join again with the same link", err)
+	}
+	return &Joined{prepared.Identity.DID(), spec.Peer}, nil
+}
+
+func (o *JoinOptions) spec() config.JoinSpec {
+	s := config.JoinSpec{Init: o.Init, Address: o.Link.Address,
+		Peer: config.PeerSpec{DID: o.Link.DID, Name: o.Link.Name, Endpoints: o.Link.Endpoints}}
+	if o.Name != "" {
+		s.Peer.Name = o.Name
+	}
+	for _, p := range o.Link.Allowed {
+		s.Peer.AllowedIPs = append(s.Peer.AllowedIPs, p.String())
+	}
+	return s
+}
+
+// ask uses a socket of its own, so that a node may run here or not.
+func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, JoinTime)
+	defer cancel()
+	c := transport.Config{
+		Listen: netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
+		Mark:   config.DefaultMark().Value, // there is no config yet
+		Logger: o.Logger,
+	}
+	net, err := transport.Listen(c)
+	if err != nil { // a host without IPv6
+		c.Listen = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		net, err = transport.Listen(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer net.Close()
+	return session.Join(ctx, session.Ask{Identity: id, Network: net, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
+		Request: invite.NewRequest(o.Link, o.Endpoints)})
+}
+
+// explain says what an ask without an answer means.
+func (o *JoinOptions) explain(err error) error {
+	var refused *handshake.RefusedError
+	switch {
+	case errors.Is(err, session.ErrNoInvitation) && !time.Now().Before(o.Link.Until):
+		return fmt.Errorf("the invitation expired at %s; ask for a new one", o.Link.Until.Format(time.DateTime))
+	case errors.Is(err, session.ErrNoInvitation):
+		return errors.New("the other node has no such invitation open: it was used, withdrawn or has expired; ask for a new one")
+	case errors.As(err, &refused) && refused.Reason == handshake.RefusedBusy:
+		return errors.New("the other node has been asked too often from here; wait some seconds and join again")
+	case errors.As(err, &refused):
+		return fmt.Errorf("the other node refused: %s", refused.Reason)
+	case errors.Is(err, handshake.ErrNotMe), errors.Is(err, handshake.ErrAuthentication):
+		return fmt.Errorf("at %s there is another node than the one that invited; nothing was told to it", firstOf(o.Link.Endpoints))
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; nothing has changed here")
+	}
+	return fmt.Errorf("the node that invited does not answer at %s: does it run, and can it be reached from here? (%w)", firstOf(o.Link.Endpoints), err)
+}
+
+func firstOf(endpoints []string) string {
+	if len(endpoints) == 0 {
+		return "no endpoint"
+	}
+	if len(endpoints) == 1 {
+		return endpoints[0]
+	}
+	return fmt.Sprintf("%s and %d more", endpoints[0], len(endpoints)-1)
+}
+
+// refusal is the sentence for an answer that is not yes.
+func (o *JoinOptions) refusal(answer []byte) error {
+	a, err := invite.ParseAnswer(answer)
+	if err != nil {
+		return errors.New("the other node gave an answer that this program does not understand; it may run another version")
+	}
+	switch a.Refused {
+	case "":
+		return nil
+	case invite.Unknown:
+		return errors.New("the other node does not know this invitation: it was withdrawn; ask for a new one")
+	case invite.Altered:
+		return errors.New("the link is not the one that was made: somebody has altered it; ask for it again, by another way")
+	case invite.Expired:
+		return fmt.Errorf("the invitation expired at %s; ask for a new one", o.Link.Until.Format(time.DateTime))
+	case invite.Used:
+		return errors.New("the invitation has been used by another node, or this one was removed since; ask for a new one")
+	case invite.Already:
+		return errors.New("the other node has this one as a peer already; l2tun peer add makes that one a peer here")
+	case invite.Busy:
+		return errors.New("the other node cannot take peers at the moment: a change there waits to be confirmed; try again")
+	case invite.Conflict:
+		return errors.New("what the invitation promises does not fit the other node's config any more; its log says what, ask for a new one")
+	case invite.Endpoint:
+		return errors.New("the other node does not dial the endpoint of this one: give an address that it can reach, with --endpoint")
+	case invite.Version:
+		return errors.New("the other node does not understand this program's request; it may run another version")
+	}
+	return errors.New("the other node could not take this one as a peer; its log says why")
+}

@@ -1,0 +1,70 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// who turns an overlay address into the DID of the peer that owns it; any other
+// name of a peer stays as it is.
+func (h handler) who(peer string) string {
+	if _, err := netip.ParseAddr(peer); err != nil {
+		return peer
+	}
+	if p := h.n.config.Load().Lookup(peer); p != nil {
+		return p.DID.String()
+	}
+	return peer
+}
+
+// sessions are those that a caller means: a peer's, given by DID or name, or all
+// for "".
+func sessions(m *session.Manager, who string) ([]*session.Session, error) {
+	if who == "" {
+		return m.Sessions(), nil
+	}
+	s, err := sessionWith(m, who)
+	if err != nil {
+		return nil, err
+	}
+	return []*session.Session{s}, nil
+}
+
+// sessionWith is the session with a peer, given by DID or name. No name begins
+// as a DID does.
+func sessionWith(m *session.Manager, who string) (*session.Session, error) {
+	if d, err := did.Parse(who); err == nil {
+		if s, err := m.Session(d); err == nil {
+			return s, nil
+		}
+		return nil, unknown(who)
+	}
+	for _, s := range m.Sessions() {
+		if s.Name() == who && who != "" {
+			return s, nil
+		}
+	}
+	return nil, unknown(who)
+}
+
+func unknown(who string) error {
+	return refuse(http.StatusNotFound, "%s", control.NoPeer(who))
+}
+
+// refuse is an answer with a status of its own.
+func refuse(code int, format string, args ...any) error {
+	return &control.APIError{Code: code, Msg: fmt.Sprintf(format, args...)}
+}
+
+// called is what people call a peer.
+func called(s *session.Session) string {
+	if s.Name() != "" {
+		return s.Name()
+	}
+	return s.DID().Short()
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/show/health"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// handler answers the control socket.
+type handler struct{ n *node }
+
+var _ control.Handler = handler{}
+
+// Down implements control.Handler.
+func (h handler) Down() { h.n.down() }
+
+// Reload implements control.Handler.
+func (h handler) Reload(ctx context.Context) error { return h.n.reload(ctx) }
+
+// Status implements control.Handler.
+func (h handler) Status(ctx context.Context) (*control.Status, error) {
+	n, c := h.n, h.n.config.Load()
+	st := &control.Status{
+		Version:   control.StatusVersion,
+		Program:   n.o.Program,
+		Interface: n.dev.Name(),
+		DID:       n.id.DID().String(),
+		Listen:    n.net.LocalAddr().String(),
+	}
+	for _, p := range n.addresses(c) {
+		st.Addresses = append(st.Addresses, p.String())
+	}
+	n.rates.now(ctx, n.manager.Sessions())
+	for _, p := range c.Peers {
+		if s, err := n.manager.Session(p.DID); err == nil {
+			s := s.Status()
+			ps := peerStatus(p, s, n.mtus.of(p.DID, s.MTU))
+			ps.RxRate, ps.TxRate = n.rates.rate(p.DID)
+			st.Peers = append(st.Peers, ps)
+		}
+	}
+	st.Host, st.Fence = n.hostStatus(time.Now()), n.fence
+	st.Socket, st.Config, st.ConfigDigest = n.o.Socket, c.Path, c.Digest()
+	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
+	for _, a := range n.manager.OldCallers() {
+		st.Outdated = append(st.Outdated, a.String())
+	}
+	st.Health = health.Of(st)
+	return st, nil
+}
+
+// peerStatus shows a session. Route is the MTU of the peer's routes, 0 if it is
+// not less than the session's.
+func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
+	return control.Peer{
+		DID:            s.DID.String(),
+		Name:           s.Name,
+		Addresses:      overlay(p.AllowedIPs),
+		AllowedIPs:     texts(p.AllowedIPs),
+		State:          s.State.String(),
+		Reason:         string(s.Reason),
+		Link:           s.Link,
+		Carrier:        s.Carrier,
+		Endpoint:       endpoint(p, s.Endpoint),
+		Inbound:        s.Inbound,
+		Local:          addrPort(s.Local),
+		SeenAs:         addrPort(s.Seen),
+		Room:           s.Room,
+		MTU:            cmp.Or(route, s.MTU),
+		Suite:          s.Suite,
+		Epoch:          uint64(s.Epoch),
+		Handshakes:     s.Handshakes,
+		HandshakeAgeMS: s.HandshakeAge.Milliseconds(),
+		RTTMS:          float64(s.RTT.Microseconds()) / 1000,
+		RxBytes:        s.RxBytes,
+		TxBytes:        s.TxBytes,
+		RxPackets:      s.RxPackets,
+		TxPackets:      s.TxPackets,
+		EpochAgeMS:     s.EpochAge.Milliseconds(),
+		Prefer:         s.Preferred,
+		Queued:         uint64(s.Queued),
+		Dropped:        s.Dropped,
+		Trouble:        trouble(s.Trouble),
+	}
+}
+
+// overlay are the addresses that are a peer's alone, IPv4 first: what people
+// ping.
+func overlay(allowed []netip.Prefix) []string {
+	var v4, v6 []string
+	for _, p := range allowed {
+		switch {
+		case !p.IsSingleIP():
+		case p.Addr().Is4():
+			v4 = append(v4, p.Addr().String())
+		default:
+			v6 = append(v6, p.Addr().String())
+		}
+	}
+	return append(v4, v6...)
+}
+
+func texts(prefixes []netip.Prefix) (all []string) {
+	for _, p := range prefixes {
+		all = append(all, p.String())
+	}
+	return all
+}
+
+func trouble(t session.Trouble) (shown control.Trouble) {
+	for _, o := range t.Obstacles {
+		shown.Obstacles = append(shown.Obstacles, control.Obstacle{Kind: string(o.Kind), Endpoint: o.Endpoint})
+	}
+	for _, a := range t.Duplicates {
+		shown.Duplicates = append(shown.Duplicates, a.String())
+	}
+	shown.Displaced = t.Displaced
+	return shown
+}
+
+// addrPort is an address as text, nothing for none.
+func addrPort(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// endpoint is the one in use, or the first that the config names.
+func endpoint(p config.Peer, used netip.AddrPort) string {
+	switch {
+	case used.IsValid():
+		return used.String()
+	case len(p.Endpoints) > 0:
+		return p.Endpoints[0]
+	}
+	return ""
+}

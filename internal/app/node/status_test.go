@@ -1,0 +1,40 @@
+package node
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// The MTU that status shows is the one on the peer's routes: smaller than the
+// tunnel's only where direct has less room.
+func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
+	id, err := did.NewIdentity(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := id.DID()
+	for _, c := range []struct {
+		carrier   wire.Carrier
+		room, mtu int
+	}{
+		{wire.CarrierDirect, 1452, 1420},
+		{wire.CarrierDirect, 1372, 1340},
+		{wire.CarrierDatagram, 1163, 1420},
+	} {
+		m := newRouteMTUs()
+		m.set(peer, c.carrier, c.room)
+		s := session.Status{DID: peer, Carrier: c.carrier.String(), Room: c.room, MTU: 1420, Seen: netip.MustParseAddrPort("192.0.2.1:7"), Inbound: true}
+		got := peerStatus(config.Peer{DID: peer}, s, m.of(peer, s.MTU))
+		if got.MTU != c.mtu || got.Room != c.room || got.SeenAs != "192.0.2.1:7" || !got.Inbound {
+			t.Errorf("%v of %d: %+v", c.carrier, c.room, got)
+		}
+	}
+	if got := peerStatus(config.Peer{}, session.Status{}, 0); got.MTU != 0 || got.SeenAs != "" {
+		t.Errorf("without a session: %+v", got)
+	}
+}

@@ -1,0 +1,164 @@
+package datapath
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/tun"
+)
+
+// Records implements link.Handler: it opens a receive's records, run by run of
+// one record id, and writes the packets in them to the device.
+func (d *Datapath) Records(path link.Path, recs [][]byte) {
+	for len(recs) > 0 {
+		id, ok := wire.IDOf(recs[0])
+		run := 1
+		for run < len(recs) && wire.SameID(recs[0], recs[run]) {
+			run++
+		}
+		if r, known := d.epochs.Get(id); ok && known {
+			if !r.held.Keep(path, recs[:run], &r.peer.traffic) {
+				d.receive(path, r, recs[:run])
+			}
+		} else {
+			d.stray.Drop(link.DropUnknown, run)
+		}
+		recs = recs[run:]
+	}
+}
+
+// open opens the records of one epoch.
+func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
+	in.peer, in.carrier = r.peer, path.Carrier()
+	heard := 0 // largest record that cannot be a replay
+	widest := r.peer.traffic.Heard(path.Carrier())
+	for _, rec := range recs {
+		if in.full() {
+			in.write(d)
+		}
+		plain, verdict := in.open(r.epoch, rec)
+		if verdict != record.Opened {
+			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
+			continue
+		}
+		if space, ok := wire.SpaceOf(rec); ok && space != wire.SpaceControl && len(rec) > heard {
+			heard = len(rec)
+			widest.Note(heard) // before a probe behind it is answered
+		}
+		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
+			r.peer.sink.Opened(path, r.epoch) // before what came in it
+		}
+		switch {
+		case plain == nil: // it has joined the run
+		case isBatch(plain) && in.takesBatch(rec):
+			in.takeBatch(d, plain)
+		default:
+			in.take(d, path, r, plain)
+		}
+	}
+	if heard > 0 {
+		if r.peer.traffic.Hear(path, time.Now()) {
+			r.peer.sink.Moved(path)
+		}
+	}
+	in.write(d)
+}
+
+// take sorts one plaintext, which lies where the next packet goes, into the
+// batch or to the session.
+func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) {
+	if wire.IsFrame(plain, wire.FramePart) {
+		dst := in.space()
+		n := r.peer.halves.Join(dst, plain, path, time.Now(), &r.peer.traffic)
+		if n == 0 {
+			return
+		}
+		plain = dst[:n]
+	}
+	switch kind := wire.KindOf(plain); {
+	case kind == wire.KindPacket:
+		in.accept(d, plain, false)
+	case d.offload && wire.ClearPartial(plain):
+		in.accept(d, plain, true)
+	case kind == wire.KindFrame && !isBatch(plain) && !wire.IsFrame(plain, wire.FramePart):
+		r.peer.sink.Frame(path, r.epoch, plain)
+	default:
+		r.peer.traffic.Drop(link.DropMalformed, 1)
+	}
+}
+
+// accept puts a packet that may pass into the batch.
+func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
+	l, simple := tun.Layout{}, false
+	if partial {
+		if l, simple = tun.Parse(data); !simple {
+			in.peer.traffic.Drop(link.DropMalformed, 1)
+			return
+		}
+	}
+	if in.allowed(d, data) {
+		in.add(data, l, partial)
+	}
+}
+
+// allowed is the check of both addresses (SPEC section 7.2): a packet from a peer
+// must have a source that leads back to that peer, and a destination that is this
+// node's, is behind it on purpose, or is another peer's, to whom the kernel sends it.
+func (in *inbound) allowed(d *Datapath, packet []byte) bool {
+	p, ok := ip.Read(packet)
+	if !ok {
+		in.peer.traffic.Drop(link.DropMalformed, 1)
+		return false
+	}
+	src, dst := p.Source(), p.Destination()
+	if owner, ok := d.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
+		return in.refuse(d, link.DropBadSource, src)
+	}
+	owner, ok := d.routes.Lookup(dst)
+	if !ok || owner == in.peer || owner == d.own.nobody || dst.Is4In6() || owner != d.own.here && d.beside.elsewhere(dst) {
+		return in.refuse(d, link.DropBadDestination, dst)
+	}
+	return true
+}
+
+func (in *inbound) refuse(d *Datapath, reason link.Drop, a netip.Addr) bool {
+	in.peer.traffic.Drop(reason, 1)
+	d.notes.note(reason, in.peer, a, time.Now())
+	return false
+}
+
+// write hands what has gathered to the device in one call.
+func (in *inbound) write(d *Datapath) {
+	if in.n == 0 {
+		return
+	}
+	in.endRun()
+	if t := d.taps.all.Load(); t != nil {
+		tapIn(*t, in.peer, in.pkts[:in.n])
+	}
+	t := &in.peer.traffic
+	written, err := d.dev.Write(in.pkts[:in.n])
+	if err != nil {
+		t.Drop(link.DropDevice, in.n-written)
+	}
+	var sum count
+	for _, c := range in.counts[:written] {
+		sum.packets, sum.bytes = sum.packets+c.packets, sum.bytes+c.bytes
+	}
+	t.Received(in.carrier, sum.packets, sum.bytes)
+	in.n, in.next = 0, tun.Headroom
+}
+
+func dropOfVerdict(v record.Verdict) link.Drop {
+	switch v {
+	case record.Replayed:
+		return link.DropReplayed
+	case record.Malformed, record.TooBig:
+		return link.DropMalformed
+	}
+	return link.DropForged
+}

@@ -1,0 +1,81 @@
+package datapath
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+)
+
+const (
+	maxNotes     = 64 // addresses that are remembered
+	maxPeerNotes = 4  // of them for one reason and peer
+)
+
+// A Note says that packets were dropped for where they came from or went.
+type Note struct {
+	Reason  link.Drop // DropNoRoute, DropBadSource or DropBadDestination
+	Peer    *Peer     // that sent them; nil: this host
+	Addr    netip.Addr
+	Packets uint64
+	Last    time.Time
+}
+
+// notes remember which addresses packets were dropped for, so that health can
+// name them: a few for each peer, the newest, so that no peer pushes out what is
+// known of another. Nothing is allocated once the table is full.
+type notes struct {
+	mu  sync.Mutex
+	all []Note
+}
+
+func (n *notes) note(reason link.Drop, p *Peer, a netip.Addr, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	oldest, mine, oldestMine := -1, 0, -1
+	for i := range n.all {
+		o := &n.all[i]
+		same := o.Reason == reason && o.Peer == p
+		if same && o.Addr == a {
+			o.Packets++
+			o.Last = now
+			return
+		}
+		if oldest < 0 || o.Last.Before(n.all[oldest].Last) {
+			oldest = i
+		}
+		if same {
+			mine++
+			if oldestMine < 0 || o.Last.Before(n.all[oldestMine].Last) {
+				oldestMine = i
+			}
+		}
+	}
+	fresh := Note{reason, p, a, 1, now}
+	switch {
+	case mine == maxPeerNotes:
+		n.all[oldestMine] = fresh
+	case len(n.all) < maxNotes:
+		n.all = append(n.all, fresh)
+	default:
+		n.all[oldest] = fresh
+	}
+}
+
+func (n *notes) forget(p *Peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = slices.DeleteFunc(n.all, func(o Note) bool { return o.Peer == p })
+}
+
+// Notes are the addresses for which packets were dropped since a time, the newest
+// first.
+func (d *Datapath) Notes(since time.Time) []Note {
+	d.notes.mu.Lock()
+	defer d.notes.mu.Unlock()
+	recent := slices.DeleteFunc(slices.Clone(d.notes.all), func(o Note) bool { return o.Last.Before(since) })
+	slices.SortStableFunc(recent, func(a, b Note) int { return b.Last.Compare(a.Last) })
+	return recent
+}

@@ -1,0 +1,69 @@
+package health
+
+import "github.com/libertaria-project/l2tun/internal/app/control"
+
+// Codes of findings. They are stable: a code that is gone is not used again.
+const (
+	Config      = "L2T-101" // the config cannot be read or is wrong
+	Key         = "L2T-102" // the key file is missing, wrong or open to others
+	ConfigModes = "L2T-103" // others can change the config
+	Clock       = "L2T-110" // the clock is wrong
+
+	NoTUN     = "L2T-201" // no TUN device
+	Privilege = "L2T-202" // CAP_NET_ADMIN is missing
+	Buffers   = "L2T-203" // socket buffers are small
+	PortTaken = "L2T-204" // another program has the port
+	Unfenced  = "L2T-205" // the kernel does not let the node shut itself in
+
+	AddressOverlap = "L2T-301" // an address range of ours is another interface's
+	RouteOverlap   = "L2T-302" // a peer's prefix and a route of another interface overlap
+	OtherVPN       = "L2T-303" // another VPN carries the way to a peer, or might
+	NoIPv6         = "L2T-304" // IPv6 is switched off on this host
+	NotForwarding  = "L2T-305" // peers are let into a network, and the kernel does not forward
+
+	UDPBlocked   = "L2T-401" // no UDP to a peer
+	TCPBlocked   = "L2T-402" // no TCP to a peer
+	Unreachable  = "L2T-403" // neither
+	NarrowPath   = "L2T-404" // the path's MTU is too small for direct records
+	NoHandshake  = "L2T-405" // UDP passes, a handshake's datagrams do not
+	Unresolvable = "L2T-406" // a name leads nowhere
+
+	Refused        = "L2T-501" // the peer does not want this node
+	NotThePeer     = "L2T-502" // somebody else answers
+	Silent         = "L2T-503" // no answer
+	Outage         = "L2T-504" // the session has no path at the moment
+	Dropping       = "L2T-505" // packets are lost at this end
+	Waiting        = "L2T-506" // the peer has to come to us, and has not
+	Broken         = "L2T-507" // the session ended for another reason
+	NoRoute        = "L2T-508" // packets of this host that no peer takes
+	BadSource      = "L2T-509" // a peer sends from an address that is not its own
+	BadDestination = "L2T-510" // a peer sends to where it may not
+	Fault          = "L2T-511" // a defect of l2tun, from which it has recovered
+	Outdated       = "L2T-512" // the other end is of version 0.1.0
+	Foreign        = "L2T-513" // another program removes what the node has put on its interface
+	Duplicate      = "L2T-514" // two hosts have one key
+	NoWay          = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
+
+	NoNode       = "L2T-601" // no node runs
+	Drift        = "L2T-602" // the config is not the one in use
+	OtherVersion = "L2T-603" // the node is of another version
+	Mute         = "L2T-604" // the node does not answer
+)
+
+// Codes are all codes in order.
+func Codes() []string {
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, Unfenced, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
+		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
+		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
+}
+
+// Worst is the highest level of findings: "" for none.
+func Worst(all []control.Finding) string {
+	worst, rank := "", map[string]int{control.LevelNote: 1, control.LevelWarning: 2, control.LevelError: 3}
+	for _, f := range all {
+		if rank[f.Level] > rank[worst] {
+			worst = f.Level
+		}
+	}
+	return worst
+}

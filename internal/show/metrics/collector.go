@@ -1,0 +1,128 @@
+package metrics
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
+)
+
+// A Peer is what is known of one peer at one moment.
+type Peer struct {
+	Name    string // label: name or short DID, unique
+	Status  session.Status
+	Counts  session.Counts
+	Carried map[string]link.Moved // by carrier
+}
+
+// A Snapshot is a node at one moment.
+type Snapshot struct {
+	Version   string
+	Interface string
+	Peers     []Peer
+	Stray     map[string]uint64 // packets of no peer, by reason
+	Transport transport.Stats
+}
+
+// A Collector turns snapshots into metrics. It implements prometheus.Collector.
+type Collector struct{ snapshot func() Snapshot }
+
+// NewCollector returns a collector over snapshot, which is called for each
+// scrape from any goroutine.
+func NewCollector(snapshot func() Snapshot) *Collector { return &Collector{snapshot} }
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descriptions() {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.snapshot()
+	o := output{ch, descriptions()}
+	o.gauge("l2tun_build_info", 1, s.Version, runtime.Version())
+	o.gauge("l2tun_peers", float64(len(s.Peers)))
+	for i := range s.Peers {
+		o.peer(&s.Peers[i])
+	}
+	for _, reason := range strayReasons() {
+		o.counter("l2tun_stray_packets_total", s.Stray[reason], reason)
+	}
+	for _, e := range events(s.Transport) {
+		o.counter("l2tun_transport_events_total", e.n, e.name)
+	}
+}
+
+// strayReasons are the drops that belong to no peer.
+func strayReasons() []string {
+	return []string{link.DropNoRoute.String(), link.DropUnknown.String(), link.DropFault.String()}
+}
+
+// output sends metrics by name.
+type output struct {
+	ch   chan<- prometheus.Metric
+	desc map[string]*prometheus.Desc
+}
+
+func (o output) gauge(name string, v float64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(o.desc[name], prometheus.GaugeValue, v, labels...)
+}
+
+func (o output) counter(name string, v uint64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(o.desc[name], prometheus.CounterValue, float64(v), labels...)
+}
+
+func (o output) peer(p *Peer) {
+	for _, state := range session.States() {
+		in := 0.0
+		if p.Status.State.String() == state {
+			in = 1
+		}
+		o.gauge("l2tun_session_state", in, p.Name, state)
+		o.counter("l2tun_session_transitions_total", p.Counts.Entered[state], p.Name, state)
+	}
+	for result, n := range p.Counts.Handshakes {
+		o.counter("l2tun_handshakes_total", n, p.Name, result)
+	}
+	o.counter("l2tun_rotations_total", p.Counts.Rotations, p.Name)
+	o.counter("l2tun_rotation_resends_total", p.Counts.Resends, p.Name)
+	o.traffic(p)
+	o.path(p)
+}
+
+func (o output) traffic(p *Peer) {
+	for carrier, m := range p.Carried {
+		o.counter("l2tun_received_bytes_total", m.RxBytes, p.Name, carrier)
+		o.counter("l2tun_sent_bytes_total", m.TxBytes, p.Name, carrier)
+		o.counter("l2tun_received_packets_total", m.RxPackets, p.Name, carrier)
+		o.counter("l2tun_sent_packets_total", m.TxPackets, p.Name, carrier)
+	}
+	for _, reason := range link.DropReasons() {
+		o.counter("l2tun_dropped_packets_total", p.Status.Dropped[reason], p.Name, reason)
+	}
+	o.gauge("l2tun_queued_packets", float64(p.Status.Queued), p.Name)
+}
+
+// path shows what there is only while there are keys or a path: a round trip of
+// 0 would be a lie.
+func (o output) path(p *Peer) {
+	st := &p.Status
+	if st.Carrier != "" {
+		o.gauge("l2tun_path_info", 1, p.Name, st.Link, st.Carrier)
+		o.gauge("l2tun_path_record_bytes", float64(st.Room), p.Name)
+		if st.RTT > 0 {
+			o.gauge("l2tun_rtt_seconds", st.RTT.Seconds(), p.Name)
+		}
+	}
+	if st.Epoch != 0 {
+		o.gauge("l2tun_epoch_age_seconds", st.EpochAge.Seconds(), p.Name)
+	}
+	if st.HandshakeAge > 0 {
+		o.gauge("l2tun_handshake_age_seconds", st.HandshakeAge.Seconds(), p.Name)
+	}
+}

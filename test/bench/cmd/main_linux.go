@@ -1,0 +1,68 @@
+// Command bench is what scripts/bench runs; its options are explained by
+// scripts/bench -h. It exits with 1 if a figure is missing, with 2 for wrong
+// options.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/libertaria-project/l2tun/test/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx))
+}
+
+func run(ctx context.Context) int {
+	var o bench.Options
+	var rows, contenders string
+	f := flag.NewFlagSet("scripts/bench", flag.ContinueOnError)
+	f.IntVar(&o.Rounds, "n", 5, "`ROUNDS`; each visits all contenders")
+	seconds := f.Int("t", 3, "`SECONDS` of a throughput measurement")
+	idle := f.Int("idle", 60, "`SECONDS` of watching an idle node, in the first round")
+	f.StringVar(&rows, "rows", "", "`ROWS` to measure, by commas: idle,ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss (default all)")
+	f.StringVar(&contenders, "contenders", "", "`NAMES`, by commas: veth,wireguard-go,direct,datagram,utcp, and default, l2tun with all of them, which is only watched idle; NAME@N runs it with GOMAXPROCS=N (default all, and wireguard-go@1,direct@1 for throughput)")
+	f.StringVar(&o.Out, "out", "docs", "`FOLDER` for bench.md and bench.svg")
+	f.StringVar(&o.JSON, "json", "", "`FILE` for the raw samples")
+	f.StringVar(&o.Programs, "programs", "", "`FOLDER` with l2tun and wireguard (set by the script)")
+	f.StringVar(&o.Commit, "commit", "unknown", "`NAME` of what is measured (set by the script)")
+	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
+	if err := f.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	o.Time, o.Idle = time.Duration(*seconds)*time.Second, time.Duration(*idle)*time.Second
+	o.Rows, o.Contenders = list(rows), list(contenders)
+	if *micro && f.NArg() <= 1 {
+		return done(bench.Micro(ctx, f.Arg(0), o, os.Stderr))
+	}
+	err := o.Check()
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("bench: %q is no option", f.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	return done(bench.Run(ctx, o, os.Stderr))
+}
+
+func done(err error) int {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func list(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/lab"
+)
+
+func onCarrier(carrier string) func(control.Peer) bool {
+	return func(p control.Peer) bool { return isEstablished(p) && p.Carrier == carrier }
+}
+
+func onQUIC(p control.Peer) bool { return isEstablished(p) && p.Link == "quic" }
+
+// UDP ends in the middle of a transfer and comes back later (SPEC 6.10). The
+// transfer is 200 MB; 1.5 GB with L2TUN_FULL.
+func TestTransferOutlivesUDP(t *testing.T) {
+	w, a, b := pair(t)
+	before := a.peer(b).Handshakes
+	size := either(int64(200_000_000), 1_500_000_000)
+	f := w.flow(w.A, w.B, b.v4, size, size/7)
+	f.reaches(size/4, 30*time.Second)
+	w.ok(w.R.DropUDP())
+	gone := time.Now()
+	for _, n := range [][2]*node{{a, b}, {b, a}} {
+		n[0].waitCarrier(n[1], "utcp", 10*time.Second)
+	}
+	moved := time.Since(gone)
+	t.Logf("both ends on utcp %v after the last UDP datagram", moved.Round(time.Millisecond))
+	faults.Report(t, "F1", moved <= 3*time.Second, "both ends on μTCP after %v, digests equal", moved.Round(time.Millisecond))
+	if moved > 4*time.Second {
+		t.Errorf("to move to utcp took %v; the aim is 3 s, the limit 4 s", moved)
+	}
+	f.done(2 * time.Minute)
+	w.ok(w.R.Allow())
+	back := time.Now()
+	w.backToQUIC(a, b, back)
+	if after := a.peer(b).Handshakes; after != before {
+		t.Errorf("%d full handshakes, before %d: a change of carriers needs none", after, before)
+	}
+}
+
+// backToQUIC waits until both ends are on the link quic again, while pings pass
+// of which none may be lost.
+func (w *world) backToQUIC(a, b *node, since time.Time) {
+	w.Helper()
+	p := w.pinging(w.A, b.v4, 10*time.Millisecond)
+	for _, n := range [][2]*node{{a, b}, {b, a}} {
+		n[0].waitPeer(n[1], 60*time.Second, "on the link quic", onQUIC)
+	}
+	took := time.Since(since)
+	f := w.flow(w.A, w.B, b.v4, 20_000_000, 0)
+	f.done(30 * time.Second)
+	time.Sleep(500 * time.Millisecond)
+	got := p.stop()
+	w.Logf("both ends back on quic %v after UDP was allowed again; meanwhile of the pings %v", took.Round(time.Millisecond), got)
+	faults.Report(w, "F3", took <= 30*time.Second && got.lost() == 0, "on QUIC after %v, %d of %d pings lost", took.Round(time.Millisecond), got.lost(), len(got.replies)+got.lost())
+	if took > 35*time.Second {
+		w.Errorf("to come back took %v; the aim is 30 s, the limit 35 s", took)
+	}
+	if got.lost() > 0 {
+		w.Errorf("%d pings were lost while a carrier that worked was left for another", got.lost())
+	}
+}
+
+// Networks without UDP from the first moment on.
+func TestUpWithoutUDP(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		block func(*lab.Host) error
+		limit time.Duration
+		aim   time.Duration
+	}{
+		{"dropped", (*lab.Host).DropUDP, 4 * time.Second, 3 * time.Second},
+		{"rejected with ICMP", (*lab.Host).RejectUDP, 2500 * time.Millisecond, 1500 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, a, b := twoNodes(t, lab.Shape{}, "")
+			w.ok(c.block(w.R))
+			b.up()
+			a.up()
+			start := time.Now()
+			a.waitPeer(b, 15*time.Second, "established", isEstablished)
+			took := time.Since(start)
+			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
+			first := p.answeredAfter(start, 5*time.Second)
+			p.stop()
+			t.Logf("established %v after up, first ping answered after %v: %s", took.Round(time.Millisecond), first.Round(time.Millisecond), brief(a.peer(b)))
+			if c.name == "dropped" {
+				faults.Report(t, "F2", took <= c.aim, "established after %v", took.Round(time.Millisecond))
+			}
+			if took > c.limit {
+				t.Errorf("established after %v; the aim is %v, the limit %v", took, c.aim, c.limit)
+			}
+			w.pings(w.A, b.v6, 10)
+			w.transfer(w.A, w.B, b.v4, 5_000_000)
+			if got := a.peer(b).Carrier; got != "utcp" {
+				t.Errorf("the carrier is %q without UDP", got)
+			}
+		})
+	}
+}
+
+// One carrier alone does everything, both families inside.
+func TestEachCarrierAlone(t *testing.T) {
+	for _, carrier := range []string{"datagram", "utcp"} {
+		t.Run(carrier, func(t *testing.T) {
+			w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["`+carrier+`"]`)
+			w.bothUp(a, b)
+			for _, n := range [][2]*node{{a, b}, {b, a}} {
+				n[0].waitCarrier(n[1], carrier, 5*time.Second)
+			}
+			w.pings(w.A, b.v4, 50)
+			w.pings(w.B, a.v6, 50)
+			w.pings(w.A, b.v4, 10, "-s", "1392", "-M", "do")
+			w.transfer(w.A, w.B, b.v4, 20_000_000)
+			w.transfer(w.B, w.A, a.v6, 20_000_000)
+			for _, n := range [][2]*node{{a, b}, {b, a}} {
+				got := n[0].peer(n[1])
+				sent := regexp.MustCompile(`l2tun_sent_bytes_total\{carrier="` + carrier + `",[^}]*\} [1-9]`)
+				if text := w.must(n[0].host, "metrics", "--socket", n[0].socket); !sent.MatchString(text) {
+					t.Errorf("the metrics of %s have no bytes sent by %s", n[0].iface, carrier)
+				}
+				if got.Carrier != carrier {
+					t.Errorf("%s uses %s, which its config does not name", n[0].iface, got.Carrier)
+				}
+				if inbound := carrier == "utcp" && n[0] == b; got.Inbound != inbound {
+					t.Errorf("%s says inbound %v of %s", n[0].iface, got.Inbound, got.Endpoint)
+				}
+				if seen := netip.MustParseAddrPort(got.SeenAs); seen.Addr() != n[0].host.IP4 || carrier == "datagram" && seen.Port() != port {
+					t.Errorf("%s is seen as %s", n[0].iface, seen)
+				}
+			}
+		})
+	}
+}
+
+// links are the links that a node has used, in their order, as its log has them.
+func (n *node) links() (all []string) {
+	n.w.Helper()
+	for _, m := range regexp.MustCompile(`msg="path in use".* carrier=(\w+)`).FindAllStringSubmatch(n.w.read(n.log), -1) {
+		link := map[bool]string{true: "utcp", false: "quic"}[m[1] == "utcp"]
+		if len(all) == 0 || all[len(all)-1] != link {
+			all = append(all, link)
+		}
+	}
+	return all
+}
+
+// UDP comes and goes every 5 s under a TCP flow, for 20 s; for 60 s with
+// L2TUN_FULL.
+func TestFlappingUDP(t *testing.T) {
+	w, a, b := pair(t)
+	a.waitCarrier(b, "direct", 15*time.Second)
+	before, chosen := a.peer(b).Handshakes, len(a.links())
+	long := either(20, 60)
+	f := w.flow(w.A, w.B, b.v4, int64(long)*4_000_000, 4_000_000)
+	for i := range long / 5 {
+		time.Sleep(5 * time.Second)
+		if i%2 == 0 {
+			w.ok(w.R.DropUDP())
+		} else {
+			w.ok(w.R.Allow())
+		}
+	}
+	switches := len(a.links()) - chosen
+	w.ok(w.R.Allow())
+	f.done(time.Minute)
+	for _, n := range []*node{a, b} {
+		t.Logf("%s chose a path %d times, of these utcp %d; degraded %d times", n.iface, n.logged("path in use"),
+			n.logged("carrier=utcp"), n.logged("to=degraded"))
+	}
+	t.Logf("full handshakes: %d before, %d after; A says %s", before, a.peer(b).Handshakes, brief(a.peer(b)))
+	faults.Report(t, "F4", switches <= max(1, long/30), "%d changes of the network in %d s: %d switches of link", long/5, long, switches)
+	if n := a.logged("path in use"); n > 2+2*long/5 {
+		t.Errorf("A chose a path %d times for %d changes of the network", n, long/5)
+	}
+	w.pings(w.A, b.v4, 10)
+	if s := strings.Join(states(), " "); !strings.Contains(s, a.peer(b).State) {
+		t.Errorf("state %q", a.peer(b).State)
+	}
+}

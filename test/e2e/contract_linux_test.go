@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/test/lab"
+)
+
+// states are the eight names that people and programs see.
+func states() []string {
+	return []string{"idle", "handshake_initiated", "handshake_received", "established", "rotating", "degraded", "suspended", "failed"}
+}
+
+func TestDetachedNodesAndTheirStatus(t *testing.T) {
+	w := newWorld(t, lab.Shape{Routed: true})
+	a, b := w.node(w.A), w.node(w.B)
+	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", "--endpoint", b.endpoint4(),
+		"--allowed-ip", b.v4.String()+"/32", b.did)
+	b.knows(a, "")
+	for _, n := range []*node{b, a} {
+		out := w.must(n.host, "up", "--detach", "--config", n.config, "--socket", n.socket, "--log-file", n.log)
+		if !strings.HasPrefix(out, n.iface+" is up") {
+			t.Errorf("up --detach printed %q", out)
+		}
+		if out := w.run(n.host, "ip", "-o", "link", "show", "dev", n.iface); !strings.Contains(out, "UP") {
+			t.Errorf("the command has returned and the interface is not up: %s", out)
+		}
+	}
+	w.established(a, b)
+	w.pings(w.A, b.v4, 10)
+
+	w.checkStatus(a, b)
+	w.checkPeerLists(a, b)
+	for _, n := range []*node{a, b} {
+		w.must(n.host, "down", "--socket", n.socket)
+		n.gone()
+	}
+	w.refused(w.l2tun(w.A, "status", "--socket", a.socket), 1, "no node runs")
+}
+
+// checkStatus holds the document against SPEC "Control", name by name.
+func (w *world) checkStatus(a, b *node) {
+	w.Helper()
+	text := w.must(w.A, "status", "--json", "--socket", a.socket)
+	w.Log(text)
+	doc := decode[map[string]any](w, text)
+	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health", "misrouted", "faults")
+	w.names("host", doc["host"].(map[string]any), "put_back", "put_back_times", "put_back_age_ms", "last_put_back", "missing", "taken", "no_ipv6")
+	peer := doc["peers"].([]any)[0].(map[string]any)
+	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
+		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped",
+		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble")
+	for field, want := range map[string]any{"did": b.did, "name": "bob", "state": "established", "reason": "", "link": "quic",
+		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
+		if peer[field] != want {
+			w.Errorf("status: %s is %v, not %v", field, peer[field], want)
+		}
+	}
+	if doc["version"] != 1.0 || doc["interface"] != a.iface || doc["did"] != a.did {
+		w.Errorf("status: %v", doc)
+	}
+	if want := []any{a.v6.String() + "/128", a.v4.String() + "/24"}; !slices.Equal(doc["addresses"].([]any), want) {
+		w.Errorf("status: addresses are %v, not %v", doc["addresses"], want)
+	}
+	w.checkLive(peer)
+	if mine, theirs := a.peer(b), b.peer(a); mine.Epoch == 0 || mine.Epoch != theirs.Epoch || mine.Suite != theirs.Suite {
+		w.Errorf("the ends disagree: epoch %d and %d, suite %q and %q", mine.Epoch, theirs.Epoch, mine.Suite, theirs.Suite)
+	}
+}
+
+// checkLive looks at what must be there once pings have passed.
+func (w *world) checkLive(peer map[string]any) {
+	w.Helper()
+	for _, field := range []string{"epoch", "handshakes", "handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets"} {
+		if v, _ := peer[field].(float64); v <= 0 {
+			w.Errorf("status: %s is %v", field, peer[field])
+		}
+	}
+	if carrier := peer["carrier"]; carrier != "direct" && carrier != "datagram" {
+		w.Errorf("status: carrier %v is none of the link quic", carrier)
+	}
+	if suite, _ := peer["suite"].(string); !strings.Contains(suite, "ML-KEM-768") {
+		w.Errorf("status: suite %q does not name ML-KEM-768", suite)
+	}
+	if state, _ := peer["state"].(string); !slices.Contains(states(), state) {
+		w.Errorf("status: state %q is none of %v", state, states())
+	}
+}
+
+// names fails the test unless every name is there; fields may be added.
+func (w *world) names(what string, doc map[string]any, want ...string) {
+	w.Helper()
+	for _, name := range want {
+		if _, there := doc[name]; !there {
+			w.Errorf("%s has no field %s", what, name)
+		}
+	}
+}
+
+// checkPeerLists holds peer list and id against what init said.
+func (w *world) checkPeerLists(a, b *node) {
+	w.Helper()
+	list := decode[[]map[string]any](w, w.must(w.A, "peer", "list", "--json", "--config", a.config))
+	if len(list) != 1 || list[0]["did"] != b.did || list[0]["name"] != "bob" || list[0]["address"] != b.v6.String() {
+		w.Errorf("peer list: %v", list)
+	}
+	for _, n := range []*node{a, b} {
+		if id := w.must(n.host, "id", "--json", "--config", n.config); id != n.made {
+			w.Errorf("id says %q, init said %q", id, n.made)
+		}
+	}
+	if plain := w.must(w.A, "status", "--long", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
+		w.Errorf("status for people: %s", plain)
+	}
+}
+
+func decode[T any](w *world, text string) (v T) {
+	w.Helper()
+	w.ok(json.Unmarshal([]byte(text), &v))
+	return v
+}
+
+// A peer that nobody reaches goes through states whose names are among the
+// eight, and its reason is timeout.
+func TestSilenceIsATimeout(t *testing.T) {
+	w := newWorld(t, lab.Shape{Routed: true})
+	a, b := w.node(w.A), w.node(w.B) // B never starts and its host says nothing
+	w.ok(w.R.DropUDP())
+	text, err := os.ReadFile(a.config)
+	w.ok(err)
+	w.ok(os.WriteFile(a.config, append(text, "\n[session]\nhandshake_timeout = \"1s\"\n"...), 0o600))
+	a.knows(b, b.endpoint4())
+	a.up()
+	a.waitPeer(b, 20*time.Second, "failed with timeout", func(p control.Peer) bool {
+		if !slices.Contains(states(), p.State) {
+			t.Fatalf("state %q is none of the eight", p.State)
+		}
+		return p.State == "failed" && p.Reason == "timeout"
+	})
+}

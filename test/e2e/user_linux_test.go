@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/logs"
+	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/lab"
+)
+
+const serviceUID = 987
+
+// withUser is a command line that runs another where there is a system user l2tun,
+// whom this machine need not have.
+func (w *world) withUser(line ...string) []string {
+	w.Helper()
+	names := filepath.Join(w.Dir(), "passwd")
+	if _, err := os.Stat(names); err != nil {
+		text, err := os.ReadFile("/etc/passwd")
+		w.ok(err)
+		kept := regexp.MustCompile(`(?m)^l2tun:.*\n`).ReplaceAll(text, nil)
+		w.ok(os.WriteFile(names, fmt.Appendf(kept, "l2tun:x:%d:%d::/:/usr/sbin/nologin\n", serviceUID, serviceUID), 0o644))
+	}
+	return append([]string{"unshare", "-m", "sh", "-ec", `mount --bind "$0" /etc/passwd; exec "$@"`, names}, line...)
+}
+
+// asRoot runs the program as root where there is that user.
+func (w *world) asRoot(h *lab.Host, args ...string) string {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+	defer cancel()
+	line := w.withUser(append([]string{os.Getenv(binaryEnv)}, args...)...)
+	r := w.finish(h.Command(ctx, line[0], line[1:]...))
+	if r.code != 0 {
+		w.Fatalf("%v ends with %d: %s", args, r.code, r.errs)
+	}
+	return r.out
+}
+
+// uids fails the test unless every thread of a process is of one user in all respects,
+// and in no other groups.
+func (w *world) uids(pid, uid int) {
+	w.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	w.ok(err)
+	for _, task := range tasks {
+		status, err := os.ReadFile(task)
+		if os.IsNotExist(err) {
+			continue
+		}
+		w.ok(err)
+		for _, want := range []string{`(?m)^Uid:(\s+%[1]d){4}$`, `(?m)^Gid:(\s+%[1]d){4}$`, `(?m)^Groups:\s*$`} {
+			if !regexp.MustCompile(strings.ReplaceAll(want, "%[1]d", fmt.Sprint(uid))).Match(status) {
+				w.Errorf("%s: not %s:\n%s", task, want, status)
+			}
+		}
+	}
+	w.Logf("process %d: %d threads of user %d", pid, len(tasks), uid)
+}
+
+// owned fails the test unless all in a folder belongs to a user.
+func (w *world) owned(dir string, uid uint32) {
+	w.Helper()
+	w.ok(filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Sys().(*syscall.Stat_t).Uid != uid {
+			w.Errorf("%s belongs to user %d", path, info.Sys().(*syscall.Stat_t).Uid)
+		}
+		return err
+	}))
+}
+
+// A node that root starts on a folder of the system user's is that user, on every
+// thread, and does all that a node does; what root writes there the node can read.
+func TestASystemUserRunsTheNode(t *testing.T) {
+	w := newWorld(t, lab.Shape{Routed: true, C: true})
+	lab.Require(t, "unshare", "mount")
+	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
+	dir := w.readable(serviceUID)
+	a.config, a.socket = filepath.Join(dir, a.iface+".toml"), filepath.Join(dir, "a.sock")
+	made := w.asRoot(w.A, "init", "--config", a.config, "--interface", a.iface, "--address", a.v4.String()+"/24", "--json")
+	a.did = regexp.MustCompile(`did:morpheus:\w+`).FindString(made)
+	w.asRoot(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, b.did, "--endpoint", b.endpoint4(), "--allowed-ip", b.v4.String()+"/32")
+	w.owned(dir, serviceUID)
+	b.knows(a, "")
+	c.knows(a, "")
+	b.up()
+	c.up()
+	line := w.withUser(os.Getenv(binaryEnv))
+	start := func() int {
+		pid := a.upBy(nil, line[0], line[1:]...)
+		w.eventually(20*time.Second, a.iface+" answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.socket).code == 0 })
+		return pid
+	}
+	pid := start()
+	w.established(a, b)
+	w.uids(pid, serviceUID)
+	w.privileges(pid, onlyAdmin)
+	w.pings(w.A, b.v4, 10)
+
+	// Peers come, keys rotate, the config is read again, an invitation is promised.
+	w.asRoot(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, c.did, "--endpoint", c.endpoint4(), "--allowed-ip", c.v4.String()+"/32")
+	w.established(a, c)
+	w.asRoot(w.A, "rotate", "--socket", a.socket)
+	w.asRoot(w.A, "invite", "--config", a.config, "--socket", a.socket, "--endpoint", a.endpoint4(), "dora")
+	w.asRoot(w.A, "reload", "--socket", a.socket)
+	w.owned(dir, serviceUID)
+	w.uids(pid, serviceUID)
+	if s := a.status(); s.Fence.UID != serviceUID {
+		t.Errorf("status says user %d", s.Fence.UID)
+	}
+
+	// A join is written by the node.
+	d := w.guest(w.R)
+	link := strings.TrimSpace(w.asRoot(w.A, "invite", "--config", a.config, "--socket", a.socket, "--endpoint", a.endpoint4(), "emil"))
+	if r := d.joins(link); r.code != 0 {
+		t.Fatalf("join ends with %d: %s", r.code, r.errs)
+	}
+	d.known()
+	w.owned(dir, serviceUID)
+	if text, err := os.ReadFile(a.config); err != nil || !strings.Contains(string(text), d.did) {
+		t.Errorf("the node that joined is not in the config: %v", err)
+	}
+
+	// It ends, starts again with what it has written, and leaves nothing.
+	w.must(w.A, "down", "--socket", a.socket)
+	w.ok(a.cmd.Wait())
+	a.cmd = nil
+	a.gone()
+	pid = start()
+	w.established(a, b)
+	w.uids(pid, serviceUID)
+	w.must(w.A, "down", "--socket", a.socket)
+	w.ok(a.cmd.Wait())
+	a.cmd = nil
+	a.gone()
+	if n := a.logged("level=WARN"); n != 0 {
+		t.Errorf("%d warnings", n)
+	}
+	if _, err := os.Stat(config.KeyPath(a.config)); err != nil {
+		t.Error(err)
+	}
+	faults.Report(t, "S8", true, "a node of the system user: uid %d with CAP_NET_ADMIN alone on every thread; peers, rotation, reload, invitations, joins and restarts work", serviceUID)
+}
+
+// A log that lies elsewhere than config, key and socket is renamed from within the
+// fence, too.
+func TestADetachedNodeRenewsItsLog(t *testing.T) {
+	w := newWorld(t, lab.Shape{})
+	a := w.node(w.A)
+	a.log = control.LogPath(a.iface)
+	w.Cleanup(func() { os.Remove(a.log + ".1") })
+	w.ok(control.MakeRuntimeDir())
+	w.ok(os.WriteFile(a.log, bytes.Repeat([]byte("before\n"), (logs.MaxFile-4000)/7), 0o600))
+	out := w.must(w.A, "up", "--detach", "--config", a.config, "--socket", a.socket)
+	m := regexp.MustCompile(`\(process (\d+),`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("up --detach printed %q", out)
+	}
+	pid, err := strconv.Atoi(m[1])
+	w.ok(err)
+	w.eventually(20*time.Second, "a second file", func() bool {
+		w.ok(syscall.Kill(pid, syscall.SIGHUP))
+		_, err := os.Stat(a.log + ".1")
+		return err == nil
+	})
+	a.waitLog(1, "config reloaded")
+	w.must(w.A, "down", "--socket", a.socket)
+	a.gone()
+}

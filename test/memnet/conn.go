@@ -1,0 +1,185 @@
+package memnet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// room is the largest record that a path takes, as QUIC's at 1452 bytes.
+const room = 1415
+
+// A Conn is one end of a connection. Its path carries records as datagrams.
+type Conn struct {
+	node    *Node
+	link    wire.Link
+	peer    *Conn
+	binding [32]byte
+	streams chan *Stream
+	done    chan struct{}
+	once    sync.Once
+	err     error
+	small   bool // its packets are; set before it is used
+}
+
+var (
+	_ link.Conn = (*Conn)(nil)
+	_ link.Path = (*Conn)(nil)
+)
+
+func newPair(a, b *Node, l wire.Link) (*Conn, *Conn) {
+	var binding [32]byte
+	if l == wire.LinkQUIC {
+		var seed [8]byte
+		binary.LittleEndian.PutUint64(seed[:], uint64(a.net.chance()*(1<<53)))
+		binding = sha256.Sum256(seed[:])
+	}
+	ca, cb := newConn(a, l, binding), newConn(b, l, binding)
+	ca.peer, cb.peer = cb, ca
+	return ca, cb
+}
+
+func newConn(n *Node, l wire.Link, binding [32]byte) *Conn {
+	c := &Conn{node: n, link: l, binding: binding, streams: make(chan *Stream, 8), done: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.conns[c] = struct{}{}
+	return c
+}
+
+func (c *Conn) Link() wire.Link       { return c.link }
+func (c *Conn) Local() netip.AddrPort { return c.node.Addr() }
+
+// Remote is where the peer is now: connections follow it, as QUIC's do.
+func (c *Conn) Remote() netip.AddrPort { return c.peer.node.Addr() }
+func (c *Conn) Path() link.Path        { return c }
+func (c *Conn) Done() <-chan struct{}  { return c.done }
+func (c *Conn) Err() error             { return c.err }
+func (c *Conn) Room() int {
+	if c.node.Room > 0 {
+		return c.node.Room
+	}
+	if c.small {
+		return smallRoom
+	}
+	return room
+}
+
+// RTT is far too long, as a real connection's is that counts its handshake: a
+// session must not show it.
+func (c *Conn) RTT() time.Duration { return time.Minute }
+
+func (c *Conn) Binding() (kind byte, v [32]byte) {
+	if c.link == wire.LinkQUIC {
+		return 1, c.binding
+	}
+	return 0, v
+}
+
+func (c *Conn) Carrier() wire.Carrier {
+	if c.link == wire.LinkQUIC {
+		return wire.CarrierDatagram
+	}
+	return wire.CarrierUTCP
+}
+
+// end ends this side alone.
+func (c *Conn) end(why error) {
+	c.once.Do(func() {
+		c.err = why
+		close(c.done)
+		c.node.mu.Lock()
+		delete(c.node.conns, c)
+		c.node.mu.Unlock()
+	})
+}
+
+// Close implements link.Conn; the peer sees it after the line's delay.
+func (c *Conn) Close(reason string) error {
+	c.end(fmt.Errorf("memnet: closed here: %s", reason))
+	if l, _ := c.node.net.line(c.Local(), c.Remote()); !l.cuts(c.link) {
+		time.AfterFunc(l.Delay, func() { c.peer.end(fmt.Errorf("memnet: closed by the peer: %s", reason)) })
+	}
+	return nil
+}
+
+// Send implements link.Path.
+func (c *Conn) Send(recs *wire.Batch) (int, error) {
+	select {
+	case <-c.done:
+		return 0, link.ErrClosed
+	default:
+	}
+	l, _ := c.node.net.line(c.Local(), c.Remote())
+	for i := range recs.Len() {
+		if len(recs.At(i)) > c.Room() {
+			return i, link.ErrTooBig
+		}
+		if l.cuts(c.link) || c.tooWide(l, len(recs.At(i))) || l.Drop != nil && l.Drop(recs.At(i)) {
+			continue
+		}
+		rec := append([]byte(nil), recs.At(i)...)
+		for _, after := range c.fate(l) {
+			time.AfterFunc(after, func() { c.arrive(rec) })
+		}
+	}
+	return recs.Len(), nil
+}
+
+// fate is the line's for datagrams; TCP loses nothing and keeps the order.
+func (c *Conn) fate(l Line) []time.Duration {
+	if c.link == wire.LinkUTCP {
+		return []time.Duration{l.Delay}
+	}
+	return c.node.net.fate(l)
+}
+
+// arrive hands a record to the peer's node, or resets the sender when that
+// connection is gone there and a new node answers in its place.
+func (c *Conn) arrive(rec []byte) {
+	select {
+	case <-c.peer.done:
+		c.node.net.mu.Lock()
+		now := c.node.net.nodes[c.peer.node.at]
+		c.node.net.mu.Unlock()
+		if now != c.peer.node && now != nil && !now.isClosed() {
+			c.end(errKilled)
+		}
+	default:
+		if h := c.peer.node.receiver(); h != nil {
+			h.Records(c.peer, [][]byte{rec})
+		}
+	}
+}
+
+// OpenStream implements link.Conn.
+func (c *Conn) OpenStream(ctx context.Context) (link.Stream, error) {
+	ours, theirs := newStreams(c, c.peer)
+	select {
+	case c.peer.streams <- theirs:
+		return ours, nil
+	case <-c.done:
+		return nil, c.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// AcceptStream implements link.Conn.
+func (c *Conn) AcceptStream(ctx context.Context) (link.Stream, error) {
+	select {
+	case s := <-c.streams:
+		return s, nil
+	case <-c.done:
+		return nil, c.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,105 @@
+package memnet
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A Direct is a node's direct path to an address.
+type Direct struct {
+	node   *Node
+	remote netip.AddrPort
+	room   atomic.Int64
+	credit atomic.Int64 // bytes that have come and are not spent
+}
+
+var _ link.Direct = (*Direct)(nil)
+
+// Direct implements link.Network; nil when the node has the carrier off.
+func (n *Node) Direct(remote netip.AddrPort) link.Direct {
+	if n.Off[wire.CarrierDirect] {
+		return nil
+	}
+	return n.direct(remote)
+}
+
+func (n *Node) direct(remote netip.AddrPort) *Direct {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.directs[remote]
+	if d == nil {
+		d = &Direct{node: n, remote: remote}
+		n.directs[remote] = d
+	}
+	return d
+}
+
+func (d *Direct) Carrier() wire.Carrier  { return wire.CarrierDirect }
+func (d *Direct) Local() netip.AddrPort  { return d.node.Addr() }
+func (d *Direct) Remote() netip.AddrPort { return d.remote }
+func (d *Direct) Room() int              { return int(d.room.Load()) }
+func (d *Direct) SetRoom(bytes int)      { d.room.Store(int64(bytes)) }
+func (d *Direct) RTT() time.Duration     { return 0 }
+
+// Spend implements link.Ledger.
+func (d *Direct) Spend(bytes int) bool {
+	if d.credit.Load() < int64(bytes) {
+		return false
+	}
+	d.credit.Add(-int64(bytes))
+	return true
+}
+
+// receive hands a record over that came from the path's remote.
+func (d *Direct) receive(h link.Handler, rec []byte) {
+	d.credit.Add(int64(len(rec)))
+	h.Records(d, [][]byte{rec})
+}
+
+// Send implements link.Path. Any size leaves; the line decides what arrives.
+func (d *Direct) Send(recs *wire.Batch) (int, error) {
+	from := d.node.Addr()
+	l, _ := d.node.net.line(from, d.remote)
+	for _, rec := range recs.Slices() {
+		if l.CutUDP || l.lost(rec) {
+			continue
+		}
+		kept := append([]byte(nil), rec...)
+		for _, after := range d.node.net.fate(l) {
+			time.AfterFunc(after, func() { d.arrive(from, kept) })
+		}
+	}
+	return recs.Len(), nil
+}
+
+func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
+	d.node.net.mu.Lock()
+	peer := d.node.net.nodes[d.remote]
+	d.node.net.mu.Unlock()
+	if peer == nil || peer.isClosed() || peer.Off[wire.CarrierDirect] {
+		return
+	}
+	if h := peer.receiver(); h != nil {
+		peer.direct(from).receive(h, rec)
+	}
+}
+
+// lost reports whether a record is lost for what it is.
+func (l Line) lost(rec []byte) bool {
+	return l.MaxRecord > 0 && len(rec) > l.MaxRecord || l.MaxPacket > 0 && len(rec) > l.MaxPacket || l.Drop != nil && l.Drop(rec)
+}
+
+// Move gives the node another address, as roaming or a NAT does: what it sends
+// comes from there, and what is sent to the old address is lost. Connections go
+// on as QUIC's do, at the new address, for the node's own part.
+func (n *Node) Move(to netip.AddrPort) {
+	n.net.mu.Lock()
+	defer n.net.mu.Unlock()
+	delete(n.net.nodes, n.at)
+	n.at = to
+	n.net.nodes[to] = n
+}
