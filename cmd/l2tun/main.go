@@ -88,7 +88,6 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newWaitCmd(&WaitOptions{IO: io}, runWait),
 		newExitCodesTopic(),
 		newGenManCmd(io),
-		newDemoCmd(&DemoOptions{IO: io}, runDemo),
 	)
 	root.SetHelpCommand(newHelpCmd(root))
 	strictCompletion(root)

@@ -53,8 +53,9 @@ func arrows() map[string][]string {
 		// The doctor reads the config as the node does, asks a node, and tries the
 		// way to peers with the node's own sockets.
 		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
-		"test/demo":            {"test/lab", "internal/app/control", "did", "internal/app/config"},
-		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "test/demo", "internal/app/invite", "internal/show/logs", "did",
+		"test/node":            {"test/lab", "internal/app/control"},
+		"test/demo":            {"test/lab", "test/node", "internal/app/control"},
+		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/app/invite", "internal/show/logs", "did",
 			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
 
 		// What serves tests and scripts.
@@ -62,7 +63,7 @@ func arrows() map[string][]string {
 		"test/bubble":       nil,
 		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
-		"test/bench":        {"internal/app/control", "test/lab"},
+		"test/bench":        {"test/lab", "test/node"},
 		"test/bench/cmd":    {"test/bench"},
 		"internal/archtest": nil,
 		"test/e2e":          nil,

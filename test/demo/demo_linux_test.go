@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
-// program builds l2tun where any user may execute it.
+// program builds the demo, and l2tun beside it, where any user may execute them.
 func program(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "l2tun-demo-test-")
@@ -28,11 +28,17 @@ func program(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	bin := filepath.Join(dir, "l2tun")
-	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/l2tun").CombinedOutput(); err != nil {
-		t.Fatalf("build l2tun: %v\n%s", err, out)
+	for file, source := range map[string]string{"demo": ".", "l2tun": "../../cmd/l2tun"} {
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, file), source).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", file, err, out)
+		}
 	}
-	return bin
+	return filepath.Join(dir, "demo")
+}
+
+// command is the demo with the program that was built beside it.
+func command(bin string, flags ...string) []string {
+	return append([]string{bin, "-l2tun", filepath.Join(filepath.Dir(bin), "l2tun")}, flags...)
 }
 
 // An output is written by a process and read by a test meanwhile.
@@ -98,11 +104,11 @@ func (s *showing) shows(t *testing.T, text string) {
 	}
 }
 
-// processes lists those that run the program, by their ids.
+// processes lists those that run the demo or its copy of the program, by their ids.
 func (s *showing) processes() (lines []string) {
 	exes, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, exe := range exes {
-		if target, _ := os.Readlink(exe); target == s.bin {
+		if target, _ := os.Readlink(exe); target == s.bin || target == programCopy {
 			line, _ := os.ReadFile(filepath.Join(filepath.Dir(exe), "cmdline"))
 			lines = append(lines, filepath.Base(filepath.Dir(exe))+" "+strings.ReplaceAll(string(line), "\x00", " "))
 		}
@@ -133,7 +139,7 @@ func (s *showing) leavesNothing(t *testing.T) {
 // expect holds the end of a run that does not succeed.
 func (s *showing) expect(t *testing.T, sentence string) {
 	t.Helper()
-	if got, errs := s.end(), s.errs.String(); got != 1 || errs != "l2tun: "+sentence+"\n" {
+	if got, errs := s.end(), s.errs.String(); got != 1 || errs != "demo: "+sentence+"\n" {
 		t.Errorf("exit %d, want 1\n%swant %s\n%s", got, errs, sentence, s.out.String())
 	}
 	s.leavesNothing(t)
@@ -174,7 +180,7 @@ func (s *showing) shown(t *testing.T) {
 func TestDemo(t *testing.T) {
 	lab.Require(t, lab.TUN)
 	bin := program(t)
-	short := []string{bin, "demo", "--duration", "300ms"}
+	short := command(bin, "-duration", "300ms")
 	t.Run("shows handshake, states, ping, throughput and a summary", func(t *testing.T) {
 		s := newShowing(t, bin, short...)
 		s.shown(t)
@@ -192,7 +198,7 @@ func TestDemo(t *testing.T) {
 		}
 	})
 	t.Run("ends with Ctrl-C", func(t *testing.T) {
-		s := started(t, bin, "answer from", "--duration", "10s")
+		s := started(t, bin, "answer from", "-duration", "10s")
 		for range 3 { // people are impatient; a terminal tells the whole group
 			syscall.Kill(-s.Process.Pid, syscall.SIGINT)
 			time.Sleep(20 * time.Millisecond)
@@ -214,14 +220,14 @@ func TestDemo(t *testing.T) {
 		s.leavesNothing(t)
 	})
 	t.Run("says which node died", func(t *testing.T) {
-		s := started(t, bin, "answer from", "--duration", "10s")
+		s := started(t, bin, "answer from", "-duration", "10s")
 		for _, p := range s.processes() {
 			var pid int
 			if fmt.Sscan(p, &pid); strings.Contains(p, "up --config bob.toml") {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		if code := s.end(); code != 1 || !regexp.MustCompile(`^l2tun: l2tun up failed on bob: .*\n$`).MatchString(s.errs.String()) {
+		if code := s.end(); code != 1 || !regexp.MustCompile(`^demo: l2tun up failed on bob: .*\n$`).MatchString(s.errs.String()) {
 			t.Errorf("exit %d, %q", code, s.errs.String())
 		}
 		s.leavesNothing(t)
@@ -232,7 +238,7 @@ func TestDemo(t *testing.T) {
 // started runs the demo until it shows a text.
 func started(t *testing.T, bin, text string, flags ...string) *showing {
 	t.Helper()
-	s := newShowing(t, bin, append([]string{bin, "demo"}, flags...)...)
+	s := newShowing(t, bin, command(bin, flags...)...)
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +254,7 @@ func withoutRoot(t *testing.T, bin string) {
 	}
 	lab.Require(t, "sh", "mount", "mknod", "setpriv")
 	const tun = `mount -t tmpfs none /dev/net && mknod -m $0 /dev/net/tun c 10 200 && exec "$@"`
-	nobody := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", bin, "demo", "--duration", "300ms"}
+	nobody := append([]string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}, command(bin, "-duration", "300ms")...)
 	run := func(t *testing.T, attr syscall.SysProcAttr, script ...string) *showing {
 		s := newShowing(t, bin, append(append([]string{"sh", "-c"}, script...), nobody...)...)
 		s.SysProcAttr = &attr
@@ -263,7 +269,7 @@ func withoutRoot(t *testing.T, bin string) {
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s.expect(t, "only root may open /dev/net/tun here; run: sudo l2tun demo")
+		s.expect(t, "only root may open /dev/net/tun here; run it as root: go run ./test/demo")
 	})
 	t.Run("says so where nobody gets a user namespace", func(t *testing.T) {
 		all := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}}
@@ -272,6 +278,6 @@ func withoutRoot(t *testing.T, bin string) {
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s.expect(t, "without root the demo needs a user namespace, which this system does not give it (no space left on device); run: sudo l2tun demo")
+		s.expect(t, "without root the demo needs a user namespace, which this system does not give it (no space left on device); run it as root: go run ./test/demo")
 	})
 }

@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 // limit bounds the whole demo.
 const limit = 50 * time.Second
 
-// Inside shows the demo in the namespaces that Run made. outside names the
+// Inside shows the demo in the namespaces that Run made. o.Outside names the
 // mount namespace of Run; in that one it refuses to do anything.
-func Inside(ctx context.Context, outside string, o Options) error {
-	if err := enter(outside); err != nil {
+func Inside(ctx context.Context, o Options) error {
+	if err := enter(o.Outside); err != nil {
 		return err
 	}
 	running, fail := context.WithCancelCause(ctx)
@@ -27,7 +27,7 @@ func Inside(ctx context.Context, outside string, o Options) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return errors.New("interrupted; nothing is left of the demo")
+		return errInterrupted
 	case cause != nil:
 		return cause // what came of it says less
 	}
@@ -63,7 +63,7 @@ func (t *tale) lay(l *lab.Lab) error {
 	if _, err := l.Connect(a, b, 0); err != nil {
 		return err
 	}
-	t.alice = newNode("alice", "10.9.0.1/24", a, t.screen, l.Dir())
-	t.bob = newNode("bob", "10.9.0.2/24", b, t.screen, l.Dir())
+	t.alice = newHost("alice", "10.9.0.1/24", a, t.screen, l.Dir())
+	t.bob = newHost("bob", "10.9.0.2/24", b, t.screen, l.Dir())
 	return nil
 }

@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"bytes"
@@ -14,11 +14,14 @@ import (
 )
 
 const (
-	self     = "/proc/self/exe"    // this program, also where its path is hidden by a mount
+	self     = "/proc/self/exe"    // this program
 	mounts   = "/proc/self/ns/mnt" // names the mount namespace of the reader
 	private  = "/run"              // becomes the demo's own
 	farewell = 15 * time.Second    // for the child to clean up in
 )
+
+// errInterrupted ends a demo that a signal has broken off.
+var errInterrupted = errors.New("interrupted; nothing is left of the demo")
 
 // Run shows the demo and returns when nothing is left of it. When ctx ends, the
 // demo is broken off. Every error is one sentence for people.
@@ -27,9 +30,18 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("cannot read %s (%w): mount /proc (mount -t proc proc /proc)", mounts, reason(err))
 	}
+	program, err := openProgram(ctx, o.Program)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	defer program.Close()
 	var said bytes.Buffer
-	child := isolated(ctx, "demo", "--inside", outside, "--duration", o.Duration.String())
+	child := isolated(ctx, "-inside", outside, "-duration", o.Duration.String())
 	child.Stdout, child.Stderr = o.Out, &said
+	child.ExtraFiles = []*os.File{program} // programFD
 	// The child dies with the thread that started it, which therefore has to
 	// be kept.
 	runtime.LockOSThread()
@@ -56,7 +68,7 @@ func reason(err error) error {
 // user namespace, in which the user is root, and only there.
 func isolated(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, self, args...)
-	c.Args[0] = "l2tun"
+	c.Args[0] = "demo"
 	c.Env = append(os.Environ(), "TMPDIR="+private)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = farewell
@@ -76,7 +88,7 @@ func isolated(ctx context.Context, args ...string) *exec.Cmd {
 // wrote to its standard error, or what became of it.
 func verdict(ended error, said string) error {
 	said = strings.TrimSpace(said)
-	if sentence, ok := strings.CutPrefix(said, "l2tun: "); ok {
+	if sentence, ok := strings.CutPrefix(said, "demo: "); ok {
 		return errors.New(sentence)
 	}
 	if said != "" {

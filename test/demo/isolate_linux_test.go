@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ func TestRefusalsSayWhatToRun(t *testing.T) {
 		err  error
 		want string
 	}{
-		{refused(reason(&os.PathError{Op: "fork/exec", Path: self, Err: syscall.EPERM}), true), "which this system does not give it (operation not permitted); run: sudo l2tun demo"},
+		{refused(reason(&os.PathError{Op: "fork/exec", Path: self, Err: syscall.EPERM}), true), "which this system does not give it (operation not permitted); run it as root: go run ./test/demo"},
 		{refused(syscall.EPERM, false), "not give even to root (operation not permitted); run it outside of the container, or in one started with --privileged"},
-		{noTUN(syscall.EACCES, true), "only root may open /dev/net/tun here; run: sudo l2tun demo"},
+		{noTUN(syscall.EACCES, true), "only root may open /dev/net/tun here; run it as root: go run ./test/demo"},
 		{noTUN(syscall.EPERM, false), "opening /dev/net/tun is not allowed; give the container that device: --device /dev/net/tun"},
 		{noTUN(syscall.ENOENT, true), "the kernel has no TUN device (no such file or directory); run: sudo modprobe tun"},
 	} {
@@ -29,7 +29,7 @@ func TestRefusalsSayWhatToRun(t *testing.T) {
 func TestVerdictIsWhatTheChildSaid(t *testing.T) {
 	ended := errors.New("exit status 1")
 	for _, c := range []struct{ said, want string }{
-		{"l2tun: ping 10.9.0.2: no answer\n", "ping 10.9.0.2: no answer"},
+		{"demo: ping 10.9.0.2: no answer\n", "ping 10.9.0.2: no answer"},
 		{"", "the demo broke (exit status 1)"},
 		{"panic: x\n", "the demo broke (exit status 1): panic: x"},
 	} {
@@ -58,7 +58,7 @@ func TestNothingIsMountedInTheUsersNamespace(t *testing.T) {
 func TestDurationIsBounded(t *testing.T) {
 	for d, ok := range map[time.Duration]bool{0: false, 50 * time.Millisecond: false, 100 * time.Millisecond: true,
 		DefaultDuration: true, maxDuration: true, maxDuration + 1: false} {
-		if err := (Options{Duration: d}).Check(); (err == nil) != ok {
+		if err := (&Options{Duration: d}).Check(); (err == nil) != ok {
 			t.Errorf("%s: %v", d, err)
 		}
 	}

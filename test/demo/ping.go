@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"github.com/libertaria-project/l2tun/test/lab"
+	"github.com/libertaria-project/l2tun/test/node"
 )
 
 const (
@@ -64,7 +65,7 @@ func (e *echoer) run(ctx context.Context, n int, each func(seq int, rtt time.Dur
 		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("ping %s: %w", e.to, err)
 		}
-		pause(ctx, pingGap)
+		node.Pause(ctx, pingGap)
 	}
 	if len(e.times) == 0 && ctx.Err() == nil {
 		return fmt.Errorf("ping %s: no answer to any of %d echoes through the tunnel", e.to, n)

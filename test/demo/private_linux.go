@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"errors"
@@ -13,11 +13,14 @@ import (
 // outside is the mount namespace of Run: in that one nothing is ever mounted.
 func enter(outside string) error {
 	if !isolatedFrom(outside) {
-		return errors.New("--inside is for the demo itself, in namespaces of its own; run: l2tun demo")
+		return errors.New("-inside is for the demo itself, in namespaces of its own; run: go run ./test/demo")
 	}
 	unprivileged := mapped()
 	if err := coverRun(); err != nil {
 		return refused(err, unprivileged)
+	}
+	if err := takeProgram(); err != nil {
+		return fmt.Errorf("cannot copy the program: %w", err)
 	}
 	tun, err := os.OpenFile(lab.TUN, os.O_RDWR, 0)
 	if err != nil {
@@ -40,7 +43,7 @@ func coverRun() error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
 		return err
 	}
-	return syscall.Mount("l2tun-demo", private, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=0700,size=64m")
+	return syscall.Mount("l2tun-demo", private, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=0700,size=128m")
 }
 
 // mapped reports whether the root that this process is, is one of a user
@@ -57,7 +60,7 @@ func mapped() bool {
 // refused is the sentence for a system that does not give us namespaces.
 func refused(err error, unprivileged bool) error {
 	if unprivileged {
-		return fmt.Errorf("without root the demo needs a user namespace, which this system does not give it (%w); run: sudo l2tun demo", err)
+		return fmt.Errorf("without root the demo needs a user namespace, which this system does not give it (%w); run it as root: go run ./test/demo", err)
 	}
 	return fmt.Errorf("the demo needs network and mount namespaces, which this system does not give even to root (%w); run it outside of the container, or in one started with --privileged", err)
 }
@@ -66,7 +69,7 @@ func refused(err error, unprivileged bool) error {
 func noTUN(err error, unprivileged bool) error {
 	switch {
 	case errors.Is(err, os.ErrPermission) && unprivileged:
-		return fmt.Errorf("only root may open %s here; run: sudo l2tun demo", lab.TUN)
+		return fmt.Errorf("only root may open %s here; run it as root: go run ./test/demo", lab.TUN)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("opening %s is not allowed; give the container that device: --device %s", lab.TUN, lab.TUN)
 	}

@@ -1,14 +1,16 @@
-package demo
+package main
 
 import (
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/test/node"
 )
 
 const (
@@ -22,7 +24,7 @@ type tale struct {
 	journal    *journal
 	duration   time.Duration
 	fail       context.CancelCauseFunc // ends the tale from outside of its steps
-	alice, bob *node
+	alice, bob *host
 	unwatch    func() // ends the watching and waits for that
 
 	pings   []*echoer
@@ -54,19 +56,19 @@ func (t *tale) end() {
 
 func (t *tale) makeNodes(ctx context.Context) error {
 	t.screen.head("Two nodes, each in a network namespace of its own; a virtual cable joins them.")
-	for _, n := range []*node{t.alice, t.bob} {
-		if err := n.init(ctx); err != nil {
+	for _, n := range []*host{t.alice, t.bob} {
+		if err := n.Init(ctx); err != nil {
 			return err
 		}
 		if err := n.hurry(); err != nil {
-			return fmt.Errorf("cannot change the config of %s: %w", n.name, err)
+			return fmt.Errorf("cannot change the config of %s: %w", n.Name, err)
 		}
 	}
 	return nil
 }
 
 func (t *tale) bringUp(ctx context.Context) error {
-	for _, n := range []*node{t.alice, t.bob} {
+	for _, n := range []*host{t.alice, t.bob} {
 		if err := n.up(ctx, t.fail); err != nil {
 			return err
 		}
@@ -82,7 +84,7 @@ func (t *tale) introduce(ctx context.Context) error {
 	if err := t.bob.addPeer(ctx, t.alice); err != nil {
 		return err
 	}
-	if err := t.alice.addPeer(ctx, t.bob, net.JoinHostPort(t.bob.host.IP4.String(), "4242")); err != nil {
+	if err := t.alice.addPeer(ctx, t.bob, net.JoinHostPort(t.bob.Host.IP4.String(), strconv.Itoa(node.Port))); err != nil {
 		return err
 	}
 	return t.established(ctx)
@@ -92,10 +94,10 @@ func (t *tale) introduce(ctx context.Context) error {
 func (t *tale) established(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sessionTime)
 	defer cancel()
-	for _, n := range []*node{t.alice, t.bob} {
-		if err := t.journal.wait(ctx, n.name, "established"); err != nil {
-			changes, _ := t.journal.of(n.name)
-			return fmt.Errorf("the session on %s is not established after %s; its states were %v", n.name, sessionTime, states(changes))
+	for _, n := range []*host{t.alice, t.bob} {
+		if err := t.journal.wait(ctx, n.Name, "established"); err != nil {
+			changes, _ := t.journal.of(n.Name)
+			return fmt.Errorf("the session on %s is not established after %s; its states were %v", n.Name, sessionTime, states(changes))
 		}
 	}
 	return nil
@@ -109,8 +111,8 @@ func (t *tale) watch(ctx context.Context) {
 		cancel()
 		watchers.Wait()
 	}
-	for _, n := range []*node{t.alice, t.bob} {
-		watchers.Go(func() { watch(ctx, n.name, n.client, t.journal.add) })
+	for _, n := range []*host{t.alice, t.bob} {
+		watchers.Go(func() { watch(ctx, n.Name, n.Client(), t.journal.add) })
 	}
 }
 
@@ -118,7 +120,7 @@ func (t *tale) watch(ctx context.Context) {
 // DID.
 func (t *tale) pingBoth(ctx context.Context) error {
 	t.screen.head("Ping from alice to bob through the tunnel: the configured address, and the DID's own.")
-	for _, to := range []netip.Addr{t.bob.inner.Addr(), t.bob.did.Addr()} {
+	for _, to := range []netip.Addr{t.bob.Inside.Addr(), t.bob.Address} {
 		if err := t.ping(ctx, to); err != nil {
 			return err
 		}
@@ -127,14 +129,14 @@ func (t *tale) pingBoth(ctx context.Context) error {
 }
 
 func (t *tale) ping(ctx context.Context, to netip.Addr) error {
-	e, err := newEchoer(t.alice.host, to)
+	e, err := newEchoer(t.alice.Host, to)
 	if err != nil {
 		return err
 	}
 	defer e.conn.Close()
 	t.pings = append(t.pings, e)
 	return e.run(ctx, pings, func(seq int, rtt time.Duration) {
-		t.screen.event(time.Now(), t.alice.name, "answer from %s: seq=%d time=%s ms", to, seq, ms(rtt))
+		t.screen.event(time.Now(), t.alice.Name, "answer from %s: seq=%d time=%s ms", to, seq, ms(rtt))
 	})
 }
 
@@ -148,10 +150,10 @@ func (t *tale) measure(ctx context.Context) (err error) {
 	return err
 }
 
-func (t *tale) flow(ctx context.Context, from, to *node) (float64, error) {
-	arrow := from.name + " to " + to.name
-	bits, err := flow(ctx, from.host, to.host, to.inner.Addr(), t.duration, func(bits float64) {
-		t.screen.event(time.Now(), to.name, "%s, %s", arrow, rate(bits))
+func (t *tale) flow(ctx context.Context, from, to *host) (float64, error) {
+	arrow := from.Name + " to " + to.Name
+	bits, err := flow(ctx, from.Host, to.Host, to.Inside.Addr(), t.duration, func(bits float64) {
+		t.screen.event(time.Now(), to.Name, "%s, %s", arrow, rate(bits))
 	})
 	if err != nil {
 		return 0, fmt.Errorf("throughput from %s: %w", arrow, err)
@@ -188,5 +190,5 @@ func (t *tale) takeDown(ctx context.Context) error {
 func (t *tale) hear(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTime)
 	defer cancel()
-	_ = t.journal.wait(ctx, t.bob.name, "idle")
+	_ = t.journal.wait(ctx, t.bob.Name, "idle")
 }

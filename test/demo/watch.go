@@ -1,10 +1,11 @@
-package demo
+package main
 
 import (
 	"context"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/test/node"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 func watch(ctx context.Context, host string, client *control.Client, seen func(change)) {
 	var was control.Peer
 	after, wait := time.Now(), eager
-	for pause(ctx, wait) {
+	for node.Pause(ctx, wait) {
 		asked := time.Now()
 		st, err := client.Status(ctx)
 		if err != nil || len(st.Peers) == 0 {
@@ -34,17 +35,5 @@ func watch(ctx context.Context, host string, client *control.Client, seen func(c
 			wait = calm
 		}
 		was, after = p, asked
-	}
-}
-
-// pause waits for d and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+)
+
+// poll is the time between two looks at a node that starts.
+const poll = 5 * time.Millisecond
+
+// ErrNotRunning is returned for a node without a process.
+var ErrNotRunning = errors.New("node: it does not run")
+
+// Start starts l2tun up with further flags and environment, and appends what it
+// prints to the log. It does not wait until the node answers.
+func (n *Node) Start(env []string, flags ...string) error {
+	log, err := os.OpenFile(n.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	args := append([]string{"up", "--config", n.Name + ".toml", "--socket", n.Name + ".sock"}, flags...)
+	c := n.Command(context.Background(), args...) // stopped by its owner, not by a context
+	c.Stdout, c.Stderr = log, log
+	if len(env) > 0 {
+		c.Env = append(os.Environ(), env...)
+	}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("start the node on %s: %w", n.Name, err)
+	}
+	n.Cmd = c
+	return nil
+}
+
+// Answers waits until the control socket answers, or until ctx ends.
+func (n *Node) Answers(ctx context.Context) error {
+	for {
+		_, err := n.Client().Status(ctx)
+		if err == nil {
+			return nil
+		}
+		if !Pause(ctx, poll) {
+			return fmt.Errorf("the node on %s does not answer: %w", n.Name, err)
+		}
+	}
+}
+
+// Peer is what the node's status says of its peer with a DID.
+func (n *Node) Peer(ctx context.Context, did string) (control.Peer, error) {
+	st, err := n.Client().Status(ctx)
+	if err != nil {
+		return control.Peer{}, err
+	}
+	for _, p := range st.Peers {
+		if p.DID == did {
+			return p, nil
+		}
+	}
+	return control.Peer{}, fmt.Errorf("the node on %s has no peer %s", n.Name, did)
+}
+
+// Stop ends the process with SIGTERM, and with SIGKILL after grace. The error is
+// that of the process.
+func (n *Node) Stop(grace time.Duration) error {
+	c := n.Cmd
+	if c == nil {
+		return ErrNotRunning
+	}
+	n.Cmd = nil
+	return c.Stop(grace)
+}
+
+// Kill ends the process with SIGKILL.
+func (n *Node) Kill() error {
+	c := n.Cmd
+	if c == nil {
+		return ErrNotRunning
+	}
+	n.Cmd = nil
+	if err := c.Process.Kill(); err != nil {
+		return err
+	}
+	_ = c.Wait() // killed on purpose: the error says so
+	return nil
+}
+
+// Down asks the node to end with l2tun down, and waits for its process.
+func (n *Node) Down(ctx context.Context) error {
+	if _, err := n.Run(ctx, "down", "--socket", n.Name+".sock"); err != nil {
+		return err
+	}
+	c := n.Cmd
+	if c == nil {
+		return nil
+	}
+	n.Cmd = nil
+	return c.Wait()
+}
+
+// Pause waits for d and reports false if ctx ends first.
+func Pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
