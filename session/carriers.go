@@ -1,6 +1,13 @@
 package session
 
-import "github.com/libertaria-project/l2tun/internal/proto/wire"
+import (
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A Network is what sessions send and receive by: a *transport.Transport, or what
+// wraps one.
+type Network = link.Network
 
 // A Carrier is how packets travel. Its text is "direct", "datagram" or "utcp".
 type Carrier = wire.Carrier

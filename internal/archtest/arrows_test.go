@@ -53,6 +53,7 @@ func arrows() map[string][]string {
 		// The doctor reads the config as the node does, asks a node, and tries the
 		// way to peers with the node's own sockets.
 		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
+		"test/example":         {"did", "session", "transport"},
 		"test/node":            {"test/lab", "internal/app/control"},
 		"test/demo":            {"test/lab", "test/node", "internal/app/control"},
 		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/app/invite", "internal/show/logs", "did",
