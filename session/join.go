@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -181,29 +180,19 @@ func sealJoin(keys *record.Epoch, frame byte, body []byte) ([]byte, error) {
 	if len(body) > wire.MaxJoin {
 		return nil, errJoin
 	}
-	out := wire.Batch{Buf: make([]byte, 4, 4+wire.Overhead+1+len(body))}
-	if err := keys.Seal(&out, wire.SpaceControl, [][]byte{append([]byte{frame}, body...)}); err != nil {
-		return nil, err
-	}
-	binary.LittleEndian.PutUint32(out.Buf, uint32(len(out.Buf)-4))
-	return out.Buf, nil
+	return keys.SealFramed(append([]byte{frame}, body...))
 }
 
 // readJoin reads and opens the one record of the other end.
 func readJoin(r io.Reader, keys *record.Epoch, frame byte) ([]byte, error) {
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
+	rec, err := record.ReadFramed(r, wire.MaxJoinRecord)
+	if errors.Is(err, record.ErrLength) {
+		return nil, fmt.Errorf("%w: %w", errJoin, err)
+	}
+	if err != nil {
 		return nil, err
 	}
-	n := binary.LittleEndian.Uint32(size[:])
-	if n <= wire.Overhead || n > wire.MaxJoinRecord {
-		return nil, errJoin
-	}
-	rec := make([]byte, n)
-	if _, err := io.ReadFull(r, rec); err != nil {
-		return nil, err
-	}
-	plain, verdict := keys.OpenTo(make([]byte, 0, n), rec)
+	plain, verdict := keys.OpenTo(make([]byte, 0, len(rec)), rec)
 	if verdict != record.Opened || plain[0] != frame {
 		return nil, fmt.Errorf("%w: it does not open", errJoin)
 	}
