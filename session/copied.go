@@ -30,7 +30,7 @@ func (s *Session) copied(certain bool, now time.Time) {
 		if fresh, err := randomUint64(s.m.c.Rand); err == nil {
 			s.incarnation.Store(fresh)
 		}
-		s.msgs.restart()
+		s.msgs.Restart()
 	}
 	had := s.epochs.cur != nil
 	s.epochs.stop(rotation.SessionExpired, now)

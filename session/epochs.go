@@ -109,11 +109,11 @@ func (x *epochs) retire(id uint64) {
 	clear(e.rekey[:])
 	if x.cur == e {
 		x.cur = nil
-		x.s.sealing.Store(nil)
+		x.s.msgs.Keys.Seal(nil)
 		x.s.plane.Use(nil, nil)
 	}
 	x.s.plane.Remove(e.rec)
-	x.s.receivable.Delete(e.rec.RecvID())
+	x.s.msgs.Keys.Forget(e.rec)
 	e.rec.Erase()
 }
 
@@ -144,7 +144,7 @@ func (x *epochs) use(id uint64, now time.Time) {
 	}
 	x.cur = e
 	x.sent = x.s.packetsSent()
-	x.s.sealing.Store(e.rec)
+	x.s.msgs.Keys.Seal(e.rec)
 	x.s.send()
 	x.tell()
 }
@@ -188,7 +188,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		switch a.Op {
 		case rotation.Install:
 			if e := x.byID[a.ID]; e != nil {
-				x.s.receivable.Put(e.rec.RecvID(), e.rec)
+				x.s.msgs.Keys.Open(e.rec)
 				x.s.plane.Release(e.rec)
 			}
 		case rotation.Use:
@@ -230,7 +230,7 @@ func (x *epochs) show(now time.Time) {
 func (x *epochs) onlyNew() {
 	for _, e := range x.byID {
 		if e != x.cur {
-			x.s.receivable.Delete(e.rec.RecvID())
+			x.s.msgs.Keys.Forget(e.rec)
 		}
 	}
 }
@@ -273,7 +273,7 @@ func (x *epochs) abandon(id uint64) {
 
 // packetsSent counts what makes an epoch worth replacing: packets and messages.
 func (s *Session) packetsSent() uint64 {
-	return s.plane.Traffic().Total().TxPackets + s.channelSent.Load()
+	return s.plane.Traffic().Total().TxPackets + s.msgs.Keys.Sealed()
 }
 
 // tickEpochs lets rotation act on time and on what was sent.

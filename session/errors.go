@@ -1,6 +1,10 @@
 package session
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+)
 
 var (
 	// errNoPurpose: a stream of a peer that begins neither a handshake nor messages.
@@ -21,14 +25,14 @@ var (
 	ErrFailed = errors.New("session: not established")
 
 	// ErrTooLong: a message is longer than MaxMessage.
-	ErrTooLong = errors.New("session: message too long")
+	ErrTooLong = msgchan.ErrTooLong
 	// ErrQueueFull: messages wait and there was no room for another.
-	ErrQueueFull = errors.New("session: message queue is full")
+	ErrQueueFull = msgchan.ErrQueueFull
 	// ErrOutcomeUnknown: the caller gave up on a message that may still arrive.
-	ErrOutcomeUnknown = errors.New("session: message may still arrive")
+	ErrOutcomeUnknown = msgchan.ErrOutcomeUnknown
 	// ErrPeerRestarted: the peer that a message was on its way to is gone; whether
 	// it took it cannot be known.
-	ErrPeerRestarted = errors.New("session: peer restarted, outcome unknown")
+	ErrPeerRestarted = msgchan.ErrPeerRestarted
 
 	errOtherPeer = errors.New("session: the connection belongs to another peer")
 	errTooMany   = errors.New("session: too many handshakes at once, or from this prefix")

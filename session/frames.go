@@ -55,7 +55,7 @@ func (k sink) Sent() {
 }
 
 // wanted reports whether something waits to be sent.
-func (s *Session) wanted() bool { return s.plane.Traffic().Queued.Load() > 0 || s.msgs.pending() }
+func (s *Session) wanted() bool { return s.plane.Traffic().Queued.Load() > 0 || s.msgs.Pending() }
 
 // tickQueue lets packets that have waited too long go, so that nobody looks for a
 // path for them any more.

@@ -265,34 +265,3 @@ func TestRotationOnASmallPath(t *testing.T) {
 		w.up(sa, time.Second)
 	})
 }
-
-// Pieces of a message say where they belong: doubled, left out or out of order
-// they end the stream. Empty messages take room.
-func TestPiecesOutOfPlace(t *testing.T) {
-	piece := func(number uint64, offset uint32, data string, last bool) wire.Piece {
-		return wire.Piece{Number: number, Offset: offset, Data: []byte(data), Last: last}
-	}
-	for name, second := range map[string]wire.Piece{
-		"doubled": piece(1, 0, "AA", false), "gap": piece(1, 3, "B", true), "next": piece(2, 0, "B", true),
-	} {
-		var m messages
-		m.init(0)
-		s := m.newStream()
-		if !m.chunk(s, piece(1, 0, "AA", false)) {
-			t.Fatal("the first piece is refused")
-		}
-		if m.chunk(s, second) {
-			t.Errorf("a piece %s is taken", name)
-		}
-	}
-	var m messages
-	m.init(0)
-	s := m.newStream()
-	n := 0
-	for m.chunk(s, piece(uint64(n+1), 0, "", true)) {
-		n++
-	}
-	if n > (MaxMessage+wire.MessageCost)/wire.MessageCost {
-		t.Fatalf("%d empty messages wait", n)
-	}
-}

@@ -34,13 +34,13 @@ func numbered(t *testing.T, s *Session, n int, gap time.Duration) (wait func()) 
 	go func() {
 		defer close(sent)
 		for i := range n {
-			o, err := s.msgs.enqueue(t.Context(), binary.LittleEndian.AppendUint32(nil, uint32(i+1)))
+			o, err := s.msgs.Enqueue(t.Context(), binary.LittleEndian.AppendUint32(nil, uint32(i+1)))
 			if err != nil {
 				done <- err
 				return
 			}
 			s.wantStream()
-			go func() { done <- <-o.answer }()
+			go func() { done <- s.msgs.Wait(t.Context(), o) }()
 			time.Sleep(gap)
 		}
 	}()
@@ -133,8 +133,10 @@ func TestMessagesAcrossRotations(t *testing.T) {
 		wantNumbered(t, sb, n, 30*time.Second)
 		wait()
 		<-rotated
-		if sb.msgs.waiting != 0 {
-			t.Fatal("more arrived than was sent")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := sb.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("more arrived than was sent: %v", err)
 		}
 	})
 }
@@ -204,7 +206,7 @@ func TestBackPressure(t *testing.T) {
 		results := make(chan error, 16)
 		for ; ; accepted++ {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			o, err := sa.msgs.enqueue(ctx, big)
+			o, err := sa.msgs.Enqueue(ctx, big)
 			cancel()
 			if errors.Is(err, ErrQueueFull) {
 				break
@@ -213,7 +215,7 @@ func TestBackPressure(t *testing.T) {
 				t.Fatal(err)
 			}
 			sa.wantStream()
-			go func() { results <- <-o.answer }()
+			go func() { results <- sa.msgs.Wait(t.Context(), o) }()
 		}
 		if accepted != 4 { // two at the receiver, two here
 			t.Fatalf("%d messages of 1 MiB found room in two queues of 2 MiB", accepted)

@@ -66,7 +66,7 @@ func (s *Session) watchSize(now time.Time) {
 	switch {
 	case max(x.wide, s.plane.Traffic().WideSent.Load()) > wire.SafeRecord:
 		at = latest(now, x.asked.Add(wideGap))
-	case x.Room() > wire.SafeRecord && s.msgs.pending():
+	case x.Room() > wire.SafeRecord && s.msgs.Pending():
 		at = latest(now, x.asked.Add(messageGap))
 		x.recheck = earliest(x.recheck, at)
 	default:

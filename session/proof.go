@@ -141,5 +141,5 @@ func (s *Session) meet(p *proof, now time.Time) {
 	}
 	s.undamp(now)
 	s.epochs.onlyNew()
-	s.msgs.restart()
+	s.msgs.Restart()
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -30,16 +30,12 @@ type Session struct {
 	wg     sync.WaitGroup // the loop, attempts, watchers of connections
 	done   chan struct{}  // closed when the loop has ended
 
-	status      atomic.Pointer[snapshot] // what the loop last published
-	tally       tally
-	sealing     atomic.Pointer[record.Epoch] // the epoch in use, for the message channel
-	receivable  record.Table[*record.Epoch]  // whose peer is proven
-	channelSent atomic.Uint64                // records on the message channel
-	msgs        messages
-	moves       moves         // where records came from since the loop last looked
-	waiting     atomic.Bool   // the loop has been told that packets wait
-	hinted      atomic.Bool   // a hint that the peer cannot be reached waits for the loop
-	taking      chan struct{} // held by the one Deliver that sees the first message
+	status  atomic.Pointer[snapshot] // what the loop last published
+	tally   tally
+	msgs    *msgchan.Channel
+	moves   moves       // where records came from since the loop last looked
+	waiting atomic.Bool // the loop has been told that packets wait
+	hinted  atomic.Bool // a hint that the peer cannot be reached waits for the loop
 
 	// Below: owned by the loop.
 	state    State
@@ -66,31 +62,28 @@ type Session struct {
 	stale    time.Time // when the oldest waiting packet will have waited too long
 	resume   resumable
 
-	incarnation  atomic.Uint64 // ours, as the peer knows this session
-	remote       incarnations  // the peer's
-	carried      link.Conn     // the connection that the message channel is on
-	carrying     uint64        // counts runs of the channel
-	stopCarrying func()        // ends it there
-	recarry      time.Time     // when to open it again
-	full         uint64        // full handshakes since start
-	fullAt       time.Time
-	refused      uint64        // events that the table has no transition for
-	preferred    *wire.Carrier // nil: the best
-	pings        []*ping
-	shunned      time.Time // full handshakes of the peer are refused until then
-	waiters      []chan error
-	replies      []func() // to be given after the next publish
+	incarnation atomic.Uint64  // ours, as the peer knows this session
+	remote      incarnations   // the peer's
+	carrier     msgchan.Runner // keeps msgs on the connection in use
+	full        uint64         // full handshakes since start
+	fullAt      time.Time
+	refused     uint64        // events that the table has no transition for
+	preferred   *wire.Carrier // nil: the best
+	pings       []*ping
+	shunned     time.Time // full handshakes of the peer are refused until then
+	waiters     []chan error
+	replies     []func() // to be given after the next publish
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
-		log:    newPeerLog(m.log, p),
-		taking: make(chan struct{}, 1), halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
+		log:      newPeerLog(m.log, p),
+		halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
 	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.epochs.init(s)
-	s.msgs.init(p.Settings.MessageQueueBytes)
+	s.initMessages()
 	s.publish(time.Now())
 	s.wg.Go(s.loop)
 	return s
@@ -169,7 +162,7 @@ func (s *Session) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.recarry, s.stale, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -307,7 +300,7 @@ func (s *Session) Close() error {
 	}
 	s.box.post(func(now time.Time) {
 		s.event(Cleanup, now)
-		s.msgs.close()
+		s.msgs.Close(ErrClosed)
 		s.plane.Close()
 	})
 	<-s.done

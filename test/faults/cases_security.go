@@ -84,7 +84,7 @@ func security() []Case {
 
 		{ID: "S46", Promise: "a peer that changes state and incarnation five times a second, and strangers of version 0.1.0 from ten new addresses a second: at most one log line in 10 s each after the first 40 and 10, and of a peer it says how many were not", By: by("session TestLinesAboutChangesAreLimited, TestLinesAboutOldCallersAreLimited")},
 
-		{ID: "S47", Promise: "a peer that writes 20,000 frames of its own making on 200 message channels, and acknowledges what was never sent: no more than the limit is held, the session stays, an honest message arrives", By: by("session TestAPeerLiesOnTheMessageChannel, TestAPeerLiesInAcknowledgements")},
+		{ID: "S47", Promise: "a peer that writes 20,000 frames of its own making on 200 message channels, and acknowledges what was never sent: no more than the limit is held, the session stays, an honest message arrives", By: by("internal/net/msgchan TestAPeerLiesOnTheMessageChannel, TestAPeerLiesInAcknowledgements, session TestLiesOnTheMessageChannelEndNoSession")},
 
 		{ID: "S50", Promise: "120 peers behind one address, all at once: established within a minute, and again after the hub has restarted; each that is back makes room for others, and gives back what it took of the rate", By: slowly("session TestFaultManyPeersBehindOneAddressComeBack")},
 

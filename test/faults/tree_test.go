@@ -50,7 +50,7 @@ func fuzzKinds() map[string][]string {
 		"config":           {"internal/app/config FuzzParse"},
 		"IPC":              {"internal/app/control FuzzServer", "internal/app/control FuzzAnswers"},
 		"state file":       {"did FuzzKeyFile"},
-		"reassembly":       {"internal/net/link FuzzParts", "session FuzzPieces"},
+		"reassembly":       {"internal/net/link FuzzParts", "internal/net/msgchan FuzzPieces"},
 	}
 }
 

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+)
+
+// MaxMessage is the largest application message in bytes.
+const MaxMessage = msgchan.MaxMessage
+
+// initMessages makes the message channel.
+func (s *Session) initMessages() {
+	s.msgs = msgchan.New(msgchan.Config{Limit: s.peer.Settings.MessageQueueBytes, Rand: s.m.c.Rand, Protect: s.protect})
+	s.carrier = msgchan.Runner{Channel: s.msgs, Go: func(f func() error, ended func(now time.Time)) {
+		s.wg.Go(func() {
+			err := errFault
+			s.protect("messages out", func() { err = f() })
+			s.box.post(func(now time.Time) {
+				s.log.Debug("message channel ended", "error", err)
+				ended(now)
+			})
+		})
+	}}
+}
+
+// Send sends one message of at most 1 MiB and returns when it lies in the peer's
+// Receive queue: exactly once and after every message sent before it, across
+// rotation, change of path, degraded and suspended. While the queue is full it
+// waits for room. It copies msg.
+//
+// Errors: ErrTooLong; ErrClosed; ErrPeerRestarted if the outcome cannot be known;
+// the context's, joined with ErrQueueFull if the message found no room and with
+// ErrOutcomeUnknown if some of it had left. Without either of these it was
+// withdrawn and will not arrive.
+func (s *Session) Send(ctx context.Context, msg []byte) error {
+	o, err := s.msgs.Enqueue(ctx, msg)
+	if err != nil {
+		return err
+	}
+	s.wantStream()
+	return s.msgs.Wait(ctx, o)
+}
+
+// Receive returns the next message, in the order in which the peer sent them. A
+// program that does not call it stops the peer's messages once 16 MiB wait, and
+// nothing else. The error is ErrClosed, once no message is left, or the context's.
+func (s *Session) Receive(ctx context.Context) (msg []byte, err error) {
+	err = s.Deliver(ctx, func(m []byte) error { msg = m; return nil })
+	return msg, err
+}
+
+// Deliver passes the next message to f and takes it off the queue when f
+// returns nil; otherwise it stays the next one, and Deliver returns f's error.
+// One Deliver at a time sees a message.
+func (s *Session) Deliver(ctx context.Context, f func(msg []byte) error) error {
+	return s.msgs.Deliver(ctx, f)
+}
+
+// wantStream makes sure that the channel is being carried, or will be.
+func (s *Session) wantStream() {
+	s.box.post(func(now time.Time) {
+		s.carryMessages()
+		s.demand(now)
+	})
+}
+
+// carryMessages keeps the channel on the connection in use.
+func (s *Session) carryMessages() {
+	if s.epochs.cur != nil {
+		s.carrier.Carry(s.ctx, s.streamConn())
+	}
+}
+
+func (s *Session) tickMessages(now time.Time) {
+	if s.carrier.Due(now) {
+		s.carryMessages()
+	}
+}
