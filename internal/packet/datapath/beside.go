@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/libertaria-project/l2tun/routing"
@@ -24,11 +25,13 @@ func (d *Datapath) SetBeside(host []netip.Prefix) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := make(map[netip.Prefix]bool)
+	networks := make(map[netip.Prefix]bool)
 	for _, p := range host {
-		now[p.Masked()] = true
+		now[p.Masked()], networks[p.Masked()] = true, true
 	}
+	lengths := lengths(networks)
 	for p, owner := range d.routes.All() {
-		if owner != d.own.nobody && !now[p] && inside(p, host) {
+		if owner != d.own.nobody && !now[p] && inside(p, networks, lengths) {
 			now[p] = false
 		}
 	}
@@ -48,10 +51,21 @@ func (d *Datapath) SetBeside(host []netip.Prefix) {
 	}
 }
 
-// inside reports whether one of the networks holds all of p.
-func inside(p netip.Prefix, networks []netip.Prefix) bool {
-	for _, n := range networks {
-		if n.Bits() < p.Bits() && n.Contains(p.Addr()) {
+// lengths are those that prefixes have, each once: a host has few, however many
+// networks it is on.
+func lengths(of map[netip.Prefix]bool) (all []int) {
+	for p := range of {
+		if !slices.Contains(all, p.Bits()) {
+			all = append(all, p.Bits())
+		}
+	}
+	return all
+}
+
+// inside reports whether one of the networks, which have these lengths, holds all of p.
+func inside(p netip.Prefix, networks map[netip.Prefix]bool, lengths []int) bool {
+	for _, n := range lengths {
+		if n < p.Bits() && networks[netip.PrefixFrom(p.Addr(), n).Masked()] {
 			return true
 		}
 	}

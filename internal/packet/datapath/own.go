@@ -3,7 +3,6 @@ package datapath
 import (
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/libertaria-project/l2tun/routing"
@@ -36,15 +35,17 @@ func (d *Datapath) SetOwn(prefixes []netip.Prefix) error {
 	defer o.mu.Unlock()
 	var errs []error
 	var has []netip.Prefix
+	stays := make(map[netip.Prefix]bool) // hosts with containers have thousands
 	for _, p := range prefixes {
 		if err := d.routes.Insert(p, o.here); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		has = append(has, p.Masked())
+		stays[p.Masked()] = true
 	}
 	for _, p := range o.has {
-		if !slices.Contains(has, p) {
+		if !stays[p] {
 			d.routes.Delete(p, o.here)
 		}
 	}
