@@ -73,29 +73,6 @@ func Interfaces() ([]HostInterface, error) {
 	return interfaces(h)
 }
 
-// HostAddresses lists the host's addresses that others may reach: none of those
-// that are Special (loopback, link-local).
-func HostAddresses() ([]netip.Addr, error) {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("routing: open netlink: %w", err)
-	}
-	defer h.Close()
-	list, err := h.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("routing: list addresses: %w", err)
-	}
-	special := Special()
-	var all []netip.Addr
-	for _, a := range list {
-		p, ok := hostPrefix(a.IPNet)
-		if ok && !slices.ContainsFunc(special, func(s netip.Prefix) bool { return s.Contains(p.Addr()) }) {
-			all = append(all, p.Addr())
-		}
-	}
-	return all, nil
-}
-
 func interfaces(h *netlink.Handle) ([]HostInterface, error) {
 	links, err := h.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {

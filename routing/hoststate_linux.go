@@ -2,6 +2,7 @@ package routing
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -10,15 +11,25 @@ import (
 )
 
 // hostState is what is known of the host, so that a message which repeats it (a
-// router advertisement renews addresses every few seconds) is not a change.
+// router advertisement renews addresses every few seconds) is not a change, and so
+// that nobody has to list the host's addresses again when one comes or goes.
 type hostState struct {
-	addresses map[addressKey]uint32 // the flags that matter
-	links     map[int]uint32
+	addresses map[addressKey]address
+	links     map[int]uint32 // the flags that matter
 }
 
+// addressKey is what the kernel tells addresses of one interface apart by.
 type addressKey struct {
 	index int
 	addr  netip.Addr
+	in    netip.Prefix // network; IPv4 only: an address may be there twice
+}
+
+type address struct {
+	flags   uint32       // those that matter
+	network netip.Prefix // masked; of the far end where there is one
+	ours    bool         // of an interface to ignore
+	special bool         // it concerns no peer
 }
 
 const (
@@ -27,7 +38,7 @@ const (
 )
 
 func newHostState() hostState {
-	return hostState{addresses: make(map[addressKey]uint32), links: make(map[int]uint32)}
+	return hostState{addresses: make(map[addressKey]address), links: make(map[int]uint32)}
 }
 
 // read takes one rtnetlink message and says what it changed.
@@ -50,27 +61,50 @@ func (s hostState) readAddress(is bool, data []byte, ignore []int) Change {
 	}
 	msg := nl.DeserializeIfAddrmsg(data)
 	index, flags := int(msg.Index), uint32(msg.Flags)
-	if slices.Contains(ignore, index) {
-		return Change{OwnLost: !is}
-	}
-	var ip []byte
+	ours := slices.Contains(ignore, index)
+	var local, far []byte
 	for _, a := range attributes(data[unix.SizeofIfAddrmsg:]) {
 		switch {
-		case a.kind == unix.IFA_LOCAL, a.kind == unix.IFA_ADDRESS && ip == nil: // local wins: address may be the far end
-			ip = a.value
+		case a.kind == unix.IFA_LOCAL:
+			local = a.value
+		case a.kind == unix.IFA_ADDRESS: // the far end's, or the only one
+			far = a.value
 		case a.kind == unix.IFA_FLAGS && len(a.value) == 4:
 			flags = binary.NativeEndian.Uint32(a.value)
 		}
 	}
-	return Change{Addresses: s.address(index, ip, flags, is)}
+	if local == nil {
+		local = far
+	} else if far == nil {
+		far = local
+	}
+	c := s.address(index, local, far, int(msg.Prefixlen), flags, is, ours)
+	if ours {
+		return Change{OwnLost: !is}
+	}
+	return c
 }
 
-func (s hostState) address(index int, ip []byte, flags uint32, is bool) bool {
-	a, ok := netip.AddrFromSlice(ip)
-	if !ok {
-		return false
+// address takes one address and the network that it makes the kernel send to its
+// interface.
+func (s hostState) address(index int, local, far []byte, bits int, flags uint32, is, ours bool) Change {
+	a, ok := netip.AddrFromSlice(local)
+	to, there := netip.AddrFromSlice(far)
+	if !ok || !there {
+		return Change{}
 	}
-	return update(s.addresses, addressKey{index, a.Unmap()}, flags&addressFlags, is)
+	network, err := to.Unmap().Prefix(bits)
+	if err != nil {
+		return Change{}
+	}
+	key := addressKey{index: index, addr: a.Unmap()}
+	if key.addr.Is4() {
+		key.in = network
+	}
+	now := address{flags & addressFlags, network, ours, IsSpecial(network) && IsSpecial(netip.PrefixFrom(key.addr, key.addr.BitLen()))}
+	before, known := s.addresses[key]
+	other := known != is || known && before.network != network
+	return Change{Addresses: update(s.addresses, key, now, is), Networks: other && !(now.special && (!known || before.special))}
 }
 
 func (s hostState) readLink(is bool, data []byte, ignore []int) Change {
@@ -84,18 +118,48 @@ func (s hostState) readLink(is bool, data []byte, ignore []int) Change {
 	index := int(msg.Index)
 	before, known := s.links[index]
 	changed := s.link(index, msg.Flags, is)
-	if !slices.Contains(ignore, index) {
-		return Change{Links: changed}
+	if slices.Contains(ignore, index) {
+		return Change{OwnGone: !is, OwnUp: is && known && before&unix.IFF_UP == 0 && msg.Flags&unix.IFF_UP != 0, OwnLost: is && changed}
 	}
-	return Change{OwnGone: !is, OwnUp: is && known && before&unix.IFF_UP == 0 && msg.Flags&unix.IFF_UP != 0, OwnLost: is && changed}
+	turned := !is || !known || (before^msg.Flags)&unix.IFF_UP != 0
+	return Change{Links: changed, Networks: turned && s.matters(index)}
 }
 
 func (s hostState) link(index int, flags uint32, is bool) bool {
 	return update(s.links, index, flags&linkFlags, is)
 }
 
+// matters reports whether an interface has an address that concerns peers.
+func (s hostState) matters(index int) bool {
+	for key, a := range s.addresses {
+		if key.index == index && !a.special {
+			return true
+		}
+	}
+	return false
+}
+
+// list is what of the addresses may concern peers.
+func (s hostState) list() (all []HostAddress) {
+	for key, a := range s.addresses {
+		flags, known := s.links[key.index]
+		if !a.special {
+			all = append(all, HostAddress{Addr: key.addr, Network: a.network, Ours: a.ours, Up: !known || flags&unix.IFF_UP != 0})
+		}
+	}
+	return all
+}
+
+// with is what is known together with what a listing with holes has.
+func (s hostState) with(more hostState) hostState {
+	all := hostState{maps.Clone(s.addresses), maps.Clone(s.links)}
+	maps.Copy(all.addresses, more.addresses)
+	maps.Copy(all.links, more.links)
+	return all
+}
+
 // update keeps what is there and reports whether that is news; an end always is.
-func update[K comparable](m map[K]uint32, k K, v uint32, is bool) bool {
+func update[K, V comparable](m map[K]V, k K, v V, is bool) bool {
 	if !is {
 		delete(m, k)
 		return true

@@ -304,7 +304,7 @@ func TestEnsurePutsBackOnlyWhatIsMissing(t *testing.T) {
 		gone.Priority = 0 // whichever
 		must(t, netlink.RouteDel(gone))
 	}
-	collect(news, settle)
+	collect(news.Changes(), settle)
 	put, err := k.Ensure()
 	if err != nil || len(put) != 3 {
 		t.Fatal(put, err)
@@ -312,7 +312,7 @@ func TestEnsurePutsBackOnlyWhatIsMissing(t *testing.T) {
 	if now := table(t); !slices.Equal(now, want) {
 		t.Fatalf("before:\n%s\nafter:\n%s", strings.Join(want, "\n"), strings.Join(now, "\n"))
 	}
-	if got, _ := collect(news, settle); got.OwnLost {
+	if got, _ := collect(news.Changes(), settle); got.OwnLost {
 		t.Errorf("something was removed: %+v", got)
 	}
 }

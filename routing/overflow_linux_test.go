@@ -18,7 +18,7 @@ func TestOverflowMakesTheWatcherLookAgain(t *testing.T) {
 	must(t, err)
 	t.Cleanup(sub.Close)
 	must(t, sub.SetReceiveBufferSize(4096, false))
-	w := &watcher{sub: sub, ignore: []int{d.Index()}}
+	w := &Watcher{sub: sub, ignore: []int{d.Index()}}
 	must(t, w.learn())
 	flood := func(first byte) { // each route is new: the kernel tells nobody of what was so before
 		for i := range 300 {
@@ -60,7 +60,7 @@ func TestOverflowMakesTheWatcherLookAgain(t *testing.T) {
 }
 
 // drained takes what waits; false: nothing does.
-func (w *watcher) drained() bool {
+func (w *Watcher) drained() bool {
 	must := unix.Timeval{Usec: 1000}
 	_ = w.sub.SetReceiveTimeout(&must)
 	_, _, err := w.sub.Receive()

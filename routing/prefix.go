@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // special is address space that no peer can own.
@@ -31,6 +32,13 @@ func Special() (all []netip.Prefix) {
 		all = append(all, s.prefix)
 	}
 	return all
+}
+
+// IsSpecial reports whether all of a prefix is Special.
+func IsSpecial(p netip.Prefix) bool {
+	return slices.ContainsFunc(specials(), func(s special) bool {
+		return s.prefix.Bits() <= p.Bits() && s.prefix.Contains(p.Addr())
+	})
 }
 
 // CheckPrefix refuses, with a sentence and ErrPrefix, what cannot be a peer's

@@ -11,17 +11,17 @@ import (
 )
 
 // watch starts Watch and ends it with the test, waiting for its goroutine.
-func watch(t *testing.T, ignore ...int) <-chan Change {
+func watch(t *testing.T, ignore ...int) *Watcher {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := Watch(ctx, ignore...)
+	w, err := Watch(ctx, ignore...)
 	must(t, err)
 	t.Cleanup(func() {
 		cancel()
-		for range c {
+		for range w.Changes() {
 		}
 	})
-	return c
+	return w
 }
 
 // collect merges what comes within d of real time: the kernel is no bubble.
@@ -43,7 +43,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 	d := device(t)
 	eth := cable(t, "eth7", "192.0.2.1/24")
 	time.Sleep(settle) // the carrier of both ends
-	c := watch(t, d.Index())
+	c := watch(t, d.Index()).Changes()
 	if got, _ := collect(c, settle); got != (Change{}) {
 		t.Fatalf("nothing happened: %+v", got)
 	}
@@ -55,13 +55,13 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 		do   func() error
 		want Change
 	}{
-		{"address added", func() error { return netlink.AddrAdd(eth, addr) }, Change{Addresses: true}},
+		{"address added", func() error { return netlink.AddrAdd(eth, addr) }, Change{Addresses: true, Networks: true}},
 		{"address renewed", func() error {
 			again := *addr
 			again.ValidLft, again.PreferedLft = 3000, 3000
 			return netlink.AddrReplace(eth, &again)
 		}, Change{}},
-		{"address removed", func() error { return netlink.AddrDel(eth, addr) }, Change{Addresses: true}},
+		{"address removed", func() error { return netlink.AddrDel(eth, addr) }, Change{Addresses: true, Networks: true}},
 		{"route added", func() error { return netlink.RouteAdd(route) }, Change{Routes: true}},
 		{"route removed", func() error { return netlink.RouteDel(route) }, Change{Routes: true}},
 		{"our route", func() error { return k.Add(examples[1], 1300) }, Change{}},
@@ -82,7 +82,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 
 func TestWatchMergesWhatNobodyTook(t *testing.T) {
 	d := device(t)
-	c := watch(t)
+	c := watch(t).Changes()
 	for i := range 50 {
 		a, err := netlink.ParseAddr(fmt.Sprintf("10.80.0.%d/32", i+1))
 		must(t, err)
@@ -90,7 +90,7 @@ func TestWatchMergesWhatNobodyTook(t *testing.T) {
 	}
 	must(t, kernel(t, d).Add(examples[0], 1300)) // ours, so no news even on a watched device
 	time.Sleep(settle)
-	if got, n := collect(c, settle); n != 1 || got != (Change{Addresses: true}) {
+	if got, n := collect(c, settle); n != 1 || got != (Change{Addresses: true, Networks: true}) {
 		t.Fatalf("%d changes: %+v", n, got)
 	}
 }
@@ -98,11 +98,11 @@ func TestWatchMergesWhatNobodyTook(t *testing.T) {
 func TestWatchEndsWithItsContext(t *testing.T) {
 	device(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := Watch(ctx)
+	w, err := Watch(ctx)
 	must(t, err)
 	cancel()
 	select {
-	case _, ok := <-c:
+	case _, ok := <-w.Changes():
 		if ok {
 			t.Fatal("a change without one")
 		}

@@ -105,11 +105,12 @@ func (n *node) apply(c *config.Config) error {
 			n.dropPrefixes(p, *now)
 		}
 	}
-	errs = append(errs, n.data.SetOwn(n.own(c)))
+	host := n.host.Addresses()
+	errs = append(errs, n.data.SetOwn(n.own(c, host)))
 	for _, p := range c.Peers {
 		errs = append(errs, n.applyPeer(p))
 	}
-	n.lookBeside()
+	n.data.SetBeside(besides(host))
 	errs = append(errs, n.removeRoutes(c))
 	n.config.Store(c)
 	n.discovery.Look() // for peers that are new

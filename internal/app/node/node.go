@@ -57,6 +57,7 @@ type node struct {
 	net     *transport.Transport
 	data    *datapath.Datapath
 	kernel  *routing.Kernel
+	host    *routing.Watcher
 	mtus    *routeMTUs
 	manager *session.Manager
 	where   places // endpoints of the peers, read by sessions
@@ -121,7 +122,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
-	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startNetwork, n.startSessions}
+	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err

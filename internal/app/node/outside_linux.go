@@ -22,16 +22,9 @@ const (
 // that its addresses or routes have changed.
 func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	changes, err := routing.Watch(ctx, n.dev.Index())
-	if err != nil {
-		cancel()
-		return fmt.Errorf("watch the host's addresses: %w", err)
-	}
 	kernel, err := routing.NewWays(n.config.Load().Mark.Value)
 	if err != nil {
 		cancel()
-		for range changes {
-		}
 		return err
 	}
 	ways := newWays(kernel)
@@ -41,7 +34,7 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.watch(ctx, changes, ways, clock, fail)
+		n.watch(ctx, n.host.Changes(), ways, clock, fail)
 	}()
 	n.defers(func() {
 		cancel()
@@ -49,8 +42,6 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 		clock.close()
 		clock.copies.close()
 		kernel.Close()
-		for range changes { // the watcher closes it when it has ended
-		}
 	})
 	return nil
 }
@@ -70,6 +61,9 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 	looking := time.NewTimer(0) // at the ways to the peers
 	looking.Stop()
 	defer looking.Stop()
+	refreshing := time.NewTimer(0) // what changed between the first apply and now
+	defer refreshing.Stop()
+	var taking share
 	sampling := time.NewTimer(rateWindow)
 	defer sampling.Stop()
 	look := func() {
@@ -106,17 +100,20 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 			}
 			n.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 			looking.Reset(ways.wait(time.Now()))
-			if c.Addresses {
-				n.refreshOwn()
+			if c.Networks { // at once: what comes is not to be open for a moment
+				refreshing.Reset(taking.wait(time.Now()))
 			}
 			if c.Addresses || c.Links {
-				n.refreshBeside() // at once: what comes is not to be open for a moment
 				n.discovery.Changed()
 			}
 		case now := <-keeping.C:
 			again := n.keep(now)
 			keepAt = time.Now().Add(again)
 			keeping.Reset(again)
+		case <-refreshing.C:
+			began := time.Now()
+			n.refreshHost()
+			taking.spend(time.Since(began), time.Now())
 		case <-looking.C:
 			n.lookAtWays(ctx, ways)
 		case <-n.mtus.changed:
