@@ -107,9 +107,11 @@ func (s socket4) join(int) error { return nil }
 
 type socket6 struct{ *ipv6.PacketConn }
 
+// write names the interface by index in the control message and not by a zone: to
+// resolve a zone that is a number, package net lists all interfaces each time.
 func (s socket6) write(b []byte, via segment, to netip.AddrPort) error {
 	cm := &ipv6.ControlMessage{Src: via.source.AsSlice(), IfIndex: via.index}
-	_, err := s.WriteTo(b, cm, net.UDPAddrFromAddrPort(zoned(to, via.index)))
+	_, err := s.WriteTo(b, cm, net.UDPAddrFromAddrPort(to))
 	return err
 }
 
