@@ -9,12 +9,11 @@ const (
 	// Start a short handshake chained from the current epoch (number From): make
 	// M1r with Attempt for epoch Number and send it under the current epoch.
 	Start Op = iota + 1
-	// Answer an M1r: make M2r and the epoch's keys, send nothing yet. If it
-	// cannot be answered, skip its Install and Reply, and report Failed once the
-	// list is done.
+	// Answer the M1r Msg: make M2r and the epoch's keys, send nothing yet. It is
+	// the last of its list; the next event is AnswerMade or AnswerFailed.
 	Answer
 	// Reply sends the M2r of ID, the same bytes each time, under the epoch that
-	// its M1r came under.
+	// its M1r came under. Msg is the M1r that asks for it now.
 	Reply
 	// Finish sends the last message of our handshake ID: M3 or M3r.
 	Finish
@@ -61,14 +60,20 @@ func (r Reason) String() string {
 	return "key_rotation_timeout"
 }
 
+// A Message is the caller's reference to a message that it holds until the list
+// that names it, and the one after AnswerMade, is done.
+type Message uint64
+
 // An Action is one step for the session. Fields that its Op does not name are
-// zero.
+// zero. No action of a list depends on the success of one before it: what can
+// fail is reported by an event.
 type Action struct {
 	Op      Op
 	ID      uint64
 	From    uint32 // number of the epoch that Start and Answer chain from
 	Number  uint32 // number of the epoch that Start and Answer make
 	Attempt uint32
+	Msg     Message
 	Reason  Reason
 }
 

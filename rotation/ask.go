@@ -72,8 +72,8 @@ func (m *Machine) Answered(now time.Time, id uint64) []Action {
 	return m.tick(now)
 }
 
-// Failed reports that a short handshake cannot be completed: an M2r that does
-// not verify, or an M1r that cannot be answered. The current epoch stays in use.
+// Failed reports that a short handshake cannot be completed: an M1r that cannot be
+// made, an M2r or an M3r that does not verify. The current epoch stays in use.
 func (m *Machine) Failed(now time.Time, id uint64) []Action {
 	switch {
 	case m.ask != nil && m.ask.id == id:

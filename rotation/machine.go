@@ -15,14 +15,15 @@ type Machine struct {
 	attempts uint32
 	highest  uint32 // number seen or proposed since there was no epoch
 
-	epochs []*epoch // receivable, the current one among them
-	cur    *epoch   // the one we send under; nil before the first and after Stop
-	ask    *asking  // our short handshake under way
-	pend   *pending // the peer's, answered and not confirmed
-	again  timer    // resends M1r or M3r
+	epochs    []*epoch   // receivable, the current one among them
+	cur       *epoch     // the one we send under; nil before the first and after Stop
+	ask       *asking    // our short handshake under way
+	answering *answering // the peer's, being answered
+	pend      *pending   // the peer's, answered and not confirmed
+	again     timer      // resends M1r or M3r
 
 	seen       uint32    // highest attempt answered under the current epoch
-	answeredAt time.Time // last new attempt answered
+	answeredAt time.Time // last new attempt looked at
 	sent       bool      // a packet was sent under the current epoch
 	wantAt     time.Time // a rotation was asked for
 	retryAt    time.Time // no attempt of ours before
@@ -142,6 +143,11 @@ func (m *Machine) tick(now time.Time) []Action {
 	m.resend(now)
 	m.rotate(now)
 	m.heal(now)
+	return m.flush()
+}
+
+// flush hands over the list of the current event.
+func (m *Machine) flush() []Action {
 	out := m.out
 	m.out = nil
 	return out
@@ -181,7 +187,7 @@ func (m *Machine) Drop(now time.Time) []Action {
 
 func (m *Machine) clear() {
 	m.abandon()
-	m.cur, m.highest = nil, 0
+	m.cur, m.answering, m.highest = nil, nil, 0
 	for _, e := range slices.Clone(m.epochs) {
 		m.retire(e)
 	}

@@ -19,6 +19,7 @@ type node struct {
 	numbers map[string]uint32
 	uses    []uint32 // numbers in the order of use
 	fail    int      // so many short handshakes of ours fail to verify
+	deaf    int      // so many of the peer's cannot be answered
 	starts  int
 	fullReq int
 	trying  uint64
@@ -51,7 +52,7 @@ func (n *node) act(a Action) {
 		n.last[a.ID] = message{kind: m1r, key: n.keys[a.ID], attempt: a.Attempt, number: a.Number, id: a.ID}
 		n.seal(n.last[a.ID])
 	case Answer:
-		// key and base were noted by receive
+		// receiveM1r says what became of it
 	case Reply:
 		n.seal(n.last[a.ID])
 	case Finish:
@@ -202,17 +203,24 @@ func (n *node) receive(m message) {
 
 func (n *node) receiveM1r(via uint64, m message) {
 	n.w.t.Helper()
-	actions := n.m.Asked(n.w.now, via, m.attempt)
-	for _, a := range actions {
-		if a.Op == Answer {
-			if a.Number != m.number || a.Attempt != m.attempt {
-				n.w.t.Fatalf("%s answers %v to %+v", n.name, a, m)
-			}
-			n.keys[a.ID], n.numbers[m.key] = m.key, m.number
-			n.last[a.ID] = message{kind: m2r, key: m.key, id: m.id}
-		}
-	}
+	actions := n.m.Asked(n.w.now, via, m.attempt, Message(m.id))
 	n.do(actions)
+	last := Action{}
+	if len(actions) > 0 {
+		last = actions[len(actions)-1]
+	}
+	switch {
+	case last.Op != Answer:
+	case last.Number != m.number || last.Attempt != m.attempt || last.Msg != Message(m.id):
+		n.w.t.Fatalf("%s answers %v to %+v", n.name, last, m)
+	case n.deaf > 0:
+		n.deaf--
+		n.do(n.m.AnswerFailed(n.w.now, last.ID))
+	default:
+		n.keys[last.ID], n.numbers[m.key] = m.key, m.number
+		n.last[last.ID] = message{kind: m2r, key: m.key, id: m.id}
+		n.do(n.m.AnswerMade(n.w.now, last.ID))
+	}
 }
 
 func (n *node) receiveM2r(m message) {

@@ -22,14 +22,14 @@ func badNetwork(t *rapid.T, w *world) {
 }
 
 func (w *world) heals() {
-	w.a.fail, w.b.fail = 0, 0
+	w.a.fail, w.b.fail, w.a.deaf, w.b.deaf = 0, 0, 0, 0
 	w.loss, w.dup = 0, 0
 	w.delay = func() time.Duration { return 10 * time.Millisecond }
 }
 
 func draw(t *rapid.T, w *world, fulls bool) {
 	n := rapid.SampledFrom(w.nodes()).Draw(t, "node")
-	ops := []string{"rotate", "both", "talk", "fail", "network", "wait"}
+	ops := []string{"rotate", "both", "talk", "fail", "deaf", "network", "wait"}
 	if fulls {
 		ops = append(ops, "full", "both full")
 	}
@@ -44,6 +44,8 @@ func draw(t *rapid.T, w *world, fulls bool) {
 		w.b.talk()
 	case "fail":
 		n.fail++
+	case "deaf":
+		n.deaf++
 	case "network":
 		badNetwork(t, w)
 	case "full":

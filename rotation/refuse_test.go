@@ -28,14 +28,57 @@ func TestFailedRotationKeepsTheCurrentEpochAndBacksOff(t *testing.T) {
 func TestAnM1rThatCannotBeAnsweredLeavesNothing(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
-	s.note(s.m.Asked(s.now, 1, 1))
-	s.note(s.m.Failed(s.now, 2))
-	s.pass(time.Second)
-	s.note(s.m.Asked(s.now, 1, 1))
-	s.want("0s answer 2 1>2 attempt 1", "0s install 2", "0s reply 2", "0s retire 2")
+	s.note(s.m.Asked(s.now, 1, 1, 0))
+	s.note(s.m.AnswerFailed(s.now, 2))
+	s.asked(1, 1) // at once: not looked at
+	s.want("0s answer 2 1>2 attempt 1")
 	if st := s.m.Status(); st.Epochs != 1 || st.Rotating {
 		t.Errorf("%+v", st)
 	}
+	s.pass(resendFirst)
+	s.asked(1, 1)
+	s.want("250ms answer 3 1>2 attempt 1", "250ms install 3", "250ms reply 3")
+}
+
+// An M1r that cannot be answered takes nothing away: not our own attempt, and not
+// the answer to an older one.
+func TestAnAnswerReplacesNothingBeforeItIsMade(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Initiator)
+	s.note(s.m.Rotate(s.now))
+	s.note(s.m.Asked(s.now, 1, 1, 0))
+	s.note(s.m.AnswerFailed(s.now, 3))
+	s.note(s.m.Answered(s.now, 2))
+	s.want("0s start 2 1>2 attempt 1", "0s answer 3 1>2 attempt 1", "0s install 2", "0s finish 2", "0s use 2")
+
+	s = newScript(t, Config{})
+	s.established(Responder)
+	s.asked(1, 1)
+	s.pass(time.Second)
+	s.out = nil
+	s.note(s.m.Asked(s.now, 1, 2, 0))
+	s.note(s.m.AnswerFailed(s.now, 3))
+	s.note(s.m.Finished(s.now, 2))
+	s.want("1s answer 3 1>2 attempt 2", "1s use 2", "1s confirm 2")
+}
+
+// What was answered under an epoch that is not in use any more is not used.
+func TestAnAnswerThatIsMadeTooLateIsRetired(t *testing.T) {
+	s := newScript(t, Config{})
+	s.established(Responder)
+	s.note(s.m.Asked(s.now, 1, 1, 0))
+	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 9, Kind: Full, Role: Responder}))
+	s.out = nil
+	s.note(s.m.AnswerMade(s.now, 2))
+	s.want("0s retire 2")
+	s.note(s.m.Asked(s.now, 3, 1, 0))
+	s.note(s.m.Asked(s.now, 3, 2, 0)) // within the gap of two answers
+	s.note(s.m.Drop(s.now))
+	s.out = nil
+	s.note(s.m.AnswerMade(s.now, 4))
+	s.note(s.m.AnswerMade(s.now, 1))
+	s.note(s.m.AnswerFailed(s.now, 4))
+	s.want()
 }
 
 // R12: a peer that asks without end is answered five times a second.
@@ -44,7 +87,7 @@ func TestAnswersAreLimited(t *testing.T) {
 	s.established(Responder)
 	answers := 0
 	for i := range 2000 {
-		for _, a := range s.m.Asked(s.now, 1, uint32(i+1)) {
+		for _, a := range s.m.Asked(s.now, 1, uint32(i+1), 0) {
 			if a.Op == Answer {
 				answers++
 			}
@@ -61,19 +104,21 @@ func TestAnswersAreLimited(t *testing.T) {
 func TestStrangeEventsChangeNothing(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Tick(s.now))
-	s.note(s.m.Asked(s.now, 0, 1))
+	s.asked(0, 1)
 	s.note(s.m.Rotate(s.now))
 	s.want()
 	s.established(Initiator)
 	before := s.m.Status()
 	for _, id := range []uint64{0, 2, 1<<64 - 1} {
-		s.note(s.m.Asked(s.now, id, 1))
+		s.asked(id, 1)
 		s.note(s.m.Answered(s.now, id))
 		s.note(s.m.Finished(s.now, id))
 		s.note(s.m.Opened(s.now, id))
 		s.note(s.m.Failed(s.now, id))
+		s.note(s.m.AnswerMade(s.now, id))
+		s.note(s.m.AnswerFailed(s.now, id))
 	}
-	s.note(s.m.Asked(s.now, 1, 0))
+	s.asked(1, 0)
 	s.note(s.m.Finished(s.now, 1)) // ours: only the peer may finish its own
 	s.note(s.m.Established(s.now, Candidate{ID: 5, Number: 0, Kind: Full, Role: Initiator}))
 	s.note(s.m.Established(s.now, Candidate{ID: 6, Number: MaxNumber + 1, Kind: Full, Role: Responder}))
@@ -94,7 +139,7 @@ func TestTheLastNumber(t *testing.T) {
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: MaxNumber, Kind: Full, Role: Responder}))
 	s.out = nil
 	s.note(s.m.Rotate(s.now))
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 1)
 	s.want()
 	if _, ok := s.m.NumberFor(1); ok || s.m.Propose() != 0 {
 		t.Error("numbers beyond the last")
@@ -141,12 +186,12 @@ func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {
 func TestAnAnswerToOursEndsThePeersAttempt(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 1)
 	s.note(s.m.Rotate(s.now))
 	s.out = nil
 	s.pass(patience)
 	s.want("30s start 3 1>2 attempt 1")
-	s.note(s.m.Asked(s.now, 1, 1)) // an old copy does not stop ours
+	s.asked(1, 1) // an old copy does not stop ours
 	s.note(s.m.Answered(s.now, 3))
 	s.want("30s reply 2", "30s retire 2", "30s install 3", "30s finish 3", "30s use 3")
 }
@@ -154,11 +199,11 @@ func TestAnAnswerToOursEndsThePeersAttempt(t *testing.T) {
 func TestAttemptsOfARestartedPeerCountFromOne(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
-	s.note(s.m.Asked(s.now, 1, 7))
+	s.asked(1, 7)
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 9, Kind: Full, Role: Responder}))
 	s.pass(time.Second)
 	s.out = nil
-	s.note(s.m.Asked(s.now, 3, 1))
+	s.asked(3, 1)
 	s.want("1s answer 4 9>10 attempt 1", "1s retire 1", "1s install 4", "1s reply 4")
 }
 

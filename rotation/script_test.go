@@ -26,6 +26,21 @@ func (s *script) note(actions []Action) {
 	}
 }
 
+// asked asks about an M1r and makes the answer that is wanted.
+func (s *script) asked(via uint64, attempt uint32) {
+	actions := s.m.Asked(s.now, via, attempt, Message(attempt))
+	s.note(actions)
+	for i, a := range actions {
+		if a.Op != Answer {
+			continue
+		}
+		if i != len(actions)-1 || a.Msg != Message(attempt) {
+			s.t.Fatalf("%v of message %d in %v", a, a.Msg, actions)
+		}
+		s.note(s.m.AnswerMade(s.now, a.ID))
+	}
+}
+
 // pass lets d pass, ticking at every deadline.
 func (s *script) pass(d time.Duration) {
 	s.t.Helper()
@@ -105,9 +120,9 @@ func TestShortHandshakeAtTheResponder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, Config{})
 			s.established(Responder)
-			s.note(s.m.Asked(s.now, 1, 7))
+			s.asked(1, 7)
 			s.want("0s answer 2 1>2 attempt 7", "0s install 2", "0s reply 2")
-			s.note(s.m.Asked(s.now, 1, 7))
+			s.asked(1, 7)
 			s.want("0s reply 2")
 			s.note(c.proof(s))
 			s.want("0s use 2", "0s confirm 2")
@@ -115,7 +130,7 @@ func TestShortHandshakeAtTheResponder(t *testing.T) {
 			s.want()
 			s.note(s.m.Finished(s.now, 2))
 			s.want(c.again)
-			s.note(s.m.Asked(s.now, 1, 7))
+			s.asked(1, 7)
 			s.want()
 			s.pass(Grace)
 			s.want("1m0s retire 1")
@@ -126,14 +141,14 @@ func TestShortHandshakeAtTheResponder(t *testing.T) {
 func TestANewerAttemptReplacesTheAnswer(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 1)
 	s.pass(time.Second)
 	s.out = nil
-	s.note(s.m.Asked(s.now, 1, 3))
-	s.want("1s retire 2", "1s answer 3 1>2 attempt 3", "1s install 3", "1s reply 3")
+	s.asked(1, 3)
+	s.want("1s answer 3 1>2 attempt 3", "1s retire 2", "1s install 3", "1s reply 3")
 	s.pass(time.Second)
-	s.note(s.m.Asked(s.now, 1, 2))
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 2)
+	s.asked(1, 1)
 	s.note(s.m.Finished(s.now, 2))
 	s.want()
 }
@@ -143,12 +158,12 @@ func TestCollision(t *testing.T) {
 		s := newScript(t, Config{Smaller: smaller})
 		s.established(Initiator)
 		s.note(s.m.Rotate(s.now))
-		s.note(s.m.Asked(s.now, 1, 1))
+		s.asked(1, 1)
 		if smaller {
 			s.want("0s start 2 1>2 attempt 1")
 			continue
 		}
-		s.want("0s start 2 1>2 attempt 1", "0s abandon 2", "0s answer 3 1>2 attempt 1", "0s install 3", "0s reply 3")
+		s.want("0s start 2 1>2 attempt 1", "0s answer 3 1>2 attempt 1", "0s abandon 2", "0s install 3", "0s reply 3")
 		s.note(s.m.Answered(s.now, 2)) // comes too late
 		s.want()
 	}
@@ -176,7 +191,7 @@ func TestAFullHandshakeOverridesAShortOne(t *testing.T) {
 	s.want("0s start 2 1>2 attempt 1", "0s install 3", "0s abandon 2", "0s use 3", "0s confirm 3")
 
 	s.pass(time.Second)
-	s.note(s.m.Asked(s.now, 3, 1))
+	s.asked(3, 1)
 	s.out = nil
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 5, Kind: Full, Role: Responder}))
 	s.note(s.m.Opened(s.now, 4)) // under the epoch of the short one

@@ -83,7 +83,7 @@ func TestShortLimitOfTheResponder(t *testing.T) {
 		t.Errorf("the attempt goes on: %q", s.out)
 	}
 	s.out = nil
-	s.note(s.m.Asked(s.now, id, 9))
+	s.asked(id, 9)
 	s.want()
 }
 
@@ -94,12 +94,12 @@ func TestAResumptionOfAnotherLifeIsNotRotated(t *testing.T) {
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Resumed, Role: Responder}))
 	s.out = nil
 	s.note(s.m.Rotate(s.now))
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 1)
 	s.want()
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 2, Kind: Full, Role: Responder}))
 	s.out = nil
 	s.note(s.m.Tick(s.now))
-	s.note(s.m.Asked(s.now, 2, 1))
+	s.asked(2, 1)
 	if len(s.out) == 0 {
 		t.Error("no rotation after the full handshake either")
 	}

@@ -14,7 +14,7 @@ func TestTheAnsweredEpochLivesUntilTheHardStop(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Responder)
 	s.pass(295 * time.Second) // our own attempt runs since 4m10s, as handle 2
-	s.note(s.m.Asked(s.now, 1, 1))
+	s.asked(1, 1)
 	s.out = nil
 	s.pass(4 * time.Second)
 	s.note(s.m.Opened(s.now, 3))
@@ -113,7 +113,7 @@ func TestHardStop(t *testing.T) {
 		t.Error("something is left")
 	}
 	s.note(s.m.Rotate(s.now))
-	s.note(s.m.Asked(s.now, 1, 9))
+	s.asked(1, 9)
 	s.note(s.m.Opened(s.now, 1))
 	s.want()
 	s.note(s.m.Established(s.now, Candidate{ID: 9, Number: s.m.Propose(), Kind: Resumed, Role: Responder}))

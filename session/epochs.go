@@ -26,14 +26,13 @@ type epochs struct {
 	s       *Session
 	machine *rotation.Machine
 	byID    map[uint64]*epoch
-	proofs  map[uint64]*proof // full handshakes and resumptions on their way
-	shorts  map[uint64]*short // rotations, by the epoch that they make
-	peer    *did.KeySet       // nil before the first proof
-	asked   []byte            // the M1r that rotation is asked about
-	askedOn link.Path         // by which it came
-	cur     *epoch            // sent under; nil: none
-	curAt   time.Time         // when it came into use
-	sent    uint64            // packets sent when rotation was last told
+	proofs  map[uint64]*proof        // full handshakes and resumptions on their way
+	shorts  map[uint64]*short        // rotations, by the epoch that they make
+	peer    *did.KeySet              // nil before the first proof
+	m1rs    map[rotation.Message]m1r // that rotation is being asked about
+	cur     *epoch                   // sent under; nil: none
+	curAt   time.Time                // when it came into use
+	sent    uint64                   // packets sent when rotation was last told
 	waiters []waiter
 }
 
@@ -45,7 +44,7 @@ type waiter struct {
 
 func (x *epochs) init(s *Session) {
 	set := s.peer.Settings
-	*x = epochs{s: s, byID: make(map[uint64]*epoch), proofs: make(map[uint64]*proof), shorts: make(map[uint64]*short),
+	*x = epochs{s: s, byID: make(map[uint64]*epoch), proofs: make(map[uint64]*proof), shorts: make(map[uint64]*short), m1rs: make(map[rotation.Message]m1r),
 		machine: rotation.New(rotation.Config{
 			Smaller:        s.m.c.Identity.DID().Compare(s.peer.DID) < 0,
 			RekeyAfter:     set.RekeyAfter,
@@ -177,13 +176,11 @@ func (x *epochs) drop(now time.Time) {
 	x.waiters = nil
 }
 
-// do executes rotation's actions in order. SPEC 5.2 says what each means.
+// do executes rotation's actions in order, and then what rotation makes of how they
+// went. SPEC 5.2 says what each means.
 func (x *epochs) do(actions []rotation.Action, now time.Time) {
-	skip := uint64(0) // the epoch of an M1r that could not be answered
+	var outcome func() []rotation.Action // of the one that can fail; nil: nothing to report
 	for _, a := range actions {
-		if a.ID == skip && skip != 0 {
-			continue
-		}
 		x.s.log.Debug("rotation", "action", a.String())
 		switch a.Op {
 		case rotation.Install:
@@ -206,11 +203,19 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		case rotation.Stop:
 			x.stop(a.Reason, now)
 			return // the session let go of everything
-		default:
-			if !x.doShort(a, now) {
-				skip = a.ID
-			}
+		case rotation.Start:
+			outcome = x.start(a, now)
+		case rotation.Answer:
+			outcome = x.answer(a, now)
+		case rotation.Reply:
+			x.reply(a)
+		case rotation.Resend:
+			x.resend(a.ID)
 		}
+	}
+	if outcome != nil {
+		x.do(outcome(), now)
+		return
 	}
 	x.show(now)
 }

@@ -23,42 +23,50 @@ type short struct {
 	done bool   // the whole result has been taken
 }
 
-// doShort executes rotation's actions of the short handshake. It reports false
-// when the rest of the list must be skipped.
-func (x *epochs) doShort(a rotation.Action, now time.Time) bool {
-	switch a.Op {
-	case rotation.Start:
-		if err := x.start(a); err != nil {
-			x.s.log.Warn("rotation not started", "error", err)
-			x.failed(a.ID, now)
-		}
-	case rotation.Answer:
-		if err := x.answerM1r(a); err != nil {
-			x.s.log.Debug("rotation not answered", "error", err)
-			x.failed(a.ID, now)
-			return false
-		}
-	case rotation.Reply:
-		if r := x.shorts[a.ID]; r != nil {
-			x.sendShort(r.via, x.replyPath(), r.last)
-		}
-	case rotation.Resend:
-		if r := x.shorts[a.ID]; r != nil {
-			x.s.tally.resends.Add(1)
-			x.sendShort(x.cur, x.s.path(), r.last)
-		}
+// An m1r is a message that rotation knows by its reference, and the path by which
+// it came.
+type m1r struct {
+	msg []byte
+	on  link.Path
+}
+
+// start sends M1r; what it returns reports that there is none.
+func (x *epochs) start(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
+	err := x.sendM1r(a)
+	if err == nil {
+		return nil
 	}
-	return true
+	x.s.log.Warn("rotation not started", "error", err)
+	x.endShort(a.ID)
+	return func() []rotation.Action { return x.machine.Failed(now, a.ID) }
 }
 
-// failed tells rotation once the list under way is done.
-func (x *epochs) failed(id uint64, now time.Time) {
-	x.endShort(id)
-	x.s.box.post(func(now time.Time) { x.do(x.machine.Failed(now, id), now) })
+// answer makes M2r and the keys of its epoch; what it returns reports whether they
+// are there.
+func (x *epochs) answer(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
+	if err := x.makeM2r(a); err != nil {
+		x.s.log.Debug("rotation not answered", "error", err)
+		x.endShort(a.ID)
+		return func() []rotation.Action { return x.machine.AnswerFailed(now, a.ID) }
+	}
+	return func() []rotation.Action { return x.machine.AnswerMade(now, a.ID) }
 }
 
-// start makes M1r, chained from the epoch in use, and sends it.
-func (x *epochs) start(a rotation.Action) error {
+func (x *epochs) reply(a rotation.Action) {
+	if r := x.shorts[a.ID]; r != nil {
+		x.sendShort(r.via, x.replyPath(x.m1rs[a.Msg].on), r.last)
+	}
+}
+
+func (x *epochs) resend(id uint64) {
+	if r := x.shorts[id]; r != nil {
+		x.s.tally.resends.Add(1)
+		x.sendShort(x.cur, x.s.path(), r.last)
+	}
+}
+
+// sendM1r makes M1r, chained from the epoch in use, and sends it.
+func (x *epochs) sendM1r(a rotation.Action) error {
 	params, err := x.s.params(a.Number)
 	if err != nil {
 		return err
@@ -76,11 +84,11 @@ func (x *epochs) start(a rotation.Action) error {
 	return nil
 }
 
-// answerM1r answers the M1r that rotation has just been asked about.
-func (x *epochs) answerM1r(a rotation.Action) error {
+// makeM2r answers an M1r, unsent; the epoch's records are held.
+func (x *epochs) makeM2r(a rotation.Action) error {
 	r := &short{what: handshake.Rotation(a.Number, a.Attempt), via: x.cur}
 	r.resp = handshake.NewShortResponder(x.s.m.handshakeConfig(0, [32]byte{}), x.secretFor)
-	_, _, err := r.resp.Read(nil, x.asked)
+	_, _, err := r.resp.Read(nil, x.m1rs[a.Msg].msg)
 	if err != nil {
 		return err
 	}
@@ -106,8 +114,8 @@ func (x *epochs) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bo
 
 // replyPath is where an M2r goes: back on the path of its M1r, which the peer uses
 // while ours may be broken. M1r may be a replay, so only a proven one counts.
-func (x *epochs) replyPath() link.Path {
-	if from := x.s.pathOf(x.askedOn); from != nil && from.proven {
+func (x *epochs) replyPath(asked link.Path) link.Path {
+	if from := x.s.pathOf(asked); from != nil && from.proven {
 		return from.Path
 	}
 	return x.s.path()
@@ -133,9 +141,7 @@ func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now tim
 		if via == x.cur && what.Epoch != via.rec.Number()+1 {
 			return nil // a late copy of an earlier rotation
 		}
-		x.asked, x.askedOn = msg, p
-		x.do(x.machine.Asked(now, via.id, what.Attempt), now)
-		x.asked, x.askedOn = nil, nil
+		x.ask(via.id, what.Attempt, m1r{msg, p}, now)
 	case wire.MsgM2r:
 		x.m2r(what, msg, now)
 	case wire.MsgM3r:
@@ -144,6 +150,14 @@ func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now tim
 		return handshake.ErrMalformed
 	}
 	return nil
+}
+
+// ask asks rotation about an M1r, which is kept until all of its actions are done.
+func (x *epochs) ask(via uint64, attempt uint32, m m1r, now time.Time) {
+	ref := rotation.Message(attempt)
+	x.m1rs[ref] = m
+	defer delete(x.m1rs, ref)
+	x.do(x.machine.Asked(now, via, attempt, ref), now)
 }
 
 // findShort is the handshake that a message belongs to.
