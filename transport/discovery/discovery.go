@@ -27,6 +27,7 @@ const (
 const (
 	tick        = time.Second            // least time between two turns
 	startSpread = 100 * time.Millisecond // nodes that start together do not ask together
+	scanShare   = 50                     // a scan that takes a second is followed by none for fifty
 	rescanEvery = 2 * time.Minute        // the node says Changed when it knows of one
 )
 
@@ -68,6 +69,7 @@ type Discovery struct {
 	asks     asks          // the loop's
 	fresh    fresh         // the loop's
 	scanned  time.Time     // the loop's
+	scanGap  time.Duration // to the next scan for a change at the soonest
 
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -127,8 +129,7 @@ func (d *Discovery) open() error {
 // second everybody who is wanted is asked for where this host was not before. A nil
 // Discovery does nothing.
 func (d *Discovery) Changed() {
-	if d != nil {
-		d.changed.Store(true)
+	if d != nil && !d.changed.Swap(true) { // else a turn is on its way
 		d.Look()
 	}
 }
@@ -181,7 +182,8 @@ func (d *Discovery) loop(ctx context.Context) {
 // turn asks who is to be asked, and returns when the next turn is due if nobody
 // says Look before.
 func (d *Discovery) turn(now time.Time) (next time.Time) {
-	if changed := d.changed.Swap(false); changed || now.Sub(d.scanned) >= rescanEvery {
+	if since := now.Sub(d.scanned); d.changed.Load() && since >= d.scanGap || since >= rescanEvery {
+		d.changed.Store(false)
 		d.rescan(now)
 	}
 	wanted := d.wanted()
@@ -197,6 +199,9 @@ func (d *Discovery) turn(now time.Time) (next time.Time) {
 		d.Look()
 	}
 	next = d.scanned.Add(rescanEvery)
+	if d.changed.Load() {
+		next = d.scanned.Add(d.scanGap)
+	}
 	if asking, ok := d.asks.next(); ok && asking.Before(next) {
 		next = asking
 	}
@@ -223,8 +228,9 @@ func (d *Discovery) wanted() (wanted []did.DID) {
 
 // rescan looks at the interfaces again.
 func (d *Discovery) rescan(now time.Time) {
-	d.scanned = now
+	began := time.Now()
 	all, err := d.c.Interfaces()
+	d.scanned, d.scanGap = now, scanShare*time.Since(began)
 	if err != nil {
 		d.log.Debug("interfaces not listed", "error", err)
 		return

@@ -85,6 +85,42 @@ func TestANewLANIsAskedAtOnce(t *testing.T) {
 	}
 }
 
+// However often the host changes, listing its interfaces takes no more than a
+// fiftieth of the time; a change in between is looked at as soon as it may be, and the
+// loop is woken up for it once.
+func TestScansForChangesAreBoundedByAShareOfTime(t *testing.T) {
+	var wanted []did.DID
+	r := newRig()
+	r.takesTurns(&wanted)
+	const cost = 60 * time.Millisecond
+	scans := 0
+	r.c.Interfaces = func() ([]Interface, error) { scans++; time.Sleep(cost); return nil, nil }
+	r.rescan(r.now)
+	for end := r.now.Add(time.Minute); r.now.Before(end); {
+		for len(r.wake) > 0 {
+			<-r.wake
+		}
+		r.Changed()
+		woken := len(r.wake)
+		r.Changed()
+		if len(r.wake) != woken {
+			t.Fatal("woken up again for one turn")
+		}
+		due := r.turn(r.now)
+		most := rescanEvery
+		if r.changed.Load() {
+			most = 2 * scanShare * cost
+		}
+		if d := due.Sub(r.now); d < tick || d > most {
+			t.Fatalf("the next turn is due after %v", d)
+		}
+		r.now = r.now.Add(tick)
+	}
+	if most := int(time.Minute/(scanShare*cost)) + 1; scans < 2 || scans > most {
+		t.Errorf("%d scans of %v in a minute, at most %d", scans, cost, most)
+	}
+}
+
 // A turn says when the next one is due, so that nobody wakes up for nothing: at
 // the next question or look at the interfaces, a second later at the soonest.
 func TestTurnsAreAsRareAsQuestions(t *testing.T) {
