@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
@@ -117,9 +118,9 @@ func (s *Session) start(a *attempt) {
 }
 
 // safely is dial, whatever the other end answers.
-func (a *attempt) safely(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
-	d := dialed{err: errFault}
-	a.s.protect("handshake", func() { d = a.dial(ctx, l, remote, after) })
+func (a *attempt) safely(ctx context.Context, l wire.Link, remote netip.AddrPort) dial.Dialed {
+	d := dial.Dialed{Err: errFault}
+	a.s.protect("handshake", func() { d = a.dial(ctx, l, remote) })
 	return d
 }
 
@@ -183,7 +184,7 @@ func (s *Session) failed(e Event, now time.Time) {
 // complete. It returns the most telling error.
 func (a *attempt) run(ctx context.Context) error {
 	if a.over != nil {
-		err := a.shake(ctx, dialed{conn: a.over})
+		err := a.shake(ctx, dial.Dialed{Conn: a.over})
 		if err == nil || ctx.Err() != nil || decided(err) {
 			return err
 		}
@@ -195,40 +196,35 @@ func (a *attempt) run(ctx context.Context) error {
 // over the connections as they come, one at a time: at most one M3 leaves.
 func (a *attempt) race(ctx context.Context) (err error) {
 	doc, unknown := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
-	ctx, cancel := context.WithCancel(ctx)
-	r := &race{network: a.s.m.c.Network, links: a.links, dial: a.safely}
-	r.start(ctx, doc.Endpoints, a.last)
-	defer r.end()
-	defer cancel()
-	for d := range r.results {
-		d = r.fresh(ctx, d)
-		if d.err == nil {
-			if d.err = a.shakeInTime(ctx, d, r.others()); d.err == nil {
+	r := &dial.Race{Network: a.s.m.c.Network, Links: a.links, Dial: a.safely, Hurry: a.tcp}
+	for d := range r.Connections(ctx, doc.Endpoints, a.last) {
+		if d.Err == nil {
+			if d.Err = a.shakeInTime(ctx, d, r.Others()); d.Err == nil {
 				return nil
 			}
-			d.close("handshake failed")
-			if decided(d.err) {
-				return d.err
+			d.Close("handshake failed")
+			if decided(d.Err) {
+				return d.Err
 			}
 		}
-		if o := new(Obstacle); errors.As(d.err, &o) {
+		if o := new(Obstacle); errors.As(d.Err, &o) {
 			a.obstacles = append(a.obstacles, *o)
 		}
-		if !errors.Is(d.err, link.ErrOff) {
-			err = moreTelling(err, d.err)
+		if !errors.Is(d.Err, link.ErrOff) {
+			err = moreTelling(err, d.Err)
 		}
 	}
 	switch {
 	case err != nil:
 		return err
-	case len(r.seen) == 0:
-		return errors.Join(errNoEndpoint, unknown)
+	case r.Remotes() == 0:
+		return errors.Join(dial.ErrNoEndpoint, unknown)
 	}
 	return link.ErrOff
 }
 
 // shakeInTime does not let one dead connection use up the time of the others.
-func (a *attempt) shakeInTime(ctx context.Context, d dialed, others bool) error {
+func (a *attempt) shakeInTime(ctx context.Context, d dial.Dialed, others bool) error {
 	if others {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, shakeTime)
@@ -238,27 +234,14 @@ func (a *attempt) shakeInTime(ctx context.Context, d dialed, others bool) error 
 	if !a.asksVersion {
 		return err
 	}
-	return checkVersion(ctx, a.s.m.c.Network, d.conn, err)
+	return checkVersion(ctx, a.s.m.c.Network, d.Conn, err)
 }
 
-// dial waits for its turn and dials.
-func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
-	var now chan struct{} // nil: never
-	if l == wire.LinkUTCP && len(a.links) > 1 {
-		after += tcpDelay
-		now = a.tcp
-	}
-	timer := time.NewTimer(after)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-now:
-	case <-ctx.Done():
-		return dialed{err: ctx.Err()}
-	}
+// dial dials one remote over one link.
+func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) dial.Dialed {
 	if f, ok := a.s.m.c.Network.(link.FreshDialer); ok && a.fresh && l == wire.LinkQUIC {
 		conn, err := f.DialFresh(ctx, remote)
-		return dialed{conn: conn, err: err}
+		return dial.Dialed{Conn: conn, Err: err}
 	}
 	if l == wire.LinkQUIC {
 		if d, ok := a.dialEarly(ctx, remote); ok {
@@ -266,22 +249,15 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, 
 		}
 	}
 	conn, err := a.s.m.c.Network.Dial(ctx, l, remote)
-	return dialed{conn: conn, err: err}
-}
-
-// stream is where the handshake goes on, or begins.
-func (d dialed) stream(ctx context.Context) (link.Stream, error) {
-	if d.hello != nil {
-		return d.hello.st, nil
-	}
-	return d.conn.OpenStream(ctx)
+	return dial.Dialed{Conn: conn, Err: err}
 }
 
 // shake runs a handshake on conn as its initiator. When the peer does not know
 // the resumption secret, the full handshake follows on the same stream.
-func (a *attempt) shake(ctx context.Context, d dialed) error {
-	conn := d.conn
-	st, err := d.stream(ctx)
+func (a *attempt) shake(ctx context.Context, d dial.Dialed) error {
+	conn := d.Conn
+	h, _ := d.Begun.(*hello)
+	st, err := h.stream(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -299,8 +275,8 @@ func (a *attempt) shake(ctx context.Context, d dialed) error {
 	conf := a.s.m.handshakeConfig(kind, value)
 	p := &proof{kind: rotation.Resumed, conn: conn, stream: st}
 	if err = handshake.ErrUnknownSecret; !a.resume.Secret.IsZero() {
-		if d.hello != nil {
-			p.m3, p.res, err = d.hello.read(conf.Binding)
+		if h != nil {
+			p.m3, p.res, err = h.read(conf.Binding)
 		} else {
 			p.m3, p.res, err = a.resumption(st, conf, params)
 		}

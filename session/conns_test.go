@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"net/netip"
 	"testing"
 
@@ -50,37 +49,5 @@ func TestASessionHasTwoConnectionsOfALink(t *testing.T) {
 	}
 	if len(s.conns) != maxPerLink+1 || all[len(all)-1].closed != "" {
 		t.Errorf("%d left", len(s.conns))
-	}
-}
-
-// A redialler counts dials.
-type redialler struct {
-	link.Network
-	dials int
-}
-
-func (n *redialler) Dial(context.Context, wire.Link, netip.AddrPort) (link.Conn, error) {
-	n.dials++
-	return &stubConn{kind: wire.LinkUTCP}, nil
-}
-
-// SPEC 3.6: an acceptor of TCP ends a connection that says nothing for 1 s, and the
-// dialler's handshake over QUIC may take 3 s before its turn comes.
-func TestAConnectionThatLapsedIsDialledAgain(t *testing.T) {
-	ended := make(chan struct{})
-	close(ended)
-	for name, c := range map[string]struct {
-		conn *stubConn
-		want int
-	}{
-		"ended":       {&stubConn{kind: wire.LinkUTCP, done: ended}, 1},
-		"alive":       {&stubConn{kind: wire.LinkUTCP, done: make(chan struct{})}, 0},
-		"ended, QUIC": {&stubConn{kind: wire.LinkQUIC, done: ended}, 0},
-	} {
-		n := new(redialler)
-		d := (&race{network: n}).fresh(t.Context(), dialed{conn: c.conn})
-		if n.dials != c.want || (d.conn == c.conn) != (c.want == 0) || d.err != nil {
-			t.Errorf("%s: %d dials", name, n.dials)
-		}
 	}
 }

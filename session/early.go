@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
@@ -26,9 +27,20 @@ type hello struct {
 	i  *handshake.ShortInitiator
 }
 
+// Close ends the M1r of a connection that is not used.
+func (h *hello) Close() { h.i.Close() }
+
+// stream is where the handshake goes on, or begins.
+func (h *hello) stream(ctx context.Context, conn link.Conn) (link.Stream, error) {
+	if h != nil {
+		return h.st, nil
+	}
+	return conn.OpenStream(ctx)
+}
+
 // dialEarly dials with M1r in the first flight (0-RTT) where that is possible.
 // Without ok an ordinary dial has to follow.
-func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d dialed, ok bool) {
+func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d dial.Dialed, ok bool) {
 	dialler, can := a.s.m.c.Network.(link.EarlyDialer)
 	if !can || a.resume.Secret.IsZero() {
 		return d, false
@@ -51,10 +63,10 @@ func (a *attempt) dialEarly(ctx context.Context, remote netip.AddrPort) (d diale
 		return d, false
 	}
 	if !taken {
-		h.i.Close()
-		h = nil
+		h.Close()
+		return dial.Dialed{Conn: conn}, true
 	}
-	return dialed{conn: conn, hello: h}, true
+	return dial.Dialed{Conn: conn, Begun: h}, true
 }
 
 // hello sends an M1r on a stream of its own.

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -49,49 +49,22 @@ func Join(ctx context.Context, a Ask) ([]byte, error) {
 // race dials every endpoint over QUIC, and μTCP a second later, and asks over the
 // connections as they come, one at a time.
 func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &race{network: a.Network, links: []wire.Link{wire.LinkQUIC, wire.LinkUTCP}, dial: a.dial}
-	r.start(ctx, a.Endpoints, nil)
-	defer r.end()
-	defer cancel()
-	for d := range r.results {
-		d = r.fresh(ctx, d)
-		if d.err == nil {
-			answer, d.err = a.ask(ctx, d.conn)
-			d.err = checkVersion(ctx, a.Network, d.conn, d.err)
-			d.close("joined")
-			if d.err == nil || settles(d.err) {
-				return answer, joinError(d.err)
+	r := &dial.Race{Network: a.Network, Links: []wire.Link{wire.LinkQUIC, wire.LinkUTCP}}
+	for d := range r.Connections(ctx, a.Endpoints, nil) {
+		if d.Err == nil {
+			answer, d.Err = a.ask(ctx, d.Conn)
+			d.Err = checkVersion(ctx, a.Network, d.Conn, d.Err)
+			d.Close("joined")
+			if d.Err == nil || settles(d.Err) {
+				return answer, joinError(d.Err)
 			}
 		}
-		err = moreTelling(err, d.err)
+		err = moreTelling(err, d.Err)
 	}
 	if err == nil {
-		err = errNoEndpoint
+		err = dial.ErrNoEndpoint
 	}
 	return nil, err
-}
-
-func (a *Ask) dial(ctx context.Context, l wire.Link, remote netip.AddrPort, after time.Duration) dialed {
-	if l == wire.LinkUTCP {
-		after += tcpDelay
-	}
-	if !sleep(ctx, after) {
-		return dialed{err: ctx.Err()}
-	}
-	conn, err := a.Network.Dial(ctx, l, remote)
-	return dialed{conn: conn, err: err}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // settles reports whether the peer itself has spoken: another endpoint of it
