@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -10,8 +11,8 @@ import (
 // arrows says which packages of this module each package may import. Packages
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
-	below := []string{"session", "handshake", "rotation", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/packet/datapath", "internal/proto/record", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
+	below := []string{"session", "handshake", "did", "transport", "transport/discovery", "tun", "routing",
+		"internal/packet/datapath", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
 		"internal/base/account", "internal/app/invite", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
@@ -21,21 +22,21 @@ func arrows() map[string][]string {
 		"internal/proto/x25519":    nil,
 		"did":                      {"internal/proto/wire", "internal/proto/x25519"},
 		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
-		"rotation":                 {"internal/proto/wire"},
+		"rotation":                 nil,
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
 		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
-		"transport":                {"internal/base/guard", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
+		"transport":                {"internal/base/guard", "internal/net/link", "internal/proto/wire"},
 		"transport/discovery":      {"did", "internal/base/guard", "internal/proto/wire"},
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
-		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "transport", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/proto/wire", "routing", "session"},
+		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
+		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/proto/wire", "routing"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
-		"internal/app/control":     {"internal/base/account", "did", "internal/proto/wire"},
+		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
 		"internal/app/invite":   {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
@@ -101,6 +102,50 @@ func wrongArrows(all []source) (wrong []string) {
 func TestArrowsOfTheDesign(t *testing.T) {
 	for _, w := range wrongArrows(tree(t)) {
 		t.Error(w)
+	}
+}
+
+// unusedArrows returns a sentence for each permission that no import uses: the
+// table would show an arrow that does not exist.
+func unusedArrows(all []source, table map[string][]string) (unused []string) {
+	used, there := make(map[[2]string]bool), make(map[string]bool)
+	for _, s := range all {
+		there[s.pkg] = true
+		for _, to := range s.internal() {
+			used[[2]string{s.pkg, to}] = used[[2]string{s.pkg, to}] || !s.test
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(table)) {
+		if !there[pkg] {
+			unused = append(unused, fmt.Sprintf("package %s is in the table of arrows and does not exist", pkg))
+		}
+		for _, to := range table[pkg] {
+			if there[pkg] && !used[[2]string{pkg, to}] {
+				unused = append(unused, fmt.Sprintf("package %s may import %s and does not: take the arrow out of the table", pkg, to))
+			}
+		}
+	}
+	return unused
+}
+
+func TestArrowsAreUsed(t *testing.T) {
+	for _, u := range unusedArrows(tree(t), arrows()) {
+		t.Error(u)
+	}
+}
+
+func TestUnusedArrowIsNamed(t *testing.T) {
+	file := func(imported string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("package p\nimport _ \"" + module + "/" + imported + "\"\n")}
+	}
+	got := unusedArrows(readTree(t, fstest.MapFS{"a/a.go": file("b"), "a/a_test.go": file("c")}),
+		map[string][]string{"a": {"b", "c"}, "gone": {"b"}})
+	want := []string{
+		"package a may import c and does not: take the arrow out of the table",
+		"package gone is in the table of arrows and does not exist",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
