@@ -76,7 +76,7 @@ func TestRecordsArriveInBatches(t *testing.T) {
 	}
 	time.Sleep(100 * time.Millisecond)
 	close(slow.open)
-	eventually(t, 2*time.Second, "61 records", func() bool { return b.in.len() == 61 })
+	eventually(t, 30*time.Second, "61 records", func() bool { return b.in.len() == 61 })
 	if b.in.calls > 4 {
 		t.Fatalf("%d calls for 61 records", b.in.calls)
 	}
@@ -111,7 +111,7 @@ func TestDatagramsThatAreNoRecordsAreDropped(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	ca.(*conn).qc.SendDatagram([]byte("hello"))
 	ca.(*conn).qc.SendDatagram(nil)
-	eventually(t, 2*time.Second, "two bad datagrams counted", func() bool { return b.Stats().DatagramBad == 2 })
+	eventually(t, 30*time.Second, "two bad datagrams counted", func() bool { return b.Stats().DatagramBad == 2 })
 	wantTraffic(t, a, b, ca, cb)
 }
 
@@ -263,6 +263,6 @@ func TestNarrowPathConnectsWithSmallPackets(t *testing.T) {
 		ca.Path().Send(batchOf(record(1163, 1)))
 		cb.Path().Send(batchOf(record(1163, 1)))
 	}
-	eventually(t, 2*time.Second, "full records both ways", func() bool { return a.in.len() == 3 && b.in.len() == 3 })
+	eventually(t, 30*time.Second, "full records both ways", func() bool { return a.in.len() == 3 && b.in.len() == 3 })
 	wantTraffic(t, a, b, ca, cb)
 }

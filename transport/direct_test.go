@@ -63,7 +63,7 @@ func sendAll(t *testing.T, p link.Path, to *node, recs *wire.Batch) {
 		if n, err := p.Send(piece); n != piece.Len() || err != nil {
 			t.Fatalf("send: %d of %d, %v", n, piece.Len(), err)
 		}
-		eventually(t, 2*time.Second, "the piece arrives", func() bool { return to.in.len() == before+i+piece.Len() })
+		eventually(t, 30*time.Second, "the piece arrives", func() bool { return to.in.len() == before+i+piece.Len() })
 	}
 	to.in.mu.Lock()
 	defer to.in.mu.Unlock()
@@ -113,7 +113,7 @@ func TestOneReceiveIsOneCallForEachSource(t *testing.T) {
 		y.Direct(b.LocalAddr()).Send(batchOf(record(200, uint64(i)), record(200, 1)))
 	}
 	close(slow.open)
-	eventually(t, 2*time.Second, "26 records", func() bool { return b.in.len() == 26 })
+	eventually(t, 30*time.Second, "26 records", func() bool { return b.in.len() == 26 })
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
 	if b.in.calls != 3 {
@@ -177,7 +177,7 @@ func TestTooBigForTheLocalLink(t *testing.T) {
 	if n != 1 || err != link.ErrTooBig || a.Stats().DirectTooBig != 1 {
 		t.Fatalf("%d, %v, %+v", n, err, a.Stats())
 	}
-	eventually(t, 2*time.Second, "the record before it", func() bool { return b.in.len() == 1 })
+	eventually(t, 30*time.Second, "the record before it", func() bool { return b.in.len() == 1 })
 	sendAll(t, ab, b, batchOf(record(200, 4)))
 }
 

@@ -36,12 +36,12 @@ func TestDefectInADatagram(t *testing.T) {
 	a, b := startNode(t, loopback), startBroken(t, 3)
 	b.in.know(record(32, 0))
 	path := a.Direct(b.LocalAddr())
-	eventually(t, 5*time.Second, "three counted", func() bool {
+	eventually(t, 30*time.Second, "three counted", func() bool {
 		path.Send(batchOf(record(100, 1)))
 		time.Sleep(time.Millisecond)
 		return b.Stats().Faults == 3
 	})
-	eventually(t, 5*time.Second, "records again", func() bool {
+	eventually(t, 30*time.Second, "records again", func() bool {
 		path.Send(batchOf(record(100, 1)))
 		return b.in.len() > 0
 	})
@@ -76,7 +76,7 @@ func TestDefectOnAConnection(t *testing.T) {
 				t.Errorf("%d counted", n)
 			}
 			c = dial()
-			eventually(t, 5*time.Second, "records again", func() bool {
+			eventually(t, 30*time.Second, "records again", func() bool {
 				c.Path().Send(batchOf(record(100, 1)))
 				time.Sleep(time.Millisecond)
 				return b.in.len() > 0

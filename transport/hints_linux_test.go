@@ -32,7 +32,7 @@ func TestRefusalIsReportedOnceASecond(t *testing.T) {
 			p.Send(batchOf(record(100, 1)))
 			time.Sleep(time.Millisecond)
 		}
-		eventually(t, time.Second, "the hint", func() bool { return a.in.unreachable(gone) > 0 })
+		eventually(t, 30*time.Second, "the hint", func() bool { return a.in.unreachable(gone) > 0 })
 		if n := a.in.unreachable(gone); n != 1 || a.Stats().ICMPErrors < 10 {
 			t.Errorf("%v: reported %d times in a moment, %d errors", c, n, a.Stats().ICMPErrors)
 		}
@@ -58,7 +58,7 @@ func TestErrorsOfOneRemoteHarmNoOther(t *testing.T) {
 		}
 		ba.Send(batchOf(record(200, uint64(i))))
 	}
-	eventually(t, 2*time.Second, "all records both ways", func() bool { return a.in.len() == 300 && b.in.len() == 300 })
+	eventually(t, 30*time.Second, "all records both ways", func() bool { return a.in.len() == 300 && b.in.len() == 300 })
 	wantTraffic(t, a, b, ca, cb)
 	if s := a.Stats(); s.SendErrors+s.DirectLost+s.ReadErrors != 0 || s.ICMPErrors == 0 {
 		t.Fatalf("%+v", s)
@@ -69,7 +69,7 @@ func TestQUICsOwnPacketsBringHints(t *testing.T) {
 	a := startNode(t, loopback)
 	gone := nobody(t, "127.0.0.1")
 	go a.Dial(testContext(t), wire.LinkQUIC, gone)
-	eventually(t, 2*time.Second, "the hint", func() bool { return a.in.unreachable(gone) > 0 })
+	eventually(t, 30*time.Second, "the hint", func() bool { return a.in.unreachable(gone) > 0 })
 	a.Close()
 }
 

@@ -173,7 +173,7 @@ func eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 func wantTraffic(t testing.TB, a, b *node, ca, cb link.Conn) {
 	t.Helper()
 	na, nb := a.in.len(), b.in.len()
-	eventually(t, 5*time.Second, "records both ways", func() bool {
+	eventually(t, 30*time.Second, "records both ways", func() bool {
 		ca.Path().Send(batchOf(record(100, 1)))
 		cb.Path().Send(batchOf(record(100, 1)))
 		time.Sleep(5 * time.Millisecond)

@@ -71,7 +71,7 @@ func TestDirectOnALinkOf1400Bytes(t *testing.T) {
 	if !ab.(*directPath).segments() {
 		t.Fatal("segmentation was blamed")
 	}
-	eventually(t, time.Second, "the records that fit", func() bool { return b.in.len() == 140 })
+	eventually(t, 30*time.Second, "the records that fit", func() bool { return b.in.len() == 140 })
 	sendAll(t, ab, b, batchOfN(60, 1372))
 }
 
@@ -86,7 +86,7 @@ func TestDirectWithoutARoute(t *testing.T) {
 				t.Fatal(n, err)
 			}
 		}
-		eventually(t, time.Second, "the hint", func() bool { return a.in.unreachable(gone) == 1 })
+		eventually(t, 30*time.Second, "the hint", func() bool { return a.in.unreachable(gone) == 1 })
 	}
 	if s := a.Stats(); s.DirectLost != 500 {
 		t.Fatalf("%+v", s)

@@ -68,7 +68,7 @@ func TestTransientSendErrorsKeepTheConnection(t *testing.T) {
 		syscall.ECONNREFUSED, syscall.EINVAL, syscall.ENETDOWN} {
 		before := a.Stats().SendErrors
 		sock.errno.Store(int64(e))
-		eventually(t, 2*time.Second, e.Error()+" counted", func() bool {
+		eventually(t, 30*time.Second, e.Error()+" counted", func() bool {
 			ca.Path().Send(batchOf(record(100, 1)))
 			return a.Stats().SendErrors > before
 		})

@@ -41,7 +41,7 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 5*time.Second, "two records at each end", func() bool { return a.in.len() == 2 && b.in.len() == 2 })
+	eventually(t, 30*time.Second, "two records at each end", func() bool { return a.in.len() == 2 && b.in.len() == 2 })
 	if ba.Remote() != cb.Remote() {
 		t.Errorf("direct leads to %v, the connection to %v", ba.Remote(), cb.Remote())
 	}
