@@ -32,9 +32,16 @@ func (w *window) fresh(c uint64) bool {
 }
 
 // accept marks c as seen. It reports false if c was seen or fell out meanwhile.
+// It runs for every record, so it does without a defer.
 func (w *window) accept(c uint64) bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	ok := w.mark(c)
+	w.mu.Unlock()
+	return ok
+}
+
+// mark is accept with mu held.
+func (w *window) mark(c uint64) bool {
 	if !w.free(c) {
 		return false
 	}
