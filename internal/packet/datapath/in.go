@@ -35,7 +35,7 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
 	in.peer, in.carrier = r.peer, path.Carrier()
 	heard := 0 // largest record that cannot be a replay
-	widest := r.peer.traffic.Heard(path.Carrier())
+	widest := r.peer.traffic.Heard(in.carrier)
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
@@ -45,7 +45,7 @@ func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte)
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if space, ok := wire.SpaceOf(rec); ok && space != wire.SpaceControl && len(rec) > heard {
+		if len(rec) > heard && !isControl(rec) {
 			heard = len(rec)
 			widest.Note(heard) // before a probe behind it is answered
 		}
@@ -66,6 +66,13 @@ func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte)
 		}
 	}
 	in.write(d)
+}
+
+// isControl reports whether a record that has been opened is of the number space
+// that has no window.
+func isControl(rec []byte) bool {
+	space, ok := wire.SpaceOf(rec)
+	return !ok || space == wire.SpaceControl
 }
 
 // take sorts one plaintext, which lies where the next packet goes, into the

@@ -10,8 +10,11 @@ import (
 // takesBatch reports whether a record may hold a batch: it has come by utcp, in
 // utcp's number space (SPEC section 7.12).
 func (in *inbound) takesBatch(rec []byte) bool {
+	if in.carrier != wire.CarrierUTCP {
+		return false
+	}
 	space, ok := wire.SpaceOf(rec)
-	return ok && in.carrier == wire.CarrierUTCP && space == wire.SpaceUTCP
+	return ok && space == wire.SpaceUTCP
 }
 
 // openBatch opens a record of utcp. A batch comes to lie so that the headers in
