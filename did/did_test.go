@@ -36,6 +36,7 @@ func TestParseTakesBackWhatStringWrites(t *testing.T) {
 	}
 }
 
+// SPEC R-2.3-1.
 func TestParseRefusesAndSaysWhy(t *testing.T) {
 	good := testIdentity(t, 1).DID().String()
 	b58 := strings.TrimPrefix(good, "did:morpheus:z")

@@ -36,6 +36,7 @@ func TestKeySetRoundTrip(t *testing.T) {
 	}
 }
 
+// SPEC R-2.2-1.
 func TestKeySetRefusesBadKeys(t *testing.T) {
 	good := testIdentity(t, 1).KeySet().Append(nil)
 	with := func(at int, b []byte) []byte {
@@ -131,6 +132,7 @@ func TestTypeOfAKeyChangesTheDigest(t *testing.T) {
 	}
 }
 
+// SPEC R-2.3-2.
 func TestEveryKeyChangesTheDID(t *testing.T) {
 	k := testIdentity(t, 1).KeySet()
 	for at := 0; at < KeySetSize; at += 31 {

@@ -20,9 +20,9 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/identity.json from the straight-line generator")
+var update = flag.Bool("update", false, "rewrite ../spec/vectors/identity.json from the straight-line generator")
 
-const vectorFile = "testdata/identity.json"
+const vectorFile = "../spec/vectors/identity.json"
 
 // A vector is everything public that follows from one seed.
 type vector struct {

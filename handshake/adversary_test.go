@@ -70,6 +70,7 @@ func TestWrongNodeIsFoundOut(t *testing.T) {
 	}
 }
 
+// SPEC R-5.1-8.
 func TestKeysOfAnotherAreRefused(t *testing.T) {
 	w := newWorld(t)
 	c := identity(t, "c")
@@ -122,6 +123,7 @@ func TestKeysOfAnotherAreRefused(t *testing.T) {
 }
 
 // SPEC 5.1: dates are looked at by a clock that is known to be right, and only so.
+// SPEC R-5.1-6.
 func TestDatesOfAPrekey(t *testing.T) {
 	w := newWorld(t)
 	now := time.Unix(1_800_000_000, 0)
@@ -283,6 +285,7 @@ func TestStolenResponderCannotPlayAnInitiator(t *testing.T) {
 	}
 }
 
+// SPEC R-5.1-11.
 func TestOneselfIsRefused(t *testing.T) {
 	w := newWorld(t)
 	if _, err := NewInitiator(Config{Identity: w.b}, w.b.DID(), nil, w.pa); !errors.Is(err, ErrSelf) {
@@ -348,6 +351,7 @@ func TestLowOrderEphemeralsAreMalformed(t *testing.T) {
 	faults.Report(t, "H13", true, "zero points in M1 and M2: malformed, no answer")
 }
 
+// SPEC R-5.1-4.
 func TestEpochsDoNotGoBack(t *testing.T) {
 	w := newWorld(t)
 	w.pa.Epoch = 7
@@ -367,6 +371,7 @@ func TestEpochsDoNotGoBack(t *testing.T) {
 }
 
 // Flags of M3 and M3r belong to later versions, even under right keys.
+// SPEC R-5.1-3.
 func TestFinishFlagsAreChecked(t *testing.T) {
 	w := newWorld(t)
 	i, r, m2 := w.accepted()

@@ -30,6 +30,7 @@ func TestAKeyRequestShowsNobody(t *testing.T) {
 
 // A recorded request, repeated to any node, finds nobody: each answers it alike,
 // never twice the same, and goes on alike.
+// SPEC R-5.1-7.
 func TestARecordedKeyRequestFindsNobody(t *testing.T) {
 	w := newWorld(t)
 	sc := w.run()

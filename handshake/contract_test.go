@@ -105,6 +105,7 @@ func TestErrorsLeaveDstAlone(t *testing.T) {
 	faults.Report(t, "H3", true, "the output buffer is untouched after errors")
 }
 
+// SPEC R-5.1-12.
 func TestMachinesEraseThemselves(t *testing.T) {
 	w := newWorld(t)
 	i, r, m2 := w.accepted()

@@ -152,6 +152,7 @@ func TestAppendsToDst(t *testing.T) {
 
 // SPEC 5.3: a later minor version talks to this one, in either role, and both know
 // the lower number.
+// SPEC R-5.3-1, R-5.3-2.
 func TestALaterMinorVersion(t *testing.T) {
 	w := newWorld(t)
 	w.pa.Minor = 7

@@ -303,6 +303,7 @@ func TestWrongSecretDoesNotOpen(t *testing.T) {
 	}
 }
 
+// SPEC R-5.1-13.
 func TestShortEpochs(t *testing.T) {
 	w := rotationWorld(t)
 	for _, epoch := range []uint32{w.what.Epoch - 1, w.what.Epoch + 1} {

@@ -161,6 +161,7 @@ func everyOtherLength(t *testing.T, r reader) (lengths int) {
 	return lengths
 }
 
+// SPEC R-5.1-1.
 func TestEveryOtherLengthIsMalformed(t *testing.T) {
 	lengths := 0
 	all := newWorld(t).readers()

@@ -42,7 +42,7 @@ type vectorStep struct {
 
 func vectors(t testing.TB, file string) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", file))
+	text, err := os.ReadFile(filepath.Join("..", "spec", "vectors", "handshake-"+file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,7 @@ func draw(t *rapid.T, w *world, fulls bool) {
 	w.run(time.Duration(rapid.IntRange(0, 300).Draw(t, "then ms")) * time.Millisecond)
 }
 
+// SPEC R-5.2-1.
 func TestTwoMachinesConverge(t *testing.T) {
 	for name, mode := range map[string]struct{ fulls, broken bool }{
 		"short only":     {false, false},

@@ -101,6 +101,7 @@ func TestAnswersAreLimited(t *testing.T) {
 }
 
 // R8: only what is authenticated under the current epoch moves state.
+// SPEC R-5.2-5.
 func TestStrangeEventsChangeNothing(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Tick(s.now))
@@ -153,6 +154,7 @@ func TestTheLastNumber(t *testing.T) {
 }
 
 // Nobody uses up the numbers at once.
+// SPEC R-5.2-2.
 func TestNumbersRiseByStepsOnly(t *testing.T) {
 	s := newScript(t, Config{})
 	for _, c := range []struct {
@@ -171,6 +173,7 @@ func TestNumbersRiseByStepsOnly(t *testing.T) {
 	faults.Report(t, "S17", true, "a number of 2^31-1 proposed in M1, or stated in M2: refused, and the next handshake has number 1; a step of up to 2^20 is taken")
 }
 
+// SPEC R-5.2-8.
 func TestAnUnprovenEpochIsNotBuiltOn(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Full, Role: Initiator}))

@@ -83,6 +83,7 @@ func TestFullHandshakeAtTheInitiator(t *testing.T) {
 	s.want("0s install 1", "0s finish 1", "0s use 1")
 }
 
+// SPEC R-5.1-10.
 func TestFullHandshakeAtTheResponder(t *testing.T) {
 	s := newScript(t, Config{})
 	number, ok := s.m.NumberFor(4)
@@ -109,6 +110,7 @@ func TestShortHandshakeAtTheInitiator(t *testing.T) {
 		"2s install 2", "2s finish 2", "2s use 2", "2.25s resend 2", "2.75s resend 2", "1m3s retire 1")
 }
 
+// SPEC R-5.2-3, R-5.2-4, R-5.2-6.
 func TestShortHandshakeAtTheResponder(t *testing.T) {
 	for name, c := range map[string]struct {
 		proof func(s *script) []Action
@@ -153,6 +155,7 @@ func TestANewerAttemptReplacesTheAnswer(t *testing.T) {
 	s.want()
 }
 
+// SPEC R-5.2-7.
 func TestCollision(t *testing.T) {
 	for _, smaller := range []bool{true, false} {
 		s := newScript(t, Config{Smaller: smaller})

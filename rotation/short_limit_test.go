@@ -30,6 +30,7 @@ func (s *script) rotateUntil(end time.Duration) (rotations int, last time.Durati
 // SPEC 5.2: without a full handshake there is no rotation after two hours; the
 // epoch in use lives to its hard stop, and then the session has expired. With one
 // an hour, nothing is noticed.
+// SPEC R-5.2-9.
 func TestNoShortHandshakeWithoutAFullOne(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)

@@ -24,6 +24,7 @@ func TestTheAnsweredEpochLivesUntilTheHardStop(t *testing.T) {
 }
 
 // The previous epoch never outlives its own hard stop, nor the grace.
+// SPEC R-5.2-11.
 func TestPreviousEpochEndsAtItsHardStopAtTheLatest(t *testing.T) {
 	s := newScript(t, Config{})
 	s.established(Initiator)
@@ -88,6 +89,7 @@ func TestJitterDelaysByAtMostFiveSeconds(t *testing.T) {
 }
 
 // Spec "Rotation timeout": the current epoch stays in use until its hard stop.
+// SPEC R-5.2-10.
 func TestHardStop(t *testing.T) {
 	s := newScript(t, Config{RekeyAfter: 10 * time.Second})
 	s.established(Initiator)

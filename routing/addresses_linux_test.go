@@ -30,7 +30,7 @@ func told(w *Watcher) string {
 
 // The watcher knows the host's addresses and networks from the kernel's messages
 // alone: as it lists them at the start, and each change. Those in special space are
-// not among them, and our own interface's are told apart. SPEC 7.11.
+// not among them, and our own interface's are told apart. docs/node.md 7.11.
 func TestAddressesFollowTheMessages(t *testing.T) {
 	d := device(t)
 	eth := cable(t, "eth7", "192.0.2.1/24")

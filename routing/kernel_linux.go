@@ -17,7 +17,7 @@ const Protocol = 108
 
 // Metric is that of our routes: worse than what the kernel (0, 256), NetworkManager
 // (100 to 750), systemd-networkd (1024) and dhcpcd (1000 or 3000, and the index)
-// give to the networks that the host is connected to. SPEC 7.10.
+// give to the networks that the host is connected to. docs/node.md 7.10.
 const Metric = 10800
 
 const (

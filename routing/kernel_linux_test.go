@@ -193,7 +193,7 @@ func TestConnectedPrefixIsReplacedAndRestored(t *testing.T) {
 }
 
 // Routes of a LAN, of DHCP and of the user come first, whatever was there first;
-// ours waits behind them and has the packets when they go. SPEC 7.10.
+// ours waits behind them and has the packets when they go. docs/node.md 7.10.
 func TestSomebodyElsesRouteComesFirst(t *testing.T) {
 	d := device(t)
 	other := cable(t, "eth7", "192.0.2.1/24")

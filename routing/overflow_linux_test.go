@@ -10,7 +10,7 @@ import (
 )
 
 // When the kernel had to drop messages, what is lost is found by looking again;
-// that the interface came up is not made up. SPEC 7.11.
+// that the interface came up is not made up. docs/node.md 7.11.
 func TestOverflowMakesTheWatcherLookAgain(t *testing.T) {
 	d := device(t)
 	eth := cable(t, "eth7", "192.0.2.1/24")

@@ -17,6 +17,7 @@ import (
 
 // A stranger that opens a second stream before its handshake is answered loses the
 // connection: whatever it has us hold is let go.
+// SPEC R-6.5-1.
 func TestSecondStreamEndsAStranger(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		stranger := w.net.Node(w.host(4).addr)

@@ -7,7 +7,7 @@ import (
 )
 
 // Two hosts with one key take turns at a third: it says so, and so does each of the
-// two, which only sees that it is forgotten again and again (SPEC 6.12).
+// two, which only sees that it is forgotten again and again (spec/behaviour.md 6.10).
 func TestClonedKeyIsNoticedAtAllThree(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hub, vm := w.a, w.b

@@ -12,7 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/faults"
 )
 
-// SPEC 6.9: after a copy nothing is sealed under an old key, nothing is resumed,
+// spec/behaviour.md 6.9: after a copy nothing is sealed under an old key, nothing is resumed,
 // and the session is back by a full handshake over a new connection.
 func TestACopiedMachineDropsAllKeys(t *testing.T) {
 	for _, certain := range []bool{true, false} {
@@ -106,6 +106,7 @@ func TestACopyEndsHandshakesUnderWay(t *testing.T) {
 }
 
 // SPEC 5.1 "Life of a prekey": renewed and erased in time, although nobody calls.
+// SPEC R-5.1-5.
 func TestPrekeysAreRenewedByATimer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.pair(Settings{})

@@ -72,7 +72,7 @@ func (s *Session) Counts() Counts {
 	return c
 }
 
-// States are the names of the eight states, in the order of SPEC section 6.1.
+// States are the names of the eight states, in the order of spec/behaviour.md 6.1.
 func States() []string { return append([]string(nil), stateNames[:Closed]...) }
 
 // epochAge is how long the epoch in use has been in use.

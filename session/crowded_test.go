@@ -86,6 +86,7 @@ func comesBack(t *testing.T, from string, who *did.Identity, victim did.DID, whe
 
 // SPEC 3.6: 36 addresses that hold TCP connections in silence do not keep a peer
 // out that was never seen before.
+// SPEC R-3.6-7.
 func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 5 s")

@@ -172,6 +172,7 @@ func redial(t *testing.T, sa, sb *Session) time.Duration {
 }
 
 // A dial with M1r in the first flight takes one round trip less.
+// SPEC R-3.4-8.
 func TestEarlyDialSavesARoundTrip(t *testing.T) {
 	const oneWay = 150 * time.Millisecond // far above what a busy machine adds
 	median := func(early bool) time.Duration {
@@ -195,6 +196,7 @@ func TestEarlyDialSavesARoundTrip(t *testing.T) {
 }
 
 // A replayed first flight changes nothing, neither while it is answered nor later.
+// SPEC R-5.1-14.
 func TestReplayedFlightChangesNothing(t *testing.T) {
 	sa, sb, r, addr := realPair(t, true, 20*time.Millisecond)
 	r.clear()

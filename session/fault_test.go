@@ -40,6 +40,7 @@ func (s *Session) sealPacket(space wire.Space) (rec []byte) {
 func (s *Session) packetsIn() uint64 { return s.Status().Dropped["device"] }
 
 // R7: what was sealed before a rotation and comes after it.
+// SPEC R-6.7-1, R-6.7-2.
 func TestRecordsOfAnOldEpoch(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
@@ -264,6 +265,7 @@ func (k *keyUses) seal(t *testing.T, s *Session) (n int) {
 }
 
 // O4: a goodbye counts only under the current epoch's keys.
+// SPEC R-6.6-1.
 func TestForgedCloseIsIgnored(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})

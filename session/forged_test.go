@@ -26,6 +26,7 @@ func (s *Session) sealEmpty() (rec []byte) {
 
 // A peer sends records from forged sources: no address gets more bytes than came
 // from it, and few are asked at all.
+// SPEC R-6.10-5.
 func TestForgedSourcesAreNotFlooded(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
@@ -62,6 +63,7 @@ func TestForgedSourcesAreNotFlooded(t *testing.T) {
 }
 
 // A peer that moves is followed as ever: what it sends pays for the question.
+// SPEC R-6.10-6.
 func TestMovedPeersPayForTheQuestion(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The figures of SPEC 6.5 are those of the constants.
+// The figures of spec/behaviour.md 6.5 are those of the constants.
 func TestWhatOthersMakeUsHold(t *testing.T) {
 	const (
 		handshake = 16 << 10 // messages, secrets and the state of one
@@ -16,7 +16,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 		strangers = 2 * 320  // connections, of QUIC and of utcp (SPEC 3.4, 3.6)
 		mib       = 1 << 20
 	)
-	spec, err := os.ReadFile("../SPEC.md")
+	spec, err := os.ReadFile("../spec/behaviour.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 		fmt.Sprintf("| one peer's packets that wait for a path | %d MiB |", defaults.QueueBytes/mib),
 	} {
 		if !strings.Contains(string(spec), row) {
-			t.Errorf("SPEC.md does not have\n%s", row)
+			t.Errorf("spec/behaviour.md does not have\n%s", row)
 		}
 	}
 	if maxPerLink != 2 {

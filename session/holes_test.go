@@ -99,6 +99,7 @@ func (w *world) capture(from, to *host, match func(rec []byte) bool) (captured f
 
 // Space 3 has no window, so its records open again: that brings the replayer no
 // packet, and does not make a dead path look alive.
+// SPEC R-4-4, R-4-5.
 func TestReplayInSpace3IsNotHeard(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		capture := w.capture(w.b, w.a, rotationOnly)

@@ -36,6 +36,7 @@ func (c lateConn) Completed() <-chan struct{} { return c.complete }
 
 // Before the handshake of a connection is complete, nothing that comes on it is
 // answered but the M1r of a known secret.
+// SPEC R-3.4-9, R-6.11-4.
 func TestNothingIsAnsweredBeforeTheHandshake(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -63,6 +63,7 @@ func (h *host) asks(other *host, request string) (string, error) {
 	return string(got), err
 }
 
+// SPEC R-6.11-2.
 func TestStrangerIsHeardAtTheDesk(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		got, err := c.asks(w.b, "let me in")
@@ -86,6 +87,7 @@ func TestStrangerIsHeardAtTheDesk(t *testing.T) {
 }
 
 // A peer that asks keeps its session as it is.
+// SPEC R-6.11-3.
 func TestJoiningDoesNotTouchASession(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, _ *host) {
 		sb := w.b.peer(w.a, false, Settings{})
@@ -119,6 +121,7 @@ func TestClosedDeskSaysSo(t *testing.T) {
 }
 
 // The request leaves only for the node that the asker means (SPEC 6.11).
+// SPEC R-6.11-1.
 func TestAnotherNodeAtTheEndpointHearsNothing(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -166,6 +166,7 @@ func TestScenario3_2_MessagesSurviveOutages(t *testing.T) {
 
 // A peer that restarted: what was on its way fails with ErrPeerRestarted, what
 // had not left goes to the new one; nothing is delivered twice.
+// SPEC R-6.7-6.
 func TestPeerRestartFailsWhatWasOnItsWay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{Heartbeat: 2 * time.Second})
@@ -198,6 +199,7 @@ func TestPeerRestartFailsWhatWasOnItsWay(t *testing.T) {
 
 // A program that does not call Receive stops its peer's messages, never rotation;
 // a full queue is an error to the caller, and nothing is lost.
+// SPEC R-6.7-3.
 func TestBackPressure(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{MessageQueueBytes: 2 * (MaxMessage + 64)})
@@ -235,6 +237,7 @@ func TestBackPressure(t *testing.T) {
 }
 
 // Random cuts while messages flow both ways.
+// SPEC R-6.7-4.
 func TestMessagesThroughChaos(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

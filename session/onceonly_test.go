@@ -70,6 +70,7 @@ func (nobody) Unreachable(netip.AddrPort)  {}
 // SPEC 5.1: an M1 that somebody has recorded, as it was or changed, and one that was
 // made for another connection, find nobody: the node that they were for answers
 // like any other, and not sooner.
+// SPEC R-5.1-9.
 func TestARecordedM1FindsNobody(t *testing.T) {
 	where := new(did.Static)
 	b, idB, addrB := secrecyNode(t, 41, where, wire.CarrierUTCP)

@@ -18,6 +18,7 @@ func (w *world) pair(set Settings) (sa, sb *Session) {
 }
 
 // Scenario 2.1: 30 s without activity: a heartbeat is sent and answered.
+// SPEC R-6.3-1.
 func TestScenario2_1_Heartbeat(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})

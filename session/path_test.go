@@ -50,6 +50,7 @@ func udpBlocked() memnet.Line { l := bad; l.CutUDP = true; return l }
 
 // The direct path is used as soon as full-size probes came back, with the
 // largest room that passes.
+// SPEC R-6.10-1.
 func TestDirectIsProvenAtFullSize(t *testing.T) {
 	for _, c := range []struct{ most, room int }{{0, 1452}, {1452, 1452}, {1440, 1412}, {1400, 1372}, {1320, 1312}} {
 		withAllCarriers(t, func(t *testing.T, w *world) {
@@ -176,6 +177,7 @@ func TestFlappingIsDamped(t *testing.T) {
 
 // The peer's address changes in mid-flow: the session follows after a proof,
 // keeps its handshake and rotates.
+// SPEC R-6.10-7.
 func TestRoaming(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})

@@ -11,6 +11,7 @@ import (
 )
 
 // A ping names the path that the session uses and the time that its echo took.
+// SPEC R-6.10-2.
 func TestPingNamesThePathAndItsRoundTrip(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sb := w.b.peer(w.a, false, Settings{})
@@ -40,6 +41,7 @@ func TestPingNamesThePathAndItsRoundTrip(t *testing.T) {
 }
 
 // An echo on another path than the probe's answers no ping.
+// SPEC R-6.10-4.
 func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sb := w.b.peer(w.a, false, Settings{})

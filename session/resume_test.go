@@ -45,6 +45,7 @@ func deaf(s *Session) {
 }
 
 // A spent or altered secret leads to a full handshake, on the same stream.
+// SPEC R-5.1-15.
 func TestSpentSecretLeadsToFull(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
@@ -58,6 +59,23 @@ func TestSpentSecretLeadsToFull(t *testing.T) {
 		w.lose(sa, sb)
 		if a, b := sa.Status(), sb.Status(); a.Handshakes != 3 || a.Epoch != b.Epoch {
 			t.Fatalf("altered secret: %d full handshakes, epochs %d and %d", a.Handshakes, a.Epoch, b.Epoch)
+		}
+	})
+}
+
+// After CLOSE no secret is left to resume from. SPEC R-6.8-1.
+func TestClosedSessionIsNotResumed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		if _, err := sa.Export(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.b.m.Remove(w.a.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		w.want(sa, Idle, time.Second)
+		if _, err := sa.Export(); err == nil {
+			t.Fatal("a closed session still has a secret")
 		}
 	})
 }

@@ -27,7 +27,7 @@ type Settings struct {
 	MessageQueueBytes  int           // default 16 MiB of messages, each direction; at least MaxMessage
 }
 
-// defaults are spec-018's.
+// defaults are those of docs/node.md 8.
 var defaults = Settings{
 	TTL: 24 * time.Hour, RotationWindow: time.Hour, RekeyAfter: 2 * time.Minute,
 	Heartbeat: 30 * time.Second, HeartbeatTolerance: 3, HandshakeTimeout: 5 * time.Second,
@@ -37,7 +37,7 @@ var defaults = Settings{
 }
 
 const (
-	// heartbeatAnswer is how soon a heartbeat's answer is due (spec-018).
+	// heartbeatAnswer is how soon a heartbeat's answer is due.
 	heartbeatAnswer = 2 * time.Second
 	// Failed handshakes are tried again after retryMin, doubling to retryMax.
 	retryMin = time.Second

@@ -1,6 +1,6 @@
 package session
 
-// A State is one of the eight states of a session, SPEC section 6.1. Its text
+// A State is one of the eight states of a session, spec/behaviour.md 6.1. Its text
 // is the name used in status, JSON, logs and metrics.
 type State uint8
 

@@ -1,7 +1,7 @@
 package session
 
 // table is the whole state machine: from a state, on an event, to a state.
-// What is not in it is refused, counted and changes nothing (SPEC 6.2).
+// What is not in it is refused, counted and changes nothing (spec/behaviour.md 6.2).
 //
 // A full handshake may run beside any state and from either side; it shows as a
 // state of its own only where nothing better holds (idle, failed, suspended).

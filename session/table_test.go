@@ -15,7 +15,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/faults"
 )
 
-// The table as spec-018 draws it, said in another way: where each state may go.
+// The table of spec/behaviour.md 6.2, said in another way: where each state may go.
 var mayGo = map[State][]State{
 	Idle:               {Idle, HandshakeInitiated, HandshakeReceived, Established, Closed},
 	HandshakeInitiated: {HandshakeInitiated, Established, Failed, Idle, Closed},
@@ -28,7 +28,7 @@ var mayGo = map[State][]State{
 	Closed:             {Closed},
 }
 
-// SPEC 6.2: 10^6 random events; what the table has not changes nothing.
+// spec/behaviour.md 6.2: 10^6 random events; what the table has not changes nothing.
 func TestTableWalk(t *testing.T) {
 	rng := rand.New(rand.NewPCG(18, 18))
 	state, refused := Idle, 0
@@ -174,7 +174,7 @@ func TestProofAndCloseFromEverywhere(t *testing.T) {
 	}
 }
 
-// SPEC 6.2: a refused event is counted and changes nothing.
+// spec/behaviour.md 6.2: a refused event is counted and changes nothing.
 func TestRefusedEventChangesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.a.peer(w.b, false, Settings{})

@@ -120,6 +120,7 @@ func TestAPeerOfThisVersionIsNotTakenForAnOldOne(t *testing.T) {
 // What an initiator of version 0.1.0 is answered: a header that it can read, of a
 // type that has no place there, so that it ends with protocol_violation; and its
 // address is shown.
+// SPEC R-5.3-3.
 func TestAnInitiatorOfVersion010IsAnswered(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		from := w.net.Node(netip.MustParseAddrPort("10.0.0.9:4242"))

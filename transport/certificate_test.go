@@ -40,6 +40,7 @@ func TestCertificatesLinkNothing(t *testing.T) {
 
 // TestOnlyTheHybridIsSpoken: SPEC 3.4. Whoever is on the way cannot have the
 // classical key agreement chosen, at neither end.
+// SPEC R-3.4-1.
 func TestOnlyTheHybridIsSpoken(t *testing.T) {
 	b := startNode(t, loopback)
 	accepting(t, b)

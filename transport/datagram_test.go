@@ -107,6 +107,7 @@ func TestSendSaysWhatItTook(t *testing.T) {
 	}
 }
 
+// SPEC R-3.5-1.
 func TestDatagramsThatAreNoRecordsAreDropped(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	ca.(*conn).qc.SendDatagram([]byte("hello"))
@@ -189,6 +190,7 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	}
 }
 
+// SPEC R-3.4-2.
 func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 	a := startNode(t, loopback)
 	conf, _ := tlsConfig()
@@ -249,6 +251,7 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 	return addrPort(front.LocalAddr())
 }
 
+// SPEC R-3.4-4.
 func TestNarrowPathConnectsWithSmallPackets(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	begin := time.Now()

@@ -82,6 +82,7 @@ func rawSender(t *testing.T, to *node) net.Conn {
 	return c
 }
 
+// SPEC R-3.1-1.
 func TestTaggedUnknownPacketsAreCountedAndQUICGoesOn(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	raw := rawSender(t, b)

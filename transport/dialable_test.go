@@ -8,6 +8,7 @@ import (
 )
 
 // TestToldAddressesAreChecked: SPEC 3.10.
+// SPEC R-3.10-1.
 func TestToldAddressesAreChecked(t *testing.T) {
 	refused := 0
 	for _, a := range []string{"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1",

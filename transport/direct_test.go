@@ -26,6 +26,7 @@ func plainConfig(addr netip.AddrPort) Config {
 	return c
 }
 
+// SPEC R-3.2-1.
 func TestDirectRecordsArriveUnchangedAndInOrder(t *testing.T) {
 	with, without := testConfig(loopback), plainConfig(loopback)
 	six, dual := testConfig(netip.MustParseAddrPort("[::1]:0")), testConfig(netip.MustParseAddrPort("[::ffff:127.0.0.1]:0"))

@@ -153,7 +153,7 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 		t.Errorf("%d connections of strangers at once", most)
 	}
 	if each := int(heap.Live) / max(most, 1); each > quicState+held(acceptConn) {
-		t.Errorf("a stranger holds %d bytes", each) // SPEC 6.5 says how many at most
+		t.Errorf("a stranger holds %d bytes", each) // spec/behaviour.md 6.5 says how many at most
 	}
 	if heap.Peak > bound || heap.Resident > bound {
 		t.Errorf("%s", heap)

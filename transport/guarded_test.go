@@ -30,7 +30,7 @@ func startBroken(t *testing.T, times int32) *node {
 	return n
 }
 
-// SPEC 6.5: a defect that a datagram meets costs what came with it in one receive,
+// spec/behaviour.md 6.5: a defect that a datagram meets costs what came with it in one receive,
 // and is counted; the socket is read on.
 func TestDefectInADatagram(t *testing.T) {
 	a, b := startNode(t, loopback), startBroken(t, 3)

@@ -129,6 +129,7 @@ func initialWithToken(token, n int) []byte {
 	return append(quicvarint.Append(b, uint64(n)), make([]byte, n)...)
 }
 
+// SPEC R-3.4-6.
 func TestPacketsOfOurHandshakesArePadded(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"Handshake":             handshakePacket(60),

@@ -22,9 +22,9 @@ const (
 
 func held(window int) int { return window * maxQUICPacket / leastFrame }
 
-// The figures of SPEC 6.5 are those of the constants.
+// The figures of spec/behaviour.md 6.5 are those of the constants.
 func TestWhatOthersMakeUsHold(t *testing.T) {
-	spec, err := os.ReadFile("../SPEC.md")
+	spec, err := os.ReadFile("../spec/behaviour.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 		fmt.Sprintf("| one peer's QUIC connections, what it does not take | 2 x %d KiB = %d MiB |", maxQueueBytes>>10, 2*maxQueueBytes/mib),
 	} {
 		if !strings.Contains(string(spec), row) {
-			t.Errorf("SPEC.md does not have\n%s", row)
+			t.Errorf("spec/behaviour.md does not have\n%s", row)
 		}
 	}
 }

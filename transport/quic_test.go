@@ -13,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/faults"
 )
 
+// SPEC R-3.1-2.
 func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
 	g, other := newConnIDs([32]byte{1}), idCheck{ids: newConnIDs([32]byte{2})}
 	again := idCheck{ids: newConnIDs([32]byte{1})} // the process after a restart
@@ -48,6 +49,7 @@ func someSource(i int) netip.AddrPort {
 
 func noFriends(netip.AddrPort) bool { return false }
 
+// SPEC R-3.4-5.
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var tr Transport

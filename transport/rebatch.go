@@ -11,7 +11,7 @@ import (
 
 // Bounds of a batcher.
 const (
-	maxRunBytes   = 45 * maxQUICPacket // what one UDP_SEGMENT call takes, design section 7
+	maxRunBytes   = 45 * maxQUICPacket // what one UDP_SEGMENT call takes
 	maxRunPackets = 64
 	maxRunsBytes  = 256 << 10 // waiting altogether; then quic-go waits
 )

@@ -12,7 +12,7 @@ import (
 
 const (
 	// sendBuffer is what we ask of the kernel, in bytes: more is bufferbloat on a
-	// slow uplink (design section 7).
+	// slow uplink.
 	sendBuffer = 1 << 20
 	// receiveBuffer fills only while this process does not get the processor: 4 MiB
 	// are 6 ms at 5 Gbit/s, and with 1 MiB every loss that was traced lay here.

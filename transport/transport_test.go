@@ -52,6 +52,7 @@ func TestDualStackSocketTakesBothFamilies(t *testing.T) {
 	}
 }
 
+// SPEC R-3.4-3.
 func TestBindingIsTheSameAtBothEndsAndNewEachTime(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	ka, va := ca.Binding()
@@ -65,6 +66,7 @@ func TestBindingIsTheSameAtBothEndsAndNewEachTime(t *testing.T) {
 	}
 }
 
+// SPEC R-3.4-7.
 func TestStreamsCarryBytesBothWaysAndClose(t *testing.T) {
 	_, _, ca, cb := pair(t)
 	ctx := testContext(t)

@@ -204,6 +204,7 @@ func TestUTCPRecordsArriveUnchangedAndInOrder(t *testing.T) {
 	}
 }
 
+// SPEC R-3.6-2.
 func TestReaderlessStreamHoldsUpNobody(t *testing.T) {
 	a, b, ca, cb, sa, sb := utcpPair(t)
 	cb.Proven()

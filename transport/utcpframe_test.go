@@ -13,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/packetgen"
 )
 
+// SPEC R-3.6-1.
 func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 	type limits struct{ least, most int }
 	known := map[byte]limits{
@@ -110,6 +111,7 @@ func (r *utcpReader) feed(b []byte) error {
 	return nil
 }
 
+// SPEC R-3.6-4.
 func TestOrderOfStreamFramesIsChecked(t *testing.T) {
 	open := func(id uint32) []byte { return appendStreamFrame(nil, frameOpen, id, nil) }
 	data := func(id uint32, n int) []byte { return appendStreamFrame(nil, frameData, id, make([]byte, n)) }

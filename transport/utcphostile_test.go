@@ -72,6 +72,7 @@ var utcpPreface = string(appendPreface(nil, make([]byte, prefaceNonce)))
 func opened() []byte { return appendStreamFrame([]byte(utcpPreface), frameOpen, 1, nil) }
 func begin() []byte  { return appendStreamFrame(opened(), frameData, 1, []byte("?")) }
 
+// SPEC R-3.6-6, R-3.6-8.
 func TestStrangersAreToldNothing(t *testing.T) {
 	b := startNode(t, loopback)
 	got := accepting(t, b)
@@ -216,6 +217,7 @@ func TestStrangersBufferLittle(t *testing.T) {
 
 // SPEC 3.6: a stranger's second stream waits for the proof, and so does a frame
 // larger than a stranger's buffer.
+// SPEC R-3.6-3.
 func TestAStrangerHasOneStream(t *testing.T) {
 	b := startNode(t, loopback)
 	got := accepting(t, b)

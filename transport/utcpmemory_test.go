@@ -31,7 +31,7 @@ const peerHolds = 2 * (peerBytes + readLarge + maxStreams*unreadPiece)
 
 // The figures of SPEC 3.6 are those of the constants, and a stranger's is measured.
 func TestWhatUTCPConnectionsHold(t *testing.T) {
-	spec, err := os.ReadFile("../SPEC.md")
+	spec, err := os.ReadFile("../spec/behaviour.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestWhatUTCPConnectionsHold(t *testing.T) {
 		fmt.Sprintf("| one peer's utcp connections, what it does not take | 2 x %d KiB = %.1f MiB |", (utcpQueueBytes+maxControl)>>10, 2*float64(utcpQueueBytes+maxControl)/(1<<20)),
 	} {
 		if !strings.Contains(string(spec), row) {
-			t.Errorf("SPEC.md does not have\n%s", row)
+			t.Errorf("spec/behaviour.md does not have\n%s", row)
 		}
 	}
 

@@ -36,6 +36,7 @@ func drained(q *utcpQueue, n int) (out []byte) {
 	return out
 }
 
+// SPEC R-3.6-5.
 func TestFramesOfStreamsPassAtRecordBoundaries(t *testing.T) {
 	for cut := 1; cut < 3*104; cut++ {
 		q := new(utcpQueue)

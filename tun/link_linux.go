@@ -47,7 +47,7 @@ func (d *Device) takeOver(link netlink.Link) error {
 	return nil
 }
 
-// gsoSize is 45 segments of the largest payload, design section 7.
+// gsoSize is 45 segments of the largest payload.
 func gsoSize(mtu int) int { return min(maxPacket, maxSegments*(mtu-ip.V4Size-ip.TCPSize)) }
 
 // quiet keeps the kernel from talking to itself over the tunnel: no link-local

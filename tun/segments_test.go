@@ -31,6 +31,7 @@ func superPacket(t *rapid.T) (data []byte, segment int) {
 
 // SPEC section 7: segments are byte for byte what the kernel makes, with complete
 // checksums or with partial ones.
+// SPEC R-7.5-1.
 func TestSegmentsAreTheKernels(t *testing.T) {
 	var s tun.Segments
 	rapid.Check(t, func(t *rapid.T) {

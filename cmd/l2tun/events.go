@@ -46,7 +46,7 @@ prints each new one until Ctrl-C.`,
 	}
 	o.flags(c)
 	c.Flags().BoolVarP(&o.Follow, "follow", "f", false, "follow new events")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object a line, docs/node.md 8.1")
 	return c
 }
 

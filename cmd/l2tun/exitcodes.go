@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// newExitCodesTopic is what l2tun help exit-codes shows; SPEC 8.2 has the same.
+// newExitCodesTopic is what l2tun help exit-codes shows; docs/node.md 8.2 has the same.
 func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{
 		Use:   "exit-codes",

@@ -11,7 +11,7 @@ import (
 )
 
 // usualMemory is what a node may have where nobody says: all strangers at their
-// worst, 16 peers at theirs, and the program (SPEC 6.5). The unit has it as MemoryMax.
+// worst, 16 peers at theirs, and the program (spec/behaviour.md 6.5). The unit has it as MemoryMax.
 const usualMemory = 1 << 30
 
 // limitMemory has garbage collected before the process has three quarters of what

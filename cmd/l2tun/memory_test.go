@@ -56,7 +56,7 @@ func TestANodeHasASoftMemoryLimit(t *testing.T) {
 	faults.Report(t, "S27", true, "a soft limit of %d MiB here", got>>20)
 }
 
-// The unit bounds what the table of SPEC 6.5 computes, and so does the program.
+// The unit bounds what the table of spec/behaviour.md 6.5 computes, and so does the program.
 func TestTheUnitBoundsMemoryAndTasks(t *testing.T) {
 	unit, err := os.ReadFile("../../packaging/systemd/l2tun@.service")
 	if err != nil {

@@ -49,7 +49,7 @@ code is 1 if no probe was answered.`,
 	f.IntVarP(&o.Count, "count", "c", 4, "stop after `N` probes; 0: at Ctrl-C")
 	f.DurationVar(&o.Interval, "interval", time.Second, "time between probes")
 	f.DurationVar(&o.Timeout, "timeout", 2*time.Second, "how long to wait for each answer, 10s at most")
-	f.BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
+	f.BoolVar(&o.JSON, "json", false, "print one JSON object a line, docs/node.md 8.1")
 	return c
 }
 

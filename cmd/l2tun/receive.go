@@ -51,7 +51,7 @@ they are; --json says who sent what.`,
 	}
 	o.flags(c)
 	c.Flags().IntVar(&o.Count, "count", 0, "end after `N` messages (default: do not end)")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object a line, SPEC \"Control\"")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object a line, docs/node.md 8.1")
 	return c
 }
 

@@ -51,7 +51,7 @@ one PEER, given by DID, name or overlay address.`,
 	}
 	o.flags(c)
 	c.Flags().BoolVarP(&o.Long, "long", "l", false, "print all there is, a line for each fact")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON, SPEC \"Control\"")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON, docs/node.md 8.1")
 	return c
 }
 

@@ -20,7 +20,7 @@ const waitPoll = 50 * time.Millisecond
 // states follow in the order of the list.
 const exitState = 10
 
-// states are the eight, SPEC "States", in the order of their exit codes.
+// states are the eight, spec/behaviour.md 6.1, in the order of their exit codes.
 func states() []string {
 	return []string{"idle", "handshake_initiated", "handshake_received", "established", "rotating", "degraded", "suspended", "failed"}
 }

@@ -44,7 +44,7 @@ func TestDetachedNodesAndTheirStatus(t *testing.T) {
 	w.refused(w.l2tun(w.A, "status", "--socket", a.socket), 1, "no node runs")
 }
 
-// checkStatus holds the document against SPEC "Control", name by name.
+// checkStatus holds the document against docs/node.md 8.1, name by name.
 func (w *world) checkStatus(a, b *node) {
 	w.Helper()
 	text := w.must(w.A, "status", "--json", "--socket", a.socket)

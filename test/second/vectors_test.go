@@ -13,7 +13,7 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-var update = flag.Bool("update", false, "write the vectors of handshake/testdata anew")
+var update = flag.Bool("update", false, "write the vectors of spec/vectors anew")
 
 // hexBytes is written as hexadecimal.
 type hexBytes []byte
@@ -150,7 +150,7 @@ func handshakeShort(t *testing.T, l link, secret, binding []byte, pi, pr params)
 func idR() hexBytes { return hexBytes{0x84, 5, 6, 0, 0, 0, 0} }
 func idI() hexBytes { return hexBytes{0x81, 2, 3, 0, 0, 0, 0} }
 
-// TestVectors: what stands in handshake/testdata is, to the byte, what the
+// TestVectors: what stands in spec/vectors is, to the byte, what the
 // second implementation makes. The short ones chain from the first full one.
 func TestVectors(t *testing.T) {
 	none := make([]byte, 33)
@@ -178,7 +178,7 @@ func toJSON(t *testing.T, v any) []byte {
 // compare names the first line that differs.
 func compare(t *testing.T, name string, v any) {
 	t.Helper()
-	path := filepath.Join("..", "..", "handshake", "testdata", name)
+	path := filepath.Join("..", "..", "spec", "vectors", "handshake-"+name)
 	made := toJSON(t, v)
 	if *update {
 		if err := os.WriteFile(path, made, 0o644); err != nil {

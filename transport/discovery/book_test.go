@@ -157,6 +157,7 @@ func TestPlaceOfAnEntrySaysNothing(t *testing.T) {
 	}
 }
 
+// SPEC R-3.9-4.
 func TestAnswersAreNeverLargerThanQuestions(t *testing.T) {
 	b := newBook(name(1), names(2, 90)).answer(at("fe80::7"), 4242, name(2))
 	if len(b) != minPacket { // and nothing shorter is a question

@@ -166,6 +166,7 @@ func TestStrangersFindNobody(t *testing.T) {
 }
 
 // A router does not carry questions on.
+// SPEC R-3.9-2, R-3.9-3.
 func TestPeersBehindARouterAreNotFound(t *testing.T) {
 	n := lab.Use(t, lab.Shape{Routed: true})
 	a := seek(t, n.A, 1, names(2, 2), Multicast, Broadcast)

@@ -58,6 +58,7 @@ func (r *rig) meta() meta {
 
 func (r *rig) hears(b []byte, m meta) { r.heard(r.f, b, m, r.now) }
 
+// SPEC R-3.9-1.
 func TestQuestionOfAPeerIsAnsweredAndTellsWhereItIs(t *testing.T) {
 	r := newRig(names(2, 9)...)
 	q := ask(name(5), name(1), at("fe80::2"), 4300)
@@ -78,6 +79,7 @@ func TestQuestionOfAPeerIsAnsweredAndTellsWhereItIs(t *testing.T) {
 	}
 }
 
+// SPEC R-3.9-5.
 func TestAnswerTellsWhereThePeerIsAndIsNotAnswered(t *testing.T) {
 	r := newRig(name(5))
 	a := newBook(name(5), names(1, 1)).answer(at("fe80::2"), 4300, name(1))

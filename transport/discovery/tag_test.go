@@ -14,9 +14,9 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/entries.json from the straight-line generator")
+var update = flag.Bool("update", false, "rewrite ../../spec/vectors/discovery.json from the straight-line generator")
 
-const vectorFile = "testdata/entries.json"
+const vectorFile = "../../spec/vectors/discovery.json"
 
 // A vector is one packet with one entry, and what is computed on the way.
 type vector struct {

@@ -8,5 +8,5 @@
 // and may be shared. Nothing here starts a goroutine or watches a file.
 //
 // Limits: a file of 4 MiB, an MTU of 1280 to 9000 bytes, the bounds of each
-// session setting in settings.go. The keys are listed in SPEC "Configuration".
+// session setting in settings.go. The keys are listed in docs/node.md 8.
 package config

@@ -10,7 +10,7 @@ import (
 // A Mark is what the node's own packets carry on the way out (SO_MARK), so that
 // rules of routing and of packet filters can tell them. It keeps to the low byte
 // unless it is told otherwise: kube-proxy masquerades, with random ports, what has
-// bit 0x4000, and other programs have bits of their own (SPEC 8, ADR-028).
+// bit 0x4000, and other programs have bits of their own (docs/node.md 8, ADR-028).
 type Mark struct {
 	Value uint32 // 0: none is set
 	Mask  uint32 // the bits that rules should look at; Value has no others

@@ -6,7 +6,7 @@ import (
 )
 
 // The mark keeps clear of bits that others use, can be another, and can be none.
-// SPEC 8.
+// docs/node.md 8.
 func TestMark(t *testing.T) {
 	for text, want := range map[string]Mark{
 		"":                             {0x6c, 0xff},

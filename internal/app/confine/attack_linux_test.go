@@ -252,7 +252,7 @@ func (l *testLog) Write(b []byte) (int, error) { *l = append(*l, b...); return l
 func (l testLog) String() string               { return string(l) }
 
 // Whoever runs code in a node writes no file of root's, starts no program and
-// reaches no other process; what the node does itself goes on (SPEC 8.4). Without
+// reaches no other process; what the node does itself goes on (docs/node.md 8.4). Without
 // the two, one capability or not, all of it works: that is the control.
 func TestANodeIsNoWayToTheHost(t *testing.T) {
 	if os.Geteuid() != 0 {

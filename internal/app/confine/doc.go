@@ -1,7 +1,7 @@
 // Package confine takes from a process the privileges that it does not need any
 // more, for good and on all its threads: capabilities in every set, and those
 // that a program which it starts could gain (no-new-privs); then the files
-// (Landlock) and the system calls (seccomp) that it has no use for. SPEC 8.4.
+// (Landlock) and the system calls (seccomp) that it has no use for. docs/node.md 8.4.
 //
 // It holds nothing and starts nothing. What is given up does not come back, so
 // tests call it in processes of their own. Where the system has no capabilities

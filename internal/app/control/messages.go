@@ -33,7 +33,7 @@ type messageLine struct {
 	Base64 []byte  `json:"base64,omitempty"`
 }
 
-// MarshalJSON writes the object of SPEC "Control".
+// MarshalJSON writes the object of docs/node.md 8.1.
 func (m Message) MarshalJSON() ([]byte, error) {
 	l := messageLine{Stamp: NewStamp(), Number: m.Number, Peer: m.Peer, Name: m.Name}
 	if utf8.Valid(m.Data) {

@@ -47,7 +47,7 @@ type Peer struct {
 	Name           string            `json:"name"`
 	Addresses      []string          `json:"addresses"`        // overlay addresses that are the peer's alone, IPv4 first
 	AllowedIPs     []string          `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
-	State          string            `json:"state"`            // one of the eight of SPEC "States"
+	State          string            `json:"state"`            // one of the eight of spec/behaviour.md 6.1
 	Reason         string            `json:"reason"`           // of failed, or of the last failure
 	Link           string            `json:"link"`             // "quic" or "utcp"
 	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"

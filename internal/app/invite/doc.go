@@ -1,6 +1,6 @@
 // Package invite is what an invitation is: the link that goes from one person to
 // another, the file in which the inviting node keeps what it has promised, and
-// the request and answer of a join. It opens no socket and asks no node. SPEC 8.3.
+// the request and answer of a join. It opens no socket and asks no node. docs/node.md 8.3.
 //
 // Secret in all this is one token of 128 bits, in the link alone. The file has a
 // hash of a hash of the link, so whoever reads the file cannot join, and a link

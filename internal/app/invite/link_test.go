@@ -48,6 +48,7 @@ func TestLinkIsReadAsItWasMade(t *testing.T) {
 }
 
 // No byte of a link can be changed, left out or added without notice.
+// SPEC R-6.12-1.
 func TestDamagedLinkIsRefused(t *testing.T) {
 	text := someLink().Text()
 	for i := range text {
@@ -132,6 +133,7 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
+// SPEC R-6.12-2.
 func TestMessagesAreTakenInTheirOneForm(t *testing.T) {
 	l := someLink()
 	r, err := ParseRequest(NewRequest(l, nil))
@@ -155,7 +157,7 @@ func TestMessagesAreTakenInTheirOneForm(t *testing.T) {
 	}
 }
 
-// The vector was made with another program (Python's hashlib), after SPEC 8.3.
+// The vector was made with another program (Python's hashlib), after docs/node.md 8.3.
 func TestLinkVector(t *testing.T) {
 	text, err := os.ReadFile("testdata/link.json")
 	if err != nil {

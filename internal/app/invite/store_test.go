@@ -42,6 +42,7 @@ func TestFileHoldsNothingThatJoins(t *testing.T) {
 	}
 }
 
+// SPEC R-6.12-3.
 func TestInvitationIsGoodForOneNode(t *testing.T) {
 	s, l := stored(t)
 	now := time.Now()

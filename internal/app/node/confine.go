@@ -16,8 +16,8 @@ import (
 // firstFreePort is the lowest that needs no privilege.
 const firstFreePort = 1024
 
-// kept is what routes, addresses and socket marks need, and a low port. SPEC
-// section 8.4.
+// kept is what routes, addresses and socket marks need, and a low port.
+// docs/node.md 8.4.
 func kept(c *config.Config) []confine.Privilege {
 	if c.Listen.Port() < firstFreePort {
 		return []confine.Privilege{confine.NetAdmin, confine.NetBindService}

@@ -16,7 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/transport"
 )
 
-// joins answers nodes that come with an invitation, SPEC 8.3. What it decides
+// joins answers nodes that come with an invitation, docs/node.md 8.3. What it decides
 // lies in files; between two calls it knows nothing.
 type joins struct {
 	n     *node

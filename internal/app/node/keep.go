@@ -28,7 +28,7 @@ const (
 )
 
 // A keeper puts back what others take away from the interface: addresses, routes
-// and settings. The goroutine of watch owns it, but for kept. SPEC 7.11.
+// and settings. The goroutine of watch owns it, but for kept. docs/node.md 7.11.
 type keeper struct {
 	looked  time.Time     // when it last looked
 	trouble time.Time     // when it last found something missing

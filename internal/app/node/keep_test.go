@@ -10,7 +10,7 @@ import (
 )
 
 // Who takes things away again and again gets an answer at once, then ever later,
-// at most every keepMost; a calm minute makes it quick again. SPEC 7.11.
+// at most every keepMost; a calm minute makes it quick again. docs/node.md 7.11.
 func TestRepairsBackOff(t *testing.T) {
 	var k keeper
 	now := time.Unix(1000, 0)

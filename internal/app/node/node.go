@@ -1,6 +1,6 @@
 // Package node joins the parts into one running node: identity, TUN device,
 // socket, sessions, packet loops, routes and the control socket. It owns the
-// order of starting and stopping and nothing else. SPEC section 8.
+// order of starting and stopping and nothing else. docs/node.md 8.
 package node
 
 import (
@@ -42,7 +42,7 @@ type Options struct {
 }
 
 // Local is a running node for its own process, which cannot call the control socket
-// any more (SPEC 8.4).
+// any more (docs/node.md 8.4).
 type Local interface {
 	Status(ctx context.Context) (*control.Status, error)
 	Reload(ctx context.Context) error

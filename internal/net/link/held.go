@@ -7,7 +7,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// Bounds of what is held for a peer that is not proven yet (spec-018).
+// Bounds of what is held for a peer that is not proven yet.
 const (
 	heldRecords = 64
 	heldBytes   = 96 << 10

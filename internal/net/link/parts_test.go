@@ -109,6 +109,7 @@ func expect(kept []halves, frame []byte, from, now int) ([]halves, []byte) {
 
 // A path on which halves are replayed, or lost, costs another path nothing: a
 // half that came by the quiet one is still there after 100,000 by the other.
+// SPEC R-7.3-2.
 func TestHalvesOfOnePathPushOutNoOther(t *testing.T) {
 	var r Reassembly
 	var traffic Traffic

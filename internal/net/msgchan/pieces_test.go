@@ -57,6 +57,7 @@ func FuzzPieces(f *testing.F) {
 
 // Pieces of a message say where they belong: doubled, left out or out of order
 // they end the stream. Empty messages take room.
+// SPEC R-6.7-5.
 func TestPiecesOutOfPlace(t *testing.T) {
 	piece := func(number uint64, offset uint32, data string, last bool) wire.Piece {
 		return wire.Piece{Number: number, Offset: offset, Data: []byte(data), Last: last}

@@ -58,6 +58,7 @@ func drawMix(t *rapid.T) []tun.Packet {
 // the plain way delivers, in its order, between nodes with and without offload;
 // both ends count the same. A record that is lost or comes twice takes its own
 // packets with it and no other.
+// SPEC R-7.12-1.
 func TestBatchesDeliverWhatThePlainWayDelivers(t *testing.T) {
 	joined, packed := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -213,6 +214,7 @@ func partialSuper(v6 bool, payload, mss int, flags byte) []byte {
 
 // SPEC section 7.12: a segment size of a peer is input. Below 512 nothing is
 // written; above what the device's MTU holds, segments are, one by one.
+// SPEC R-7.12-4.
 func TestHostileSegmentSizes(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		for _, size := range []uint16{1, 2, 511} {
@@ -245,6 +247,7 @@ func TestHostileSegmentSizes(t *testing.T) {
 
 // Segments that are written one by one neither spoil their neighbours in the
 // record nor come out of order.
+// SPEC R-7.12-3.
 func TestLargeSegmentsAmongOthers(t *testing.T) {
 	a, b := batchPair(t, true, true)
 	b.data.mtu = 1420
@@ -262,6 +265,7 @@ func TestLargeSegmentsAmongOthers(t *testing.T) {
 }
 
 // A batch may stand in number space 2, by itself, and hold packets.
+// SPEC R-7.12-2.
 func TestBatchWhereNoneMayBe(t *testing.T) {
 	good := packet(addrA, addrB, 100, 1)
 	frame := wire.AppendHeartbeat(nil, wire.FrameHeartbeat, 5)

@@ -65,6 +65,7 @@ func TestLargePacketGoesInTwoParts(t *testing.T) {
 }
 
 // SPEC 7.3: halves whose other half never comes are dropped and counted.
+// SPEC R-7.3-1.
 func TestLostHalfIsCounted(t *testing.T) {
 	var r link.Reassembly
 	var tr link.Traffic
@@ -90,6 +91,7 @@ func TestLostHalfIsCounted(t *testing.T) {
 }
 
 // SPEC 7.2: a source that the peer does not own never reaches the device.
+// SPEC R-7.2-1.
 func TestForeignSourceIsDropped(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)
@@ -123,7 +125,7 @@ func TestUnroutedPacketIsCounted(t *testing.T) {
 	faults.Report(t, "I5", true, "a cut packet is counted no_route")
 }
 
-// SPEC 6.4: packets wait without a path and leave in order when one comes up.
+// spec/behaviour.md 6.4: packets wait without a path and leave in order when one comes up.
 func TestPacketsWaitAndLeaveInOrder(t *testing.T) {
 	a, b := newPair(t, 1415)
 	b.up(t, false)
@@ -151,7 +153,7 @@ func TestPacketsWaitAndLeaveInOrder(t *testing.T) {
 	}
 }
 
-// SPEC 6.4: what waits is bounded by count, bytes and age, the oldest goes first.
+// spec/behaviour.md 6.4: what waits is bounded by count, bytes and age, the oldest goes first.
 func TestQueueBounds(t *testing.T) {
 	var tr link.Traffic
 	now := time.Now()
@@ -171,8 +173,9 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
-// Design 5, spec-018: nothing is delivered before the peer is proven; then all
+// Nothing is delivered before the peer is proven; then all
 // of it, in order.
+// SPEC R-6.4-1.
 func TestEarlyRecordsAreHeld(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)

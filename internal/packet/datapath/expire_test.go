@@ -8,7 +8,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
 
-// SPEC 6.4: what has waited too long goes although nothing comes after it.
+// spec/behaviour.md 6.4: what has waited too long goes although nothing comes after it.
 func TestWaitingPacketsExpire(t *testing.T) {
 	p := &Peer{d: New(tuntest.NewChannel(4)), queue: queue{limits: link.QueueLimits{Bytes: 1000, Packets: 8, Age: time.Second}}}
 	start := time.Now()

@@ -30,7 +30,7 @@ type brokenPath struct{ *pipe }
 
 func (brokenPath) Send(*wire.Batch) (int, error) { panic("datapath: internal error: a test") }
 
-// SPEC 6.5: a defect that a peer's packets meet ends its session and nothing else:
+// spec/behaviour.md 6.5: a defect that a peer's packets meet ends its session and nothing else:
 // what comes after passes, and memory that the receive held is not used again.
 func TestDefectInAReceiveEndsTheSession(t *testing.T) {
 	dev := brokenDevice{tuntest.NewChannel(64)}

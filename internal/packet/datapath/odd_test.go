@@ -31,8 +31,9 @@ func (s *side) silent(t *testing.T) {
 	}
 }
 
-// SPEC 7.8: what is not exactly one IP packet with right lengths neither leaves
+// docs/node.md 7.8: what is not exactly one IP packet with right lengths neither leaves
 // nor comes in, and is counted.
+// SPEC R-7.2-3.
 func TestOddInnerPackets(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)
@@ -176,6 +177,7 @@ func TestEveryForeignSource(t *testing.T) {
 
 // An authenticated peer of a later version, or a hostile one: every first byte
 // that this version does not know is counted, and nothing else happens.
+// SPEC R-7.1-1.
 func TestUnknownFramesAreCounted(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)

@@ -67,6 +67,7 @@ func TestOwnAddressesAreNobodysSource(t *testing.T) {
 }
 
 // SPEC 7.2: where a peer's packet may go.
+// SPEC R-7.2-2.
 func TestDestinationsOfPeers(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)

@@ -221,6 +221,7 @@ func TestSuperPacketsDeliverWhatThePlainWayDelivers(t *testing.T) {
 }
 
 // One receive of one super-packet is one write.
+// SPEC R-7.6-1.
 func TestSuperPacketComesOutWhole(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		a, b := offloadPair(t, 1452, true, true)
@@ -382,6 +383,7 @@ func TestForgedRecordInARun(t *testing.T) {
 
 // SPEC section 7: what is marked partial and is not of the simple form is dropped,
 // and so is everything marked partial where it was not accepted.
+// SPEC R-7.4-1.
 func TestPartialThatIsNoneIsMalformed(t *testing.T) {
 	udp := packet(addrA, addrB, 64, 1)
 	udp[0] |= wire.PartialBit // its UDP length is wrong

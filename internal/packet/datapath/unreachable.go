@@ -22,8 +22,8 @@ const (
 )
 
 // An answerer tells this host which packets cannot be delivered: it writes ICMP
-// errors to the device, as the router that is not there would send them (SPEC
-// section 7.8).
+// errors to the device, as the router that is not there would send them
+// (docs/node.md 7.8).
 type answerer struct {
 	dev     tun.Interface
 	budget  *rate.Limiter

@@ -12,7 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// SPEC 7.8: a packet that no peer takes is answered with an ICMP error from where
+// docs/node.md 7.8: a packet that no peer takes is answered with an ICMP error from where
 // it went, and the address is remembered.
 func TestPacketsWithoutARouteAreAnswered(t *testing.T) {
 	a, b := newPair(t, 1415)

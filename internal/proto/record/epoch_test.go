@@ -13,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
+// SPEC R-4-1.
 func TestNewRefusesKeysThatNoHandshakeMakes(t *testing.T) {
 	for name, spoil := range map[string]func(*Keys){
 		"no number": func(k *Keys) { k.Number = 0 },

@@ -40,6 +40,7 @@ func wantLimit(t *testing.T, e *Epoch) {
 	}
 }
 
+// SPEC R-4-6, R-4-7.
 func TestByteLimits(t *testing.T) {
 	e := newEpoch(t, testKeys(wire.AES256GCM))
 	e.limits.softBytes, e.limits.hardBytes = 84, 3*42

@@ -45,6 +45,7 @@ func TestSealOfNothingTakesNoNumber(t *testing.T) {
 
 // A number used twice is a nonce used twice. That every record opens shows that
 // concurrent calls do not share scratch.
+// SPEC R-4-2.
 func TestNoNumberIsGivenTwice(t *testing.T) {
 	a, b := pair(t, wire.ChaCha20Poly1305)
 	const workers, rounds, size = 12, 60, 7

@@ -18,7 +18,7 @@ type vector struct {
 
 func readVectors(t *testing.T) []vector {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
+	raw, err := os.ReadFile("../../../spec/vectors/records.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ func TestWindowEdges(t *testing.T) {
 	}
 }
 
+// SPEC R-4-3.
 func TestWindowEqualsOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var w window

@@ -20,6 +20,7 @@ func TestKindOf(t *testing.T) {
 }
 
 // SPEC 3.1: no record that we send has the size of a stateless reset.
+// SPEC R-3.1-3.
 func TestNoFrameHasTheSizeOfAReset(t *testing.T) {
 	const reset = 42
 	sizes := map[string]int{"heartbeat": len(AppendHeartbeat(nil, FrameHeartbeat, 1)), "close": CloseSize,
@@ -33,6 +34,7 @@ func TestNoFrameHasTheSizeOfAReset(t *testing.T) {
 	}
 }
 
+// SPEC R-6.10-3.
 func TestHeartbeatAndProbe(t *testing.T) {
 	for n := range 40 {
 		_, ok := ParseHeartbeat(make([]byte, n))

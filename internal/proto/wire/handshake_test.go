@@ -35,6 +35,7 @@ func TestHandshakeHeaderRoundTrip(t *testing.T) {
 }
 
 // SPEC "Handshake", Messages: outside of the link, no byte has two meanings.
+// SPEC R-5.1-2.
 func TestHandshakeHeaderIsChecked(t *testing.T) {
 	for _, h := range headers() {
 		b := make([]byte, HandshakeHeaderSize)

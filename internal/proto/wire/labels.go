@@ -24,7 +24,7 @@ const ContextDiscovery = "l2tun 2026-11 discovery v1"
 // LabelPreface is the key under which the preface of a μTCP connection checks itself.
 const LabelPreface = "l2tun utcp preface v1"
 
-// Labels of invitations, SPEC 8.3: what the joining node shows, what the
+// Labels of invitations, docs/node.md 8.3: what the joining node shows, what the
 // inviting node keeps of it, and the check at the end of a link.
 const (
 	LabelInviteProof = "l2tun invitation v1 proof\x00"

@@ -1,5 +1,5 @@
 // Package x25519 is X25519 (RFC 7748) for did and handshake, by circl: on amd64
-// it is faster than the standard library's (SPEC ADR-019; the benchmarks here show
+// it is faster than the standard library's (ADR-019; the benchmarks here show
 // both). Both run in constant time. It owns the scalars, which it never prints.
 package x25519
 

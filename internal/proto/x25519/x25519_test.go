@@ -118,7 +118,7 @@ func TestErase(t *testing.T) {
 	(*PrivateKey)(nil).Erase()
 }
 
-// BenchmarkShared and BenchmarkNew hold both libraries side by side (SPEC ADR-019).
+// BenchmarkShared and BenchmarkNew hold both libraries side by side (ADR-019).
 func BenchmarkShared(b *testing.B) {
 	scalar := [Size]byte{1, 2, 3}
 	ours := New(&scalar)

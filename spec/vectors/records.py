@@ -1,7 +1,7 @@
-"""Writes vectors.json: records made by another implementation (python
+"""Writes records.json: records made by another implementation (python
 cryptography, that is OpenSSL), so that the Go code cannot vouch for itself.
 
-    python3 vectors.py > vectors.json
+    python3 records.py > records.json
 """
 import hashlib
 import json
