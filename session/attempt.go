@@ -44,14 +44,8 @@ type attempt struct {
 }
 
 // links are what can be dialled: those with a carrier that is allowed.
-func (s *Session) links() (links []wire.Link) {
-	if s.allowed(wire.CarrierDirect) || s.allowed(wire.CarrierDatagram) {
-		links = append(links, wire.LinkQUIC)
-	}
-	if s.allowed(wire.CarrierUTCP) {
-		links = append(links, wire.LinkUTCP)
-	}
-	return links
+func (s *Session) links() []wire.Link {
+	return link.Set(s.m.c.Carriers).Links()
 }
 
 // begin starts an attempt, with the event that says why: a full handshake inside

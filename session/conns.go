@@ -186,5 +186,5 @@ func (s *Session) linkName() string {
 	if s.using == nil {
 		return ""
 	}
-	return string(s.using.Carrier().Link())
+	return string(s.using.Kind().Link)
 }

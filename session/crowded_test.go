@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -68,7 +69,7 @@ func comesBack(t *testing.T, from string, who *did.Identity, victim did.DID, whe
 		t.Fatal(err)
 	}
 	defer network.Close()
-	m, err := session.New(session.Config{Identity: who, Network: network, Resolver: where, Carriers: []wire.Carrier{wire.CarrierUTCP}})
+	m, err := session.New(session.Config{Identity: who, Network: network, Resolver: where, Carriers: []*link.Kind{link.KindUTCP}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 		t.Skip("takes 5 s")
 	}
 	where := new(did.Static)
-	m, idB, addr := secrecyNode(t, 10, where, wire.CarrierUTCP)
+	m, idB, addr := secrecyNode(t, 10, where, link.KindUTCP)
 	where.Set(idB.DID(), addr)
 	var took [3]time.Duration
 	for i, who := range []*did.Identity{numbered(20), numbered(21), numbered(22)} {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -118,7 +117,7 @@ func realPair(t *testing.T, early bool, delay time.Duration) (sa, sb *Session, r
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := transport.Listen(transport.Config{Listen: anyLocal, Carriers: transport.CarriersOf(wire.CarrierDatagram)})
+		tr, err := transport.Listen(transport.Config{Listen: anyLocal, Carriers: transport.CarriersOf(link.KindDatagram)})
 		if err != nil {
 			t.Fatal(err)
 		}

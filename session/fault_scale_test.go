@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -17,7 +17,7 @@ import (
 // a part of what everything takes.
 func TestFaultThousandPeers(t *testing.T) {
 	const peers = 1000
-	m := newMeeting(t, peers, wire.CarrierDirect, session.Settings{})
+	m := newMeeting(t, peers, link.KindDirect, session.Settings{})
 	defer m.close()
 	time.Sleep(time.Second)
 	before, stacks := heapAndStacks()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -44,7 +45,7 @@ func (s *Session) packetsIn() uint64 { return s.Status().Dropped["device"] }
 func TestRecordsOfAnOldEpoch(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		var old [][]byte
 		for range 3 {
 			old = append(old, sb.sealPacket(wire.SpaceDirect))
@@ -79,7 +80,7 @@ func TestAThousandRotationsASecond(t *testing.T) {
 	var still, flooded time.Duration
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		asks, err := sa.askOften(seconds * 1000)
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +270,7 @@ func (k *keyUses) seal(t *testing.T, s *Session) (n int) {
 func TestForgedCloseIsIgnored(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		var old wire.Batch
 		sb.call(func(time.Time) error {
 			return sb.epochs.cur.rec.Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
@@ -329,7 +330,7 @@ func TestRacingReplayer(t *testing.T) {
 		w.net.Set(w.b.addr, w.a.addr, l)
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sa, wire.CarrierDirect, 2*time.Second)
+		w.wantCarrier(sa, link.KindDirect, 2*time.Second)
 		time.Sleep(2 * time.Second)
 		racing.Store(true)
 		stolen := 0

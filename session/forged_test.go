@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -30,7 +31,7 @@ func (s *Session) sealEmpty() (rec []byte) {
 func TestForgedSourcesAreNotFlooded(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		const sources = 60
 		sent, asked := make([]int, sources), 0
 		var lines [sources]atomic.Int64 // bytes to each
@@ -67,7 +68,7 @@ func TestForgedSourcesAreNotFlooded(t *testing.T) {
 func TestMovedPeersPayForTheQuestion(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		var got atomic.Int64
 		w.net.Set(w.a.addr, netip.AddrPortFrom(w4(10, 9, 0, 1), 9), memnet.Line{Drop: func(rec []byte) bool { got.Add(int64(len(rec))); return true }})
 		for range smallProbe/wire.Overhead + 1 {

@@ -157,7 +157,7 @@ func (s *Session) sendFrame(frame []byte) error {
 
 // sendOn sends a frame under the current epoch on p, in the carrier's space.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
-	return s.sealAndSend(s.epochs.cur, p, p.Carrier().Space(), frame)
+	return s.sealAndSend(s.epochs.cur, p, p.Kind().Space, frame)
 }
 
 // sealAndSend sends a frame, in two records if need be. A path that takes

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // A router sends UDP from the port that listens to where the peer is no more, for as
@@ -12,14 +12,14 @@ import (
 // within 45 s (SPEC 6.10).
 func TestStaleTranslationIsLeftByANewPort(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.a.node.Off[wire.CarrierUTCP], w.b.node.Off[wire.CarrierUTCP] = false, false
+		w.a.node.Off[link.KindUTCP], w.b.node.Off[link.KindUTCP] = false, false
 		w.b.peer(w.a, false, Settings{})
 		s := w.a.peer(w.b, true, Settings{})
 		w.want(s, Established, 5*time.Second)
 
 		w.b.crash()
 		w.b.up()
-		w.b.node.Off[wire.CarrierUTCP] = false
+		w.b.node.Off[link.KindUTCP] = false
 		w.b.peer(w.a, false, Settings{})
 		w.a.node.Stale(w.b.addr)
 		w.a.m.NetworkChanged() // so that it looks

@@ -26,12 +26,12 @@ func BenchmarkFirstContacts(b *testing.B) { benchmarkHandshakes(b, false) }
 
 func benchmarkHandshakes(b *testing.B, known bool) {
 	const n = 1000
-	overBoth(b, n, func(b *testing.B, carrier wire.Carrier) (run, end func()) {
+	overBoth(b, n, func(b *testing.B, carrier *link.Kind) (run, end func()) {
 		x, y := newShaker(b, 1), newShaker(b, 2)
 		accepted := make(chan error, 1)
 		one := func() *handshake.PeerKeys {
 			go func() { accepted <- y.answer(b.Context()) }()
-			keys, err := x.ask(b.Context(), carrier.Link(), y)
+			keys, err := x.ask(b.Context(), carrier.Link, y)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // UDP ends. The datagram path, which stood by and is as dead as direct, is not
@@ -14,7 +14,7 @@ func TestDeadStandbyIsNotUsed(t *testing.T) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
 		for _, s := range []*Session{sa, sb} {
-			w.wantCarrier(s, wire.CarrierDirect, time.Second)
+			w.wantCarrier(s, link.KindDirect, time.Second)
 		}
 		time.Sleep(5 * time.Second)
 		w.net.SetAll(udpBlocked())
@@ -26,7 +26,7 @@ func TestDeadStandbyIsNotUsed(t *testing.T) {
 			}
 		}
 		for _, s := range []*Session{sa, sb} {
-			w.wantCarrier(s, wire.CarrierUTCP, 0)
+			w.wantCarrier(s, link.KindUTCP, 0)
 		}
 	})
 }
@@ -36,7 +36,7 @@ func TestDeadStandbyIsNotUsed(t *testing.T) {
 func TestBothEndsHealAtOnce(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{Heartbeat: time.Second})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		w.cut(true)
 		w.want(sa, Degraded, 20*time.Second)
 		w.want(sb, Degraded, 20*time.Second)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -18,8 +19,8 @@ import (
 func TestHardStopInAnOutage(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{RekeyAfter: time.Second, DegradedTimeout: 10 * time.Minute}) // hard stop 181 s
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		time.Sleep(time.Second)
 		w.cut(true)
 		w.a.m.NetworkChanged()
@@ -104,8 +105,8 @@ func TestReplayInSpace3IsNotHeard(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		capture := w.capture(w.b, w.a, rotationOnly)
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		w.rotate(sb)
 		time.Sleep(2 * time.Second)
@@ -158,14 +159,14 @@ func TestFailoverTakesTheNextCarrier(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		l := bad
 		l.Drop = func(rec []byte) bool { return wire.Space(rec[15]) == wire.SpaceDirect }
 		w.net.SetAll(l)
-		w.wantCarrier(sa, wire.CarrierDatagram, 3*time.Second)
+		w.wantCarrier(sa, link.KindDatagram, 3*time.Second)
 		w.up(sa, 30*time.Second)
-		w.wantCarrier(sa, wire.CarrierDatagram, 0)
+		w.wantCarrier(sa, link.KindDatagram, 0)
 	})
 }
 
@@ -174,7 +175,7 @@ func TestDeadDirectPathIsCheap(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		stop := talk(sa, sb)
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		var bytes atomic.Int64
 		l := bad
@@ -186,7 +187,7 @@ func TestDeadDirectPathIsCheap(t *testing.T) {
 			return false
 		}
 		w.net.SetAll(l)
-		w.wantCarrier(sa, wire.CarrierDatagram, 3*time.Second)
+		w.wantCarrier(sa, link.KindDatagram, 3*time.Second)
 		stop()
 		time.Sleep(30 * time.Second)
 		bytes.Store(0)
@@ -202,7 +203,7 @@ func TestNetworkChangesDoNotKeepADeadPath(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		w.net.SetAll(udpBlocked())
 		for range 20 {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -143,7 +144,7 @@ func TestFirstMessageAfterIdleMinutes(t *testing.T) {
 		withAllCarriers(t, func(t *testing.T, w *world) {
 			sa, sb := w.pair(Settings{})
 			drain(sb)
-			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			w.wantCarrier(sa, link.KindDirect, time.Second)
 			time.Sleep(idle)
 			if age := sa.Status().EpochAge; idle < 4*time.Minute && age < defaults.RekeyAfter {
 				t.Errorf("the epoch is %v old", age)

@@ -113,7 +113,7 @@ func (c Config) withDefaults() Config {
 		c.Rand = rand.Reader
 	}
 	if c.OnPath == nil {
-		c.OnPath = func(did.DID, wire.Carrier, int) {}
+		c.OnPath = func(did.DID, *link.Kind, int) {}
 	}
 	if c.ClockSynced == nil {
 		c.ClockSynced = func() bool { return false }

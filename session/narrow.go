@@ -34,7 +34,7 @@ type sizing struct {
 // widest is what an echo tells the peer of its records. Only a question about
 // nothing else begins the count anew: the echo of a larger probe may get lost.
 func (s *Session) widest(p link.Path, asked []byte) int {
-	w := s.plane.Traffic().Heard(p.Carrier())
+	w := s.plane.Traffic().Heard(p.Kind())
 	if len(asked) > wire.MinProbe {
 		return w.Load()
 	}
@@ -59,14 +59,15 @@ func (s *Session) beginSizing(x *path, now time.Time) {
 // messages that are not acknowledged by one for the full size.
 func (s *Session) watchSize(now time.Time) {
 	x := s.using
-	if x == nil || x.Carrier() == wire.CarrierUTCP {
+	if x == nil {
 		return
 	}
+	safe := x.Kind().SafeSize
 	var at time.Time
 	switch {
-	case max(x.wide, s.plane.Traffic().WideSent.Load()) > wire.SafeRecord:
+	case max(x.wide, s.plane.Traffic().WideSent.Load()) > safe:
 		at = latest(now, x.asked.Add(wideGap))
-	case x.Room() > wire.SafeRecord && s.msgs.Pending():
+	case x.Room() > safe && s.msgs.Pending():
 		at = latest(now, x.asked.Add(messageGap))
 		x.recheck = earliest(x.recheck, at)
 	default:
@@ -130,7 +131,7 @@ func (s *Session) measured(x *path, pr probe, widest int, now time.Time) {
 		if x.settle.IsZero() {
 			x.settle = now.Add(settleTime)
 		}
-	case pr.wide <= wire.SafeRecord || widest >= pr.wide:
+	case pr.wide <= x.Kind().SafeSize || widest >= pr.wide:
 		x.wide = 0
 	case !x.doubt:
 		x.doubt, x.next = true, now
@@ -161,7 +162,7 @@ func (s *Session) settledInUse(x *path, now time.Time) {
 // resize takes another room for the direct path in use.
 func (s *Session) resize(x *path, size int) {
 	x.Path.(link.Direct).SetRoom(size)
-	s.m.c.OnPath(s.peer.DID, x.Carrier(), size)
+	s.m.c.OnPath(s.peer.DID, x.Kind(), size)
 	s.send()
 }
 

@@ -38,7 +38,7 @@ func (s *Session) sendFull(now time.Time) {
 	packet := make([]byte, size-wire.Overhead)
 	packet[0] = 0x45
 	t.WideSent.Note(size)
-	sealTo(s.epochs.cur, p, p.Carrier().Space(), [][]byte{packet})
+	sealTo(s.epochs.cur, p, p.Kind().Space, [][]byte{packet})
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
 		s.trafficSent(now)
@@ -82,8 +82,8 @@ func TestWayBecomesNarrow(t *testing.T) {
 			withAllCarriers(t, func(t *testing.T, w *world) {
 				sa, sb := w.pair(Settings{})
 				defer bulk(sa)()
-				w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-				w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+				w.wantCarrier(sa, link.KindDirect, time.Second)
+				w.wantCarrier(sb, link.KindDirect, time.Second)
 				time.Sleep(2 * time.Second)
 				w.net.Set(w.a.addr, w.b.addr, narrow(c.limit))
 				if c.both {
@@ -97,7 +97,7 @@ func TestWayBecomesNarrow(t *testing.T) {
 					t.Errorf("%+v", st)
 				}
 				w.net.SetAll(bad)
-				w.wantCarrier(sa, wire.CarrierDirect, 30*time.Second)
+				w.wantCarrier(sa, link.KindDirect, 30*time.Second)
 				w.up(sb, time.Second)
 			})
 		})
@@ -131,7 +131,7 @@ func TestMessagesOutliveANarrowWay(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		drain(sb)
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(time.Minute)
 		w.net.SetAll(narrow(1250))
 		start := time.Now()
@@ -149,7 +149,7 @@ func TestMessagesOutliveANarrowWay(t *testing.T) {
 func TestOverloadIsNoNarrowWay(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, _ := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(20 * time.Second)
 		defer bulk(sa)()
 		l, n := bad, 0
@@ -175,8 +175,8 @@ func TestOverloadIsNoNarrowWay(t *testing.T) {
 func TestSizeIsNotAskedForNothing(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		time.Sleep(40 * time.Second)
 		got := w.capture(w.a, w.b, func(rec []byte) bool { return len(rec) > 200 })
 		defer talk(sa, sb)()

@@ -73,8 +73,8 @@ func (nobody) Unreachable(netip.AddrPort)  {}
 // SPEC R-5.1-9.
 func TestARecordedM1FindsNobody(t *testing.T) {
 	where := new(did.Static)
-	b, idB, addrB := secrecyNode(t, 41, where, wire.CarrierUTCP)
-	_, _, addrC := secrecyNode(t, 42, where, wire.CarrierUTCP)
+	b, idB, addrB := secrecyNode(t, 41, where, link.KindUTCP)
+	_, _, addrC := secrecyNode(t, 42, where, link.KindUTCP)
 	who := numbered(43)
 	if _, err := b.Add(session.Peer{DID: who.DID()}); err != nil {
 		t.Fatal(err)

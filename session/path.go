@@ -42,6 +42,10 @@ type path struct {
 	beat  time.Time      // the peer's last heartbeat on it
 }
 
+// isQUIC reports whether the path belongs to a connection of QUIC, which follows
+// the peer to a new address and validates it.
+func (p *path) isQUIC() bool { return p.conn != nil && p.Kind().Link == wire.LinkQUIC }
+
 // hold is how long the path must answer before it is used.
 func (p *path) hold() time.Duration {
 	if !p.lost {
@@ -58,8 +62,8 @@ func (p *path) ready() bool {
 
 // allowed reports whether packets may travel on a carrier. Without datagram,
 // QUIC makes handshakes, carries messages and supplies addresses.
-func (s *Session) allowed(c wire.Carrier) bool {
-	return len(s.m.c.Carriers) == 0 || slices.Contains(s.m.c.Carriers, c)
+func (s *Session) allowed(k *link.Kind) bool {
+	return k.Packets && link.Set(s.m.c.Carriers).Has(k)
 }
 
 // pathOf finds what the session knows of p; nil for nothing.
@@ -147,7 +151,7 @@ func (s *Session) removePath(x *path) {
 	if s.from == x {
 		s.from = nil
 	}
-	if x.lost && !x.ready() && x.Carrier() == wire.CarrierDatagram {
+	if x.lost && !x.ready() && x.isQUIC() {
 		s.lostQUIC = lostWay{x.Remote(), x.fails}
 	}
 	for i, y := range s.paths {
@@ -173,7 +177,7 @@ func (s *Session) use(x *path, now time.Time) {
 		return
 	}
 	s.live.idle()
-	if x.Carrier() == wire.CarrierDatagram {
+	if x.isQUIC() {
 		s.lostQUIC = lostWay{} // earned back
 		s.spreadAt = now       // its remote may be a new one
 	}
@@ -181,16 +185,16 @@ func (s *Session) use(x *path, now time.Time) {
 		s.live.remote = x.Remote()
 	}
 	s.beginSizing(x, now)
-	s.m.c.OnPath(s.peer.DID, x.Carrier(), x.Room())
+	s.m.c.OnPath(s.peer.DID, x.Kind(), x.Room())
 	if held, ok := s.log.moves.take(now); ok {
-		attrs := []any{"carrier", x.Carrier().String(), "remote", x.Remote().String(), "room", x.Room()}
+		attrs := []any{"carrier", x.Kind().String(), "remote", x.Remote().String(), "room", x.Room()}
 		if held > 0 {
 			attrs = append(attrs, "changes_not_logged", held)
 		}
 		s.log.Info("path in use", attrs...)
 	}
 	s.send()
-	if before != nil && before.Carrier() == x.Carrier() && before.Remote() != x.Remote() {
+	if before != nil && before.Kind() == x.Kind() && before.Remote() != x.Remote() {
 		s.epochs.do(s.epochs.machine.Rotate(now), now) // the ids must not link two places
 	}
 	s.retireConns(now)
@@ -202,7 +206,7 @@ func (s *Session) use(x *path, now time.Time) {
 func (s *Session) choose(now time.Time) {
 	best := s.using
 	for _, x := range s.paths {
-		if x.ready() && x.heard.After(s.trouble) && s.allowed(x.Carrier()) && (best == nil || s.rank(x) < s.rank(best)) {
+		if x.ready() && x.heard.After(s.trouble) && s.allowed(x.Kind()) && (best == nil || s.rank(x) < s.rank(best)) {
 			best = x
 		}
 	}
@@ -221,7 +225,7 @@ func (s *Session) awaitsBetter(x *path, now time.Time) bool {
 		return false
 	}
 	return slices.ContainsFunc(s.paths, func(y *path) bool {
-		return s.rank(y) < s.rank(x) && s.allowed(y.Carrier()) && y.proven && !y.since.IsZero() &&
+		return s.rank(y) < s.rank(x) && s.allowed(y.Kind()) && y.proven && !y.since.IsZero() &&
 			!y.ready() && y.hold()-now.Sub(y.since) < returnSoon
 	})
 }
@@ -248,7 +252,7 @@ func (s *Session) lose(now time.Time) {
 	}
 	var next *path
 	for _, y := range s.paths {
-		if y == x || !y.proven || !s.allowed(y.Carrier()) || y.heard.IsZero() || !y.heard.After(trouble) {
+		if y == x || !y.proven || !s.allowed(y.Kind()) || y.heard.IsZero() || !y.heard.After(trouble) {
 			continue
 		}
 		if next == nil || y.ready() && !next.ready() || y.ready() == next.ready() && s.rank(y) < s.rank(next) {
@@ -279,11 +283,11 @@ func (s *Session) moved(p link.Path, now time.Time) {
 // direct path in use, or where QUIC has moved, when that is proven and direct too:
 // the peer has a new address.
 func (s *Session) follow(now time.Time) {
-	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
+	if s.using == nil || s.using.conn != nil {
 		return
 	}
 	for _, x := range s.paths {
-		if x != s.using && x.proven && !x.lost && x.Carrier() == wire.CarrierDirect && (x.shown || s.lastHeard(x).After(s.lastHeard(s.using))) {
+		if x != s.using && x.proven && !x.lost && x.conn == nil && (x.shown || s.lastHeard(x).After(s.lastHeard(s.using))) {
 			old := s.using
 			x.shown = false
 			s.use(x, now)
@@ -308,7 +312,7 @@ func (s *Session) spread(now time.Time) {
 	if s.epochs.cur == nil {
 		return
 	}
-	if s.using == nil || s.using.Carrier() != wire.CarrierDirect {
+	if s.using == nil || s.using.conn != nil {
 		s.seekDirect(now)
 	}
 	if !s.hasLink(wire.LinkQUIC) || s.lacks(wire.LinkUTCP) {
@@ -345,7 +349,7 @@ func (s *Session) directTo(remote netip.AddrPort) link.Direct {
 // uplink the peer wants to be reached. Direct records leave from where ours come
 // in; so ours have to go there first.
 func (s *Session) quicMoved(x *path, now time.Time) {
-	if !x.main || x.Carrier() != wire.CarrierDatagram || x.Remote() == s.udp {
+	if !x.main || !x.isQUIC() || x.Remote() == s.udp {
 		return
 	}
 	s.udp = x.Remote()
@@ -400,7 +404,7 @@ func (s *Session) unreachable(remote netip.AddrPort, now time.Time) {
 	switch {
 	case s.attempt != nil:
 		s.attempt.hurry()
-	case s.using != nil && s.using.Remote() == remote && s.using.Carrier() != wire.CarrierUTCP:
+	case s.using != nil && s.using.Remote() == remote && s.using.Kind().Link == wire.LinkQUIC:
 		if !s.fast(now) {
 			s.suspect(now)
 		}

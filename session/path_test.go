@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -31,7 +32,7 @@ func talk(ss ...*Session) (stop func()) {
 }
 
 // wantCarrier waits until s uses a carrier and returns how long it took.
-func (w *world) wantCarrier(s *Session, c wire.Carrier, within time.Duration) time.Duration {
+func (w *world) wantCarrier(s *Session, c *link.Kind, within time.Duration) time.Duration {
 	w.t.Helper()
 	start := time.Now()
 	for s.Status().Carrier != c.String() {
@@ -59,7 +60,7 @@ func TestDirectIsProvenAtFullSize(t *testing.T) {
 			w.net.SetAll(l)
 			sa, sb := w.pair(Settings{})
 			for _, s := range []*Session{sa, sb} {
-				w.wantCarrier(s, wire.CarrierDirect, time.Second)
+				w.wantCarrier(s, link.KindDirect, time.Second)
 				if got := s.Status().Room; got != c.room {
 					t.Errorf("records up to %d pass: room is %d, want %d", c.most, got, c.room)
 				}
@@ -80,7 +81,7 @@ func TestDirectThatIsTooSmallIsNotUsed(t *testing.T) {
 			t.Fatalf("%+v", st)
 		}
 		w.net.SetAll(bad)
-		w.wantCarrier(sa, wire.CarrierDirect, 10*time.Second)
+		w.wantCarrier(sa, link.KindDirect, 10*time.Second)
 	})
 }
 
@@ -90,18 +91,18 @@ func TestScenario3_3_FallbackAndReturn(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		const n = 3000
 		wait := numbered(t, sa, n, 20*time.Millisecond)
 		got := make(chan struct{})
 		go func() { defer close(got); wantNumbered(t, sb, n, time.Minute) }()
 		w.net.SetAll(udpBlocked())
-		t.Logf("on utcp after %v", w.wantCarrier(sa, wire.CarrierUTCP, 3*time.Second))
-		w.wantCarrier(sb, wire.CarrierUTCP, 2*time.Second)
+		t.Logf("on utcp after %v", w.wantCarrier(sa, link.KindUTCP, 3*time.Second))
+		w.wantCarrier(sb, link.KindUTCP, 2*time.Second)
 		time.Sleep(10 * time.Second)
 		w.net.SetAll(bad)
-		t.Logf("on direct after %v", w.wantCarrier(sa, wire.CarrierDirect, 30*time.Second))
+		t.Logf("on direct after %v", w.wantCarrier(sa, link.KindDirect, 30*time.Second))
 		<-got
 		wait()
 		if st := sa.Status(); st.Handshakes != 1 || st.State != Established && st.State != Rotating {
@@ -127,8 +128,8 @@ func TestUDPBlockedFromTheStart(t *testing.T) {
 		if took := time.Since(start); took > 3*time.Second {
 			t.Fatalf("up after %v", took)
 		}
-		w.wantCarrier(sa, wire.CarrierUTCP, 0)
-		w.wantCarrier(sb, wire.CarrierUTCP, 0)
+		w.wantCarrier(sa, link.KindUTCP, 0)
+		w.wantCarrier(sb, link.KindUTCP, 0)
 	})
 }
 
@@ -151,7 +152,7 @@ func TestFlappingIsDamped(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		last := "quic"
 		for i := range 24 {
 			if i%2 == 0 {
@@ -182,7 +183,7 @@ func TestRoaming(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa, sb)()
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		time.Sleep(3 * time.Second)
 		epoch := sb.Status().Epoch
 		for i := range byte(5) {
@@ -210,7 +211,7 @@ func TestReplaysDoNotMoveThePeer(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		captured := w.capture(w.b, w.a, func([]byte) bool { return true })
 		sa, sb := w.pair(Settings{Heartbeat: time.Second})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(10 * time.Second)
 		third := w.net.Node(netip.AddrPortFrom(w4(10, 0, 0, 66), 1))
 		var all wire.Batch
@@ -235,10 +236,10 @@ func TestReplaysDoNotMoveThePeer(t *testing.T) {
 
 // Any carrier may be left out.
 func TestEachCarrierAlone(t *testing.T) {
-	for _, only := range []wire.Carrier{wire.CarrierDatagram, wire.CarrierUTCP} {
+	for _, only := range []*link.Kind{link.KindDatagram, link.KindUTCP} {
 		withAllCarriers(t, func(t *testing.T, w *world) {
 			for _, h := range []*host{w.a, w.b} {
-				for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP} {
+				for _, c := range []*link.Kind{link.KindDirect, link.KindDatagram, link.KindUTCP} {
 					h.node.Off[c] = c != only
 				}
 			}
@@ -262,11 +263,11 @@ func TestEachCarrierAlone(t *testing.T) {
 func TestWithoutDatagram(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		for _, h := range []*host{w.a, w.b} {
-			h.m.c.Carriers = []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP}
+			h.m.c.Carriers = []*link.Kind{link.KindDirect, link.KindUTCP}
 		}
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		l := bad
 		l.MaxRecord = 1000
 		w.net.SetAll(l)
@@ -292,7 +293,7 @@ func TestRestartIsNoFlapping(t *testing.T) {
 		sa, _ := w.pair(Settings{})
 		defer talk(sa)()
 		for range 3 {
-			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			w.wantCarrier(sa, link.KindDirect, time.Second)
 			w.cut(true) // or the direct path carries the goodbye
 			w.b.crash()
 			w.want(sa, Degraded, 10*time.Second)
@@ -300,8 +301,8 @@ func TestRestartIsNoFlapping(t *testing.T) {
 			w.b.up()
 			sb := w.b.peer(w.a, false, Settings{})
 			w.want(sa, Established, 10*time.Second)
-			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
-			w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+			w.wantCarrier(sa, link.KindDirect, time.Second)
+			w.wantCarrier(sb, link.KindDirect, time.Second)
 			time.Sleep(time.Second)
 		}
 	})

@@ -63,10 +63,10 @@ func (s *Session) ping(p *ping, now time.Time) error {
 	}
 	s.nonce++
 	p.nonce, p.path, p.at = s.nonce, s.using.Path, now
-	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Carrier().String(), Local: p.path.Local(), Remote: p.path.Remote(),
+	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
 		Epoch: s.epochs.number()}
 	s.pings = append(s.pings, p)
-	return s.sealWhole(s.epochs.cur, p.path, p.path.Carrier().Space(), wire.AppendProbe(nil, p.nonce, pingSize))
+	return s.sealWhole(s.epochs.cur, p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
 }
 
 // ponged takes an echo that somebody waits for. One that came by another path

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
@@ -113,7 +113,7 @@ func TestPreferredCarrier(t *testing.T) {
 func TestPreferWhatIsOff(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.a.peer(w.b, false, Settings{})
-		s.m.c.Carriers = []wire.Carrier{wire.CarrierDatagram}
+		s.m.c.Carriers = []*link.Kind{link.KindDatagram}
 		if err := s.Prefer("utcp"); err == nil {
 			t.Fatal("taken")
 		}

@@ -73,7 +73,7 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 		return
 	}
 	if space, ok := wire.SpaceOf(rec); ok && space != wire.SpaceControl { // space 3 has no window: it may be a replay
-		t.Heard(p.Carrier()).Note(len(rec))
+		t.Heard(p.Kind()).Note(len(rec))
 		if t.Hear(p, time.Now()) {
 			e.plane.sink.Moved(p)
 		}

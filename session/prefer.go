@@ -17,17 +17,17 @@ func (s *Session) Prefer(carrier string) error {
 	if carrier == "" {
 		return s.call(func(now time.Time) error { return s.setPreferred(nil, now) })
 	}
-	c, err := wire.ParseCarrier(carrier)
+	c, err := link.ParseKind(carrier)
 	if err != nil {
 		return err
 	}
 	if !s.allowed(c) {
 		return fmt.Errorf("%w: %s", link.ErrOff, c)
 	}
-	return s.call(func(now time.Time) error { return s.setPreferred(&c, now) })
+	return s.call(func(now time.Time) error { return s.setPreferred(c, now) })
 }
 
-func (s *Session) setPreferred(c *wire.Carrier, now time.Time) error {
+func (s *Session) setPreferred(c *link.Kind, now time.Time) error {
 	s.preferred = c
 	if s.state == Established || s.state == Rotating {
 		s.spareAt = time.Time{} // it was asked for
@@ -38,11 +38,10 @@ func (s *Session) setPreferred(c *wire.Carrier, now time.Time) error {
 	return nil
 }
 
-// rank orders paths: the preferred carrier, then direct before datagram before
-// utcp.
+// rank orders paths: the preferred carrier, then by the rank of their kinds.
 func (s *Session) rank(x *path) int {
-	rank := 2 * int(x.Carrier())
-	if s.preferred != nil && x.Carrier() == *s.preferred {
+	rank := 2 * x.Kind().Rank
+	if s.preferred != nil && x.Kind() == s.preferred {
 		rank = -2
 	}
 	if x.conn != nil && !x.main {
@@ -53,7 +52,7 @@ func (s *Session) rank(x *path) int {
 
 // lacks reports whether the preferred carrier has no connection yet.
 func (s *Session) lacks(l wire.Link) bool {
-	return s.preferred != nil && s.preferred.Link() == l && !s.hasLink(l)
+	return s.preferred != nil && s.preferred.Link == l && !s.hasLink(l)
 }
 
 func (s *Session) preferredName() string {

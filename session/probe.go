@@ -70,7 +70,7 @@ func (s *Session) gap(x *path, now time.Time) time.Duration {
 		return candidateGap
 	case now.Sub(link.Time(s.plane.Traffic().LastSent.Load())) <= standbyGap:
 		return standbyGap
-	case x.conn != nil:
+	case x.Kind().Keepalive > 0:
 		return aliveGap
 	}
 	return restingGap
@@ -119,7 +119,7 @@ func (s *Session) sendProbe(x *path, p probe) {
 	s.nonce++
 	p.nonce = s.nonce
 	x.out = append(x.out, p)
-	s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), wire.AppendProbe(nil, p.nonce, p.size-wire.Overhead))
+	s.sealWhole(s.epochs.cur, x, x.Kind().Space, wire.AppendProbe(nil, p.nonce, p.size-wire.Overhead))
 }
 
 // payQuestion sends a probe on the path in use whose echo is not waited for: if this
@@ -128,7 +128,7 @@ func (s *Session) sendProbe(x *path, p probe) {
 func (s *Session) payQuestion() {
 	if s.using != nil && s.epochs.cur != nil {
 		s.nonce++
-		s.sealWhole(s.epochs.cur, s.using, s.using.Carrier().Space(), wire.AppendProbe(nil, s.nonce, wire.MinProbe+1))
+		s.sealWhole(s.epochs.cur, s.using, s.using.Kind().Space, wire.AppendProbe(nil, s.nonce, wire.MinProbe+1))
 	}
 }
 
@@ -138,9 +138,9 @@ func (s *Session) payQuestion() {
 // more there than has come from there (SPEC section 3.4).
 func (s *Session) showQUIC() {
 	for _, x := range s.paths {
-		if x.main && x.Carrier() == wire.CarrierDatagram && s.epochs.cur != nil {
+		if x.main && x.isQUIC() && s.epochs.cur != nil {
 			s.nonce++
-			s.sealWhole(s.epochs.cur, x, x.Carrier().Space(), wire.AppendProbe(nil, s.nonce, x.Room()-wire.Overhead))
+			s.sealWhole(s.epochs.cur, x, x.Kind().Space, wire.AppendProbe(nil, s.nonce, x.Room()-wire.Overhead))
 		}
 	}
 }
@@ -237,7 +237,7 @@ func (s *Session) settledSize(x *path, now time.Time) {
 
 // answers lets a path that answers take its part.
 func (s *Session) answers(x *path, now time.Time) {
-	if !s.allowed(x.Carrier()) {
+	if !s.allowed(x.Kind()) {
 		return
 	}
 	switch s.state {

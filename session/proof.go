@@ -79,14 +79,14 @@ func (s *Session) takePath(p *proof, won bool, now time.Time) {
 	}
 	if won {
 		for _, y := range s.paths {
-			y.main = y.main && y.Carrier() != x.Carrier()
+			y.main = y.main && y.Kind() != x.Kind()
 		}
 		x.main = true
 	}
 	up := s.state == Established || s.state == Rotating
 	switch {
-	case !s.allowed(x.Carrier()):
-	case s.using == nil, !up, won && p.kind == rotation.Full && !s.pathLives(p), won && x.Carrier() == s.using.Carrier():
+	case !s.allowed(x.Kind()):
+	case s.using == nil, !up, won && p.kind == rotation.Full && !s.pathLives(p), won && x.Kind() == s.using.Kind():
 		s.use(x, now)
 	default:
 		s.choose(now)

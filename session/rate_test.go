@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -28,7 +28,7 @@ type meeting struct {
 
 // newMeeting gives each node an address of its own, so that none is held back as
 // a stranger who asks too often.
-func newMeeting(b testing.TB, n int, carrier wire.Carrier, s session.Settings) *meeting {
+func newMeeting(b testing.TB, n int, carrier *link.Kind, s session.Settings) *meeting {
 	m := &meeting{b: b}
 	where := new(did.Static)
 	m.hub, m.hubDID = m.node(0, carrier, where, s)
@@ -54,14 +54,14 @@ func (m *meeting) identity(n int) *did.Identity {
 	return id
 }
 
-func (m *meeting) node(n int, carrier wire.Carrier, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
+func (m *meeting) node(n int, carrier *link.Kind, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
 	id := m.identity(n)
 	addr := netip.AddrFrom4([4]byte{127, 9, byte(n >> 8), byte(n)})
 	net, err := transport.Listen(transport.Config{Listen: netip.AddrPortFrom(addr, 0)})
 	if err != nil {
 		m.b.Fatal(err)
 	}
-	manager, err := session.New(session.Config{Identity: id, Network: net, Resolver: where, Settings: s, Carriers: []wire.Carrier{carrier}})
+	manager, err := session.New(session.Config{Identity: id, Network: net, Resolver: where, Settings: s, Carriers: []*link.Kind{carrier}})
 	if err != nil {
 		m.b.Fatal(err)
 	}
@@ -123,11 +123,11 @@ func (m *meeting) close() {
 // overBoth runs a benchmark over QUIC and over μTCP, both ends on one core. One
 // run does n handshakes; what is printed is how many are done a second and what
 // one costs both ends together.
-func overBoth(b *testing.B, n int, prepare func(b *testing.B, carrier wire.Carrier) (run, end func())) {
+func overBoth(b *testing.B, n int, prepare func(b *testing.B, carrier *link.Kind) (run, end func())) {
 	for _, c := range []struct {
 		name    string
-		carrier wire.Carrier
-	}{{"QUIC", wire.CarrierDirect}, {"UTCP", wire.CarrierUTCP}} {
+		carrier *link.Kind
+	}{{"QUIC", link.KindDirect}, {"UTCP", link.KindUTCP}} {
 		b.Run(c.name, func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			var took, cpu time.Duration
@@ -152,7 +152,7 @@ func overBoth(b *testing.B, n int, prepare func(b *testing.B, carrier wire.Carri
 // of the keys, full handshake, and on QUIC the proof of the direct path.
 func BenchmarkEstablish(b *testing.B) {
 	const n = 200
-	overBoth(b, n, func(b *testing.B, carrier wire.Carrier) (run, end func()) {
+	overBoth(b, n, func(b *testing.B, carrier *link.Kind) (run, end func()) {
 		m := newMeeting(b, n, carrier, session.Settings{})
 		return func() { m.establish(8) }, m.close
 	})
@@ -163,7 +163,7 @@ func BenchmarkEstablish(b *testing.B) {
 // records, and new keys in use at both. Rotations are answered a few times a
 // second at most, hence the pauses.
 func BenchmarkRotate(b *testing.B) {
-	m := newMeeting(b, 1, wire.CarrierDirect, session.Settings{})
+	m := newMeeting(b, 1, link.KindDirect, session.Settings{})
 	defer m.close()
 	m.establish(1)
 	s := m.hub.Sessions()[0]

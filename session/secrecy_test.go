@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -100,7 +101,7 @@ func listenUDP(t *testing.T, target string) *listener {
 }
 
 // secrecyNode is a node on loopback.
-func secrecyNode(t *testing.T, n int, where *did.Static, c wire.Carrier) (*session.Manager, *did.Identity, string) {
+func secrecyNode(t *testing.T, n int, where *did.Static, c *link.Kind) (*session.Manager, *did.Identity, string) {
 	t.Helper()
 	id, err := did.NewIdentity(binary.LittleEndian.AppendUint64(make([]byte, 24), uint64(7000+n)))
 	if err != nil {
@@ -110,7 +111,7 @@ func secrecyNode(t *testing.T, n int, where *did.Static, c wire.Carrier) (*sessi
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := session.New(session.Config{Identity: id, Network: network, Resolver: where, Carriers: []wire.Carrier{c}})
+	m, err := session.New(session.Config{Identity: id, Network: network, Resolver: where, Carriers: []*link.Kind{c}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,9 +134,9 @@ func identifying(of *did.Identity) map[string][]byte {
 // identity on either link.
 func TestAListenerLearnsNoIdentity(t *testing.T) {
 	for _, c := range []struct {
-		carrier wire.Carrier
+		carrier *link.Kind
 		between func(*testing.T, string) *listener
-	}{{wire.CarrierUTCP, listenTCP}, {wire.CarrierDatagram, listenUDP}} {
+	}{{link.KindUTCP, listenTCP}, {link.KindDatagram, listenUDP}} {
 		t.Run(c.carrier.String(), func(t *testing.T) {
 			where := new(did.Static)
 			a, idA, _ := secrecyNode(t, 1, where, c.carrier)

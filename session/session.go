@@ -13,7 +13,6 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -67,8 +66,8 @@ type Session struct {
 	carrier     msgchan.Runner // keeps msgs on the connection in use
 	full        uint64         // full handshakes since start
 	fullAt      time.Time
-	refused     uint64        // events that the table has no transition for
-	preferred   *wire.Carrier // nil: the best
+	refused     uint64     // events that the table has no transition for
+	preferred   *link.Kind // nil: the best
 	pings       []*ping
 	shunned     time.Time // full handshakes of the peer are refused until then
 	waiters     []chan error

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -30,11 +31,11 @@ func TestConnectionThatOnlyThePeerUsesStays(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		defer talk(sa)()
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		if err := sa.Prefer("utcp"); err != nil {
 			t.Fatal(err)
 		}
-		w.wantCarrier(sa, wire.CarrierUTCP, 5*time.Second)
+		w.wantCarrier(sa, link.KindUTCP, 5*time.Second)
 		if n := changesOf(sa, 5*time.Minute); n != 0 || sb.Status().Carrier != "direct" {
 			t.Fatalf("%d changes of path at the end that prefers utcp; the other one is on %s", n, sb.Status().Carrier)
 		}
@@ -54,13 +55,13 @@ func TestReturnedPathsRest(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, _ := w.pair(Settings{})
 		stop := talk(sa)
-		w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sa, link.KindDirect, time.Second)
 		time.Sleep(2 * time.Second)
 		w.net.SetAll(memnet.Line{Delay: 10 * time.Millisecond, Cut: true})
 		time.Sleep(5 * time.Second)
 		w.net.SetAll(bad)
 		time.Sleep(2 * time.Minute)
-		w.wantCarrier(sa, wire.CarrierDirect, 0)
+		w.wantCarrier(sa, link.KindDirect, 0)
 		stop()
 		time.Sleep(time.Minute)
 		var records atomic.Int64
@@ -81,7 +82,7 @@ func TestHeavyLossOfDatagramsIsLeft(t *testing.T) {
 		withAllCarriers(t, func(t *testing.T, w *world) {
 			sa, sb := w.pair(Settings{})
 			defer talk(sa)() // one way: the other end has no reason to move
-			w.wantCarrier(sa, wire.CarrierDirect, time.Second)
+			w.wantCarrier(sa, link.KindDirect, time.Second)
 			time.Sleep(2 * time.Second)
 			var mu sync.Mutex
 			rng := rand.New(rand.NewPCG(seed, 7))
@@ -106,11 +107,11 @@ func TestHeavyLossOfDatagramsIsLeft(t *testing.T) {
 func TestRotationIsAnsweredWhereItWasAsked(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		w.wantCarrier(sb, wire.CarrierDirect, time.Second)
+		w.wantCarrier(sb, link.KindDirect, time.Second)
 		if err := sa.Prefer("utcp"); err != nil {
 			t.Fatal(err)
 		}
-		w.wantCarrier(sa, wire.CarrierUTCP, 5*time.Second)
+		w.wantCarrier(sa, link.KindUTCP, 5*time.Second)
 		time.Sleep(time.Second)
 		w.net.SetAll(udpBlocked())
 		before := sa.Status().Epoch

@@ -92,7 +92,7 @@ func (s *Session) publish(now time.Time) {
 		p.MTU = e.mtu
 	}
 	if path := s.path(); path != nil {
-		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Carrier().String(), path.Remote()
+		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Kind().String(), path.Remote()
 		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), s.using.inbound, s.using.seen, path.Local()
 		if p.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
 			p.RTT = s.using.rtt

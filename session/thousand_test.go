@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -29,7 +29,7 @@ func BenchmarkThousandPeers(b *testing.B) {
 	const watch = 30 * time.Second
 	for b.Loop() {
 		m, where := &meeting{b: b}, new(did.Static)
-		m.hub, m.hubDID = m.node(0, wire.CarrierDirect, where, session.Settings{})
+		m.hub, m.hubDID = m.node(0, link.KindDirect, where, session.Settings{})
 		for i := range thousand {
 			if _, err := m.hub.Add(session.Peer{DID: m.identity(i + 1).DID()}); err != nil {
 				b.Fatal(err)
@@ -99,7 +99,7 @@ func BenchmarkOthers(b *testing.B) {
 	m.hubDID = m.identity(0).DID()
 	where.Set(m.hubDID, at)
 	for i := range thousand {
-		other, _ := m.node(i+1, wire.CarrierDirect, where, session.Settings{})
+		other, _ := m.node(i+1, link.KindDirect, where, session.Settings{})
 		if _, err := other.Add(session.Peer{DID: m.hubDID}); err != nil {
 			b.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -68,7 +68,7 @@ func (w *world) host(n byte) *host {
 func (h *host) up() {
 	h.w.t.Helper()
 	h.node = h.w.net.Node(h.addr)
-	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierUTCP} {
+	for _, c := range []*link.Kind{link.KindDirect, link.KindUTCP} {
 		h.node.Off[c] = !h.w.all
 	}
 	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})

@@ -43,7 +43,7 @@ func newConn(qc *quic.Conn, pace *pacer, off bool, count *counters) (*conn, erro
 	return c, err
 }
 
-func (c *conn) Link() wire.Link                      { return wire.CarrierDatagram.Link() }
+func (c *conn) Link() wire.Link                      { return link.KindDatagram.Link }
 func (c *conn) Binding() (kind byte, value [32]byte) { return bindingQUIC, c.binding }
 func (c *conn) Local() netip.AddrPort                { return addrPort(c.qc.LocalAddr()) }
 func (c *conn) Remote() netip.AddrPort               { return addrPort(c.qc.RemoteAddr()) }

@@ -104,7 +104,7 @@ func (t *Transport) closedOr(err error) error {
 
 // adopt makes a QUIC connection ours: its binding, its path, its goroutines.
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
-	c, err := newConn(qc, t.pace, !t.carriers.Has(wire.CarrierDatagram), t.count)
+	c, err := newConn(qc, t.pace, !t.carriers.Has(link.KindDatagram), t.count)
 	if err == nil {
 		c.door, c.direct = t.door, t.Direct
 		err = t.run(c, c.path.sendLoop, c.path.receiveLoop)

@@ -41,7 +41,7 @@ func newDatagramPath(qc *quic.Conn, pace *pacer, count *counters) (*datagramPath
 	return p, nil
 }
 
-func (p *datagramPath) Carrier() wire.Carrier  { return wire.CarrierDatagram }
+func (p *datagramPath) Kind() *link.Kind       { return link.KindDatagram }
 func (p *datagramPath) Local() netip.AddrPort  { return addrPort(p.qc.LocalAddr()) }
 func (p *datagramPath) Remote() netip.AddrPort { return addrPort(p.qc.RemoteAddr()) }
 func (p *datagramPath) Room() int              { return int(p.room.Load()) }

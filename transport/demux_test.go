@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -96,7 +97,7 @@ func TestTaggedUnknownPacketsAreCountedAndQUICGoesOn(t *testing.T) {
 
 func TestRecordsAreCountedWhileDirectIsOff(t *testing.T) {
 	conf := testConfig(loopback)
-	conf.Carriers = CarriersOf(wire.CarrierDatagram, wire.CarrierUTCP)
+	conf.Carriers = CarriersOf(link.KindDatagram, link.KindUTCP)
 	b := startConfig(t, conf)
 	known := record(300, 1)
 	b.in.know(known)

@@ -50,7 +50,7 @@ type localAddr struct {
 	iface uint32
 }
 
-func (p *directPath) Carrier() wire.Carrier  { return wire.CarrierDirect }
+func (p *directPath) Kind() *link.Kind       { return link.KindDirect }
 func (p *directPath) Remote() netip.AddrPort { return p.remote }
 func (p *directPath) Room() int              { return int(p.room.Load()) }
 func (p *directPath) RTT() time.Duration     { return 0 }

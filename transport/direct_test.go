@@ -85,8 +85,8 @@ func TestRecordsOfARemoteNameItsPath(t *testing.T) {
 	if b.Direct(mapped) != ba {
 		t.Fatal("a mapped address has a path of its own")
 	}
-	if ba.Remote() != a.LocalAddr() || ba.Local() != b.LocalAddr() || ba.Carrier() != wire.CarrierDirect || ba.RTT() != 0 {
-		t.Fatalf("%v -> %v, %v", ba.Local(), ba.Remote(), ba.Carrier())
+	if ba.Remote() != a.LocalAddr() || ba.Local() != b.LocalAddr() || ba.Kind() != link.KindDirect || ba.RTT() != 0 {
+		t.Fatalf("%v -> %v, %v", ba.Local(), ba.Remote(), ba.Kind())
 	}
 }
 

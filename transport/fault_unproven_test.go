@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -36,7 +36,7 @@ func newParty(t *testing.T, seed byte, where *did.Static) *party {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := Listen(Config{Listen: loopback, Carriers: CarriersOf(wire.CarrierDirect, wire.CarrierDatagram)})
+	tr, err := Listen(Config{Listen: loopback, Carriers: CarriersOf(link.KindDirect, link.KindDatagram)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 // The types that the methods of Transport name, for programs that hold one of
 // them or wrap a Transport. They are described where they are declared.
 type (
-	Carrier   = wire.Carrier   // how packets travel: session.Direct, Datagram or UTCP
+	Carrier   = *link.Kind     // how packets travel: session.Direct, Datagram or UTCP
 	Link      = wire.Link      // what a connection is: QUIC or TCP
 	Conn      = link.Conn      // one connection
 	EarlyConn = link.EarlyConn // a connection that may send before its handshake is complete

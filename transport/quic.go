@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/quic-go/quic-go"
 )
 
@@ -64,7 +65,7 @@ func quicConfig(size uint16) *quic.Config {
 // the listener did as well, both timers would fire together.
 func dialConfig(size uint16) *quic.Config {
 	c := quicConfig(size)
-	c.KeepAlivePeriod = 25 * time.Second
+	c.KeepAlivePeriod = link.KindDatagram.Keepalive
 	c.InitialStreamReceiveWindow, c.InitialConnectionReceiveWindow = dialStream, dialConn
 	return c
 }

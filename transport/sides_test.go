@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A fresh dial leaves from a port of its own, and so do the direct records beside it;
@@ -103,7 +102,7 @@ func TestSidesAreBounded(t *testing.T) {
 		t.Errorf("%d side sockets after a failed dial", n)
 	}
 	c := testConfig(loopback)
-	c.Carriers = CarriersOf(wire.CarrierUTCP)
+	c.Carriers = CarriersOf(link.KindUTCP)
 	if _, err := startConfig(t, c).DialFresh(ctx, addrPort(silent.LocalAddr())); !errors.Is(err, link.ErrOff) {
 		t.Error(err)
 	}

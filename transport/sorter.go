@@ -97,7 +97,7 @@ func (s *sorter) namesOurs(b []byte) bool {
 
 // record keeps a record for the path that it came on.
 func (s *sorter) record(p *packet) {
-	if !s.t.carriers.Has(wire.CarrierDirect) {
+	if !s.t.carriers.Has(link.KindDirect) {
 		s.t.count.noPath.Add(1)
 		return
 	}

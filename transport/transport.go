@@ -201,7 +201,7 @@ func (t *Transport) Handle(h link.Handler) { t.handler.Store(&h) }
 // Direct returns the direct path to remote: one object for equal remotes as long
 // as somebody holds it. Nil when the carrier is switched off.
 func (t *Transport) Direct(remote netip.AddrPort) link.Direct {
-	if !t.carriers.Has(wire.CarrierDirect) {
+	if !t.carriers.Has(link.KindDirect) {
 		return nil
 	}
 	return t.directs.to(remote)

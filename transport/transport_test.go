@@ -30,7 +30,7 @@ func TestBothEndsDialAndListenOnOneSocket(t *testing.T) {
 			t.Errorf("address %v, want %v", c.got, c.want)
 		}
 	}
-	if ab.Link() != "quic" || ab.Path().Carrier().String() != "datagram" || ab.Path().RTT() <= 0 {
+	if ab.Link() != "quic" || ab.Path().Kind().String() != "datagram" || ab.Path().RTT() <= 0 {
 		t.Error("link, carrier or round trip wrong")
 	}
 }

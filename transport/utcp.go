@@ -28,7 +28,7 @@ const (
 
 // tcpKeepAlive finds out about a peer that is gone while nothing is sent.
 func tcpKeepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+	return net.KeepAliveConfig{Enable: true, Idle: link.KindUTCP.Keepalive, Interval: 5 * time.Second, Count: 3}
 }
 
 // A utcpDoor makes and takes TCP connections.

@@ -87,7 +87,7 @@ func TestUTCPCarriesAHandshake(t *testing.T) {
 		t.Fatal("there is a binding")
 	}
 	if ca.Link() != "utcp" || ca.Remote() != b.LocalAddr() || cb.Local() != b.LocalAddr() || cb.Remote() != ca.Local() ||
-		ca.Local().Addr() != a.LocalAddr().Addr() || ca.Path().Carrier() != wire.CarrierUTCP || ca.Path().Room() != 65664 ||
+		ca.Local().Addr() != a.LocalAddr().Addr() || ca.Path().Kind() != link.KindUTCP || ca.Path().Room() != 65664 ||
 		ca.Path().Remote() != b.LocalAddr() || ca.Path().Local() != ca.Local() {
 		t.Fatalf("%v -> %v and %v -> %v", ca.Local(), ca.Remote(), cb.Local(), cb.Remote())
 	}
@@ -194,7 +194,7 @@ func TestUTCPRecordsArriveUnchangedAndInOrder(t *testing.T) {
 			t.Errorf("%d calls", way.to.in.calls)
 		}
 		for _, p := range way.to.in.paths {
-			if p.Carrier() != wire.CarrierUTCP || p.Remote() != way.path.Local() {
+			if p.Kind() != link.KindUTCP || p.Remote() != way.path.Local() {
 				t.Fatal("not the connection's path")
 			}
 		}
@@ -397,7 +397,7 @@ func TestControlPassesBulk(t *testing.T) {
 
 func TestUTCPIsOffWhenSwitchedOff(t *testing.T) {
 	conf := testConfig(loopback)
-	conf.Carriers = CarriersOf(wire.CarrierDirect, wire.CarrierDatagram)
+	conf.Carriers = CarriersOf(link.KindDirect, link.KindDatagram)
 	a := startConfig(t, conf)
 	if _, err := a.Dial(testContext(t), wire.LinkUTCP, a.LocalAddr()); err != link.ErrOff {
 		t.Fatalf("dial: %v", err)
@@ -413,7 +413,7 @@ func TestUTCPIsOffWhenSwitchedOff(t *testing.T) {
 
 func TestQUICIsOffWhenSwitchedOff(t *testing.T) {
 	conf := testConfig(loopback)
-	conf.Carriers = CarriersOf(wire.CarrierUTCP)
+	conf.Carriers = CarriersOf(link.KindUTCP)
 	a, b := startConfig(t, conf), startNode(t, loopback)
 	if _, err := a.Dial(testContext(t), wire.LinkQUIC, b.LocalAddr()); err != link.ErrOff || a.Direct(loopback) != nil {
 		t.Fatalf("dial: %v", err)
@@ -429,7 +429,7 @@ func TestQUICIsOffWhenSwitchedOff(t *testing.T) {
 
 func TestDatagramIsOffWhenSwitchedOff(t *testing.T) {
 	conf := testConfig(loopback)
-	conf.Carriers = CarriersOf(wire.CarrierDirect, wire.CarrierUTCP)
+	conf.Carriers = CarriersOf(link.KindDirect, link.KindUTCP)
 	a, b := startConfig(t, conf), startNode(t, loopback)
 	ca, cb := connect(t, a, b, b.LocalAddr())
 	if n, err := ca.Path().Send(batchOf(record(100, 1))); n != 0 || err != link.ErrOff {

@@ -246,7 +246,7 @@ type utcpPath struct{ c *utcpConn }
 
 var _ link.Path = (*utcpPath)(nil)
 
-func (p *utcpPath) Carrier() wire.Carrier  { return wire.CarrierUTCP }
+func (p *utcpPath) Kind() *link.Kind       { return link.KindUTCP }
 func (p *utcpPath) Local() netip.AddrPort  { return p.c.local }
 func (p *utcpPath) Remote() netip.AddrPort { return p.c.remote }
 func (p *utcpPath) Room() int              { return maxUTCPRecord }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -28,8 +29,7 @@ const (
 
 	maxStreamData = 16 << 10 // of one frame, so that others pass between
 	streamPiece   = 4 << 10  // of those we make: a stranger's buffer holds two
-	// maxUTCPRecord has room for a super-packet, or many packets, of 64 KiB.
-	maxUTCPRecord = 64<<10 + 128
+	maxUTCPRecord = link.MaxStreamRecord
 	maxFrame      = frameHeader + maxUTCPRecord
 )
 

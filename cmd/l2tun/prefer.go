@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
@@ -22,7 +23,7 @@ type PreferOptions struct {
 }
 
 func newPreferCmd(o *PreferOptions, runF func(context.Context, *PreferOptions) error) *cobra.Command {
-	carriers := []string{"direct", "datagram", "utcp", automatic}
+	carriers := append(link.Names(), automatic)
 	c := &cobra.Command{
 		Use:   "prefer PEER CARRIER",
 		Short: "Prefer a carrier to a peer, or go back to the best (auto)",
@@ -58,7 +59,7 @@ preference lasts until it is changed or the node stops; status shows it.`,
 
 // carrierOf takes the words of status too.
 func carrierOf(word string) string {
-	for _, c := range []string{"direct", "datagram", "utcp"} {
+	for _, c := range link.Names() {
 		if word == screen.Transport("", c) {
 			return c
 		}

@@ -33,7 +33,7 @@ func arrows() map[string][]string {
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
 		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/proto/wire", "routing"},
+		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/net/link", "internal/proto/wire", "routing"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
 		"internal/app/control":     {"internal/base/account"},
@@ -51,15 +51,15 @@ func arrows() map[string][]string {
 		"internal/show/health":    {"internal/app/control"},
 		"internal/show/logs":      nil,
 		"internal/show/bugreport": nil,
-		"internal/show/screen":    {"internal/app/control", "internal/show/health"},
-		"internal/show/top":       {"internal/app/control", "internal/show/health", "internal/show/screen"},
+		"internal/show/screen":    {"internal/app/control", "internal/net/link", "internal/show/health"},
+		"internal/show/top":       {"internal/app/control", "internal/net/link", "internal/show/health", "internal/show/screen"},
 		// The doctor reads the config as the node does, asks a node, and tries the
 		// way to peers with the node's own sockets.
 		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
 		"test/example":         {"did", "session", "transport"},
 		"test/node":            {"test/lab", "internal/app/control"},
 		"test/demo":            {"test/lab", "test/node", "internal/app/control"},
-		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/app/invite", "internal/show/logs", "did",
+		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/show/logs", "did",
 			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
 
 		// What serves tests and scripts.
@@ -67,7 +67,7 @@ func arrows() map[string][]string {
 		"test/bubble":       nil,
 		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
-		"test/bench":        {"test/lab", "test/node"},
+		"test/bench":        {"internal/net/link", "test/lab", "test/node"},
 		"test/bench/cmd":    {"test/bench"},
 		"internal/archtest": nil,
 		"test/e2e":          nil,

@@ -71,7 +71,11 @@ func (s *surface) declaration(d ast.Decl, internal []string) {
 func (s *surface) spec(spec ast.Spec, internal []string) {
 	switch spec := spec.(type) {
 	case *ast.TypeSpec:
-		switch of := spec.Type.(type) {
+		typ := spec.Type
+		if star, pointer := typ.(*ast.StarExpr); pointer {
+			typ = star.X
+		}
+		switch of := typ.(type) {
 		case *ast.SelectorExpr:
 			if spec.Assign.IsValid() && spec.Name.IsExported() {
 				s.aliases = append(s.aliases, selector(of))

@@ -1,6 +1,10 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+)
 
 // A goal is a figure that has been promised.
 type goal struct {
@@ -30,7 +34,7 @@ func goals() []goal {
 		goal{what: "– its CPU a packet", contender: direct, metric: "udp64 cpu", ratio: true, limit: 1, less: true},
 		goal{what: "direct, idle ping, median", contender: direct, metric: "ping", ratio: true, limit: 1, less: true},
 		goal{what: "direct, TCP with 1 % loss and 20 ms", contender: direct, metric: "loss", ratio: true, limit: 1})
-	for _, c := range []string{direct, datagram, utcp} {
+	for _, c := range link.Names() {
 		gs = append(gs, goal{what: c + ", memory under load", contender: c, metric: "rss", limit: 64, less: true, strict: true, unit: "MiB"})
 	}
 	return append(gs, goal{what: "wake-ups of an idle node, all carriers", contender: whole, metric: "idle", limit: 1, less: true, unit: "a second"})

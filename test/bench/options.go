@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // Contenders by name. The carriers of l2tun are called as in its config.
@@ -34,7 +36,12 @@ type Options struct {
 
 // usual are the contenders of a run that names none.
 func usual() []string {
-	return []string{bare, wireguard, direct, datagram, utcp, whole, wireguard + "@1", direct + "@1"}
+	return append(kinds(), wireguard+"@1", direct+"@1")
+}
+
+// kinds are the contenders without variants.
+func kinds() []string {
+	return slices.Concat([]string{bare, wireguard}, link.Names(), []string{whole})
 }
 
 // Check refuses what cannot be measured, in a sentence.
@@ -69,15 +76,15 @@ func (o *Options) Check() error {
 // A contender is what is measured.
 type contender struct {
 	name  string // as it was asked for
-	kind  string // one of the constants above
+	kind  string // one of kinds
 	procs int    // GOMAXPROCS; 0: as many as there are
 }
 
 func parseContender(name string) (contender, error) {
 	kind, procs, varied := strings.Cut(name, "@")
 	c := contender{name: name, kind: kind}
-	if !slices.Contains(usual()[:6], kind) {
-		return c, fmt.Errorf("bench: there is no contender %q; choose of %s, with @N behind for GOMAXPROCS=N", name, strings.Join(usual()[:6], ", "))
+	if !slices.Contains(kinds(), kind) {
+		return c, fmt.Errorf("bench: there is no contender %q; choose of %s, with @N behind for GOMAXPROCS=N", name, strings.Join(kinds(), ", "))
 	}
 	if !varied {
 		return c, nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
@@ -32,7 +33,7 @@ func flights(t *testing.T, count int) (all []flight) {
 	}
 	defer sink.Close()
 	_ = sink.SetReadBuffer(8 << 20)
-	tr, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Carriers: transport.CarriersOf(wire.CarrierDatagram)})
+	tr, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Carriers: transport.CarriersOf(link.KindDatagram)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,11 +84,9 @@ func (c *Conn) Binding() (kind byte, v [32]byte) {
 	return 0, v
 }
 
-func (c *Conn) Carrier() wire.Carrier {
-	if c.link == wire.LinkQUIC {
-		return wire.CarrierDatagram
-	}
-	return wire.CarrierUTCP
+func (c *Conn) Kind() *link.Kind {
+	all := link.Kinds()
+	return all[slices.IndexFunc(all, func(k *link.Kind) bool { return k.Conn && k.Link == c.link })]
 }
 
 // end ends this side alone.

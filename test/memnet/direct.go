@@ -21,7 +21,7 @@ var _ link.Direct = (*Direct)(nil)
 
 // Direct implements link.Network; nil when the node has the carrier off.
 func (n *Node) Direct(remote netip.AddrPort) link.Direct {
-	if n.Off[wire.CarrierDirect] {
+	if n.Off[link.KindDirect] {
 		return nil
 	}
 	return n.direct(remote)
@@ -38,7 +38,7 @@ func (n *Node) direct(remote netip.AddrPort) *Direct {
 	return d
 }
 
-func (d *Direct) Carrier() wire.Carrier  { return wire.CarrierDirect }
+func (d *Direct) Kind() *link.Kind       { return link.KindDirect }
 func (d *Direct) Local() netip.AddrPort  { return d.node.Addr() }
 func (d *Direct) Remote() netip.AddrPort { return d.remote }
 func (d *Direct) Room() int              { return int(d.room.Load()) }
@@ -80,7 +80,7 @@ func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
 	d.node.net.mu.Lock()
 	peer := d.node.net.nodes[d.remote]
 	d.node.net.mu.Unlock()
-	if peer == nil || peer.isClosed() || peer.Off[wire.CarrierDirect] {
+	if peer == nil || peer.isClosed() || peer.Off[link.KindDirect] {
 		return
 	}
 	if h := peer.receiver(); h != nil {

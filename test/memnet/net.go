@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,10 +133,10 @@ func (l Line) cuts(on wire.Link) bool {
 // A Node is one end: a link.Network at an address.
 type Node struct {
 	net      *Net
-	at       netip.AddrPort        // guarded by net.mu
-	Off      map[wire.Carrier]bool // carriers that are switched off; set before use
-	Room     int                   // largest record that connections' paths take; 0: 1415
-	Hosts    Hosts                 // what the node's host knows of others; set before use
+	at       netip.AddrPort      // guarded by net.mu
+	Off      map[*link.Kind]bool // carriers that are switched off; set before use
+	Room     int                 // largest record that connections' paths take; 0: 1415
+	Hosts    Hosts               // what the node's host knows of others; set before use
 	incoming chan *Conn
 	done     chan struct{}
 	once     sync.Once
@@ -158,7 +159,7 @@ var (
 
 // Node puts a node at an address, in place of one that was there.
 func (n *Net) Node(addr netip.AddrPort) *Node {
-	node := &Node{net: n, at: addr, Off: make(map[wire.Carrier]bool), incoming: make(chan *Conn, 32),
+	node := &Node{net: n, at: addr, Off: make(map[*link.Kind]bool), incoming: make(chan *Conn, 32),
 		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
 		narrow: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
 	n.mu.Lock()
@@ -278,10 +279,7 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 }
 
 func (n *Node) offLink(l wire.Link) bool {
-	if l == wire.LinkUTCP {
-		return n.Off[wire.CarrierUTCP]
-	}
-	return n.Off[wire.CarrierDatagram] && n.Off[wire.CarrierDirect]
+	return !slices.ContainsFunc(link.Kinds(), func(k *link.Kind) bool { return k.Link == l && !n.Off[k] })
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

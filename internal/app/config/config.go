@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/ifname"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -33,7 +34,7 @@ type Config struct {
 	Addresses []netip.Prefix // besides the DID's own, host part and length
 	Listen    netip.AddrPort // UDP and TCP
 	MTU       int            // inner, bytes
-	Carriers  []wire.Carrier // that may be used; empty: all
+	Carriers  []*link.Kind   // that may be used; empty: all
 	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
 	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
 	Mark      Mark           // of the node's own packets

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // An InitSpec says what Init writes. Empty strings mean the defaults.
@@ -96,7 +97,7 @@ listen = %s
 
 # How packets may travel: direct (records in UDP datagrams), datagram (inside
 # QUIC), utcp (TCP, for networks without UDP). Without this line all may.
-# carriers = ["direct", "datagram", "utcp"]
+# carriers = [%s]
 
 # How to look for peers on the LAN, so that they need no endpoints: multicast
 # (IPv6) and broadcast (IPv4). Only a peer can tell who asks, and what is found
@@ -137,7 +138,7 @@ func (s *InitSpec) render() ([]byte, error) {
 	if s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU)
+	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, quoteAll(link.Names()))
 	_, err := Parse(s.Path, text)
 	return text, withoutPlace(err)
 }

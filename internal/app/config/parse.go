@@ -4,7 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // Parse checks a config text; file names it in errors. The first thing that is
@@ -83,9 +83,9 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 			err = r.wrap("", e, err)
 		}
 	case "carriers":
-		var list []item[wire.Carrier]
-		if list, err = items(r, "", e, wire.ParseCarrier); err == nil && len(list) == 0 {
-			err = r.bad("", e, "at least one of direct, datagram and utcp is needed; leave the key out for all")
+		var list []item[*link.Kind]
+		if list, err = items(r, "", e, link.ParseKind); err == nil && len(list) == 0 {
+			err = r.bad("", e, "at least one of %s is needed; leave the key out for all", link.Listed())
 		}
 		c.Carriers = values(list)
 	case "discovery":

@@ -6,6 +6,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/routing"
+	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -21,11 +22,11 @@ func newRouteMTUs() *routeMTUs {
 	return &routeMTUs{want: make(map[did.DID]int), changed: make(chan struct{}, 1)}
 }
 
-// set is session.Config.OnPath. Only the direct carrier asks for smaller packets;
-// the others cut what does not fit in two.
-func (r *routeMTUs) set(peer did.DID, c wire.Carrier, room int) {
+// set is session.Config.OnPath. Only carriers whose room is probed ask for smaller
+// packets; the others cut what does not fit in two.
+func (r *routeMTUs) set(peer did.DID, k session.Carrier, room int) {
 	mtu := 0
-	if c == wire.CarrierDirect {
+	if k.Probed {
 		mtu = max(room-wire.Overhead, tun.MinMTU)
 	}
 	r.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -51,8 +51,8 @@ func TestRates(t *testing.T) {
 		}
 		for i := range 20 {
 			r.take(all, now.Add(time.Duration(i)*time.Second))
-			s.Plane().Traffic().Received(wire.CarrierDirect, 1, 1000)
-			s.Plane().Traffic().Sent(wire.CarrierDirect, 1, i*10)
+			s.Plane().Traffic().Received(link.KindDirect, 1, 1000)
+			s.Plane().Traffic().Sent(link.KindDirect, 1, i*10)
 		}
 		if rx, tx := r.rate(d); rx != 1000 || tx != (14+15+16+17+18)*10/5 || len(r.of[d]) != 6 {
 			w.Error(rx, tx, r.of)
@@ -61,7 +61,7 @@ func TestRates(t *testing.T) {
 		if len(r.of[d]) != 6 || r.of[d][5].at != now.Add(19*time.Second) {
 			w.Error("a sample too soon", r.of)
 		}
-		s.Plane().Traffic().Received(wire.CarrierDirect, 0, -19_995) // less than before: the counters of a new session
+		s.Plane().Traffic().Received(link.KindDirect, 0, -19_995) // less than before: the counters of a new session
 		r.take(all, now.Add(20*time.Second))
 		if rx, tx := r.rate(d); rx != 0 || tx != 0 {
 			w.Error("after a new session", rx, tx)
@@ -90,7 +90,7 @@ func TestRatesAfterSilence(t *testing.T) {
 		go func() {
 			defer close(traffic)
 			for range 200 {
-				s.Plane().Traffic().Received(wire.CarrierDirect, 1, 1000)
+				s.Plane().Traffic().Received(link.KindDirect, 1, 1000)
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()

@@ -6,7 +6,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -19,12 +19,12 @@ func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
 	}
 	peer := id.DID()
 	for _, c := range []struct {
-		carrier   wire.Carrier
+		carrier   *link.Kind
 		room, mtu int
 	}{
-		{wire.CarrierDirect, 1452, 1420},
-		{wire.CarrierDirect, 1372, 1340},
-		{wire.CarrierDatagram, 1163, 1420},
+		{link.KindDirect, 1452, 1420},
+		{link.KindDirect, 1372, 1340},
+		{link.KindDatagram, 1163, 1420},
 	} {
 		m := newRouteMTUs()
 		m.set(peer, c.carrier, c.room)

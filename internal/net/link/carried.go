@@ -2,8 +2,6 @@ package link
 
 import (
 	"sync/atomic"
-
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // Moved is what went by one carrier, inner bytes and packets.
@@ -11,32 +9,19 @@ type Moved struct{ RxBytes, TxBytes, RxPackets, TxPackets uint64 }
 
 type moved struct{ rxBytes, txBytes, rxPackets, txPackets atomic.Uint64 }
 
-// carriers are those that carry packets; their values are the indices of
-// Traffic.carried.
-var carriers = [...]wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP}
-
 // Sent counts packets that left by a carrier. There is no other way to count
 // them: totals are sums over carriers.
-func (t *Traffic) Sent(c wire.Carrier, packets, bytes int) {
-	if m := t.by(c); m != nil {
-		m.txPackets.Add(uint64(packets))
-		m.txBytes.Add(uint64(bytes))
-	}
+func (t *Traffic) Sent(k *Kind, packets, bytes int) {
+	m := &t.carried[k.index]
+	m.txPackets.Add(uint64(packets))
+	m.txBytes.Add(uint64(bytes))
 }
 
 // Received counts packets that came by a carrier and were passed on.
-func (t *Traffic) Received(c wire.Carrier, packets, bytes int) {
-	if m := t.by(c); m != nil {
-		m.rxPackets.Add(uint64(packets))
-		m.rxBytes.Add(uint64(bytes))
-	}
-}
-
-func (t *Traffic) by(c wire.Carrier) *moved {
-	if int(c) < len(t.carried) {
-		return &t.carried[c]
-	}
-	return nil
+func (t *Traffic) Received(k *Kind, packets, bytes int) {
+	m := &t.carried[k.index]
+	m.rxPackets.Add(uint64(packets))
+	m.rxBytes.Add(uint64(bytes))
 }
 
 // Total is what all carriers have moved.
@@ -55,9 +40,9 @@ func (m *moved) load() Moved {
 
 // Carried returns what each carrier has moved, by its name; all are there.
 func (t *Traffic) Carried() map[string]Moved {
-	all := make(map[string]Moved, len(carriers))
-	for _, c := range carriers {
-		all[c.String()] = t.carried[c].load()
+	all := make(map[string]Moved, numKinds)
+	for i := range t.carried {
+		all[kinds[i].Name] = t.carried[i].load()
 	}
 	return all
 }

@@ -66,7 +66,7 @@ type Stream interface {
 
 // A Path is a way to the peer. Send never blocks.
 type Path interface {
-	Carrier() wire.Carrier
+	Kind() *Kind
 	Local() netip.AddrPort
 	Remote() netip.AddrPort
 	// Room is the largest record in bytes that Send takes at the moment.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // Reasons of Path.Send.
@@ -52,9 +50,9 @@ type Traffic struct {
 	WideSent            Widest       // records of packets on the path in use
 	Watch               atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
 	from                atomic.Pointer[heardOn]
-	widest              [wire.CarrierUTCP + 1]Widest // see Heard
+	widest              [numKinds]Widest // see Heard
 	drops               [numDrops]atomic.Uint64
-	carried             [len(carriers)]moved
+	carried             [numKinds]moved
 }
 
 type heardOn struct{ path Path }

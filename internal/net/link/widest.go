@@ -2,8 +2,6 @@ package link
 
 import (
 	"sync/atomic"
-
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A Widest is the size of the largest record since it was last taken, bytes.
@@ -26,4 +24,4 @@ func (w *Widest) Load() int { return int(w.bytes.Load()) }
 func (w *Widest) Take() int { return int(w.bytes.Swap(0)) }
 
 // Heard is the largest record that came on a carrier.
-func (t *Traffic) Heard(c wire.Carrier) *Widest { return &t.widest[c] }
+func (t *Traffic) Heard(k *Kind) *Widest { return &t.widest[k.index] }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
@@ -102,7 +103,7 @@ func TestBatchLoopsDoNotAllocate(t *testing.T) {
 			to = super
 		}
 		a, b := newPairOn(t, wire.MaxBatch+wire.Overhead, nullOffload{nullDevice{make(chan struct{})}}, to)
-		a.path.carrier, b.path.carrier = wire.CarrierUTCP, wire.CarrierUTCP
+		a.path.carrier, b.path.carrier = link.KindUTCP, link.KindUTCP
 		b.up(t, false)
 		a.up(t, false)
 		keep := &keepPath{pipe: a.path}

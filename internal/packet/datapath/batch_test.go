@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/packetgen"
@@ -19,7 +20,7 @@ import (
 func batchPair(t testing.TB, offA, offB bool) (a, b *side) {
 	t.Helper()
 	a, b = offloadPair(t, wire.MaxBatch+wire.Overhead, offA, offB)
-	a.path.carrier, b.path.carrier = wire.CarrierUTCP, wire.CarrierUTCP
+	a.path.carrier, b.path.carrier = link.KindUTCP, link.KindUTCP
 	return a, b
 }
 
@@ -306,7 +307,7 @@ func TestBatchWhereNoneMayBe(t *testing.T) {
 // datagram's end is read. A batch that has come in a UDP datagram is malformed
 // too, whatever its number space says.
 func TestShortUDPSuperPacketsAreMalformed(t *testing.T) {
-	for _, carrier := range []wire.Carrier{wire.CarrierUTCP, wire.CarrierDirect, wire.CarrierDatagram} {
+	for _, carrier := range []*link.Kind{link.KindUTCP, link.KindDirect, link.KindDatagram} {
 		for payload := range 14 {
 			for _, v6 := range []bool{false, true} {
 				a, b := batchPair(t, true, true)
@@ -319,7 +320,7 @@ func TestShortUDPSuperPacketsAreMalformed(t *testing.T) {
 		}
 	}
 	good := packet(addrA, addrB, 100, 1)
-	for _, carrier := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram} {
+	for _, carrier := range []*link.Kind{link.KindDirect, link.KindDatagram} {
 		a, b := batchPair(t, true, true)
 		b.path.carrier = carrier
 		got := a.sendsIn(t, wire.SpaceUTCP, b, batchOf(0, good))
@@ -413,7 +414,7 @@ func TestHeaderOfASuperPacketIsMadeAnew(t *testing.T) {
 	dev := &keepDevice{nullOffload: nullOffload{nullDevice{make(chan struct{})}}}
 	a, b := newPairOn(t, wire.MaxBatch+wire.Overhead, nullOffload{nullDevice{make(chan struct{})}}, dev)
 	b.up(t, false)
-	b.path.carrier = wire.CarrierUTCP
+	b.path.carrier = link.KindUTCP
 	super := partialSuper(false, 3000, 1000, 8)
 	super[10] ^= 0xff
 	var sealed wire.Batch

@@ -3,7 +3,7 @@ package datapath
 import (
 	"testing"
 
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -33,7 +33,7 @@ func BenchmarkSuperPacketOut(b *testing.B) {
 // BenchmarkSuperPacketIn opens 45 records and joins them to one super-packet.
 func BenchmarkSuperPacketIn(b *testing.B) {
 	x, y, super := superPair(b)
-	y.path.carrier = wire.CarrierDirect
+	y.path.carrier = link.KindDirect
 	keep := &keepPath{pipe: x.path}
 	x.peer.Use(x.e, keep)
 	batch := tun.NewBatch(4, packetSize, tun.Headroom)

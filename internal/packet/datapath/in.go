@@ -33,7 +33,7 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 
 // open opens the records of one epoch.
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
-	in.peer, in.carrier = r.peer, path.Carrier()
+	in.peer, in.carrier = r.peer, path.Kind()
 	heard := 0 // largest record that cannot be a replay
 	widest := r.peer.traffic.Heard(in.carrier)
 	for _, rec := range recs {

@@ -7,14 +7,14 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// takesBatch reports whether a record may hold a batch: it has come by utcp, in
-// utcp's number space (SPEC section 7.12).
+// takesBatch reports whether a record may hold a batch: it has come by a carrier
+// of batches, in its number space (SPEC section 7.12).
 func (in *inbound) takesBatch(rec []byte) bool {
-	if in.carrier != wire.CarrierUTCP {
+	if !in.carrier.Batches {
 		return false
 	}
 	space, ok := wire.SpaceOf(rec)
-	return ok && space == wire.SpaceUTCP
+	return ok && space == in.carrier.Space
 }
 
 // openBatch opens a record of utcp. A batch comes to lie so that the headers in

@@ -1,8 +1,8 @@
 package datapath
 
 import (
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -29,7 +29,7 @@ type inbound struct {
 	segments tun.Segments
 
 	peer    *Peer // whose packets these are
-	carrier wire.Carrier
+	carrier *link.Kind
 }
 
 // A count is what the peer sent of what is now one packet.

@@ -181,7 +181,7 @@ func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out 
 		out.sealed.Truncate(n)
 		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
 	}
-	p.traffic.Sent(tx.path.Carrier(), c.records, c.bytes)
+	p.traffic.Sent(tx.path.Kind(), c.records, c.bytes)
 }
 
 // largest is the largest record of a batch, bytes.

@@ -22,7 +22,7 @@ type packer struct {
 
 // batches reports whether tx's path takes whole batches.
 func (tx *sender) batches() bool {
-	return tx.path.Carrier() == wire.CarrierUTCP && tx.path.Room() >= wire.MaxBatch+wire.Overhead
+	return tx.path.Kind().Batches && tx.path.Room() >= wire.MaxBatch+wire.Overhead
 }
 
 // transmitBatches is transmit for a path that takes batches.
@@ -101,7 +101,7 @@ func (p *Peer) sealBatch(tx *sender, plain []byte, c count, out *outbound) {
 	if len(out.sealed.Buf) > 0 && len(out.sealed.Buf)+len(plain) > chunkBytes {
 		p.sendBatches(tx, out)
 	}
-	w, err := tx.epoch.Begin(&out.sealed, wire.SpaceUTCP, 1, len(plain))
+	w, err := tx.epoch.Begin(&out.sealed, tx.path.Kind().Space, 1, len(plain))
 	if err != nil {
 		p.traffic.Drop(link.DropLimit, c.packets)
 		return
@@ -129,7 +129,7 @@ func (p *Peer) sendBatches(tx *sender, out *outbound) {
 	if refused.packets > 0 {
 		p.traffic.Drop(dropOf(err), refused.packets)
 	}
-	p.traffic.Sent(tx.path.Carrier(), sent.packets, sent.bytes)
+	p.traffic.Sent(tx.path.Kind(), sent.packets, sent.bytes)
 	out.sealed.Reset()
 	out.packer.counts = counts[:0]
 }

@@ -32,7 +32,7 @@ func (o *outbound) measure(pkts []*tun.Packet) (c chunk) {
 
 // seal seals a chunk into out.sealed. Room is the largest plaintext of a record.
 func (p *Peer) seal(tx *sender, pkts []*tun.Packet, c chunk, room int, out *outbound) error {
-	space := tx.path.Carrier().Space()
+	space := tx.path.Kind().Space
 	if c.largest > room {
 		return p.sealHalves(tx, pkts, space, room, out)
 	}

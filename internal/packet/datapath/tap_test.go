@@ -95,12 +95,12 @@ func TestTapNeverBlocks(t *testing.T) {
 // What a carrier moves is counted for it, at both ends and whatever the carrier,
 // and sums up to the whole.
 func TestTrafficIsCountedByCarrier(t *testing.T) {
-	for _, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP} {
+	for _, c := range []*link.Kind{link.KindDirect, link.KindDatagram, link.KindUTCP} {
 		t.Run(c.String(), func(t *testing.T) { countsByCarrier(t, c) })
 	}
 }
 
-func countsByCarrier(t *testing.T, c wire.Carrier) {
+func countsByCarrier(t *testing.T, c *link.Kind) {
 	a, b := newPair(t, wire.MaxBatch+wire.Overhead)
 	a.path.carrier, b.path.carrier = c, c
 	a.up(t, false)

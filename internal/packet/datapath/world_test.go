@@ -53,14 +53,14 @@ func (s *sinkLog) told() (waiting, opened int) {
 
 // A pipe is a path that hands records to the other side at once.
 type pipe struct {
-	carrier wire.Carrier
+	carrier *link.Kind
 	room    int
 	to      func(link.Path, [][]byte)
 	mu      sync.Mutex
 	sent    [][]byte
 }
 
-func (p *pipe) Carrier() wire.Carrier  { return p.carrier }
+func (p *pipe) Kind() *link.Kind       { return p.carrier }
 func (p *pipe) Local() netip.AddrPort  { return netip.AddrPort{} }
 func (p *pipe) Remote() netip.AddrPort { return netip.AddrPort{} }
 func (p *pipe) Room() int              { return p.room }
@@ -102,7 +102,7 @@ func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da)})
 	a.owns(t, addrA, addrA6)
 	b.owns(t, addrB, addrB6)
-	a.path, b.path = &pipe{carrier: wire.CarrierDatagram, room: room, to: b.data.Records}, &pipe{carrier: wire.CarrierDatagram, room: room, to: a.data.Records}
+	a.path, b.path = &pipe{carrier: link.KindDatagram, room: room, to: b.data.Records}, &pipe{carrier: link.KindDatagram, room: room, to: a.data.Records}
 	return a, b
 }
 

@@ -37,8 +37,19 @@ type sender struct {
 type receiver struct {
 	_              [64]byte
 	opened, forged atomic.Uint64
-	windows        [wire.SpaceControl]window // control has none
+	windows        [wire.NumSpaces - 1]window // see windowOf
 	nonces         nonces
+}
+
+// windowOf is the window of a number space; nil for control, which has none.
+func (r *receiver) windowOf(s wire.Space) *window {
+	switch {
+	case s == wire.SpaceControl:
+		return nil
+	case s > wire.SpaceControl:
+		s--
+	}
+	return &r.windows[s]
 }
 
 // New makes an epoch of k. It returns ErrKeys for an unknown cipher, epoch

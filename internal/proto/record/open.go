@@ -108,9 +108,11 @@ func (e *Epoch) decrypt(keys *aeads, dst, rec []byte) ([]byte, bool) {
 }
 
 func (e *Epoch) fresh(s wire.Space, counter uint64) bool {
-	return s == wire.SpaceControl || e.recv.windows[s].fresh(counter)
+	w := e.recv.windowOf(s)
+	return w == nil || w.fresh(counter)
 }
 
 func (e *Epoch) accept(s wire.Space, counter uint64) bool {
-	return s == wire.SpaceControl || e.recv.windows[s].accept(counter)
+	w := e.recv.windowOf(s)
+	return w == nil || w.accept(counter)
 }

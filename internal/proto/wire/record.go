@@ -38,12 +38,14 @@ func (id RecordID) Valid() bool { return id[0]&recordTag != 0 }
 // A Space is a number space: one counter and one replay window of an epoch.
 type Space uint8
 
+// The number spaces, by their values on the wire. Each carrier has one (the table
+// of link.Kind); that of a new carrier is appended.
 const (
-	SpaceDirect   Space = 0
-	SpaceDatagram Space = 1
-	SpaceUTCP     Space = 2
-	SpaceControl  Space = 3 // control and messages: no window, their own sequence numbers do that
-	NumSpaces           = 4
+	SpaceDirect Space = iota
+	SpaceDatagram
+	SpaceUTCP
+	SpaceControl // control and messages: no window, their own sequence numbers do that
+	NumSpaces    = iota
 )
 
 // PutHeader writes the record header into b[:HeaderSize].

@@ -168,7 +168,7 @@ func (e *exam) judge(w way, p passage) {
 	if !p.quic && !p.tcp && !p.echo.Answered && (e.obstructed(w.about, w.remote.String()) || e.rebuffed(w)) {
 		return // the node has said why
 	}
-	udp, tcp := e.wants(wire.CarrierDirect) || e.wants(wire.CarrierDatagram), e.wants(wire.CarrierUTCP)
+	udp, tcp := e.carriers().Uses(wire.LinkQUIC), e.carriers().Uses(wire.LinkUTCP)
 	level := control.LevelError
 	up := e.up(w.about)
 	if up != nil {
@@ -176,8 +176,10 @@ func (e *exam) judge(w way, p passage) {
 	}
 	answers := up != nil && p.session.Remote == w.remote.String() && !up.Inbound
 	if answers { // better evidence than a probe from another port, which a NAT may drop
-		p.quic = p.quic || p.session.Carrier != "utcp" && !p.echo.Answered
-		p.tcp = p.tcp || p.session.Carrier == "utcp"
+		k, err := link.ParseKind(p.session.Carrier)
+		byTCP := err == nil && k.Link == wire.LinkUTCP
+		p.quic = p.quic || !byTCP && !p.echo.Answered
+		p.tcp = p.tcp || byTCP
 	}
 	switch {
 	case answers && !p.tcp && up.SeenAs != "" && up.SeenAs != up.Local:
@@ -198,8 +200,8 @@ func (e *exam) judge(w way, p passage) {
 		e.find(health.TCPBlocked, control.LevelWarning, w.about, fmt.Sprintf("no TCP traffic reaches %s (%s); UDP does", w.remote, short(p.tcpErr)),
 			fmt.Sprintf("allow TCP to port %d too, or there is no fallback when UDP is blocked; nothing to do if the peer has it switched off", w.remote.Port()))
 	}
-	if e.wants(wire.CarrierDirect) && p.quic && p.echo.Answered && p.echo.Largest < smallestDirect {
-		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: udp-direct needs %d", p.echo.Largest, w.remote, smallestDirect),
+	if k := e.probed(); k != nil && p.quic && p.echo.Answered && p.echo.Largest < smallestDirect {
+		e.find(health.NarrowPath, control.LevelWarning, w.about, fmt.Sprintf("datagrams of more than %d bytes do not reach %s: %s needs %d", p.echo.Largest, w.remote, k.Shown, smallestDirect),
 			"raise the MTU of the narrow link, which tracepath shows; until then packets are sent in two parts, which is slower", "tracepath "+w.remote.Addr().String())
 	}
 }
@@ -234,9 +236,17 @@ func (e *exam) rebuffed(w way) bool {
 	})
 }
 
-// wants reports whether the config lets packets travel on a carrier.
-func (e *exam) wants(c wire.Carrier) bool {
-	return len(e.config.Carriers) == 0 || slices.Contains(e.config.Carriers, c)
+// carriers are those that the config allows.
+func (e *exam) carriers() link.Set { return e.config.Carriers }
+
+// probed is the best carrier that needs datagrams of full size; nil for none.
+func (e *exam) probed() *link.Kind {
+	for _, k := range link.Kinds() {
+		if k.Probed && e.carriers().Has(k) {
+			return k
+		}
+	}
+	return nil
 }
 
 func (e *exam) unreachable(w way, p passage, level string) {

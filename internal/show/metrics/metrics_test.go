@@ -19,7 +19,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -179,7 +178,7 @@ func TestDashboardNamesMetricsThatExist(t *testing.T) {
 // What a plane counts as sent by a carrier is what is scraped, for each of them.
 func TestEveryCarrierIsSeen(t *testing.T) {
 	var traffic link.Traffic
-	for i, c := range []wire.Carrier{wire.CarrierDirect, wire.CarrierDatagram, wire.CarrierUTCP} {
+	for i, c := range []*link.Kind{link.KindDirect, link.KindDatagram, link.KindUTCP} {
 		traffic.Sent(c, i+1, 100*(i+1))
 		traffic.Received(c, i+4, 100*(i+4))
 	}

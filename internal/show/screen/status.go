@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/show/health"
 )
 
@@ -92,9 +93,13 @@ func StateName(state string) string {
 }
 
 // Transport is the one word for how packets travel, of link and carrier.
-func Transport(link, carrier string) string {
-	words := map[string]string{"direct": "udp-direct", "datagram": "quic", "utcp": "tcp"}
-	return cmp.Or(words[carrier], words[link], carrier, link)
+func Transport(over, carrier string) string {
+	for _, name := range []string{carrier, over} {
+		if k, err := link.ParseKind(name); err == nil {
+			return k.Shown
+		}
+	}
+	return cmp.Or(carrier, over) // that of a newer node
 }
 
 // via is the transport, and what is preferred if that is another.

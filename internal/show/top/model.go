@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/show/health"
 	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
@@ -220,7 +221,7 @@ func (m *Model) rotate(ctx context.Context, p control.Peer) (string, error) {
 // nextCarrier prefers the one after the one that is preferred; after the last
 // one, the best again.
 func (m *Model) nextCarrier(ctx context.Context, p control.Peer) (string, error) {
-	order := []string{"", "direct", "datagram", "utcp"}
+	order := append([]string{""}, link.Names()...)
 	var refused error
 	for i := range order {
 		next := order[(slices.Index(order, p.Prefer)+1+i)%len(order)]

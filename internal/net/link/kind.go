@@ -1,0 +1,129 @@
+package link
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A Kind is what is to be known of a carrier: how records travel on a path. Code
+// outside this table asks for a property and never which carrier it is; only the
+// packages that implement a carrier name its row. A Kind is compared by its
+// pointer and never changed.
+type Kind struct {
+	Name  string     // in config, status and metrics
+	Shown string     // the word for people, in status and top
+	Link  wire.Link  // what it runs over, and what is dialled for it
+	Space wire.Space // number space of its records (SPEC section 4)
+	Rank  int        // order of preference, the lowest first
+
+	Conn    bool // belongs to a connection and ends with it; else an address is enough
+	Packets bool // may carry IP packets; else frames only
+	Batches bool // takes batch frames (SPEC section 7.12)
+	Probed  bool // its room is the largest of several sizes whose echo came back, and the MTU of routes follows it
+
+	Keepalive time.Duration // how often it keeps itself alive; 0: only probes do
+	SafeSize  int           // largest record, in bytes, that is never lost for its size
+
+	index int // in kinds
+}
+
+// MaxStreamRecord is the largest record on a stream, bytes: a super-packet, or
+// many packets, of 64 KiB.
+const MaxStreamRecord = 64<<10 + 128
+
+const (
+	direct = iota
+	datagram
+	utcp
+	numKinds
+)
+
+var kinds = [numKinds]Kind{
+	direct: {Name: "direct", Shown: "udp-direct", Link: wire.LinkQUIC, Space: wire.SpaceDirect, Rank: 0,
+		Packets: true, Probed: true, SafeSize: wire.SafeRecord},
+	datagram: {Name: "datagram", Shown: "quic", Link: wire.LinkQUIC, Space: wire.SpaceDatagram, Rank: 1,
+		Conn: true, Packets: true, Keepalive: 25 * time.Second, SafeSize: wire.SafeRecord},
+	utcp: {Name: "utcp", Shown: "tcp", Link: wire.LinkUTCP, Space: wire.SpaceUTCP, Rank: 2,
+		Conn: true, Packets: true, Batches: true, Keepalive: 15 * time.Second, SafeSize: MaxStreamRecord},
+}
+
+// The rows of the table.
+var (
+	KindDirect   = row(direct)   // records in UDP datagrams
+	KindDatagram = row(datagram) // inside QUIC datagrams
+	KindUTCP     = row(utcp)     // on a TCP connection, for networks without UDP
+)
+
+func row(i int) *Kind {
+	kinds[i].index = i
+	return &kinds[i]
+}
+
+// String is the kind's name.
+func (k *Kind) String() string { return k.Name }
+
+// Kinds are all kinds, the best first.
+func Kinds() []*Kind {
+	all := make([]*Kind, numKinds)
+	for i := range kinds {
+		all[i] = &kinds[i]
+	}
+	slices.SortStableFunc(all, func(a, b *Kind) int { return a.Rank - b.Rank })
+	return all
+}
+
+// Names are the names of all kinds, the best first.
+func Names() (names []string) {
+	for _, k := range Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// Listed is the names in a sentence: "direct, datagram and utcp".
+func Listed() string {
+	names := Names()
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// ParseKind finds a kind by its name.
+func ParseKind(name string) (*Kind, error) {
+	for i := range kinds {
+		if kinds[i].Name == name {
+			return &kinds[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%q is no carrier; there are %s", name, Listed())
+}
+
+// A Set holds the kinds that a setting allows; an empty one has all.
+type Set []*Kind
+
+// Has reports whether a kind is allowed.
+func (s Set) Has(k *Kind) bool { return len(s) == 0 || slices.Contains(s, k) }
+
+// Uses reports whether a kind that runs over a link is allowed. It allocates
+// nothing: transport asks for each packet.
+func (s Set) Uses(l wire.Link) bool {
+	for i := range kinds {
+		if kinds[i].Link == l && s.Has(&kinds[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Links are the links of the kinds that are allowed, in the order of preference.
+func (s Set) Links() (links []wire.Link) {
+	for _, k := range Kinds() {
+		if s.Has(k) && !slices.Contains(links, k.Link) {
+			links = append(links, k.Link)
+		}
+	}
+	return links
+}
