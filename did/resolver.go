@@ -20,7 +20,7 @@ type Resolver interface {
 	Resolve(ctx context.Context, d DID) (Document, error)
 }
 
-// Static is a Resolver that knows what it was told. The zero value is empty and
+// Static is a Resolver over a map. The zero value is empty and
 // ready; it must not be copied.
 type Static struct {
 	mu   sync.RWMutex

@@ -22,7 +22,7 @@
 //
 // What an error means for the peer: ErrAuthentication, ErrNotMe and RefusedError
 // are findings about the peer or the endpoint; ErrDecrypt, ErrMalformed and
-// ErrUnexpected can be caused by anybody on the way and prove nothing. Nothing
+// ErrUnexpected can be caused by anybody on the path and prove nothing. Nothing
 // is sent back for them: silence has one cause for an observer.
 //
 // # Secrets

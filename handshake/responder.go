@@ -30,10 +30,10 @@ type Claim struct {
 //	Read(M1)       -> Claim, then Accept -> M2, Finish(M3) -> Result
 //	                          or  Refuse -> REFUSED
 type Responder struct {
-	conf             Config
-	prekeys          PrekeyStore
-	want             want
-	asked, misplaced bool // a KEYS_REQ, an M1 with an unknown prekey came
+	conf                 Config
+	prekeys              PrekeyStore
+	want                 want
+	asked, unknownPrekey bool // a KEYS_REQ, an M1 with an unknown prekey was answered
 
 	s       schedule
 	claim   *Claim
@@ -97,10 +97,10 @@ func (r *Responder) readM1(m *wire.M1) ([]byte, *Claim, error) {
 		secrets = p.secrets()
 	}
 	switch {
-	case secrets == nil && r.misplaced:
+	case secrets == nil && r.unknownPrekey:
 		return nil, nil, ErrUnexpected
 	case secrets == nil:
-		r.misplaced = true
+		r.unknownPrekey = true
 		return bare(wire.MsgUnknownPrekey, wire.ModeFull, wire.Ref{}), nil, nil
 	}
 	defer secrets.x.Erase()

@@ -139,9 +139,9 @@ func (host *Host) Interface(name string) *HostInterface {
 	return nil
 }
 
-// WayTo is the name of the interface by which the kernel would send to an
-// address now, policy routing included; "" without a way.
-func WayTo(to netip.Addr) string {
+// InterfaceTo is the name of the interface by which the kernel would send to an
+// address now, policy routing included; "" without a route.
+func InterfaceTo(to netip.Addr) string {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return ""

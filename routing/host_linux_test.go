@@ -19,8 +19,8 @@ func TestLookAtHost(t *testing.T) {
 	if lo.Up && !slices.Contains(lo.Addresses, netip.MustParsePrefix("127.0.0.1/8")) {
 		t.Errorf("%+v", lo)
 	}
-	if lo.Up && WayTo(netip.MustParseAddr("127.0.0.1")) != "lo" {
-		t.Errorf("the way to 127.0.0.1 is by %q", WayTo(netip.MustParseAddr("127.0.0.1")))
+	if lo.Up && InterfaceTo(netip.MustParseAddr("127.0.0.1")) != "lo" {
+		t.Errorf("the way to 127.0.0.1 is by %q", InterfaceTo(netip.MustParseAddr("127.0.0.1")))
 	}
 	for _, r := range h.Routes {
 		if r.Prefix != r.Prefix.Masked() || !r.Prefix.IsValid() {

@@ -225,11 +225,11 @@ func TestSomebodyElsesRouteComesFirst(t *testing.T) {
 		}
 	}
 	must(t, netlink.RouteDel(theirs))
-	if way := WayTo(netip.MustParseAddr("10.9.1.1")); way != "l2t" {
+	if way := InterfaceTo(netip.MustParseAddr("10.9.1.1")); way != "l2t" {
 		t.Errorf("without their route packets go to %q", way)
 	}
 	must(t, netlink.RouteAdd(theirs))
-	if way := WayTo(netip.MustParseAddr("10.9.1.1")); way != "eth7" {
+	if way := InterfaceTo(netip.MustParseAddr("10.9.1.1")); way != "eth7" {
 		t.Errorf("with their route packets go to %q", way)
 	}
 	must(t, k.Undo())
@@ -251,7 +251,7 @@ func TestLANThatComesLaterComesFirst(t *testing.T) {
 	must(t, netlink.AddrAdd(eth, a))
 	tuntest.AwaitAddress(t, netip.MustParseAddr("2001:db8:7::1"))
 	for _, host := range []string{"192.0.2.20", "2001:db8:7::20"} {
-		if way := WayTo(netip.MustParseAddr(host)); way != "eth7" {
+		if way := InterfaceTo(netip.MustParseAddr(host)); way != "eth7" {
 			t.Errorf("%s goes to %q", host, way)
 		}
 	}
@@ -259,7 +259,7 @@ func TestLANThatComesLaterComesFirst(t *testing.T) {
 		t.Errorf("%d shadows", n)
 	}
 	must(t, netlink.LinkDel(eth))
-	if way := WayTo(netip.MustParseAddr("192.0.2.20")); way != "l2t" || len(k.Shadows()) != 0 {
+	if way := InterfaceTo(netip.MustParseAddr("192.0.2.20")); way != "l2t" || len(k.Shadows()) != 0 {
 		t.Errorf("goes to %q, shadows %v", way, k.Shadows())
 	}
 }

@@ -59,7 +59,7 @@ func TestOverflowMakesTheWatcherLookAgain(t *testing.T) {
 	}
 }
 
-// drained takes what waits; false: nothing does.
+// drained takes a pending change; false: there is none.
 func (w *Watcher) drained() bool {
 	must := unix.Timeval{Usec: 1000}
 	_ = w.sub.SetReceiveTimeout(&must)

@@ -160,7 +160,7 @@ func (o *JoinOptions) link(p *prompt) (invite.Link, error) {
 	}
 }
 
-// wrongLink makes a link that is none a mistake of who typed it.
+// wrongLink turns a malformed link into a usage error (exit code 64).
 func wrongLink(l invite.Link, err error) (invite.Link, error) {
 	if errors.Is(err, invite.ErrLink) {
 		return l, usagef("%s", sentence(err))

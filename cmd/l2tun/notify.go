@@ -25,14 +25,14 @@ type service struct {
 	node    atomic.Pointer[node.Local] // once it serves
 }
 
-// newService opens the way to the service manager now: a running node makes no
+// newService opens the connection to the service manager now: a running node makes no
 // sockets of that kind.
 func newService(socket string, log *slog.Logger) *service {
 	s := &service{socket: socket, log: log}
 	if at := os.Getenv("NOTIFY_SOCKET"); at != "" {
 		var err error
 		if s.manager, err = net.DialUnix("unixgram", nil, &net.UnixAddr{Name: at, Net: "unixgram"}); err != nil {
-			log.Debug("the service manager cannot be told", "error", err)
+			log.Debug("cannot notify the service manager", "error", err)
 		}
 	}
 	return s
@@ -135,6 +135,6 @@ func (s *service) say(lines ...string) {
 		return
 	}
 	if _, err := s.manager.Write([]byte(strings.Join(lines, "\n"))); err != nil {
-		s.log.Debug("the service manager was not told", "error", err)
+		s.log.Debug("notifying the service manager failed", "error", err)
 	}
 }

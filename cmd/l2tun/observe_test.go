@@ -132,7 +132,7 @@ func TestObservingUsage(t *testing.T) {
 		args []string
 	}{
 		{"PEER is missing: l2tun ping PEER", []string{"ping"}},
-		{"which peer? an empty name is none", []string{"ping", ""}},
+		{"PEER is empty: give a name, a DID or an overlay address", []string{"ping", ""}},
 		{"--interval 1ms: it must be 10ms or more", []string{"ping", "x", "--interval", "1ms"}},
 		{"--timeout 11s: it must be above 0 and at most 10s", []string{"ping", "x", "--timeout", "11s"}},
 		{"FILE is missing: l2tun capture FILE", []string{"capture"}},

@@ -56,7 +56,7 @@ code is 1 if no probe was answered.`,
 func (o *PingOptions) check() error {
 	switch {
 	case o.Peer == "":
-		return usagef("which peer? an empty name is none")
+		return usagef("PEER is empty: give a name, a DID or an overlay address")
 	case o.Count < 0:
 		return usagef("--count %d: it must not be below 0", o.Count)
 	case o.Interval < 10*time.Millisecond:

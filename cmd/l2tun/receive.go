@@ -63,7 +63,7 @@ func (o *ReceiveOptions) parse(c *cobra.Command, args []string) error {
 		o.Peer = args[0]
 	}
 	if len(args) > 0 && o.Peer == "" {
-		return usagef("which peer? an empty name is none")
+		return usagef("PEER is empty: give a name, a DID or an overlay address")
 	}
 	return nil
 }

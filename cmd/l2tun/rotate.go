@@ -35,7 +35,7 @@ seconds keeps the old ones; the exit code is then 1.`,
 				o.Peer = args[0]
 			}
 			if len(args) > 0 && o.Peer == "" {
-				return usagef("which peer? an empty name is none")
+				return usagef("PEER is empty: give a name, a DID or an overlay address")
 			}
 			return runF(c.Context(), o)
 		},

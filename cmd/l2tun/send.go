@@ -57,7 +57,7 @@ func (o *SendOptions) parse(args []string) error {
 	}
 	switch {
 	case o.Peer == "":
-		return usagef("which peer? an empty name is none")
+		return usagef("PEER is empty: give a name, a DID or an overlay address")
 	case o.Timeout < 0:
 		return usagef("--timeout %v: it must not be below 0", o.Timeout)
 	}

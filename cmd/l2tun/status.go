@@ -31,7 +31,7 @@ func newStatusCmd(o *StatusOptions, runF func(context.Context, *StatusOptions) e
 		Use:   "status [PEER]",
 		Short: "Show a running node and its peers",
 		Long: `Show a running node on one screen: a table of its peers with overlay address,
-state, transport, round trip and rates, then what waits and what was lost, and
+state, transport, round trip and rates, then queued and dropped packets, and
 what is wrong with what to do about it. --long has a line for each fact, as has
 one PEER, given by DID, name or overlay address.`,
 		Args: between(0, 1, "at most one peer"),

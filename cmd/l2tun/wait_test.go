@@ -22,7 +22,7 @@ func TestWaitTellsTheStateByItsCode(t *testing.T) {
 	refused(t, exitUsage, `there is no peer "eve" (DID, name or overlay address); l2tun status lists the peers`, "wait", "eve", "--socket", socket)
 	refused(t, exitUsage, "--state up: choose idle, handshake_initiated, handshake_received, established, rotating, degraded, suspended, failed",
 		"wait", "bob", "--state", "up")
-	refused(t, exitUsage, "which peer? an empty name is none", "wait", "")
+	refused(t, exitUsage, "PEER is empty: give a name, a DID or an overlay address", "wait", "")
 	refused(t, exitUsage, "--timeout -1s: it must not be below 0", "wait", "bob", "--timeout", "-1s")
 	refused(t, exitUsage, "PEER is missing: l2tun wait PEER", "wait")
 	for i, s := range states() {

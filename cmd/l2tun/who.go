@@ -34,7 +34,7 @@ func peerOf(s *control.Status, who string) (*control.Peer, error) {
 // noEmptyPeer refuses "" where a peer is named.
 func noEmptyPeer(who string) error {
 	if who == "" {
-		return usagef("which peer? an empty name is none")
+		return usagef("PEER is empty: give a name, a DID or an overlay address")
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func TestNodeTakesTheHostAsItIs(t *testing.T) {
 // ends. A change of the way to a peer is seen at once.
 func TestContainersCostNoProbes(t *testing.T) {
 	w, a, b := pair(t)
-	const line = "this host's way to peers has changed"
+	const line = "routes to peers changed"
 	for range 8 {
 		w.run(w.A, "sh", "-ec", `ip link add c0 type veth peer name c1; ip link set c0 up; ip link set c1 up; ip addr add 172.17.1.1/32 dev c1
 			ip route add 172.18.0.0/16 dev c1; sleep 0.1; ip link del c0`)

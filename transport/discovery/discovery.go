@@ -16,7 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 )
 
-// A Method is a way to ask everybody on a link.
+// A Method is how a question reaches all hosts of a link.
 type Method string
 
 const (
@@ -120,7 +120,7 @@ func (d *Discovery) open() error {
 		return errors.Join(errs...)
 	}
 	for _, err := range errs {
-		d.log.Info("peers on the LAN are looked for by one method less", "error", err)
+		d.log.Info("LAN discovery runs with one method less", "error", err)
 	}
 	return nil
 }

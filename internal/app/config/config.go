@@ -43,7 +43,7 @@ type Config struct {
 	Peers     []Peer         // in the file's order
 }
 
-// A Method is a way to look for peers on the LAN.
+// A Method is a method of LAN discovery.
 type Method string
 
 const (

@@ -78,7 +78,7 @@ func parseMethod(s string) (Method, error) {
 	if m := Method(s); m == Multicast || m == Broadcast {
 		return m, nil
 	}
-	return "", fmt.Errorf("%q is no way to look for peers; there are multicast (IPv6) and broadcast (IPv4)", s)
+	return "", fmt.Errorf("%q is no discovery method; the methods are multicast (IPv6) and broadcast (IPv4)", s)
 }
 
 // parseEndpoint checks "HOST:PORT", HOST an address or a name to look up.

@@ -17,7 +17,7 @@ const (
 type Changer interface {
 	// ReloadUnlessUnconfirmed is Reload, undone unless Confirm comes within d.
 	ReloadUnlessUnconfirmed(ctx context.Context, d time.Duration) error
-	// Confirm keeps what waits to be confirmed; an error if nothing does.
+	// Confirm keeps the pending change; an error if none is pending.
 	Confirm(ctx context.Context) error
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	maxLong  = maxConns * 3 / 4 // the others are for status and down
-	lastWord = time.Second      // for what a call that has to end still says
+	maxLong    = maxConns * 3 / 4 // the others are for status and down
+	finalWrite = time.Second      // for the last write of a call that must end
 )
 
 // longCalls are the calls that may last as long as the caller waits: how many
@@ -45,7 +45,7 @@ func (l *longCalls) lasting(f http.HandlerFunc) http.HandlerFunc {
 // hurry bounds writing once ctx has ended, for the caller may not read any more.
 func hurry(ctx context.Context, w http.ResponseWriter) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(lastWord))
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(finalWrite))
 	})
 }
 

@@ -66,7 +66,7 @@ func (n *node) confine(c *config.Config) error {
 		n.fence.Missing = append(n.fence.Missing, "system calls stay open to it: "+err.Error())
 	}
 	if len(n.fence.Missing) > 0 {
-		n.log.Warn("the node cannot shut itself in altogether on this kernel", "user", n.fence.UID, "missing", n.fence.Missing)
+		n.log.Warn("the sandbox is incomplete on this kernel", "user", n.fence.UID, "missing", n.fence.Missing)
 	}
 	return nil
 }

@@ -12,40 +12,40 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
-// ErrNotConfirmed ends a node that was to be confirmed and was not.
+// ErrNotConfirmed ends a node whose up --confirm was not confirmed in time.
 var ErrNotConfirmed = errors.New("node: it was not confirmed in time, so all that it had set up is undone")
 
-// A confirmation is one change that is undone unless somebody says in time that
-// it is good: who has cut off himself cannot say so.
+// A confirmation is one commit-confirmed change: it is rolled back unless it is
+// confirmed in time, so that an operator who locked themselves out regains access.
 type confirmation struct {
-	wg sync.WaitGroup // the goroutine that waits
+	wg sync.WaitGroup // the goroutine of the pending change
 
 	mu      sync.Mutex
-	said    chan struct{} // closed by confirm; nil: nothing waits
+	waiting chan struct{} // closed by confirm; nil: no change is pending
 	over    chan struct{} // closed by stop
 	stopped sync.Once
 }
 
 func newConfirmation() *confirmation { return &confirmation{over: make(chan struct{})} }
 
-// begin waits for confirm and calls undo if it does not come within d. It
-// refuses while another change waits.
+// begin calls undo unless confirm is called within d. It refuses while another
+// change is pending.
 func (c *confirmation) begin(d time.Duration, undo func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.said != nil {
+	if c.waiting != nil {
 		return errPending()
 	}
-	said := make(chan struct{})
-	c.said = said
+	pending := make(chan struct{})
+	c.waiting = pending
 	c.wg.Go(func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
-		case <-said:
+		case <-pending:
 		case <-c.over:
 		case <-timer.C:
-			if c.take(said) {
+			if c.take(pending) {
 				undo()
 			}
 		}
@@ -53,33 +53,33 @@ func (c *confirmation) begin(d time.Duration, undo func()) error {
 	return nil
 }
 
-// take ends the waiting for a change; false if it has ended.
-func (c *confirmation) take(said chan struct{}) bool {
+// take ends a pending change; false if it has ended.
+func (c *confirmation) take(pending chan struct{}) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.said != said || said == nil {
+	if c.waiting != pending || pending == nil {
 		return false
 	}
-	c.said = nil
+	c.waiting = nil
 	return true
 }
 
-// confirm keeps what waits; false if nothing does.
+// confirm keeps the pending change; false if none is pending.
 func (c *confirmation) confirm() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.said == nil {
+	if c.waiting == nil {
 		return false
 	}
-	close(c.said)
-	c.said = nil
+	close(c.waiting)
+	c.waiting = nil
 	return true
 }
 
 func (c *confirmation) pending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.said != nil
+	return c.waiting != nil
 }
 
 // stop gives up waiting; nothing is undone any more.
@@ -127,9 +127,9 @@ func (n *node) reloadFor(ctx context.Context, d time.Duration) error {
 func (n *node) goBack(before *config.Config, d time.Duration) {
 	n.reloads.Lock()
 	defer n.reloads.Unlock()
-	n.log.Warn("the new config was not confirmed in time: the one before is in use again", "within", d)
+	n.log.Warn("the reload was not confirmed in time: rolled back to the previous config", "within", d)
 	if err := n.apply(before); err != nil {
-		n.log.Error("not all of the config before is in use again", "error", err)
+		n.log.Error("the rollback to the previous config is incomplete", "error", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func newCopies(log *slog.Logger) *copies {
 	c := &copies{happened: make(chan struct{}, 1), ahead: dateAhead, known: dateAhead()}
 	events, err := kernelEvents()
 	if err != nil {
-		log.Debug("no news of restored snapshots", "error", err)
+		log.Debug("cannot watch for restored snapshots", "error", err)
 		return c
 	}
 	c.events = events

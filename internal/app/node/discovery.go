@@ -64,7 +64,7 @@ func (n *node) startDiscovery(c *config.Config) error {
 		Logger:     n.log,
 	})
 	if err != nil {
-		n.log.Warn("peers on the LAN are not looked for", "error", err)
+		n.log.Warn("LAN discovery does not run", "error", err)
 		return nil
 	}
 	n.discovery = d

@@ -12,7 +12,7 @@ import (
 
 const (
 	// hostShare bounds what following the host's addresses costs: one part of so many
-	// of the time, as for waysShare.
+	// of the time, as for nextHopShare.
 	hostShare = 50
 	// hostBurst is the work that may be done at once after a calm, so that a network
 	// that comes is closed at once: hundreds of changes.
@@ -46,7 +46,7 @@ func (n *node) refreshHost() {
 	}
 	host := n.host.Addresses()
 	if err := n.data.SetOwn(n.own(c, host)); err != nil {
-		n.log.Warn("not all of the host's addresses are reachable for peers", "error", err)
+		n.log.Warn("peers cannot reach all addresses of this host", "error", err)
 	}
 	n.data.SetBeside(besides(host))
 }

@@ -24,7 +24,7 @@ type JoinOptions struct {
 	Link      invite.Link
 	Init      config.InitSpec // of a config that is not there yet; its Path is the config's
 	Name      string          // for the inviting node, in place of the link's
-	Endpoints []string        // where this node listens, told to the inviting one
+	Endpoints []string        // where this node listens, sent to the inviting node
 	Logger    *slog.Logger    // nil: none
 }
 
@@ -115,7 +115,7 @@ func (o *JoinOptions) explain(err error) error {
 	case errors.As(err, &refused):
 		return fmt.Errorf("the other node refused: %s", refused.Reason)
 	case errors.Is(err, handshake.ErrNotMe), errors.Is(err, handshake.ErrAuthentication):
-		return fmt.Errorf("at %s there is another node than the one that invited; nothing was told to it", firstOf(o.Link.Endpoints))
+		return fmt.Errorf("another node than the inviting one answers at %s; nothing was sent to it", firstOf(o.Link.Endpoints))
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; nothing has changed here")
 	}
@@ -144,7 +144,7 @@ func (o *JoinOptions) refusal(answer []byte) error {
 	case invite.Unknown:
 		return errors.New("the other node does not know this invitation: it was withdrawn; ask for a new one")
 	case invite.Altered:
-		return errors.New("the link is not the one that was made: somebody has altered it; ask for it again, by another way")
+		return errors.New("the link is not the one that was made: somebody has altered it; ask for it again, over another channel")
 	case invite.Expired:
 		return fmt.Errorf("the invitation expired at %s; ask for a new one", o.Link.Until.Format(time.DateTime))
 	case invite.Used:

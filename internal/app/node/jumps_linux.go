@@ -30,7 +30,7 @@ func newJumps(log *slog.Logger) *jumps {
 	j := &jumps{happened: make(chan struct{}, 1), ahead: bootAhead, known: bootAhead()}
 	timer, err := newCancelledTimer()
 	if err != nil {
-		log.Info("sleeps of this machine are looked for every second", "error", err)
+		log.Info("the kernel reports no clock jumps: polling for sleep every second", "error", err)
 		return j
 	}
 	j.timer = timer
@@ -66,9 +66,9 @@ func (j *jumps) listen() {
 	}
 }
 
-// otherwise is a ticker for who has to look by himself; it is stopped if the
-// kernel tells.
-func (j *jumps) otherwise(every time.Duration) *time.Ticker {
+// pollTicker is the fallback for kernels without clock-jump notification; it is
+// returned stopped where the kernel notifies.
+func (j *jumps) pollTicker(every time.Duration) *time.Ticker {
 	t := time.NewTicker(every)
 	if j.timer != nil {
 		t.Stop()

@@ -92,10 +92,10 @@ func (n *node) keep(now time.Time) time.Duration {
 		missing = strings.Split(rest.Error(), "\n")
 	}
 	if len(put) > 0 {
-		n.log.Warn("another program had removed what this node needs; it is in place again", "interface", n.dev.Name(), "count", len(put), "what", put[:min(len(put), keepNamed)])
+		n.log.Warn("restored addresses, routes or settings that another program removed", "interface", n.dev.Name(), "count", len(put), "what", put[:min(len(put), keepNamed)])
 	}
 	if len(missing) > 0 && !n.keeper.lacks() {
-		n.log.Warn("not all addresses and routes could be put in place again", "interface", n.dev.Name(), "error", rest)
+		n.log.Warn("cannot restore all addresses and routes", "interface", n.dev.Name(), "error", rest)
 	}
 	return n.keeper.take(put, missing, none != nil, now)
 }

@@ -29,7 +29,7 @@ func (n *node) startJournal() error {
 		return err
 	}
 	if len(undone) > 0 {
-		n.log.Warn("an earlier node was killed; what it had left is undone", "undone", undone)
+		n.log.Warn("an earlier node was killed: removed its addresses and routes", "undone", undone)
 	}
 	n.defers(func() { n.journal.Close() })
 	return nil

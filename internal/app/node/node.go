@@ -152,7 +152,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 func (n *node) applyFirst(c *config.Config) error {
 	err, taken := except(n.apply(c), routing.ErrTaken)
 	if taken != nil {
-		n.log.Warn("some packets for peers go elsewhere, by routes that the kernel prefers", "error", taken)
+		n.log.Warn("the kernel prefers other routes to some prefixes of peers", "error", taken)
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func TestRatesAfterSilence(t *testing.T) {
 			}
 		}()
 		time.Sleep(time.Second)
-		r.now(w.Context(), all)
+		r.sampleNow(w.Context(), all)
 		if rx, tx := r.rate(d); rx < 90e3 || rx > 110e3 || tx != 0 {
 			w.Error("the rate of now is 100,000 B/s, not", rx, tx)
 		}
@@ -104,7 +104,7 @@ func TestRatesAfterSilence(t *testing.T) {
 			w.Error("busy, and the next sample after", next)
 		}
 		asked := time.Now()
-		if r.now(w.Context(), all); time.Since(asked) != 0 {
+		if r.sampleNow(w.Context(), all); time.Since(asked) != 0 {
 			w.Error("it took its time with fresh samples", time.Since(asked))
 		}
 	})

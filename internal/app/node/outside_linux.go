@@ -22,13 +22,13 @@ const (
 // that its addresses or routes have changed.
 func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	kernel, err := routing.NewWays(n.config.Load().Mark.Value)
+	kernel, err := routing.NewNextHops(n.config.Load().Mark.Value)
 	if err != nil {
 		cancel()
 		return err
 	}
-	ways := newWays(kernel)
-	n.lookAtWays(ctx, ways) // as they are: later ones are held against it
+	ways := newNextHops(kernel)
+	n.checkNextHops(ctx, ways) // as they are: later ones are held against it
 	clock := newJumps(n.log)
 	clock.copies = newCopies(n.log)
 	done := make(chan struct{})
@@ -46,8 +46,8 @@ func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	return nil
 }
 
-func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *ways, clock *jumps, fail context.CancelCauseFunc) {
-	tick := clock.otherwise(clockEvery)
+func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *nextHops, clock *jumps, fail context.CancelCauseFunc) {
+	tick := clock.pollTicker(clockEvery)
 	defer tick.Stop()
 	keeping := time.NewTimer(0) // what may have gone before changes were watched
 	defer keeping.Stop()
@@ -115,7 +115,7 @@ func (n *node) watch(ctx context.Context, changes <-chan routing.Change, ways *w
 			n.refreshHost()
 			taking.spend(time.Since(began), time.Now())
 		case <-looking.C:
-			n.lookAtWays(ctx, ways)
+			n.checkNextHops(ctx, ways)
 		case <-n.mtus.changed:
 			n.applyMTUs()
 		case <-clock.happened:

@@ -16,14 +16,14 @@ type sample struct {
 }
 
 const (
-	// rateWindow is over how long rates are meant, and how often a sample is
-	// taken while something moves and nobody asks.
+	// rateWindow is the window of a rate, and the sample interval while traffic
+	// flows and status is not polled.
 	rateWindow = 5 * time.Second
-	// rateIdle is how often while nothing moves: an idle node is to sleep.
+	// rateIdle is the sample interval without traffic: an idle node shall sleep.
 	rateIdle = time.Minute
-	// rateGap between two samples makes the older one useless for a rate of now.
+	// rateGap is the distance at which the older of two samples is discarded.
 	rateGap = 2 * rateWindow
-	// rateStep is the least time between samples of who asks often.
+	// rateStep is the minimum interval between samples when status is polled.
 	rateStep = 500 * time.Millisecond
 )
 
@@ -35,8 +35,8 @@ type rates struct {
 	of   map[did.DID][]sample // oldest first, at most one older than rateWindow
 }
 
-// take notes what the sessions have moved by now, and tells whether they have
-// moved anything since the sample before, and how long ago that was.
+// take samples the sessions' counters. It reports whether they have changed since
+// the sample before, and how long ago that was.
 func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +62,7 @@ func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since t
 	return moved, since
 }
 
-// useful leaves out samples from the front that say nothing of the last seconds.
+// useful drops samples from the front that are too old for the window.
 func useful(all []sample) []sample {
 	now := all[len(all)-1].at
 	for len(all) > 2 && (now.Sub(all[1].at) >= rateWindow || all[1].at.Sub(all[0].at) > rateGap) {
@@ -71,9 +71,10 @@ func useful(all []sample) []sample {
 	return all
 }
 
-// now takes a sample for who asks. Where traffic has begun after a long silence
-// that sample alone would give a rate over all of the silence: it takes one more.
-func (r *rates) now(ctx context.Context, all []*session.Session) {
+// sampleNow takes a sample on behalf of a status request. Where traffic has begun
+// after a long idle time, that sample alone would give a rate over all of the idle
+// time: it takes one more.
+func (r *rates) sampleNow(ctx context.Context, all []*session.Session) {
 	if moved, since := r.take(all, time.Now()); !moved || since <= rateGap {
 		return
 	}
@@ -84,7 +85,7 @@ func (r *rates) now(ctx context.Context, all []*session.Session) {
 	}
 }
 
-// sample takes one by itself, and tells when the next one is due.
+// sample takes a periodic sample and returns when the next one is due.
 func (r *rates) sample(all []*session.Session, now time.Time) (next time.Duration) {
 	if moved, since := r.take(all, now); moved || since < rateStep {
 		return rateWindow

@@ -37,7 +37,7 @@ func (h handler) Status(ctx context.Context) (*control.Status, error) {
 	for _, p := range n.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
-	n.rates.now(ctx, n.manager.Sessions())
+	n.rates.sampleNow(ctx, n.manager.Sessions())
 	for _, p := range c.Peers {
 		if s, err := n.manager.Session(p.DID); err == nil {
 			s := s.Status()

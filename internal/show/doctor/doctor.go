@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options) *Report {
 
 func (e *exam) end() *Report {
 	r := &e.report
-	e.dropEchoes()
+	e.dropSymptoms()
 	rank := []string{control.LevelError, control.LevelWarning, control.LevelNote}
 	slices.SortStableFunc(r.Findings, func(a, b control.Finding) int {
 		if d := slices.Index(rank, a.Level) - slices.Index(rank, b.Level); d != 0 {
@@ -102,9 +102,9 @@ func (e *exam) end() *Report {
 	return r
 }
 
-// dropEchoes takes out that a peer is silent where the way to it is known to be
-// blocked, which says more.
-func (e *exam) dropEchoes() {
+// dropSymptoms drops "the peer does not answer" where a finding names the cause: a
+// blocked path.
+func (e *exam) dropSymptoms() {
 	more := []string{health.UDPBlocked, health.Unreachable, health.NoHandshake, health.Unresolvable}
 	blocked := make(map[string]bool)
 	for _, f := range e.report.Findings {

@@ -64,7 +64,7 @@ func TestNodeOfAnotherVersionAndItsOwnFindings(t *testing.T) {
 	}
 }
 
-// That the way is blocked says more than that the peer is silent.
+// A blocked path explains a peer that does not answer.
 func TestSilenceIsNotSaidTwice(t *testing.T) {
 	e := &exam{}
 	e.find(health.Silent, control.LevelError, "bob", "", "")

@@ -53,8 +53,8 @@ func TestAKnownObstacleIsSaidOnce(t *testing.T) {
 		name, state, at string
 		codes           []string
 	}{
-		{"no route", "failed", remote.String(), []string{health.NoWay}},
-		{"another endpoint", "failed", "192.0.2.11:4242", []string{health.Unreachable, health.NoWay}},
+		{"no route", "failed", remote.String(), []string{health.CannotDial}},
+		{"another endpoint", "failed", "192.0.2.11:4242", []string{health.Unreachable, health.CannotDial}},
 		{"up by now", "established", remote.String(), []string{health.Unreachable}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAKnownObstacleIsSaidOnce(t *testing.T) {
 			s := &control.Status{Peers: []control.Peer{p}}
 			e := &exam{config: &config.Config{}, status: s}
 			for _, f := range health.Of(s) {
-				if f.Code == health.NoWay {
+				if f.Code == health.CannotDial {
 					e.report.Findings = append(e.report.Findings, f)
 				}
 			}

@@ -81,13 +81,13 @@ func (e *exam) lookAtKey(context.Context) {
 			}
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		e.find(health.Key, control.LevelError, path, "is missing", "restore it from a copy; without one make a new identity, which the peers have to be told", "l2tun id --new"+e.o.Flag)
+		e.find(health.Key, control.LevelError, path, "is missing", "restore it from a backup; without one make a new identity and give its DID to the peers", "l2tun id --new"+e.o.Flag)
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
 		e.find(health.Key, control.LevelError, path, "cannot be read by user "+account.Name+", as whom the node of this folder runs", "give the folder's files to that user", e.giveFolder())
 	case errors.Is(err, fs.ErrPermission):
 		e.find(health.Key, control.LevelWarning, path, "cannot be read by this user", "run doctor as root, or as the user who runs the node", "sudo l2tun doctor"+e.o.Flag)
 	default:
-		do, run := "restore it from a copy; without one make a new identity, which the peers have to be told", "l2tun id --new"+e.o.Flag
+		do, run := "restore it from a backup; without one make a new identity and give its DID to the peers", "l2tun id --new"+e.o.Flag
 		if info, serr := os.Lstat(path); serr == nil && (errors.Is(err, did.ErrKeyFile) && info.Mode().Perm()&0o077 != 0) {
 			do, run = "let its owner alone read it; if others may have read it, make a new identity: l2tun id --new"+e.o.Flag, "chmod 600 "+quoted(path)
 		}

@@ -114,7 +114,7 @@ func called(p *config.Peer) string {
 	return health.Called(&control.Peer{DID: p.DID.String(), Name: p.Name})
 }
 
-// lookAtVPNs names tunnels that are not ours: those that carry the way to a peer,
+// lookAtVPNs names tunnels that are not ours: those that carry the path to a peer,
 // and those that might.
 func (e *exam) lookAtVPNs(ctx context.Context) {
 	if e.host == nil {
@@ -123,7 +123,7 @@ func (e *exam) lookAtVPNs(ctx context.Context) {
 	e.resolve(ctx)
 	carriers := make(map[string]bool)
 	for _, w := range e.ways {
-		i := e.host.Interface(routing.WayTo(w.remote.Addr()))
+		i := e.host.Interface(routing.InterfaceTo(w.remote.Addr()))
 		if i == nil || !i.Tunnel() || e.ours(i.Name) {
 			continue
 		}

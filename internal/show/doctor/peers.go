@@ -163,7 +163,7 @@ func try(ctx context.Context, t *transport.Transport, remote netip.AddrPort) (p 
 // smallestDirect is the smallest datagram that the direct carrier works with.
 const smallestDirect = 1312
 
-// judge says what a passage means. A peer whose session is up has another way.
+// judge interprets a passage. A peer whose session is up has another path.
 func (e *exam) judge(w way, p passage) {
 	if !p.quic && !p.tcp && !p.echo.Answered && (e.obstructed(w.about, w.remote.String()) || e.rebuffed(w)) {
 		return // the node has said why

@@ -17,7 +17,7 @@ const (
 
 	AddressOverlap = "L2T-301" // an address range of ours is another interface's
 	RouteOverlap   = "L2T-302" // a peer's prefix and a route of another interface overlap
-	OtherVPN       = "L2T-303" // another VPN carries the way to a peer, or might
+	OtherVPN       = "L2T-303" // another VPN carries the path to a peer, or might
 	NoIPv6         = "L2T-304" // IPv6 is switched off on this host
 	NotForwarding  = "L2T-305" // peers are let into a network, and the kernel does not forward
 
@@ -33,7 +33,7 @@ const (
 	Silent         = "L2T-503" // no answer
 	Outage         = "L2T-504" // the session has no path at the moment
 	Dropping       = "L2T-505" // packets are lost at this end
-	Waiting        = "L2T-506" // the peer has to come to us, and has not
+	Waiting        = "L2T-506" // the peer must connect to this node, and has not
 	Broken         = "L2T-507" // the session ended for another reason
 	NoRoute        = "L2T-508" // packets of this host that no peer takes
 	BadSource      = "L2T-509" // a peer sends from an address that is not its own
@@ -42,7 +42,7 @@ const (
 	Outdated       = "L2T-512" // the other end is of version 0.1.0
 	Foreign        = "L2T-513" // another program removes what the node has put on its interface
 	Duplicate      = "L2T-514" // two hosts have one key
-	NoWay          = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
+	CannotDial     = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
 
 	NoNode       = "L2T-601" // no node runs
 	Drift        = "L2T-602" // the config is not the one in use
@@ -54,7 +54,7 @@ const (
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, Unfenced, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, NoWay, NoNode, Drift, OtherVersion, Mute}
+		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

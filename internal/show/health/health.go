@@ -128,7 +128,7 @@ func outage(s *control.Status, p *control.Peer) control.Finding {
 	return f
 }
 
-// failures is what each reason of a failed session means to who has to fix it.
+// failures are the finding and the remedy for each failure reason.
 func failures(s *control.Status, p *control.Peer) map[string]control.Finding {
 	at := cmp.Or(p.Endpoint, "its endpoint")
 	broken := control.Finding{Code: Broken, Level: control.LevelWarning, What: "the session ended: " + strings.ReplaceAll(p.Reason, "_", " "),

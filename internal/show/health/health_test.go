@@ -39,8 +39,8 @@ func TestFindingsOfASession(t *testing.T) {
 		{control.Peer{State: "failed", Reason: "version"}, Outdated, "error"},
 		{control.Peer{State: "failed", Reason: "session_expired"}, Broken, "warning"},
 		{control.Peer{State: "failed", Reason: "key_rotation_timeout"}, Broken, "warning"},
-		{blocked("failed", "transport_error", "no_route", "192.0.2.10:4242"), NoWay, "error"},
-		{blocked("failed", "transport_error", "own_address", "172.17.0.1:4242"), NoWay, "error"},
+		{blocked("failed", "transport_error", "no_route", "192.0.2.10:4242"), CannotDial, "error"},
+		{blocked("failed", "transport_error", "own_address", "172.17.0.1:4242"), CannotDial, "error"},
 		{blocked("handshake_initiated", "transport_error", "unresolvable", "nas.example:4242"), Unresolvable, "error"},
 		{blocked("established", "", "no_route", "192.0.2.10:4242"), "", ""},
 		{control.Peer{State: "established", Trouble: control.Trouble{Duplicates: []string{"192.0.2.1:4242", "192.0.2.2:4242"}}}, Duplicate, "error"},
@@ -75,7 +75,7 @@ func TestFindingsOfObstacles(t *testing.T) {
 	p := blocked("failed", "timeout", "no_route", "[2001:db8::1]:4242")
 	p.Name = "nas"
 	got := of(p)
-	if len(got) != 2 || got[0].Code != Silent || got[1].Code != NoWay || got[1].Level != control.LevelNote || got[1].About != "nas" ||
+	if len(got) != 2 || got[0].Code != Silent || got[1].Code != CannotDial || got[1].Level != control.LevelNote || got[1].About != "nas" ||
 		got[1].What != "is unreachable: no route to 2001:db8::1 (IPv6)" ||
 		got[1].Do != "add a default route for IPv6 on this host, or an IPv4 endpoint of the peer" {
 		t.Errorf("%+v", got)

@@ -15,7 +15,7 @@ func misrouted(s *control.Status) (all []control.Finding) {
 		f := control.Finding{Level: control.LevelWarning, About: calledByDID(s, m.Peer)}
 		switch m.Reason {
 		case "no_route":
-			f.Code, f.What = NoRoute, fmt.Sprintf("%s to %s: no peer has that address; the sender was told that the host is unreachable", packets(m.Packets), m.Address)
+			f.Code, f.What = NoRoute, fmt.Sprintf("%s to %s: no peer has that address; the sender got an ICMP host unreachable", packets(m.Packets), m.Address)
 			f.Do = fmt.Sprintf("if %s is a peer's, or behind one, that peer's allowed_ips must hold it; if it is a host that has not joined, join it here or at the hub", m.Address)
 		case "bad_source":
 			f.Code, f.What = BadSource, fmt.Sprintf("sends from %s, which is not its address: it belongs to %s; %s dropped", m.Address, cmp.Or(m.Owner, "nobody here"), packets(m.Packets))

@@ -42,7 +42,7 @@ func trouble(p *control.Peer) (all []control.Finding) {
 func obstacle(o control.Obstacle) control.Finding {
 	switch o.Kind {
 	case "own_address":
-		return control.Finding{Code: NoWay, Level: control.LevelError,
+		return control.Finding{Code: CannotDial, Level: control.LevelError,
 			What: fmt.Sprintf("was not tried at endpoint %s, which is this host's own address", o.Endpoint),
 			Do:   "remove that endpoint from the peer, or give one that only the peer has (docker bridges have the same address on many hosts)"}
 	case "unresolvable":
@@ -55,7 +55,7 @@ func obstacle(o control.Obstacle) control.Finding {
 	if err == nil && remote.Addr().Is6() {
 		family, other = other, family
 	}
-	return control.Finding{Code: NoWay, Level: control.LevelError,
+	return control.Finding{Code: CannotDial, Level: control.LevelError,
 		What: fmt.Sprintf("is unreachable: no route to %s (%s)", remote.Addr(), family),
 		Do:   fmt.Sprintf("add a default route for %s on this host, or an %s endpoint of the peer", family, other)}
 }

@@ -21,7 +21,7 @@ import (
 const narrow = 60
 
 // Status lays a node out in lines of at most width columns: the node, a table of
-// its peers, what waits or was lost, then what is wrong and what to do. On a narrow
+// its peers, queued and dropped packets, then findings and what to do. On a narrow
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
@@ -55,7 +55,7 @@ func peer(s *control.Peer, width int, p Paint) []string {
 	return append(lines, flow(width, "  ", "  ", "; ", notes(s, p)...)...)
 }
 
-// notes are what waits and what was lost.
+// notes are queued and dropped packets.
 func notes(s *control.Peer, p Paint) []string {
 	var waits string
 	if s.Queued > 0 {

@@ -41,7 +41,7 @@ func rate(p *control.Peer, bytes float64) string {
 
 const gap = 2 // spaces between columns
 
-// peers is a table with a line for each peer, then what waits and what was lost.
+// peers is a table with a line for each peer, then queued and dropped packets.
 func peers(all []control.Peer, width int, p Paint) (lines []string) {
 	if len(all) == 0 {
 		return nil

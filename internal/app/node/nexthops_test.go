@@ -10,16 +10,16 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 )
 
-// Only who is reached another way is told of: by interface, gateway, source or
+// Only peers with another route are returned: by interface, gateway, source or
 // carrier, also where only a name is known. Many looks are few lookups.
-func TestOnlyPeersWhoseWayChangedAreTold(t *testing.T) {
+func TestOnlyPeersWithAChangedRouteAreReturned(t *testing.T) {
 	of := func(n byte) did.DID { return did.FromDigest([32]byte{n}) }
 	near, far, name := of(1), of(2), of(3)
 	lan, wan := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.7")
-	table := map[netip.Addr]routing.Way{lan: {Interface: 2, Running: true}, wan: {Interface: 3, Running: true, Gateway: lan},
+	table := map[netip.Addr]routing.NextHop{lan: {Interface: 2, Running: true}, wan: {Interface: 3, Running: true, Gateway: lan},
 		elsewhere()[0]: {Interface: 3, Running: true, Gateway: lan}}
 	lookups := 0
-	w := &ways{pass: func() {}, to: func(a netip.Addr) routing.Way { lookups++; return table[a] }, last: make(map[did.DID]map[netip.Addr]routing.Way)}
+	w := &nextHops{pass: func() {}, to: func(a netip.Addr) routing.NextHop { lookups++; return table[a] }, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
 	all := []destination{{peer: near, addrs: []netip.Addr{lan, lan}}, {peer: far, addrs: []netip.Addr{wan}}, {peer: name, named: true}}
 	now := time.Now()
 	look := func(what string, want ...did.DID) {
@@ -34,19 +34,19 @@ func TestOnlyPeersWhoseWayChangedAreTold(t *testing.T) {
 	if lookups != 4 {
 		t.Errorf("%d lookups", lookups)
 	}
-	change := func(a netip.Addr, f func(*routing.Way)) { w := table[a]; f(&w); table[a] = w }
-	change(lan, func(w *routing.Way) { w.Running = false })
+	change := func(a netip.Addr, f func(*routing.NextHop)) { w := table[a]; f(&w); table[a] = w }
+	change(lan, func(w *routing.NextHop) { w.Running = false })
 	look("no carrier", near)
-	change(wan, func(w *routing.Way) { w.Source = lan })
+	change(wan, func(w *routing.NextHop) { w.Source = lan })
 	look("another source", far)
-	change(elsewhere()[0], func(w *routing.Way) { *w = routing.Way{} })
+	change(elsewhere()[0], func(w *routing.NextHop) { *w = routing.NextHop{} })
 	look("no uplink", name)
 	all = append(all, destination{peer: of(4), addrs: []netip.Addr{wan}})
-	look("a new peer, reached another way than before for all one knows", of(4))
+	look("a new peer, whose route until now is unknown", of(4))
 	look("the new peer again")
 	all[0].addrs = append(all[0].addrs, wan)
 	look("a peer at another address", near)
-	if w.wait(now) < waysGap || w.wait(now.Add(time.Hour)) != 0 {
+	if w.wait(now) < nextHopGap || w.wait(now.Add(time.Hour)) != 0 {
 		t.Errorf("the next look waits %v", w.wait(now))
 	}
 }

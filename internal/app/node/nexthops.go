@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/routing"
+)
+
+const (
+	// nextHopGap is the minimum interval between two look-ups of all peers.
+	nextHopGap = 100 * time.Millisecond
+	// nextHopShare bounds their cost: a look-up that takes a millisecond is followed
+	// by none for fifty.
+	nextHopShare = 50
+)
+
+// nextHops are this host's routes to each peer, so that changes of the host which do
+// not concern a peer (containers that start and end, routes of others) cost it no
+// probes and end no back-off. One goroutine uses it.
+type nextHops struct {
+	to   func(netip.Addr) routing.NextHop
+	pass func()
+	last map[did.DID]map[netip.Addr]routing.NextHop
+
+	looked time.Time
+	gap    time.Duration
+}
+
+func newNextHops(k *routing.NextHops) *nextHops {
+	return &nextHops{to: k.To, pass: k.Pass, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
+}
+
+// A destination is a peer and where packets to it go, or may go.
+type destination struct {
+	peer  did.DID
+	addrs []netip.Addr
+	named bool // it has endpoints that are names
+}
+
+// elsewhere are two addresses that stand for the targets of a name. They are looked
+// up, and never sent to.
+func elsewhere() []netip.Addr {
+	return []netip.Addr{netip.AddrFrom4([4]byte{1, 1, 1, 1}), netip.AddrFrom16([16]byte{0x20, 0, 15: 1})}
+}
+
+// wait is the time until the next look-up.
+func (w *nextHops) wait(now time.Time) time.Duration { return max(0, w.looked.Add(w.gap).Sub(now)) }
+
+// changed looks up all routes and returns the peers with a changed one. An address
+// that no peer used at the last look-up counts as changed: its route until now is
+// unknown. The first look-up returns none.
+func (w *nextHops) changed(all []destination, now time.Time) (peers []did.DID) {
+	w.pass()
+	known := make(map[netip.Addr]routing.NextHop) // many peers may be behind one address
+	last := make(map[did.DID]map[netip.Addr]routing.NextHop, len(all))
+	for _, d := range all {
+		if d.named {
+			d.addrs = append(d.addrs, elsewhere()...)
+		}
+		before, is := w.last[d.peer], make(map[netip.Addr]routing.NextHop, len(d.addrs))
+		other := false
+		for _, a := range d.addrs {
+			hop, asked := known[a]
+			if !asked {
+				hop = w.to(a)
+				known[a] = hop
+			}
+			is[a] = hop
+			if was, had := before[a]; !had || was != hop {
+				other = !w.looked.IsZero()
+			}
+		}
+		if last[d.peer] = is; other {
+			peers = append(peers, d.peer)
+		}
+	}
+	w.last = last
+	w.looked, w.gap = now, max(nextHopGap, nextHopShare*time.Since(now))
+	return peers
+}
+
+// destinations are all peers, with the addresses in use or last seen, and those of
+// their endpoints.
+func (n *node) destinations(ctx context.Context) (all []destination) {
+	for _, s := range n.manager.Sessions() {
+		d := destination{peer: s.DID()}
+		if at := s.Status().Endpoint; at.IsValid() {
+			d.addrs = append(d.addrs, at.Addr())
+		}
+		if doc, err := n.where.Resolve(ctx, d.peer); err == nil {
+			for _, e := range doc.Endpoints {
+				if at, err := netip.ParseAddrPort(e); err == nil {
+					d.addrs = append(d.addrs, at.Addr())
+				} else {
+					d.named = true
+				}
+			}
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// checkNextHops notifies the sessions whose route has changed.
+func (n *node) checkNextHops(ctx context.Context, w *nextHops) {
+	if peers := w.changed(n.destinations(ctx), time.Now()); len(peers) > 0 {
+		n.log.Debug("routes to peers changed", "peers", len(peers))
+		n.manager.NetworkChanged(peers...)
+	}
+}
