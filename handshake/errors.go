@@ -9,7 +9,7 @@ var (
 	// ErrNotMe: the node at the endpoint has another DID: its KEYS does not open.
 	// Whoever can change the answer can cause it as well.
 	ErrNotMe = errors.New("handshake: the node at this endpoint is not the peer asked for")
-	// ErrAuthentication: a proof of identity is wrong, although whoever made it
+	// ErrAuthentication: a proof of identity is wrong, although its maker
 	// took part in the key agreement, or key set and prekey are not the peer's.
 	ErrAuthentication = errors.New("handshake: authentication failed")
 	// ErrOldPrekey: the prekey that the peer shows has been overdue for a day, by

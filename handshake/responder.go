@@ -25,7 +25,7 @@ type Claim struct {
 
 // A Responder answers one full handshake on one stream:
 //
-//	Read(KEYS_REQ) -> KEYS, whoever was asked for    at most once
+//	Read(KEYS_REQ) -> KEYS, for any DID             at most once
 //	Read(M1)       -> UNKNOWN_PREKEY                 at most once
 //	Read(M1)       -> Claim, then Accept -> M2, Finish(M3) -> Result
 //	                          or  Refuse -> REFUSED
@@ -43,7 +43,7 @@ type Responder struct {
 	pending *Result
 }
 
-// NewResponder prepares for one initiator, whoever it is.
+// NewResponder prepares for one initiator, known or not.
 func NewResponder(c Config, prekeys PrekeyStore) *Responder {
 	return &Responder{conf: c, prekeys: prekeys, want: wantM1}
 }

@@ -18,7 +18,7 @@ type Result struct {
 	Epoch         uint32 // the number both ends use, from the responder's parameters
 	Cipher        wire.Cipher
 	Send, Recv    Key    // record keys
-	Rekey         Key    // chains the next rotation, whoever starts it
+	Rekey         Key    // chains the next rotation, from either end
 	ResumeOut     Resume // for a resumption that this end starts
 	ResumeIn      Resume // for a resumption that the peer starts
 }

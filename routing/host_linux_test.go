@@ -20,7 +20,7 @@ func TestLookAtHost(t *testing.T) {
 		t.Errorf("%+v", lo)
 	}
 	if lo.Up && InterfaceTo(netip.MustParseAddr("127.0.0.1")) != "lo" {
-		t.Errorf("the way to 127.0.0.1 is by %q", InterfaceTo(netip.MustParseAddr("127.0.0.1")))
+		t.Errorf("the route to 127.0.0.1 is by %q", InterfaceTo(netip.MustParseAddr("127.0.0.1")))
 	}
 	for _, r := range h.Routes {
 		if r.Prefix != r.Prefix.Masked() || !r.Prefix.IsValid() {

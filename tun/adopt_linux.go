@@ -59,7 +59,7 @@ func deviceOf(fd int) (name string, err error) {
 	}
 	switch {
 	case errors.Is(err, unix.EBADFD):
-		return "", fmt.Errorf("%w: descriptor %d has no device yet; whoever opened it must name one (TUNSETIFF)", ErrDescriptor, fd)
+		return "", fmt.Errorf("%w: descriptor %d has no device yet; its opener must name one (TUNSETIFF)", ErrDescriptor, fd)
 	case err != nil:
 		return "", fmt.Errorf("%w: descriptor %d is of something else", ErrDescriptor, fd)
 	}

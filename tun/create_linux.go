@@ -91,7 +91,7 @@ func attachError(handle *netlink.Handle, name string, err error) error {
 	return fmt.Errorf("tun: create %s: %w", name, err)
 }
 
-// describe says who has the name, so that the reader knows what to remove.
+// describe names the interface that has the name, so that the user knows what to remove.
 func describe(handle *netlink.Handle, name string) string {
 	link, err := handle.LinkByName(name)
 	if err != nil {

@@ -79,7 +79,7 @@ func (d *Device) Read(b *Batch) (int, error) {
 }
 
 // readOnce turns a panic into an error: wireguard/tun indexes past buffers that
-// are smaller than a segment, and whoever may change the MTU can cause that.
+// are smaller than a segment, and anybody who may change the MTU can cause that.
 func (d *Device) readOnce(b *Batch) (n int, err error) {
 	defer func() {
 		if r := recover(); r != nil {

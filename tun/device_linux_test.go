@@ -257,7 +257,7 @@ func listen(t testing.TB, port int) *net.UDPConn {
 	return c
 }
 
-// A run of one flow may be joined on the way in; a socket must see each
+// A run of one flow may be joined on input; a socket must see each
 // datagram, and more flows than wireguard/tun's tables hold must pass.
 func TestWriteDeliversEveryDatagram(t *testing.T) {
 	tuntest.Namespace(t)

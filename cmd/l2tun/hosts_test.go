@@ -44,7 +44,7 @@ func TestHosts(t *testing.T) {
 	refused(t, exitUsage, "--write or --remove, not both", "hosts", "--write", "--remove", "--config", path)
 }
 
-// The name in a link, which whoever made it chose, takes no host of the Internet
+// The name in a link, which its author chose, takes no host of the Internet
 // over, where names of peers are host names.
 func TestALinkTakesNoHostName(t *testing.T) {
 	path := initConfig(t)

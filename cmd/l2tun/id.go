@@ -114,7 +114,7 @@ func (o *IDOptions) explainNew(ctx context.Context, r *replaced, withdrawn []inv
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
 	if r.OldKey != "" {
-		fmt.Fprintf(o.Err, "The old key is kept in %s; whoever has it is the old node.\n", r.OldKey)
+		fmt.Fprintf(o.Err, "The old key is kept in %s; anybody who has it is the old node.\n", r.OldKey)
 	}
 	if s, err := o.connect().Status(ctx); err == nil && s.DID != r.DID {
 		fmt.Fprintf(o.Err, "The running node has the old key until it is restarted: l2tun down%s, then l2tun up%s.\n", o.flagOf(), o.upFlag())

@@ -118,7 +118,7 @@ func (o *JoinOptions) say(j joined) error {
 	if j.Name != "" {
 		what = fmt.Sprintf("joined %s (%s)", j.Name, j.Peer)
 	}
-	if len(j.AllowedIPs) > 0 { // whoever made the link chose them
+	if len(j.AllowedIPs) > 0 { // the author of the link chose them
 		what += "; routes through it: " + strings.Join(j.AllowedIPs, ", ")
 	}
 	if j.Address != "" {

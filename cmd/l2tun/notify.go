@@ -72,7 +72,7 @@ func (s *service) watch(run nodeRunner) nodeRunner {
 	}
 }
 
-// reload frames a reload, so that whoever asked for it waits for its end.
+// reload frames a reload, so that its caller can wait for its end.
 func (s *service) reload(ctx context.Context) error {
 	s.say(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"))
 	err := s.local().Reload(ctx)

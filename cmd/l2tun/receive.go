@@ -29,7 +29,7 @@ func newReceiveCmd(o *ReceiveOptions, runF func(context.Context, *ReceiveOptions
 		Short: "Print messages from a peer, or from all peers, as they arrive",
 		Long: `Print each message from a peer, given by DID or name, or from all peers, followed
 by a newline, until --count messages have arrived or Ctrl-C. A message leaves the
-node's queue after it was written; until then it is the next one for whoever
+node's queue after it was written; until then it is the next one for any caller that
 asks. Several commands at once share the messages: each gets different ones.
 
 On a terminal control characters are escaped and, without PEER, each line begins

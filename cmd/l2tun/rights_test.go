@@ -12,7 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/config"
 )
 
-// Who may not read root's config is told how to go on; root, and who has met
+// A user who may not read root's config is shown what to do; root, and a user who met
 // another error, is not.
 func TestFilesOfOthersAreExplained(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.toml")

@@ -56,7 +56,7 @@ func runRotate(ctx context.Context, o *RotateOptions) error {
 	return o.report(peers)
 }
 
-// report prints who has new keys; the error names those who have none.
+// report prints the peers with new keys; the error names the others.
 func (o *RotateOptions) report(peers []control.Rotated) error {
 	var failed []string
 	for _, p := range peers {

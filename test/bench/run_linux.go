@@ -123,7 +123,7 @@ func (b *bench) report() error {
 	return nil
 }
 
-// rows splits what is asked for by the way that it needs.
+// rows splits the rows by the topology that they need.
 func (v *visit) rows() (fast, slow []string) {
 	for _, name := range rowNames() {
 		switch {

@@ -20,7 +20,7 @@ type change struct {
 	peer  control.Peer
 }
 
-// A journal shows changes, keeps them, and wakes whoever waits for one. It is
+// A journal shows changes, keeps them, and wakes its waiters. It is
 // safe for concurrent use.
 type journal struct {
 	screen *screen

@@ -18,7 +18,7 @@ const (
 	goodbyeTime = time.Second      // for a peer to hear that the other has closed
 )
 
-// A tale is one run of the demo: who takes part and what was seen.
+// A tale is one run of the demo: its nodes and what was observed.
 type tale struct {
 	screen     *screen
 	journal    *journal

@@ -46,7 +46,7 @@ func TestRouterForwardsBothFamilies(t *testing.T) {
 		t.Error(err)
 	}
 	if err := ping(t, n.A, n.Stub.IP4); err == nil {
-		t.Error("R knows the way to Stub, which only a tunnel should give")
+		t.Error("R has a route to Stub, which only a tunnel should give")
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 //	     └─── C               ... C: true
 //	          B ── Stub       ... Stub: true: a host behind B, which forwards
 //
-// Only B knows the way to Stub: others reach it through a tunnel to B. Hosts
+// Only B has a route to Stub: others reach it through a tunnel to B. Hosts
 // have their default routes through R, Stub through B.
 type Shape struct {
 	Routed, C, Stub bool

@@ -162,7 +162,7 @@ func TestEveryThreadBecomesTheUser(t *testing.T) {
 		"CapPrm": admin, "CapEff": admin, "CapBnd": admin, "CapInh": none, "CapAmb": none, "NoNewPrivs": "1"})
 }
 
-// Who has nothing gets nothing, and loses the way to get more.
+// A process without privileges gets none, and cannot gain any.
 func TestWithoutPrivilegesOnlyTheDoorIsShut(t *testing.T) {
 	nobody := os.Geteuid() == 0
 	check(t, confined(t, "admin bind", nobody), map[string]string{

@@ -19,7 +19,7 @@ import (
 
 const strangerEnv = "L2TUN_TEST_STRANGER"
 
-// TestMain is also a stranger who asks a node for its status.
+// TestMain is also a foreign user that calls status.
 func TestMain(m *testing.M) {
 	if socket := os.Getenv(strangerEnv); socket != "" {
 		_, err := New(socket).Status(context.Background())

@@ -17,7 +17,7 @@ const JSONVersion = 1
 // A Stamp begins every JSON document but status, which says the same.
 type Stamp struct {
 	Version int    `json:"version"` // JSONVersion
-	Program string `json:"program"` // Program() of whoever made it
+	Program string `json:"program"` // Program() of the one that wrote it
 }
 
 // NewStamp is this build's.

@@ -21,7 +21,7 @@ type Doubt struct {
 	Why    string // completes "10.0.0.0/8: "
 }
 
-// Refuse reports why a link cannot be taken on a machine, whoever agrees: its
+// Refuse reports why a link cannot be accepted on a machine, even with consent: its
 // prefixes are none that a peer may own, or its address would take the place of a
 // network that the machine is on.
 func (l Link) Refuse(machine []Net) error {

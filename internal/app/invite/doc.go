@@ -3,7 +3,7 @@
 // the request and answer of a join. It opens no socket and asks no node. docs/node.md 8.3.
 //
 // Secret in all this is one token of 128 bits, in the link alone. The file has a
-// hash of a hash of the link, so whoever reads the file cannot join, and a link
+// hash of a hash of the link, so reading the file lets nobody join, and a link
 // of which anything was changed fits no invitation.
 //
 // Limits: 256 invitations a node, 16 endpoints and prefixes a link, 2048 bytes a

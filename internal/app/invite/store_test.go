@@ -76,7 +76,7 @@ func TestInvitationIsGoodForOneNode(t *testing.T) {
 	}
 	now = now.Add(2 * time.Hour)
 	if err := claim(2); err != nil {
-		t.Error("whoever has joined may hear it again:", err)
+		t.Error("a node that has joined may get the answer again:", err)
 	}
 }
 

@@ -132,7 +132,7 @@ func renewed(old, now config.Peer) bool {
 	return old.Session != now.Session
 }
 
-// removePeer ends a peer's session; it comes back if it is only renewed.
+// removePeer ends a peer's session; a renewed one starts again.
 func (n *node) removePeer(p config.Peer, back bool) error {
 	n.where.Delete(p.DID) // first: Establish would add again whom it can resolve
 	err := n.manager.Remove(p.DID)

@@ -18,7 +18,7 @@ const (
 	// keepEvery is how often settings are looked at, of which the kernel tells
 	// nobody that they have changed.
 	keepEvery = time.Minute
-	// keepFirst and keepMost bound the back-off: whoever takes things away again
+	// keepFirst and keepMost bound the back-off: a program that removes things again
 	// and again gets no more than one answer in keepMost.
 	keepFirst, keepMost = 500 * time.Millisecond, 10 * time.Second
 	// keepCalm without a loss ends the back-off.

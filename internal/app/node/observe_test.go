@@ -73,8 +73,8 @@ func TestRates(t *testing.T) {
 	})
 }
 
-// An idle node takes a sample a minute. When traffic has begun since, whoever
-// asks gets the rate of now, not one over the silence.
+// An idle node takes a sample a minute. When traffic has begun since, a
+// status request gets the current rate, not one over the idle time.
 func TestRatesAfterSilence(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		s, _ := w.join(w.hosts[0], w.hosts[1], "bob")

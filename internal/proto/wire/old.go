@@ -20,7 +20,7 @@ func IsOld(hdr []byte) bool {
 }
 
 // OldKeysReq is a KEYS_REQ for the keys of nobody, the all-zero digest: a node of
-// version 0.1.0 answers NOT_ME, whoever it is.
+// version 0.1.0 answers NOT_ME, for any DID.
 func OldKeysReq() []byte {
 	b := oldHeader(MsgKeysReq, OldKeysReqSize)
 	return b[:OldKeysReqSize]

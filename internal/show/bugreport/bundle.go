@@ -1,6 +1,5 @@
-// Package bugreport makes a bundle for whoever is to find out what is wrong: a
-// tar.gz of what is known of a node, without its secrets. Each file passes
-// through a Cleaner, which takes out the node's key in every form in which it
+// Package bugreport makes a bundle for support: a tar.gz of diagnostics of a node,
+// without its secrets. Each file passes through a Cleaner, which takes out the node's key in every form in which it
 // could have got anywhere, and whatever looks like a secret.
 package bugreport
 

@@ -183,7 +183,7 @@ func (e *exam) judge(w way, p passage) {
 	}
 	switch {
 	case answers && !p.tcp && up.SeenAs != "" && up.SeenAs != up.Local:
-		e.find(health.TCPBlocked, control.LevelNote, w.about, fmt.Sprintf("no TCP from %s, which a NAT on the way explains; the session is up by UDP", w.remote),
+		e.find(health.TCPBlocked, control.LevelNote, w.about, fmt.Sprintf("no TCP from %s, which a NAT on the path explains; the session is up by UDP", w.remote),
 			"nothing to do; without TCP there is no fallback when UDP is blocked")
 	case !p.quic && !p.tcp && !p.echo.Answered:
 		e.unreachable(w, p, level)
@@ -207,7 +207,7 @@ func (e *exam) judge(w way, p passage) {
 }
 
 // obstructed reports whether the running node could not even try an endpoint of a
-// peer, which it has named and which says more than that nothing comes back.
+// peer, which it has named and which is more specific than a missing answer.
 func (e *exam) obstructed(about, endpoint string) bool {
 	if e.status == nil {
 		return false

@@ -47,7 +47,7 @@ func Flag(s *control.Status) string {
 	return " -i " + s.Interface
 }
 
-// who names a peer to a command. A name comes from whoever made an invitation, and
+// who names a peer to a command. A name comes from the author of an invitation, and
 // people run what they read here as root: it is used only if no shell makes anything
 // of it.
 func who(p *control.Peer) string {

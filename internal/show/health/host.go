@@ -22,7 +22,7 @@ func host(s *control.Status) (all []control.Finding) {
 	for _, t := range h.Taken {
 		all = append(all, control.Finding{Code: RouteOverlap, Level: control.LevelWarning, About: t.Prefix,
 			What: fmt.Sprintf("packets to this prefix of a peer go to %s, whose route the kernel prefers; the peer's route waits behind it", t.By),
-			Do:   "nothing if this host is on that network just now: the peer gets them when that route goes; else give the peer another prefix, ip route get shows the way"})
+			Do:   "nothing if this host is on that network just now: the peer gets them when that route is removed; else give the peer another prefix; ip route get shows the route"})
 	}
 	if h.NoIPv6 {
 		all = append(all, control.Finding{Code: NoIPv6, Level: control.LevelNote, About: s.Interface,
