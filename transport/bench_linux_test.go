@@ -90,3 +90,18 @@ func cpuTime() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkUTCPRecords moves b.N records over loopback, both ends in this process:
+// of one packet, and of many.
+func BenchmarkUTCPRecords(b *testing.B) {
+	for name, c := range map[string]struct{ size, batch int }{"1452": {1452, 45}, "65536": {65536, 1}} {
+		b.Run(name, func(b *testing.B) {
+			x, y := startNode(b, loopback), startNode(b, loopback)
+			got := new(silent)
+			y.Handle(got)
+			cx, cy, _, _ := connectUTCP(b, x, y, y.LocalAddr())
+			cy.Proven()
+			benchPath(b, cx.Path(), c.size, c.batch, &got.tally)
+		})
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -76,7 +78,7 @@ func TestOnlyTheHybridIsSpoken(t *testing.T) {
 	defer ln.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if c, err := startNode(t, loopback).Dial(ctx, wire.LinkQUIC, addrPort(ln.Addr().(*net.UDPAddr))); err == nil {
+	if c, err := startNode(t, loopback).Dial(ctx, wire.LinkQUIC, netaddr.PortOf(ln.Addr().(*net.UDPAddr))); err == nil {
 		c.Close("")
 		t.Error("a classical server is dialled")
 	}

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
@@ -37,7 +39,7 @@ func (t *Transport) Check(remote netip.AddrPort) error {
 		}
 		return nil
 	}
-	source := addrPort(c.LocalAddr()).Addr()
+	source := netaddr.PortOf(c.LocalAddr()).Addr()
 	_ = c.Close()
 	if source == remote.Addr().Unmap() && t.listensAt(remote) {
 		return fmt.Errorf("transport: %s: %w", remote, link.ErrOwnAddress)

@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/cause"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -45,8 +48,8 @@ func newConn(qc *quic.Conn, pace *pacer, off bool, count *counters) (*conn, erro
 
 func (c *conn) Link() wire.Link                      { return link.KindDatagram.Link }
 func (c *conn) Binding() (kind byte, value [32]byte) { return bindingQUIC, c.binding }
-func (c *conn) Local() netip.AddrPort                { return addrPort(c.qc.LocalAddr()) }
-func (c *conn) Remote() netip.AddrPort               { return addrPort(c.qc.RemoteAddr()) }
+func (c *conn) Local() netip.AddrPort                { return netaddr.PortOf(c.qc.LocalAddr()) }
+func (c *conn) Remote() netip.AddrPort               { return netaddr.PortOf(c.qc.RemoteAddr()) }
 func (c *conn) Path() link.Path                      { return c.path }
 func (c *conn) Direct() link.Direct                  { return c.direct(c.Remote()) }
 func (c *conn) Done() <-chan struct{}                { return c.qc.Context().Done() }
@@ -70,7 +73,7 @@ func (c *conn) Proven() {
 }
 
 func (c *conn) Close(reason string) error {
-	return connError(c.qc.CloseWithError(closeCode, reason[:min(len(reason), maxReason)]))
+	return connError(c.qc.CloseWithError(closeCode, reason[:min(len(reason), cause.MaxReason)]))
 }
 
 func (c *conn) OpenStream(ctx context.Context) (link.Stream, error) {

@@ -12,14 +12,14 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// Dial connects to remote; see dialler and utcpDoor. Errors: link.ErrOff,
+// Dial connects to remote; see dialler and utcp.Door. Errors: link.ErrOff,
 // ErrNoAnswer, ErrPeerClosed (it refused), ErrNoDatagram, ErrNoHandler, ErrClosed,
 // or the context's. A μTCP connection shows itself to the peer with its first stream.
 func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
 	dial := t.dialQUIC
 	switch {
 	case l == wire.LinkQUIC && t.dialsQUIC():
-	case l == wire.LinkUTCP && t.utcp.ln != nil:
+	case l == wire.LinkUTCP && t.utcp != nil:
 		dial = t.dialUTCP
 	default:
 		return nil, link.ErrOff
@@ -73,8 +73,8 @@ func (t *Transport) startAccepting() {
 	if t.ln != nil {
 		t.wg.Go(t.acceptQUIC) // ends with ctx
 	}
-	if t.utcp.ln != nil {
-		t.wg.Go(t.acceptTCP) // ends with its listener
+	if t.utcp != nil {
+		t.wg.Go(t.utcp.Accept) // ends with its listener
 	}
 }
 

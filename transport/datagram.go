@@ -7,9 +7,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/queue"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -24,14 +27,14 @@ type datagramPath struct {
 	count *counters
 	off   bool // switched off
 	room  atomic.Int64
-	queue sendQueue
+	queue queue.Queue
 }
 
 var _ link.Path = (*datagramPath)(nil)
 
 func newDatagramPath(qc *quic.Conn, pace *pacer, count *counters) (*datagramPath, error) {
 	p := &datagramPath{qc: qc, pace: pace, count: count}
-	p.queue.init()
+	p.queue.Init()
 	// No getter says what fits: a datagram that never fits is refused with the size.
 	var big *quic.DatagramTooLargeError
 	if err := qc.SendDatagram(make([]byte, maxQUICPacket+1)); !errors.As(err, &big) {
@@ -42,8 +45,8 @@ func newDatagramPath(qc *quic.Conn, pace *pacer, count *counters) (*datagramPath
 }
 
 func (p *datagramPath) Kind() *link.Kind       { return link.KindDatagram }
-func (p *datagramPath) Local() netip.AddrPort  { return addrPort(p.qc.LocalAddr()) }
-func (p *datagramPath) Remote() netip.AddrPort { return addrPort(p.qc.RemoteAddr()) }
+func (p *datagramPath) Local() netip.AddrPort  { return netaddr.PortOf(p.qc.LocalAddr()) }
+func (p *datagramPath) Remote() netip.AddrPort { return netaddr.PortOf(p.qc.RemoteAddr()) }
 func (p *datagramPath) Room() int              { return int(p.room.Load()) }
 func (p *datagramPath) RTT() time.Duration     { return p.qc.ConnectionStats().SmoothedRTT }
 
@@ -56,7 +59,7 @@ func (p *datagramPath) Send(recs *wire.Batch) (int, error) {
 	case p.off:
 		return 0, link.ErrOff
 	}
-	n, old, err := p.queue.push(recs, p.Room(), time.Now())
+	n, old, err := p.queue.Push(recs, p.Room(), time.Now())
 	p.count.dgOld.Add(uint64(old))
 	if err == link.ErrQueueFull {
 		p.count.dgFull.Add(uint64(recs.Len() - n))
@@ -72,20 +75,20 @@ func (p *datagramPath) sendLoop() {
 		select {
 		case <-done:
 			return
-		case <-p.queue.wake:
+		case <-p.queue.Wake:
 		}
-		for c := p.queue.pop(); c != nil; c = p.queue.pop() {
+		for c := p.queue.Pop(); c != nil; c = p.queue.Pop() {
 			p.sendChunk(c)
-			p.queue.recycle(c)
+			p.queue.Recycle(c)
 		}
 	}
 }
 
 // sendChunk sends what has not become too old meanwhile. On a closed connection
 // each call fails at once, so the queue empties itself.
-func (p *datagramPath) sendChunk(c *chunk) {
+func (p *datagramPath) sendChunk(c *queue.Chunk) {
 	for i := range c.Len() {
-		if time.Since(c.at) > maxQueueAge {
+		if time.Since(c.Since) > queue.MaxAge {
 			p.count.dgOld.Add(uint64(c.Len() - i))
 			return
 		}

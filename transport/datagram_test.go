@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -199,7 +201,7 @@ func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if _, err := a.Dial(testContext(t), wire.LinkQUIC, addrPort(ln.Addr())); !errors.Is(err, ErrNoDatagram) {
+	if _, err := a.Dial(testContext(t), wire.LinkQUIC, netaddr.PortOf(ln.Addr())); !errors.Is(err, ErrNoDatagram) {
 		t.Fatalf("dial: %v", err)
 	}
 }
@@ -248,7 +250,7 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 		}
 	})
 	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
-	return addrPort(front.LocalAddr())
+	return netaddr.PortOf(front.LocalAddr())
 }
 
 // SPEC R-3.4-4.

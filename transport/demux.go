@@ -3,6 +3,8 @@ package transport
 import (
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/cause"
+
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -72,7 +74,7 @@ func (t *Transport) readLoop(r *batchReader) {
 	s := newSorter(t)
 	for {
 		pkts, err := r.read()
-		if isClosed(err) {
+		if cause.IsClosed(err) {
 			return
 		}
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"syscall"
 
+	"github.com/libertaria-project/l2tun/internal/net/cause"
+
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -47,7 +49,7 @@ func (s *directSender) send(p *directPath, recs *wire.Batch) (int, error) {
 func writeRecord(sock socket, b []byte, p *directPath) error {
 	_, _, err := sock.WriteMsgUDPAddrPort(b, nil, p.remote)
 	switch {
-	case err == nil, isClosed(err):
+	case err == nil, cause.IsClosed(err):
 	case errors.Is(err, syscall.EMSGSIZE):
 		p.d.count.directTooBig.Add(1)
 	default:

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"weak"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 const (
@@ -44,7 +46,7 @@ type weakPath = weak.Pointer[directPath]
 
 // init readies the table for a socket.
 func (d *directs) init(sock socket, rc syscall.RawConn, segment bool, h *hints, c *counters) {
-	d.out, d.segment, d.local = newDirectSender(sock, rc), segment, addrPort(sock.LocalAddr())
+	d.out, d.segment, d.local = newDirectSender(sock, rc), segment, netaddr.PortOf(sock.LocalAddr())
 	d.hints, d.count = h, c
 	d.heard = make(map[netip.AddrPort]*directPath)
 	d.inUse = make(map[netip.AddrPort]weakPath)

@@ -10,7 +10,7 @@
 //	   |                    quic-go-+                                               v
 //	   |                     |    ^                                    Handler.Unreachable
 //	   v                     v    |
-//	Handler.Records --- receiveLoop, sendQueue          utcpConn: readLoop, utcpQueue, writeLoop
+//	Handler.Records --- receiveLoop, queue.Queue        utcp.Conn: readLoop, sendQueue, writeLoop
 //
 // Ownership: one goroutine reads the socket in batches, decides packet by packet
 // where it goes, and calls the Handler for direct records. QUIC runs on a bounded

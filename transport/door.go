@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"golang.org/x/time/rate"
 )
 
@@ -112,7 +114,7 @@ func wholeInitial(b []byte) bool {
 
 // verify is quic.Transport.VerifySourceAddress.
 func (d *doorkeeper) verify(a net.Addr) bool {
-	if !d.unproven.suspects(addrPort(a).Addr()) && d.free.Allow() {
+	if !d.unproven.suspects(netaddr.PortOf(a).Addr()) && d.free.Allow() {
 		return false
 	}
 	d.count.retries.Add(1)
@@ -140,5 +142,5 @@ func (l *sourceLimits) allow(a netip.Addr, known bool, now time.Time) bool {
 	if known {
 		cost = 1
 	}
-	return l.all[maphash.Comparable(l.seed, sourceOf(a))%sourceBuckets].AllowN(now, cost)
+	return l.all[maphash.Comparable(l.seed, netaddr.SourceOf(a))%sourceBuckets].AllowN(now, cost)
 }

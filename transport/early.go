@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -211,7 +213,7 @@ func (t *Transport) settle(qc *quic.Conn) {
 func (t *Transport) befriend(qc *quic.Conn) (complete bool) {
 	select {
 	case <-qc.HandshakeComplete():
-		context.AfterFunc(qc.Context(), t.ledger.befriend(addrPort(qc.RemoteAddr())))
+		context.AfterFunc(qc.Context(), t.ledger.befriend(netaddr.PortOf(qc.RemoteAddr())))
 		return true
 	case <-qc.Context().Done():
 		return false

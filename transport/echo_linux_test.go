@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 // A node answers datagrams of every size without knowing who asks; a closed port
@@ -21,7 +23,7 @@ func TestProbeUDP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := addrPort(silent.LocalAddr())
+	at := netaddr.PortOf(silent.LocalAddr())
 	if e := ProbeUDP(t.Context(), at, []int{minEcho}); e != (Echo{}) {
 		t.Errorf("silence: %+v", e)
 	}

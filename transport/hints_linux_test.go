@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/bubble"
 )
@@ -18,7 +20,7 @@ func nobody(t *testing.T, ip string) netip.AddrPort {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	return addrPort(c.LocalAddr())
+	return netaddr.PortOf(c.LocalAddr())
 }
 
 func TestRefusalIsReportedOnceASecond(t *testing.T) {

@@ -180,3 +180,11 @@ func wantTraffic(t testing.TB, a, b *node, ca, cb link.Conn) {
 		return a.in.len() > na && b.in.len() > nb
 	})
 }
+
+func batchOfN(n, size int) *wire.Batch {
+	b := new(wire.Batch)
+	for i := range n {
+		b.Append(record(size, uint64(i)))
+	}
+	return b
+}

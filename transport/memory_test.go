@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/libertaria-project/l2tun/internal/net/queue"
 )
 
 const (
@@ -43,7 +45,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 		fmt.Sprintf("| tables of addresses | %d entries of at most %d bytes = %.1f MiB, and the ledger %d x %d bytes = %d KiB |",
 			tables, tableEntry, float64(tables*tableEntry)/mib, maxAccounts, unsafe.Sizeof(account{}), ledger>>10),
 		fmt.Sprintf("| one peer's QUIC connections, receiving | 2 x %d KiB = %.1f MiB |", peer>>10, float64(2*peer)/mib),
-		fmt.Sprintf("| one peer's QUIC connections, what it does not take | 2 x %d KiB = %d MiB |", maxQueueBytes>>10, 2*maxQueueBytes/mib),
+		fmt.Sprintf("| one peer's QUIC connections, what it does not take | 2 x %d KiB = %d MiB |", queue.MaxBytes>>10, 2*queue.MaxBytes/mib),
 	} {
 		if !strings.Contains(string(spec), row) {
 			t.Errorf("spec/behaviour.md does not have\n%s", row)

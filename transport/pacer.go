@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"golang.org/x/net/ipv4"
 )
 
@@ -90,7 +92,7 @@ func (p *pacer) gave(ms []ipv4.Message, now time.Time) {
 		}
 		if ms[i].Addr != last { // one object a source, see quicQueue
 			last = ms[i].Addr
-			f = p.flows[addrPort(last)]
+			f = p.flows[netaddr.PortOf(last)]
 		}
 		if f != nil {
 			p.give(f, now)

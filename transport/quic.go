@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 )
 
@@ -152,7 +154,7 @@ func (s *smallInitials) has(a netip.AddrPort) bool {
 // configFor answers a dialler with packets of its own size, or with small ones
 // where we know the way to it to be narrow.
 func (t *Transport) configFor(info *quic.ClientInfo) (*quic.Config, error) {
-	from := addrPort(info.RemoteAddr)
+	from := netaddr.PortOf(info.RemoteAddr)
 	if t.initials.has(from) {
 		return quicConfig(smallPacket), nil
 	}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/time/rate"
@@ -85,7 +87,7 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 // answer to it; errors that pass with time are counted and hidden. (After the
 // handshake quic-go ignores EMSGSIZE as well.)
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
-	to := addrPort(addr)
+	to := netaddr.PortOf(addr)
 	size := len(b)
 	switch ok, friend := c.ledger.allows(to, b); {
 	case !ok && (isLong(b) || !c.moved(to)):

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"golang.org/x/net/ipv4"
 
 	"github.com/libertaria-project/l2tun/test/bubble"
@@ -142,7 +144,7 @@ func TestQueueOfQUIC(t *testing.T) {
 		if string(ms[0].Buffers[0][:ms[0].N]) != "one" || string(ms[0].OOB[:ms[0].NN]) != "o" || ms[1].N != 4 {
 			t.Fatal("wrong contents")
 		}
-		if ms[0].Addr != ms[1].Addr || addrPort(ms[0].Addr) != src {
+		if ms[0].Addr != ms[1].Addr || netaddr.PortOf(ms[0].Addr) != src {
 			t.Fatal("wrong address")
 		}
 		if n, err := q.pop(ms); n != 1 || err != nil || string(ms[0].Buffers[0][:ms[0].N]) != "three" {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -192,7 +194,7 @@ func TestReaderTakesRunsApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := addrPort(udp.LocalAddr())
+	self := netaddr.PortOf(udp.LocalAddr())
 	var run []byte
 	for i := range 10 {
 		run = append(run, pkt(300, byte(i))...)

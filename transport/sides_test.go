@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
@@ -95,7 +97,7 @@ func TestSidesAreBounded(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := a.DialFresh(ctx, addrPort(silent.LocalAddr())); err == nil {
+	if _, err := a.DialFresh(ctx, netaddr.PortOf(silent.LocalAddr())); err == nil {
 		t.Fatal("nobody answers there")
 	}
 	if n := len(a.sides.all); n != maxSides-1 {
@@ -103,7 +105,7 @@ func TestSidesAreBounded(t *testing.T) {
 	}
 	c := testConfig(loopback)
 	c.Carriers = CarriersOf(link.KindUTCP)
-	if _, err := startConfig(t, c).DialFresh(ctx, addrPort(silent.LocalAddr())); !errors.Is(err, link.ErrOff) {
+	if _, err := startConfig(t, c).DialFresh(ctx, netaddr.PortOf(silent.LocalAddr())); !errors.Is(err, link.ErrOff) {
 		t.Error(err)
 	}
 }

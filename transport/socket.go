@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 const (
@@ -54,7 +56,7 @@ func openSocket(c Config) (*net.UDPConn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
 		return setOptions(rc, c)
 	}}
-	pc, err := lc.ListenPacket(context.Background(), network(addr.Addr()), addr.String())
+	pc, err := lc.ListenPacket(context.Background(), netaddr.Network("udp", addr.Addr()), addr.String())
 	if err != nil && addr.Addr() == netip.IPv6Unspecified() && !errors.Is(err, syscall.EADDRINUSE) {
 		// No IPv6 on this host.
 		any4 := netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port())
@@ -64,24 +66,4 @@ func openSocket(c Config) (*net.UDPConn, error) {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	return pc.(*net.UDPConn), nil
-}
-
-func network(a netip.Addr) string {
-	switch {
-	case a == netip.IPv6Unspecified():
-		return "udp"
-	case a.Unmap().Is4():
-		return "udp4"
-	}
-	return "udp6"
-}
-
-// addrPort turns an address of the net package into ours: IPv4 unmapped.
-func addrPort(a net.Addr) netip.AddrPort {
-	u, ok := a.(interface{ AddrPort() netip.AddrPort }) // of UDP or TCP
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := u.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

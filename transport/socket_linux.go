@@ -254,3 +254,11 @@ func appendSegmentSize(oob []byte, size int) []byte {
 	binary.NativeEndian.PutUint16(oob[n+unix.CmsgLen(0):], uint16(size))
 	return oob
 }
+
+// marker sets the socket mark of the config on a socket; nil without one.
+func marker(c Config) func(fd int) {
+	if c.Mark == 0 {
+		return nil
+	}
+	return func(fd int) { setMark(fd, c) }
+}

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"syscall"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 func TestReadingIsFreeOfAllocations(t *testing.T) {
@@ -20,7 +22,7 @@ func TestReadingIsFreeOfAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, self := make([]byte, 1200), addrPort(udp.LocalAddr())
+	b, self := make([]byte, 1200), netaddr.PortOf(udp.LocalAddr())
 	n := testing.AllocsPerRun(100, func() {
 		udp.WriteToUDPAddrPort(b, self)
 		pkts, err := r.read()

@@ -7,6 +7,9 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/libertaria-project/l2tun/internal/net/cause"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"golang.org/x/net/ipv4"
 )
 
@@ -40,7 +43,7 @@ func (r *batchReader) read() ([]packet, error) {
 		return nil, err
 	}
 	for i, m := range r.ms[:n] {
-		r.out[i] = packet{data: m.Buffers[0][:m.N], oob: m.OOB[:m.NN], src: addrPort(m.Addr)}
+		r.out[i] = packet{data: m.Buffers[0][:m.N], oob: m.OOB[:m.NN], src: netaddr.PortOf(m.Addr)}
 	}
 	return r.out[:n], nil
 }
@@ -48,10 +51,13 @@ func (r *batchReader) read() ([]packet, error) {
 // swallowed reports whether a send error must not end a connection: all but a
 // closed socket and a packet that is too big.
 func swallowed(err error) bool {
-	return !isClosed(err) && !errors.Is(err, syscall.EMSGSIZE)
+	return !cause.IsClosed(err) && !errors.Is(err, syscall.EMSGSIZE)
 }
 
 // cutSegmentSize finds nothing: quic-go does not segment here.
 func cutSegmentSize(dst, oob []byte) ([]byte, int) { return append(dst, oob...), 0 }
 
 func appendSegmentSize(oob []byte, _ int) []byte { return oob }
+
+// marker is nil: marks are Linux's.
+func marker(Config) func(fd int) { return nil }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/utcp"
 )
 
 // Stats is a snapshot of a Transport's counters since Listen, in packets or
@@ -43,7 +44,8 @@ type counters struct {
 	turnedAway, quicRefused, unknownConn             atomic.Uint64
 	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
 	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
-	utcpFull, utcpOld, utcpRefused, faults           atomic.Uint64
+	faults                                           atomic.Uint64
+	utcp                                             utcp.Counters
 }
 
 // protect runs what handles something received. If that meets a defect of this
@@ -79,8 +81,8 @@ func (c *counters) snapshot() Stats {
 		DirectLost:     c.directLost.Load(),
 		ICMPErrors:     c.icmpErrors.Load(),
 		Faults:         c.faults.Load(),
-		UTCPFull:       c.utcpFull.Load(),
-		UTCPOld:        c.utcpOld.Load(),
-		UTCPRefused:    c.utcpRefused.Load(),
+		UTCPFull:       c.utcp.Full.Load(),
+		UTCPOld:        c.utcp.Old.Load(),
+		UTCPRefused:    c.utcp.Refused.Load(),
 	}
 }

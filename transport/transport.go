@@ -12,11 +12,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 	"golang.org/x/time/rate"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -63,8 +66,8 @@ type Transport struct {
 	moves    *rate.Limiter // see moved
 	count    *counters
 	dialler  dialler
-	held     sync.Map // remote netip.AddrPort -> chan struct{}: see hold
-	utcp     utcpDoor
+	held     sync.Map   // remote netip.AddrPort -> chan struct{}: see hold
+	utcp     *utcp.Door // nil: μTCP is switched off
 	check    checker
 	conf     Config
 	sides    sides
@@ -128,8 +131,7 @@ func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchRe
 		t.batch.close()
 		return nil, nil, err
 	}
-	t.utcp.limits.remembers, t.utcp.limits.more = t.door.unproven.remembers, t.door.unproven.moreFrom
-	t.utcp.init(c, tcp, t.LocalAddr().Addr())
+	t.openUTCP(c, tcp)
 	t.check = newChecker(c, t.LocalAddr())
 	return t, reader, nil
 }
@@ -215,7 +217,7 @@ func (t *Transport) handlerOrNil() link.Handler {
 }
 
 // LocalAddr is the bound address, with the port the system chose.
-func (t *Transport) LocalAddr() netip.AddrPort { return addrPort(t.sock.LocalAddr()) }
+func (t *Transport) LocalAddr() netip.AddrPort { return netaddr.PortOf(t.sock.LocalAddr()) }
 
 // Stats returns the counters since Listen.
 func (t *Transport) Stats() Stats { return t.count.snapshot() }
@@ -238,8 +240,8 @@ func (t *Transport) Close() error {
 	}
 	t.cancel() // dials under way
 	t.closeSides()
-	if t.utcp.ln != nil {
-		_ = t.utcp.ln.Close()
+	if t.utcp != nil {
+		_ = t.utcp.Close()
 	}
 	_ = t.sock.SetWriteDeadline(time.Now().Add(goodbye))
 	for _, c := range conns {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -173,7 +175,7 @@ func TestCloseEndsWaitingCalls(t *testing.T) {
 		errs <- err
 	}()
 	go func() {
-		_, err := a.Dial(context.Background(), wire.LinkQUIC, addrPort(silent.LocalAddr()))
+		_, err := a.Dial(context.Background(), wire.LinkQUIC, netaddr.PortOf(silent.LocalAddr()))
 		errs <- err
 	}()
 	time.Sleep(50 * time.Millisecond)
@@ -201,10 +203,10 @@ func TestDialToNobodyTimesOut(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := a.Dial(ctx, wire.LinkQUIC, addrPort(silent.LocalAddr())); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := a.Dial(ctx, wire.LinkQUIC, netaddr.PortOf(silent.LocalAddr())); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("dial with a deadline: %v", err)
 	}
-	if _, err := a.Dial(context.Background(), wire.LinkQUIC, addrPort(silent.LocalAddr())); !errors.Is(err, ErrNoAnswer) {
+	if _, err := a.Dial(context.Background(), wire.LinkQUIC, netaddr.PortOf(silent.LocalAddr())); !errors.Is(err, ErrNoAnswer) {
 		t.Fatalf("dial without one: %v", err)
 	}
 }

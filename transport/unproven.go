@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+
 	"github.com/quic-go/quic-go"
 )
 
@@ -74,7 +76,7 @@ type placeKey struct{}
 
 // enter is quic.Transport.ConnContext: an error refuses the connection before TLS.
 func (u *unproven) enter(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
-	p, err := u.take(addrPort(info.RemoteAddr).Addr(), info.AddrVerified, time.Now())
+	p, err := u.take(netaddr.PortOf(info.RemoteAddr).Addr(), info.AddrVerified, time.Now())
 	if err != nil {
 		u.refused.Add(1)
 		return nil, err
@@ -86,7 +88,7 @@ func (u *unproven) enter(ctx context.Context, info *quic.ClientInfo) (context.Co
 // take finds a place for a newcomer. What it evicts is closed.
 func (u *unproven) take(a netip.Addr, verified bool, now time.Time) (*place, error) {
 	u.mu.Lock()
-	p := &place{u: u, from: sourceOf(a), since: now}
+	p := &place{u: u, from: netaddr.SourceOf(a), since: now}
 	closing, err := u.put(p, verified)
 	u.mu.Unlock()
 	if closing != nil {
@@ -227,12 +229,12 @@ func (u *unproven) disconnect(from netip.Prefix) {
 func (u *unproven) moreFrom(a netip.Addr) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.more(sourceOf(a))
+	return u.more(netaddr.SourceOf(a))
 }
 
 // connect counts a peer's connection that had its place elsewhere, until gone.
 func (u *unproven) connect(a netip.Addr) (gone func()) {
-	from := sourceOf(a)
+	from := netaddr.SourceOf(a)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.proven[from]++
@@ -248,7 +250,7 @@ func (u *unproven) connect(a netip.Addr) (gone func()) {
 func (u *unproven) learn(a netip.Addr, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	from := sourceOf(a)
+	from := netaddr.SourceOf(a)
 	if _, ok := u.known[from]; !ok && len(u.known) >= maxKnownSources {
 		var oldest netip.Prefix
 		for q, at := range u.known {
@@ -272,14 +274,14 @@ func (u *unproven) isKnown(from netip.Prefix, now time.Time) bool {
 func (u *unproven) suspects(a netip.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.of[sourceOf(a)] > 0 || len(u.all) >= maxUnproven/2
+	return u.of[netaddr.SourceOf(a)] > 0 || len(u.all) >= maxUnproven/2
 }
 
 // remembers is isKnown for an address.
 func (u *unproven) remembers(a netip.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.isKnown(sourceOf(a), time.Now())
+	return u.isKnown(netaddr.SourceOf(a), time.Now())
 }
 
 // counts returns how many connections of strangers there are.

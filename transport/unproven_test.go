@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 func placesOf(u *unproven) int {
@@ -110,7 +112,7 @@ func TestPeersHavePlacesOfTheirOwn(t *testing.T) {
 	if len(u.known) != maxKnownSources {
 		t.Errorf("%d addresses are remembered", len(u.known))
 	}
-	if u.isKnown(sourceOf(peer), now.Add(knownSourceLife)) {
+	if u.isKnown(netaddr.SourceOf(peer), now.Add(knownSourceLife)) {
 		t.Error("an address is known for ever")
 	}
 }

@@ -3,57 +3,21 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-const (
-	// notSent is how much of what is written may wait in the kernel. Without it
-	// TCP would queue seconds of records in front of a heartbeat.
-	notSent = 128 << 10
-	// userTimeout ends a connection whose peer acknowledges nothing.
-	userTimeout = 10 * time.Second
-	// connectTime is how long TCP may take to connect.
-	connectTime = 5 * time.Second
-	// portTries is how often a free port is drawn that both UDP and TCP can have.
-	portTries = 16
-)
+// portTries is how often a free port is drawn that both UDP and TCP can have.
+const portTries = 16
 
-// tcpKeepAlive finds out about a peer that is gone while nothing is sent.
-func tcpKeepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: link.KindUTCP.Keepalive, Interval: 5 * time.Second, Count: 3}
-}
-
-// A utcpDoor makes and takes TCP connections.
-type utcpDoor struct {
-	ln      *net.TCPListener // nil: μTCP is switched off
-	dialler net.Dialer
-	limits  strangers
-}
-
-// listenTCP listens on the address of the UDP socket.
-func listenTCP(c Config, addr netip.AddrPort) (*net.TCPListener, error) {
-	lc := net.ListenConfig{KeepAliveConfig: tcpKeepAlive(), Control: func(_, _ string, rc syscall.RawConn) error {
-		return setTCPOptions(rc, c)
-	}}
-	lc.SetMultipathTCP(false) // it has no limit of what waits unsent
-	ln, err := lc.Listen(context.Background(), tcpNetwork(addr.Addr()), addr.String())
-	if err != nil {
-		return nil, fmt.Errorf("transport: %w", err)
-	}
-	return ln.(*net.TCPListener), nil
-}
-
-func tcpNetwork(a netip.Addr) string { return strings.Replace(network(a), "udp", "tcp", 1) }
-
-func wantsUTCP(c Config) bool { return utcpWorks && c.Carriers.links(wire.LinkUTCP) }
+func wantsUTCP(c Config) bool { return utcp.Works && c.Carriers.links(wire.LinkUTCP) }
 
 // openPorts opens the UDP socket and, if μTCP is wanted, the TCP listener with the
 // same port number. A port that the system chose for one may be taken for the other.
@@ -63,7 +27,7 @@ func openPorts(c Config) (udp *net.UDPConn, tcp *net.TCPListener, err error) {
 		if err != nil || !wantsUTCP(c) {
 			return udp, nil, err
 		}
-		tcp, err = listenTCP(c, addrPort(udp.LocalAddr()))
+		tcp, err = utcp.Listen(netaddr.PortOf(udp.LocalAddr()), marker(c))
 		if err == nil {
 			return udp, tcp, nil
 		}
@@ -75,95 +39,25 @@ func openPorts(c Config) (udp *net.UDPConn, tcp *net.TCPListener, err error) {
 	return nil, nil, err
 }
 
-// init readies the door; local is the address that connections leave from.
-func (d *utcpDoor) init(c Config, ln *net.TCPListener, local netip.Addr) {
-	d.ln = ln
-	d.dialler = net.Dialer{Timeout: connectTime, KeepAliveConfig: tcpKeepAlive(), Control: func(_, _ string, rc syscall.RawConn) error {
-		return setTCPOptions(rc, c)
-	}}
-	d.dialler.SetMultipathTCP(false)
-	if !local.IsUnspecified() {
-		d.dialler.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+// openUTCP makes the door of μTCP; without a listener there is none.
+func (t *Transport) openUTCP(c Config, ln *net.TCPListener) {
+	if ln == nil {
+		return
 	}
+	t.utcp = utcp.New(ln, t.LocalAddr().Addr(), utcp.Options{Mark: marker(c), Log: t.log, Count: &t.count.utcp,
+		Sources: sources{t.door.unproven}, Protect: t.count.protect, Start: t.run, Accepted: t.welcome})
 }
 
-func (d *utcpDoor) dial(ctx context.Context, remote netip.AddrPort) (*net.TCPConn, error) {
-	nc, err := d.dialler.DialContext(ctx, "tcp", remote.String())
+func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	c, err := t.utcp.Dial(ctx, remote)
 	if err != nil {
-		return nil, dialError(ctx, err)
+		return nil, err
 	}
-	return nc.(*net.TCPConn), nil
+	return c, nil
 }
-
-// dialError tells the caller's end from silence and from a refusal.
-func dialError(ctx context.Context, err error) error {
-	var timeout net.Error
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return ErrNoAnswer
-	}
-	return tcpError(err)
-}
-
-// acceptTCP takes TCP connections until the listener is closed.
-func (t *Transport) acceptTCP() {
-	for {
-		nc, err := t.utcp.ln.AcceptTCP()
-		if isClosed(err) {
-			return
-		}
-		if err != nil {
-			t.log.Warn("accepting TCP", "err", err)
-			time.Sleep(10 * time.Millisecond) // out of descriptors, mostly
-			continue
-		}
-		if err := t.admit(nc); err != nil {
-			t.log.Debug("TCP connection not accepted", "remote", nc.RemoteAddr(), "err", err)
-			_ = nc.Close()
-		}
-	}
-}
-
-// errMadeRoom: the place of a stranger went to another one.
-var errMadeRoom = errors.New("transport: too many strangers, and this one was silent or slow")
-
-// admit takes a stranger in, if there is a place for it. It has helloTime to begin
-// its first message; Accept returns it then.
-func (t *Transport) admit(nc *net.TCPConn) error {
-	c, err := newUTCPConn(nc, false, t.count, t.learn)
-	if err != nil {
-		return err
-	}
-	_ = nc.SetReadDeadline(time.Now().Add(helloTime))
-	place := t.utcp.limits.enter(c.remote.Addr(), time.Now(), func() {
-		t.count.utcpRefused.Add(1)
-		c.end(errMadeRoom, "")
-	})
-	if place == nil {
-		t.count.utcpRefused.Add(1)
-		return errors.New("too many strangers")
-	}
-	c.connect = t.door.unproven.connect
-	c.setRelease(func() { t.utcp.limits.leave(place) })
-	c.hello = func(c *utcpConn) error {
-		t.utcp.limits.begins(place)
-		return t.welcome(c)
-	}
-	if err := t.runUTCP(c); err != nil {
-		t.utcp.limits.leave(place)
-		return err
-	}
-	return nil
-}
-
-// learn remembers where a peer has proven itself.
-func (t *Transport) learn(a netip.Addr) { t.door.unproven.learn(a, time.Now()) }
 
 // welcome hands a connection that has begun well to Accept.
-func (t *Transport) welcome(c *utcpConn) error {
-	c.begun()
+func (t *Transport) welcome(c link.Conn) error {
 	select {
 	case t.incoming <- c:
 		return nil
@@ -172,24 +66,11 @@ func (t *Transport) welcome(c *utcpConn) error {
 	}
 }
 
-// runUTCP starts a connection's goroutines.
-func (t *Transport) runUTCP(c *utcpConn) error {
-	return t.run(c, c.writeLoop, c.readLoop)
-}
+// sources is what μTCP asks of the book of strangers on QUIC: who has proven itself
+// by one link is known on the other.
+type sources struct{ u *unproven }
 
-// dialUTCP opens a TCP connection.
-func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
-	nc, err := t.utcp.dial(ctx, remote)
-	if err != nil {
-		return nil, err
-	}
-	c, err := newUTCPConn(nc, true, t.count, t.learn)
-	if err == nil {
-		err = t.runUTCP(c)
-	}
-	if err != nil {
-		_ = nc.Close()
-		return nil, err
-	}
-	return c, nil
-}
+func (s sources) Remembers(a netip.Addr) bool        { return s.u.remembers(a) }
+func (s sources) More(a netip.Addr) int              { return s.u.moreFrom(a) }
+func (s sources) Learn(a netip.Addr)                 { s.u.learn(a, time.Now()) }
+func (s sources) Connect(a netip.Addr) (gone func()) { return s.u.connect(a) }

@@ -17,7 +17,7 @@ import (
 func dated() map[string][]string {
 	return map[string][]string{
 		"handshake/prekey.go":               {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
-		"transport/utcpconn.go":             {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
+		"internal/net/utcp/conn.go":         {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
 		"transport/certificate.go":          {"time.Date("},                                                       // of certificates that nobody verifies
 		"internal/app/node/copies_linux.go": {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
 		"internal/app/node/jumps_linux.go":  {"CLOCK_REALTIME"},                                                   // to hear that it was set

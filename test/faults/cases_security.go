@@ -10,7 +10,7 @@ func security() []Case {
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: append(by("internal/app/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork"), slowly("test/e2e TestTwoHostsJoinByOneLink")...)},
 
-		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, TestASessionHasTwoConnectionsOfALink, transport TestStrangersBufferLittle, TestAStrangerHasOneStream")},
+		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, TestASessionHasTwoConnectionsOfALink, internal/net/utcp TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
 		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/app/node TestQUICKeysLinkNothing")},
 
@@ -22,7 +22,7 @@ func security() []Case {
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
-		{ID: "S10", Promise: "36 addresses whose TCP connections say nothing and come back: a peer that has TCP only and cannot be dialled is back in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestTheOldestSilentStrangerGoes, TestACrowdDisplacesItself, TestPlacesAreKeptWhereAPeerWasSeen")},
+		{ID: "S10", Promise: "36 addresses whose TCP connections say nothing and come back: a peer that has TCP only and cannot be dialled is back in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, internal/net/utcp TestTheOldestSilentStrangerGoes, TestACrowdDisplacesItself, TestPlacesAreKeptWhereAPeerWasSeen")},
 
 		{ID: "S11", Promise: "a peer's message with escape sequences and forged lines: on a terminal no control character but line ends, its sender before each line", By: by("cmd/l2tun TestMessagesDoNotSteerTheTerminal")},
 
@@ -64,7 +64,7 @@ func security() []Case {
 
 		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAPrekeyTakesSoManyM1s, TestAnUnopenedM1rIsUnknown")},
 
-		{ID: "S31", Promise: "320 TCP connections of 20 addresses in four networks that begin a message and come anew before their second is over: a peer never seen before, that has TCP only, is established in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, transport TestABusyCrowdDisplacesItself")},
+		{ID: "S31", Promise: "320 TCP connections of 20 addresses in four networks that begin a message and come anew before their second is over: a peer never seen before, that has TCP only, is established in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, internal/net/utcp TestABusyCrowdDisplacesItself")},
 
 		{ID: "S32", Promise: "20,000 first packets a second in the names of two peers: 9 of 10 genuine ones of the one that dials are looked at, all of the one that is dialled, and 3 of 4 of strangers", By: by("transport TestFirstPacketsInAPeersNameLeaveItRoom")},
 

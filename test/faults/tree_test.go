@@ -42,7 +42,7 @@ func fuzzKinds() map[string][]string {
 		"hello":            {"handshake FuzzReaders", "handshake FuzzShortReaders", "internal/proto/wire FuzzHandshakeHeader"},
 		"cookie (a Retry)": {"transport FuzzClassify"},
 		"record":           {"internal/proto/record FuzzOpen", "internal/proto/wire FuzzRecordHeader"},
-		"frame reader":     {"transport FuzzFrames", "session FuzzFrames"},
+		"frame reader":     {"internal/net/utcp FuzzFrames", "session FuzzFrames"},
 		"discovery":        {"transport/discovery FuzzParse"},
 		"inner v4 and v6":  {"routing FuzzPacket", "internal/packet/datapath FuzzPlaintexts"},
 		"GSO split":        {"tun FuzzSegments"},

@@ -1,0 +1,34 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+)
+
+// accepting keeps a node accepting and returns what comes.
+func accepting(t *testing.T, b *node) <-chan link.Conn {
+	got := make(chan link.Conn, maxIncoming)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := b.Accept(ctx)
+			if err != nil {
+				return
+			}
+			got <- c
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return got
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}

@@ -1,7 +1,0 @@
-//go:build unix && !linux
-
-package transport
-
-import "golang.org/x/sys/unix"
-
-func readFD(fd uintptr, b []byte) (int, error) { return unix.Read(int(fd), b) }
