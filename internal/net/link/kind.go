@@ -13,6 +13,11 @@ import (
 // outside this table asks for a property and never which carrier it is; only the
 // packages that implement a carrier name its row. A Kind is compared by its
 // pointer and never changed.
+//
+// Another carrier is its number space in internal/proto/wire/record.go, its row
+// here, its name in session/carriers.go, its path and the path's test in
+// transport, the place in transport/transport.go that makes the path, and a line
+// in SPEC.md and docs/node.md: eight files.
 type Kind struct {
 	Name  string     // in config, status and metrics
 	Shown string     // the word for people, in status and top

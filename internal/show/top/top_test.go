@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
@@ -189,7 +190,7 @@ func TestKeys(t *testing.T) {
 	act("r", "new keys with tokyo-west-2-rack-17")
 	play(m, press("up"))
 	act("c", "berlin prefers quic")
-	m.status.Peers[0].Prefer = "utcp"
+	m.status.Peers[0].Prefer = link.Names()[len(link.Names())-1] // behind the last comes the best
 	act("c", "berlin uses the best transport")
 	want := "rotate did:t|prefer did:b direct|prefer did:b datagram|prefer did:b "
 	if got := strings.Join(f.asked, "|"); got != want {
