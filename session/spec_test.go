@@ -8,11 +8,15 @@ import (
 	"testing"
 )
 
-//go:generate go test -run TestSpecShowsTheTable -update
+//go:generate go test -run "TestSpecShowsTheTable|TestDocsShowTheSettings" -update
 
-var update = flag.Bool("update", false, "write the states into spec/behaviour.md")
+var update = flag.Bool("update", false, "write the tables of states and of settings into the documents")
 
 const (
+	nodeFile      = "../docs/node.md"
+	beginSettings = "<!-- settings:begin -->\n"
+	endSettings   = "<!-- settings:end -->\n"
+
 	specFile   = "../spec/behaviour.md"
 	beginTable = "<!-- states:begin -->\n"
 	endTable   = "<!-- states:end -->\n"
@@ -20,25 +24,45 @@ const (
 
 // spec/behaviour.md 6.2: the table of transitions is the code's own.
 func TestSpecShowsTheTable(t *testing.T) {
-	text, err := os.ReadFile(specFile)
+	holdsTable(t, specFile, beginTable, endTable, drawTable())
+}
+
+// docs/node.md 8: the table of settings is the code's own.
+func TestDocsShowTheSettings(t *testing.T) {
+	holdsTable(t, nodeFile, beginSettings, endSettings, drawSettings())
+}
+
+// holdsTable compares what a document has between two marks, or writes it there.
+func holdsTable(t *testing.T, file, begin, end, table string) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok1 := strings.Cut(string(text), beginTable)
-	_, after, ok2 := strings.Cut(rest, endTable)
+	before, rest, ok1 := strings.Cut(string(text), begin)
+	_, after, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
-		t.Fatalf("%s has no %q", specFile, strings.TrimSpace(beginTable))
+		t.Fatalf("%s has no %q", file, strings.TrimSpace(begin))
 	}
-	want := before + beginTable + drawTable() + endTable + after
+	want := before + begin + table + end + after
 	if *update {
-		if err := os.WriteFile(specFile, []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if want != string(text) {
-		t.Fatalf("%s section 6.2 is not the table of table.go: run go generate ./session", specFile)
+		t.Fatalf("%s has another table than the code: run go generate ./session", file)
 	}
+}
+
+// drawSettings is the table of settings in Markdown.
+func drawSettings() string {
+	var b strings.Builder
+	b.WriteString("| setting | default | bounds | what it is |\n| --- | --- | --- | --- |\n")
+	for _, d := range Descriptors() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s - %s | %s |\n", d.Key, d.Text(d.Default), d.Text(d.Min), d.Text(d.Max), d.Doc)
+	}
+	return b.String()
 }
 
 // drawTable is the transition table in Markdown.

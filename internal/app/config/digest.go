@@ -10,16 +10,34 @@ import (
 // only in comments, order of keys and layout. There is nothing secret in it.
 func (c *Config) Digest() string {
 	h := sha256.New()
-	fmt.Fprintln(h, c.Interface, c.Addresses, c.Listen, c.MTU, c.Carriers, c.Discovery, c.Metrics)
-	fmt.Fprintf(h, "%+v\n", c.Session)
-	if c.Mark != DefaultMark() {
-		fmt.Fprintln(h, "mark", c.Mark)
+	var values []any
+	for _, k := range keys() {
+		if !k.block && k.usual == nil {
+			values = append(values, k.value(c))
+		}
 	}
-	if len(c.Routes) > 0 {
-		fmt.Fprintln(h, "routes", c.Routes)
+	fmt.Fprintln(h, values...)
+	for _, k := range keys() {
+		switch {
+		case k.usual != nil && !k.usual(c):
+			fmt.Fprintln(h, k.name, k.value(c))
+		case k.usual == nil && k.block:
+			fmt.Fprintf(h, "%+v\n", k.value(c))
+		}
 	}
 	for _, p := range c.Peers {
 		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Session)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// NeedsRestart is the first key in which other differs from c and that a running
+// node cannot take; "" for none.
+func (c *Config) NeedsRestart(other *Config) string {
+	for _, k := range keys() {
+		if k.restart && fmt.Sprint(k.value(c)) != fmt.Sprint(k.value(other)) {
+			return k.name
+		}
+	}
+	return ""
 }

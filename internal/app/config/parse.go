@@ -22,7 +22,7 @@ func Parse(file string, data []byte) (*Config, error) {
 			return nil, err
 		}
 	}
-	rest, err := c.Session.apply(r, doc.sess)
+	rest, err := apply(&c.Session, r, doc.sess)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		}
 		c.Peers = append(c.Peers, p)
 	}
-	c.Session.fillWindow()
+	fillWindow(&c.Session)
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 // readPeer reads one [[peer]]; global is what [session] says.
 func readPeer(r *reader, t *table, global Settings) (Peer, error) {
 	p := Peer{Session: global, Line: t.at.line}
-	rest, err := p.Session.apply(r, t)
+	rest, err := apply(&p.Session, r, t)
 	if err != nil {
 		return p, err
 	}
@@ -129,7 +129,7 @@ func readPeer(r *reader, t *table, global Settings) (Peer, error) {
 	if p.DID.IsZero() {
 		return p, newError(r.file, t.at, "peer", "has no did")
 	}
-	p.Session.fillWindow()
+	fillWindow(&p.Session)
 	p.allowOwn()
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/libertaria-project/l2tun/session"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
@@ -31,12 +32,12 @@ func (r *reader) unknown(table string, e entry) error {
 	if table == "route" {
 		return newError(r.file, e.at, dotted(table, e.key), "unknown key; a [[route]] has prefix only")
 	}
-	known := "interface, addresses, listen, mtu, carriers, discovery, metrics and mark"
+	known := topKeys()
 	switch table {
 	case "session":
 		var keys []string
-		for _, f := range new(Settings).fields() {
-			keys = append(keys, f.key)
+		for _, d := range session.Descriptors() {
+			keys = append(keys, d.Key)
 		}
 		known = strings.Join(keys, ", ")
 	case "peer":

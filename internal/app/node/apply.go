@@ -66,22 +66,8 @@ func (n *node) withoutPeer(d did.DID) *config.Config { return withoutPeer(n.conf
 
 // sameBase refuses changes that a running node cannot take.
 func sameBase(old, c *config.Config) error {
-	for _, k := range []struct {
-		key  string
-		same bool
-	}{
-		{"interface", old.Interface == c.Interface},
-		{"listen", old.Listen == c.Listen},
-		{"mtu", old.MTU == c.MTU},
-		{"carriers", slices.Equal(old.Carriers, c.Carriers)},
-		{"metrics", old.Metrics == c.Metrics},
-		{"mark", old.Mark == c.Mark},
-		{"discovery", slices.Equal(old.Discovery, c.Discovery)},
-		{"session", old.Session == c.Session},
-	} {
-		if !k.same {
-			return fmt.Errorf("%s: %s has changed, which needs a restart: l2tun down, then l2tun up", c.Path, k.key)
-		}
+	if key := old.NeedsRestart(c); key != "" {
+		return fmt.Errorf("%s: %s has changed, which needs a restart: l2tun down, then l2tun up", c.Path, key)
 	}
 	return nil
 }
@@ -160,7 +146,7 @@ func (n *node) applyPeer(p config.Peer) error {
 	n.where.Set(p.DID, p.Endpoints...)
 	s, err := n.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
-		s, err = n.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: settings(p.Session), Keep: len(p.Endpoints) > 0})
+		s, err = n.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: len(p.Endpoints) > 0})
 	} else if err == nil { // a name is a label, and endpoints are for the next attempt
 		err = s.Update(p.Name, len(p.Endpoints) > 0)
 	}

@@ -234,7 +234,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Identity: n.id,
 		Network:  n.net,
 		Resolver: &n.where,
-		Settings: settings(c.Session),
+		Settings: c.Session,
 		MTU:      c.MTU,
 
 		AcceptsPartial: n.dev.Offload(),

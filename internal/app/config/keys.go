@@ -1,0 +1,46 @@
+package config
+
+import (
+	"strings"
+)
+
+// A key describes what a config file says outside its [[peer]] blocks: the digest,
+// the reload and the list in messages are made of the table, and a test holds it
+// against the fields of Config.
+type key struct {
+	name    string // in files and messages
+	field   string // of Config
+	restart bool   // a running node cannot take another value
+	block   bool   // a table, not a key of the top level
+	value   func(*Config) any
+	usual   func(*Config) bool // the digest is as without it; nil: never
+}
+
+func keys() []key {
+	return []key{
+		{name: "interface", field: "Interface", restart: true, value: func(c *Config) any { return c.Interface }},
+		{name: "addresses", field: "Addresses", value: func(c *Config) any { return c.Addresses }},
+		{name: "listen", field: "Listen", restart: true, value: func(c *Config) any { return c.Listen }},
+		{name: "mtu", field: "MTU", restart: true, value: func(c *Config) any { return c.MTU }},
+		{name: "carriers", field: "Carriers", restart: true, value: func(c *Config) any { return c.Carriers }},
+		{name: "discovery", field: "Discovery", restart: true, value: func(c *Config) any { return c.Discovery }},
+		{name: "metrics", field: "Metrics", restart: true, value: func(c *Config) any { return c.Metrics }},
+		{name: "session", field: "Session", restart: true, block: true, value: func(c *Config) any { return c.Session }},
+		{name: "mark", field: "Mark", restart: true, value: func(c *Config) any { return c.Mark },
+			usual: func(c *Config) bool { return c.Mark == DefaultMark() }},
+		{name: "routes", field: "Routes", block: true, value: func(c *Config) any { return c.Routes },
+			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
+	}
+}
+
+// topKeys are the keys of the top level, for a sentence.
+func topKeys() string {
+	var names []string
+	for _, k := range keys() {
+		if !k.block {
+			names = append(names, k.name)
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
