@@ -90,7 +90,7 @@ func (i *Initiator) sealSelf(m *wire.M1) error {
 }
 
 // readRefused: <- sidI, {reason}, right after M1. A reason that does not open
-// is nobody's word.
+// proves nothing.
 func (i *Initiator) readRefused(m *wire.Refused) error {
 	i.s.mixHash(m.Head())
 	plain, err := i.s.open(wire.LabelRefused, m.Sealed())

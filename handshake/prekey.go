@@ -94,8 +94,8 @@ func (p *Prekey) appendTo(b []byte, id *did.Identity) []byte {
 	return append(append(b, id.MLDSAKey()...), p.mldsa...)
 }
 
-// Erase clears the private half. Handshakes that name the prekey from now on are
-// told that it is unknown; those past their M1 are not disturbed.
+// Erase clears the private half. Handshakes that name the prekey from now on get
+// UNKNOWN_PREKEY; those past their M1 are not disturbed.
 func (p *Prekey) Erase() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

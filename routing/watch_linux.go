@@ -182,7 +182,7 @@ func (w *Watcher) run(ctx context.Context) {
 			return
 		}
 		if c != (Change{}) {
-			w.tell(c)
+			w.report(c)
 		}
 	}
 }
@@ -218,8 +218,8 @@ func (w *Watcher) receive() (Change, error) {
 	return c, nil
 }
 
-// tell never blocks: what waits in the channel is taken back and merged.
-func (w *Watcher) tell(c Change) {
+// report never blocks: a pending change in the channel is taken back and merged.
+func (w *Watcher) report(c Change) {
 	for {
 		select {
 		case w.out <- c:

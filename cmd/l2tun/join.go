@@ -76,7 +76,7 @@ accepts.`,
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "`NAME` for the other node (default the one in the link)")
 	f.StringVar(&o.Listen, "listen", config.DefaultListen, "listen address `HOST:PORT`, if a config is created")
-	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node, told to the peer; may be repeated")
+	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node, sent to the peer; may be repeated")
 	f.BoolVarP(&o.Yes, "yes", "y", false, "take all that the link asks for, without a question")
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	return c

@@ -25,7 +25,7 @@ type IO struct {
 	RuntimeDir string // of the nodes' sockets; empty: this user's
 }
 
-// Annotations of the root command that tell all commands of IO's folders.
+// Annotations of the root command with IO's folders for all commands.
 const (
 	configDir  = "config-dir"
 	runtimeDir = "runtime-dir"

@@ -16,7 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/node"
 )
 
-// A service tells the service manager how its node is (sd_notify(3)). Without
+// A service reports the state of its node to the service manager (sd_notify(3)). Without
 // NOTIFY_SOCKET in the environment it says nothing.
 type service struct {
 	socket  string // the node's control socket
@@ -47,7 +47,7 @@ func (s *service) local() node.Local {
 }
 
 // watch makes a node report when it is ready, that it still answers, and when
-// it is told to stop.
+// it is stopped.
 func (s *service) watch(run nodeRunner) nodeRunner {
 	return func(ctx context.Context, o nodeOptions) error {
 		alive, stop := context.WithCancel(ctx)
@@ -111,7 +111,7 @@ func (s *service) startWatchdog(ctx context.Context) (ended chan struct{}) {
 	return ended
 }
 
-// answer tells the watchdog that the node lives if it answers on its control
+// answer notifies the watchdog if the node answers on its control
 // socket, which it does only while its sessions do.
 func (s *service) answer(ctx context.Context, within time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, within)

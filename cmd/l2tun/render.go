@@ -92,7 +92,7 @@ func (p *printer) state(s *control.Peer) string {
 	return c.Sprint(name) + strings.TrimPrefix(screen.State(s), name)
 }
 
-// inbound tells that nobody listens where the peer's connection comes from.
+// inbound says that the remote address is a TCP client's, where nobody listens.
 func inbound(s *control.Peer) string {
 	if s.Inbound {
 		return " (inbound)"

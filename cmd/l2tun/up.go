@@ -30,7 +30,7 @@ type UpOptions struct {
 	LogFormat string
 	LogFile   string // of a detached node; empty: beside the socket
 	LogTo     string // where a detached node keeps its log within bounds
-	ReadyFD   int    // where a detached node tells how its start went; 0: nowhere
+	ReadyFD   int    // where a detached node reports the result of its start; 0: nowhere
 	TunFD     int    // a TUN device that was passed to us; 0: none
 }
 

@@ -83,7 +83,7 @@ func (c *Client) waitGone(ctx context.Context, before fs.FileInfo) error {
 
 func (c *Client) stillThere() error {
 	if answers(c.socket) {
-		return fmt.Errorf("the node at %s was told to stop and still runs", c.socket)
+		return fmt.Errorf("the node at %s was asked to stop and still runs", c.socket)
 	}
 	return fmt.Errorf("the node stopped answering but did not remove its socket %s", c.socket)
 }

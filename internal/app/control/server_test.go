@@ -182,7 +182,7 @@ func TestDownGivesUpOnANodeThatStays(t *testing.T) {
 	_, c := start(t, &fakeNode{err: errors.New("no status"), downs: make(chan struct{}, 1)})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := c.Down(ctx); err == nil || !strings.HasSuffix(err.Error(), "was told to stop and still runs") {
+	if err := c.Down(ctx); err == nil || !strings.HasSuffix(err.Error(), "was asked to stop and still runs") {
 		t.Error(err)
 	}
 }

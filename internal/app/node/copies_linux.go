@@ -16,7 +16,7 @@ import (
 // correct at once.
 const clockStep = 5 * time.Second
 
-// copies tells when this machine may run twice from one state (spec/behaviour.md 6.9): the
+// copies reports when this machine may run twice from one state (spec/behaviour.md 6.9): the
 // hypervisor says that a snapshot was restored or a clone started, by a new
 // generation id, of which Linux tells since 5.18; or the clock was set, which a
 // restored machine's is sooner or later.

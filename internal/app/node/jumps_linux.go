@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// jumps tells when the kernel's clocks have jumped against each other: after a
+// jumps reports when the kernel's clocks have jumped against each other: after a
 // sleep, and when somebody sets the time. Nothing wakes up for it otherwise. The
 // means is a timer of the real-time clock that never expires but is cancelled by
 // every jump (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
@@ -20,7 +20,7 @@ type jumps struct {
 	happened chan struct{}        // what it means, slept says
 	timer    *os.File             // nil: the kernel has no such timer
 	ahead    func() time.Duration // how long the machine has slept in all
-	known    time.Duration        // what of it has been told; the watcher's
+	known    time.Duration        // what of it has been reported; the watcher's
 	copies   *copies              // of the machine, which a step of its clock may show; nil: not looked for
 	wg       sync.WaitGroup
 }

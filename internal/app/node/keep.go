@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// keepEvery is how often settings are looked at, of which the kernel tells
-	// nobody that they have changed.
+	// keepEvery is how often settings are checked: the kernel does not report their
+	// changes.
 	keepEvery = time.Minute
 	// keepFirst and keepMost bound the back-off: a program that removes things again
 	// and again gets no more than one answer in keepMost.
@@ -127,7 +127,7 @@ func (n *node) ensure() (put []string, err error) {
 }
 
 // holdSettings keeps the kernel from answering for the tunnel: it believes no
-// router there, and a hub tells no peer of a shorter way, which there is not. The
+// router there, and a hub sends no peer ICMP redirects to a shorter path that does not exist. The
 // kernel sends redirects if either the interface's setting or that of all is on,
 // so on a host that forwards both are off; then each other interface's own setting
 // counts.

@@ -267,7 +267,7 @@ func (n *node) startLoop(fail context.CancelCauseFunc) {
 		}
 	}()
 	n.defers(func() {
-		n.manager.Close() // first: peers are told while packets still flow
+		n.manager.Close() // first: CLOSE leaves while packets still flow
 		if n.o.TunFD != 0 {
 			n.kernel.Undo() // the device stays, so its routes would
 		}

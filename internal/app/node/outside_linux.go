@@ -18,7 +18,7 @@ const (
 	clockSlack = 500 * time.Millisecond
 )
 
-// startOutside tells the sessions what happens to the host: that it slept, and
+// startOutside notifies the sessions of events of the host: that it slept, and
 // that its addresses or routes have changed.
 func (n *node) startOutside(fail context.CancelCauseFunc) error {
 	ctx, cancel := context.WithCancel(context.Background())

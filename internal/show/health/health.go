@@ -83,12 +83,12 @@ func session(s *control.Status, p *control.Peer) (control.Finding, bool) {
 // node elsewhere than it is.
 func waiting(s *control.Status) control.Finding {
 	f := control.Finding{Code: Waiting, Level: control.LevelNote, What: "no endpoint of this peer is known here, and it has not connected yet",
-		Do: "tell the peer a public address of this node (l2tun peer set " + s.DID + " --add-endpoint HOST:PORT there), or this node one of the peer (the same here)"}
+		Do: "give the peer a public address of this node (l2tun peer set " + s.DID + " --add-endpoint HOST:PORT there), or this node one of the peer (the same here)"}
 	public, local := Public(s)
 	switch {
 	case public == "":
 	case public == local:
-		f.Do = "tell the peer the address of this node, or this node that of the peer"
+		f.Do = "give the peer the address of this node, or this node that of the peer"
 		f.RunThere = []string{"l2tun peer set " + s.DID + " --add-endpoint " + public}
 	default:
 		f.What += "; this node is behind NAT (its public address is " + public + ")"
