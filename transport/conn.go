@@ -20,12 +20,12 @@ const closeCode quic.ApplicationErrorCode = 1
 // A conn is one QUIC connection whose handshake is complete. Local is unspecified
 // on the dialling end of a wildcard socket: the system chooses packet by packet.
 type conn struct {
-	qc      *quic.Conn
-	binding [32]byte
-	path    *datagramPath
-	door    *doorkeeper
-	direct  func(remote netip.AddrPort) link.Direct // of the same socket
-	move    move
+	qc        *quic.Conn
+	binding   [32]byte
+	path      *datagramPath
+	admission *admission
+	direct    func(remote netip.AddrPort) link.Direct // of the same socket
+	move      move
 }
 
 var _ link.DirectConn = (*conn)(nil)
@@ -69,7 +69,7 @@ func (c *conn) Proven() {
 	if p, ok := c.qc.Context().Value(placeKey{}).(*place); ok {
 		p.prove()
 	}
-	c.door.unproven.learn(c.Remote().Addr(), time.Now())
+	c.admission.unproven.learn(c.Remote().Addr(), time.Now())
 }
 
 func (c *conn) Close(reason string) error {

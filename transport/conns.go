@@ -106,7 +106,7 @@ func (t *Transport) closedOr(err error) error {
 func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 	c, err := newConn(qc, t.pace, !t.carriers.Has(link.KindDatagram), t.count)
 	if err == nil {
-		c.door, c.direct = t.door, t.Direct
+		c.admission, c.direct = t.admission, t.Direct
 		err = t.run(c, c.path.sendLoop, c.path.receiveLoop)
 	}
 	if err != nil {

@@ -165,7 +165,7 @@ func TestSendNeverBlocksWhenThePeerIsGone(t *testing.T) {
 func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	conf, _ := tlsConfig()
-	defer a.ledger.befriend(b.LocalAddr())()
+	defer a.amplification.exempt(b.LocalAddr())()
 	qc, err := a.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
 	if err != nil {
 		t.Fatal(err)

@@ -19,11 +19,11 @@ const smallDialAfter = 1500 * time.Millisecond
 // answer at all: then a dial with small ones runs beside, and who finishes first
 // wins.
 type dialler struct {
-	qt      *quic.Transport
-	tls     *tls.Config
-	tickets tickets
-	narrow  narrowWays
-	ledger  *ledger
+	qt            *quic.Transport
+	tls           *tls.Config
+	tickets       tickets
+	narrow        narrowWays
+	amplification *amplificationGuard
 }
 
 type dialResult struct {
@@ -32,7 +32,7 @@ type dialResult struct {
 }
 
 func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, error) {
-	defer d.ledger.befriend(remote)()
+	defer d.amplification.exempt(remote)()
 	ctx, cancel := context.WithCancel(ctx)
 	results := make(chan dialResult)
 	running := 0
@@ -58,7 +58,7 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 		}
 	}
 	if err == nil {
-		context.AfterFunc(qc.Context(), d.ledger.befriend(remote))
+		context.AfterFunc(qc.Context(), d.amplification.exempt(remote))
 	}
 	return qc, err
 }

@@ -123,7 +123,7 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	size := min(k.size, t.dialler.narrow.size(remote))
 	conf := t.dialler.withTickets(remote, size, k.state)
 	defer t.hold(remote)()
-	done := t.ledger.befriend(remote)
+	done := t.amplification.exempt(remote)
 	qc, err := t.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, dialConfig(size))
 	if err != nil {
 		done()
@@ -193,8 +193,8 @@ func (t *Transport) settle(qc *quic.Conn) {
 		return
 	}
 	if qc.ConnectionState().Used0RTT {
-		t.wg.Go(func() { t.befriend(qc) })
-	} else if !t.befriend(qc) {
+		t.wg.Go(func() { t.awaitHandshake(qc) })
+	} else if !t.awaitHandshake(qc) {
 		return
 	}
 	c, err := t.adopt(qc)
@@ -209,11 +209,11 @@ func (t *Transport) settle(qc *quic.Conn) {
 	}
 }
 
-// befriend waits until the handshake is complete, and lifts the ledger's limit.
-func (t *Transport) befriend(qc *quic.Conn) (complete bool) {
+// awaitHandshake waits until the handshake is complete, and lifts the amplification limit.
+func (t *Transport) awaitHandshake(qc *quic.Conn) (complete bool) {
 	select {
 	case <-qc.HandshakeComplete():
-		context.AfterFunc(qc.Context(), t.ledger.befriend(netaddr.PortOf(qc.RemoteAddr())))
+		context.AfterFunc(qc.Context(), t.amplification.exempt(netaddr.PortOf(qc.RemoteAddr())))
 		return true
 	case <-qc.Context().Done():
 		return false

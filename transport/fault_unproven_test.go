@@ -48,8 +48,8 @@ func newParty(t *testing.T, seed byte, where *did.Static) *party {
 	return &party{tr, m, id}
 }
 
-// befriends makes two parties peers of each other; p dials.
-func (p *party) befriends(t *testing.T, q *party, where *did.Static) (*session.Session, *session.Session) {
+// makePeers makes two parties peers of each other; p dials.
+func (p *party) makePeers(t *testing.T, q *party, where *did.Static) (*session.Session, *session.Session) {
 	t.Helper()
 	where.Set(q.id.DID(), q.LocalAddr().String())
 	from, err := q.m.Add(session.Peer{DID: p.id.DID()})
@@ -114,7 +114,7 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(programsGOGC))
 	where := new(did.Static)
 	node, peer, late := newParty(t, 1, where), newParty(t, 2, where), newParty(t, 3, where)
-	toNode, _ := peer.befriends(t, node, where)
+	toNode, _ := peer.makePeers(t, node, where)
 
 	heap := faults.WatchHeap()
 	time.Sleep(500 * time.Millisecond)
@@ -141,9 +141,9 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 			}
 		case <-time.After(20 * time.Millisecond):
 		}
-		if most = max(most, placesOf(node.door.unproven)); most >= 40 && took == 0 {
+		if most = max(most, placesOf(node.admission.unproven)); most >= 40 && took == 0 {
 			start := time.Now()
-			late.befriends(t, node, where) // a newcomer gets in meanwhile
+			late.makePeers(t, node, where) // a newcomer gets in meanwhile
 			took = time.Since(start)
 		}
 		slowest = max(slowest, pinged(t, toNode))
@@ -168,7 +168,7 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 	faults.Report(t, "S2", heap.Peak <= bound && heap.Resident <= bound && took <= 3*time.Second,
 		"180 connections from 6 addresses: %d refused, %d at most at once; %s; a newcomer's session after %v, the slowest ping of the peer %v",
 		refused, most, heap, took.Round(time.Millisecond), slowest.Round(time.Millisecond))
-	eventually(t, 8*time.Second, "all places are free", func() bool { return placesOf(node.door.unproven) == 0 })
+	eventually(t, 8*time.Second, "all places are free", func() bool { return placesOf(node.admission.unproven) == 0 })
 }
 
 // pinged returns how long a ping takes.

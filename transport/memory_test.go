@@ -33,7 +33,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 	one, peer := quicState+held(acceptConn), quicState+held(largestConn)
 	all := (maxUnproven + maxReserved) * one
 	tables := maxHeard + maxHints + maxNarrow + maxInitials + maxKnownSources + sourceBuckets + maxSources
-	ledger := maxAccounts * int(unsafe.Sizeof(account{}))
+	guard := maxAccounts * int(unsafe.Sizeof(account{}))
 	const mib = 1 << 20
 	for _, row := range []string{
 		fmt.Sprintf("| one stranger's QUIC connection | %d + %d KiB = %d KiB |", quicState>>10, held(acceptConn)>>10, one>>10),
@@ -42,8 +42,8 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 		fmt.Sprintf("| all strangers' QUIC connections | %d x %d KiB = %.0f MiB, and %d evicted ones that end x %d KiB = %d MiB |",
 			maxUnproven+maxReserved, one>>10, float64(all)/mib, maxEvicted, quicState>>10, maxEvicted*quicState/mib),
 		fmt.Sprintf("| packets that wait for QUIC | %d x %d bytes = %.1f MiB |", quicSlots, maxQUICPacket, float64(quicSlots*maxQUICPacket)/mib),
-		fmt.Sprintf("| tables of addresses | %d entries of at most %d bytes = %.1f MiB, and the ledger %d x %d bytes = %d KiB |",
-			tables, tableEntry, float64(tables*tableEntry)/mib, maxAccounts, unsafe.Sizeof(account{}), ledger>>10),
+		fmt.Sprintf("| tables of addresses | %d entries of at most %d bytes = %.1f MiB, and the amplification limit %d x %d bytes = %d KiB |",
+			tables, tableEntry, float64(tables*tableEntry)/mib, maxAccounts, unsafe.Sizeof(account{}), guard>>10),
 		fmt.Sprintf("| one peer's QUIC connections, receiving | 2 x %d KiB = %.1f MiB |", peer>>10, float64(2*peer)/mib),
 		fmt.Sprintf("| one peer's QUIC connections, what it does not take | 2 x %d KiB = %d MiB |", queue.MaxBytes>>10, 2*queue.MaxBytes/mib),
 	} {

@@ -17,7 +17,7 @@ type move struct {
 	stop  func() bool // keeps it from ending with the connection
 }
 
-// moved reports whether a connection has taken an address into use, and befriends
+// moved reports whether a connection has taken an address into use, and exempts
 // it then. QUIC says nothing when it has proven a new address; before, what leaves
 // for it is paid for by what came from it, as with any stranger: who has a
 // connection can send its packets from forged addresses, and quic-go answers every
@@ -36,7 +36,7 @@ func (t *Transport) moved(to netip.AddrPort) bool {
 		if c.move.stop != nil && c.move.stop() {
 			c.move.leave()
 		}
-		leave := t.ledger.befriend(to)
+		leave := t.amplification.exempt(to)
 		c.move = move{to, leave, context.AfterFunc(c.qc.Context(), leave)}
 		return true
 	}

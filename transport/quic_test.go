@@ -47,7 +47,7 @@ func someSource(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
 }
 
-func noFriends(netip.AddrPort) bool { return false }
+func noneExempt(netip.AddrPort) bool { return false }
 
 // SPEC R-3.4-5.
 func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
@@ -104,10 +104,10 @@ func TestFullPathIsNotTakenForANarrowOne(t *testing.T) {
 
 func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 	var count counters
-	door := newDoorkeeper(&count, noFriends)
+	admission := newAdmission(&count, noneExempt)
 	asked := 0
 	for range freeHandshakesBurst + 50 {
-		if door.verify(nil) {
+		if admission.verify(nil) {
 			asked++
 		}
 	}
@@ -119,15 +119,15 @@ func TestManyHandshakesMustProveTheirAddress(t *testing.T) {
 func TestFirstPacketsAreBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var count counters
-		door := newDoorkeeper(&count, noFriends)
+		admission := newAdmission(&count, noneExempt)
 		first, other := initialPacket(1200, netip.AddrPort{}).data, []byte{0x40, 1, 2}
 		taken := 0
 		for i := range 50_000 { // in one second, of many sources
 			time.Sleep(20 * time.Microsecond)
-			if door.admits(first, someSource(i), false) {
+			if admission.admits(first, someSource(i), false) {
 				taken++
 			}
-			if !door.admits(other, someSource(i), false) {
+			if !admission.admits(other, someSource(i), false) {
 				t.Fatal("a packet of a connection was turned away")
 			}
 		}
@@ -143,7 +143,7 @@ func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var count counters
 		server := netip.MustParseAddrPort("192.0.2.80:4242")
-		door := newDoorkeeper(&count, func(a netip.AddrPort) bool { return a == server })
+		admission := newAdmission(&count, func(a netip.AddrPort) bool { return a == server })
 		peer, flood := netip.MustParseAddrPort("192.0.2.7:4242"), netip.MustParseAddrPort("203.0.113.66:9")
 		whole := initialPacket(1200, peer).data
 		short, long, token := initialPacket(7, flood).data, initialPacket(1200, flood).data, initialPacket(1200, flood).data
@@ -157,27 +157,27 @@ func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
 		for i := range packets {
 			time.Sleep(time.Second / packets)
 			for _, b := range [][]byte{short, bare, long, token} {
-				if door.admits(b, someSource(i), false) {
+				if admission.admits(b, someSource(i), false) {
 					t.Fatalf("% x is looked at", b[:7])
 				}
 			}
-			if door.admits(whole, flood, false) {
+			if admission.admits(whole, flood, false) {
 				taken++
 			}
 		}
 		if taken > firstPacketsOne+firstPacketsOneBurst+1 {
 			t.Errorf("%d first packets of one source in a second", taken)
 		}
-		if left := door.all.Tokens(); left < firstPacketsBurst/2 {
+		if left := admission.all.Tokens(); left < firstPacketsBurst/2 {
 			t.Errorf("%v left for others", left)
 		}
 		in := 0
 		for range 50 {
-			if door.admits(whole, peer, false) {
+			if admission.admits(whole, peer, false) {
 				in++
 			}
 		}
-		if in != 50 || !door.admits(short, server, true) {
+		if in != 50 || !admission.admits(short, server, true) {
 			t.Errorf("%d of 50 genuine first packets are looked at", in)
 		}
 		faults.Report(t, "S15", in == 50, "%d first packets in a second, most of them not whole: %d of one source looked at, 50 of 50 genuine ones, the rest counted (%d malformed, %d turned away)",
@@ -191,25 +191,25 @@ func TestFirstPacketsInAPeersNameLeaveItRoom(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var count counters
 		server, peer := netip.MustParseAddrPort("192.0.2.80:4242"), netip.MustParseAddrPort("192.0.2.7:4242")
-		door := newDoorkeeper(&count, func(a netip.AddrPort) bool { return a == server })
-		door.unproven.learn(peer.Addr(), time.Now())
+		admission := newAdmission(&count, func(a netip.AddrPort) bool { return a == server })
+		admission.unproven.learn(peer.Addr(), time.Now())
 		whole, short := initialPacket(1200, peer).data, initialPacket(60, server).data
 		const seconds, rate, every = 2, 5000, 50
 		in, tried := [2]int{}, 0
 		for i := range seconds * rate {
 			time.Sleep(time.Second / rate)
 			for _, a := range []netip.AddrPort{peer, server} { // the forger's
-				door.admits(whole, a, false)
-				door.admits(short, a, false)
+				admission.admits(whole, a, false)
+				admission.admits(short, a, false)
 			}
 			if i%every != 0 {
 				continue
 			}
 			tried++
-			if door.admits(whole, peer, false) { // the peer dials us
+			if admission.admits(whole, peer, false) { // the peer dials us
 				in[0]++
 			}
-			if door.admits(short, server, true) { // we dial a peer
+			if admission.admits(short, server, true) { // we dial a peer
 				in[1]++
 			}
 		}
@@ -218,7 +218,7 @@ func TestFirstPacketsInAPeersNameLeaveItRoom(t *testing.T) {
 		}
 		strangers := 0
 		for i := range 400 {
-			if door.admits(whole, someSource(i), false) {
+			if admission.admits(whole, someSource(i), false) {
 				strangers++
 			}
 		}
@@ -232,8 +232,8 @@ func TestFirstPacketsInAPeersNameLeaveItRoom(t *testing.T) {
 
 func TestRetryStillConnects(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	b.door.free.SetLimit(0)
-	b.door.free.SetBurst(0)
+	b.admission.free.SetLimit(0)
+	b.admission.free.SetBurst(0)
 	ca, cb := connect(t, a, b, b.LocalAddr())
 	wantTraffic(t, a, b, ca, cb)
 	if b.Stats().Retries == 0 {

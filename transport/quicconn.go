@@ -28,15 +28,15 @@ const resetRate = 5
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
 // because without both quic-go would read the socket itself.
 type quicConn struct {
-	sock   socket
-	queue  *quicQueue
-	batch  *batcher
-	pace   *pacer
-	count  *counters
-	ledger *ledger
-	moved  func(netip.AddrPort) bool // of Transport
-	held   *sync.Map                 // of Transport
-	resets *rate.Limiter
+	sock          socket
+	queue         *quicQueue
+	batch         *batcher
+	pace          *pacer
+	count         *counters
+	amplification *amplificationGuard
+	moved         func(netip.AddrPort) bool // of Transport
+	held          *sync.Map                 // of Transport
+	resets        *rate.Limiter
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
 }
@@ -89,11 +89,11 @@ func (c *quicConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := netaddr.PortOf(addr)
 	size := len(b)
-	switch ok, friend := c.ledger.allows(to, b); {
+	switch ok, exempt := c.amplification.allows(to, b); {
 	case !ok && (isLong(b) || !c.moved(to)):
 		c.count.unproven.Add(1)
 		return size, len(oob), nil
-	case friend:
+	case exempt:
 		b = padded(b)
 	case len(b) == resetSize && !isLong(b) && !c.resets.Allow(): // to who has no connection: a stateless reset
 		return size, len(oob), nil

@@ -43,7 +43,7 @@ func (l *lastID) Known(id wire.RecordID) bool {
 }
 
 func newSorter(t *Transport) *sorter {
-	return &sorter{t: t, quic: make([]packet, 0, readBatch*maxSegments), own: idCheck{ids: t.door.ids}}
+	return &sorter{t: t, quic: make([]packet, 0, readBatch*maxSegments), own: idCheck{ids: t.admission.ids}}
 }
 
 // sort counts the packets and puts each where it belongs.
@@ -78,12 +78,12 @@ func (s *sorter) take(p *packet) {
 		s.t.count.unknownConn.Add(1)
 		return
 	}
-	if !s.t.door.admits(p.data, p.src, s.namesOurs(p.data)) {
+	if !s.t.admission.admits(p.data, p.src, s.namesOurs(p.data)) {
 		return
 	}
 	s.t.initials.note(*p)
-	s.t.ledger.heard(p.src, p.data)
-	if s.t.door.echoes(p.data) {
+	s.t.amplification.heard(p.src, p.data)
+	if s.t.admission.echoes(p.data) {
 		p.data = append(append(make([]byte, 0, smallPacket), p.data...), make([]byte, smallPacket-len(p.data))...)
 	}
 	s.quic = append(s.quic, *p)

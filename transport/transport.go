@@ -50,28 +50,28 @@ type Config struct {
 // A Transport owns one UDP socket and everything that goes through it. It
 // implements link.Network; all methods are safe for concurrent use.
 type Transport struct {
-	log      *slog.Logger
-	sock     socket
-	carriers Carriers
-	directs  directs
-	hints    *hints
-	queue    *quicQueue
-	batch    *batcher
-	pace     *pacer
-	door     *doorkeeper
-	qt       *quic.Transport
-	ln       *quic.EarlyListener // nil: QUIC is switched off, or this is a side
-	initials smallInitials
-	ledger   *ledger
-	moves    *rate.Limiter // see moved
-	count    *counters
-	dialler  dialler
-	held     sync.Map   // remote netip.AddrPort -> chan struct{}: see hold
-	utcp     *utcp.Door // nil: μTCP is switched off
-	check    checker
-	conf     Config
-	sides    sides
-	handler  atomic.Pointer[link.Handler]
+	log           *slog.Logger
+	sock          socket
+	carriers      Carriers
+	directs       directs
+	hints         *hints
+	queue         *quicQueue
+	batch         *batcher
+	pace          *pacer
+	admission     *admission
+	qt            *quic.Transport
+	ln            *quic.EarlyListener // nil: QUIC is switched off, or this is a side
+	initials      smallInitials
+	amplification *amplificationGuard
+	moves         *rate.Limiter // see moved
+	count         *counters
+	dialler       dialler
+	held          sync.Map   // remote netip.AddrPort -> chan struct{}: see hold
+	utcp          *utcp.Door // nil: μTCP is switched off
+	check         checker
+	conf          Config
+	sides         sides
+	handler       atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -148,9 +148,9 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 	}
 	t.queue = newQUICQueue(t.count)
 	t.pace = newPacer()
-	t.ledger = newLedger()
+	t.amplification = newAmplificationGuard()
 	t.moves = rate.NewLimiter(movesRate, movesRate)
-	t.door = newDoorkeeper(t.count, t.ledger.isFriend)
+	t.admission = newAdmission(t.count, t.amplification.isExempt)
 	segment := !c.NoOffload && canSegment(rc)
 	patient := patientSocket{sock, t.hints}
 	t.directs.init(sock, rc, segment, t.hints, t.count)
@@ -163,15 +163,15 @@ func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error)
 			rand.Read(key[:])
 		}
 	}
-	t.door.ids = newConnIDs(c.ResetKey)
+	t.admission.ids = newConnIDs(c.ResetKey)
 	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
 	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, ledger: t.ledger, moved: t.moved, resets: rate.NewLimiter(resetRate, resetRate)},
-		ConnectionIDGenerator: t.door.ids,
+		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, amplification: t.amplification, moved: t.moved, resets: rate.NewLimiter(resetRate, resetRate)},
+		ConnectionIDGenerator: t.admission.ids,
 		StatelessResetKey:     &resetKey,
 		TokenGeneratorKey:     &tokenKey,
-		VerifySourceAddress:   t.door.verify,
-		ConnContext:           t.door.unproven.enter,
+		VerifySourceAddress:   t.admission.verify,
+		ConnContext:           t.admission.unproven.enter,
 	}
 	if !c.Carriers.links(wire.LinkQUIC) {
 		return t, nil
@@ -187,7 +187,7 @@ func (t *Transport) listenQUIC() error {
 	if err != nil {
 		return err
 	}
-	t.dialler.qt, t.dialler.tls, t.dialler.ledger = t.qt, tlsConf, t.ledger
+	t.dialler.qt, t.dialler.tls, t.dialler.amplification = t.qt, tlsConf, t.amplification
 	if t.conf.side != nil {
 		return nil
 	}

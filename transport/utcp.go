@@ -45,7 +45,7 @@ func (t *Transport) openUTCP(c Config, ln *net.TCPListener) {
 		return
 	}
 	t.utcp = utcp.New(ln, t.LocalAddr().Addr(), utcp.Options{Mark: marker(c), Log: t.log, Count: &t.count.utcp,
-		Sources: sources{t.door.unproven}, Protect: t.count.protect, Start: t.run, Accepted: t.welcome})
+		Sources: sources{t.admission.unproven}, Protect: t.count.protect, Start: t.run, Accepted: t.welcome})
 }
 
 func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {

@@ -10,7 +10,7 @@ func hostile() []Case {
 		{ID: "H4", Promise: "10,000 half-open QUIC handshakes from forged addresses within 2.5 s: memory +16 MiB at most, an honest peer in 2 s, Retry seen, all freed in 30 s (6 s later the same again needs 4 MiB more at most)", By: slowly("test/e2e TestFaultHalfOpenFlood")},
 		{ID: "H5", Promise: "one packet each from 100,000 addresses: tables evict, memory +16 MiB at most", By: slowly("test/e2e TestFaultManySources, transport TestForgedSourcesAreBoundedAndPushOutNothingInUse, TestSmallInitialsAreBounded")},
 		{ID: "H6", Promise: "50,000 wrong first packets a second: the live flow keeps 50 %, no more bytes out than in", By: slowly("test/e2e TestFaultWrongHellos")},
-		{ID: "H7", Promise: "no more bytes out than in before an address is proven, on QUIC too (the catalogue allows QUIC 3)", By: slowly("test/e2e TestFaultNoAmplification, internal/net/utcp TestStrangersAreToldNothing, transport TestLedgerUnderAFlood")},
+		{ID: "H7", Promise: "no more bytes out than in before an address is proven, on QUIC too (the catalogue allows QUIC 3)", By: slowly("test/e2e TestFaultNoAmplification, internal/net/utcp TestStrangersAreToldNothing, transport TestAmplificationLimitUnderAFlood")},
 		{ID: "H8", Promise: "every captured record 10 times: none delivered, replay counter = number sent", By: slowly("test/e2e TestFaultReplays")},
 		{ID: "H9", Promise: "a first flight replayed, also after a restart: no session, no state", By: slowly("session TestReplayedFlightChangesNothing, TestStolenFlightIsOneEntryAndNoState, test/e2e TestFaultFirstFlightReplayed")},
 		{ID: "H10", Promise: "forged Retry and Version Negotiation: the session comes up within 5 s", By: slowly("test/e2e TestFaultForgedQUIC")},

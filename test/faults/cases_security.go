@@ -60,7 +60,7 @@ func security() []Case {
 
 		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
 
-		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("transport TestForgedAddressesOfAConnectionGetNoMore, TestLedgerHoldsOutAgainstIn")},
+		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("transport TestForgedAddressesOfAConnectionGetNoMore, TestBytesOutAreBoundedByBytesIn")},
 
 		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAPrekeyTakesSoManyM1s, TestAnUnopenedM1rIsUnknown")},
 

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxAccounts is how many addresses a ledger tells apart.
+	// maxAccounts is how many addresses an amplificationGuard distinguishes.
 	maxAccounts = 16384
 	// bareAck is more than an Initial packet has that only acknowledges. It must
 	// not take from the account what the first flight needs, which with packets of
@@ -23,17 +23,16 @@ const (
 	maxCredit = 64 << 10
 )
 
-// A ledger holds what QUIC sends against what came in: an address that has not
-// proven itself never gets more bytes than it has sent, whoever forged it (QUIC
-// itself allows three times as much). Addresses share places by a hash with a
-// random seed, and the newest has the place: a flood costs fixed memory, and who
-// loses the place gets no answer until it sends again. SPEC section 3.
-type ledger struct {
+// An amplificationGuard limits bytes to unvalidated addresses to those that came from
+// them (RFC 9000 8.1 allows three times as much). Addresses share places by a hash
+// with a random seed, and the newest has the place: a flood costs fixed memory, and
+// an address that loses its place gets no answer until it sends again. SPEC 3.4.
+type amplificationGuard struct {
 	seed maphash.Seed
 
 	mu       sync.Mutex
 	accounts []account
-	friends  map[netip.AddrPort]int // how many of our dials and of complete connections
+	exempted map[netip.AddrPort]int // how many of our dials and of complete connections
 }
 
 // An account is an address's, known by its hash alone.
@@ -42,18 +41,18 @@ type account struct {
 	credit int // bytes that may still be sent
 }
 
-func newLedger() *ledger {
-	return &ledger{seed: maphash.MakeSeed(), accounts: make([]account, maxAccounts), friends: make(map[netip.AddrPort]int)}
+func newAmplificationGuard() *amplificationGuard {
+	return &amplificationGuard{seed: maphash.MakeSeed(), accounts: make([]account, maxAccounts), exempted: make(map[netip.AddrPort]int)}
 }
 
 // place is where an address's account is, or another's in its stead.
-func (l *ledger) place(a netip.AddrPort) (at *account, who uint64) {
+func (l *amplificationGuard) place(a netip.AddrPort) (at *account, who uint64) {
 	who = maphash.Comparable(l.seed, a)
 	return &l.accounts[who%maxAccounts], who
 }
 
 // heard adds what came in.
-func (l *ledger) heard(from netip.AddrPort, b []byte) {
+func (l *amplificationGuard) heard(from netip.AddrPort, b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, who := l.place(from)
@@ -63,14 +62,14 @@ func (l *ledger) heard(from netip.AddrPort, b []byte) {
 	at.credit = min(at.credit+len(b), maxCredit)
 }
 
-// allows says whether b may be sent, and takes it off the account; friend says that
+// allows says whether b may be sent, and takes it off the account; exempt says that
 // it needs none.
-func (l *ledger) allows(to netip.AddrPort, b []byte) (ok, friend bool) {
+func (l *amplificationGuard) allows(to netip.AddrPort, b []byte) (ok, exempt bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, who := l.place(to)
 	switch {
-	case l.friends[to] > 0:
+	case l.exempted[to] > 0:
 		return true, true
 	case at.who != who, len(b) > at.credit, isInitial(b) && len(b) < bareAck && at.credit-len(b) < smallPacket:
 		return false, false
@@ -93,7 +92,7 @@ func padded(b []byte) []byte {
 // endsKnown reports whether a datagram consists of packets that say their length.
 // Two kinds do not and end with the datagram: short headers, as the second half of
 // a CONNECTION_CLOSE in a fresh connection has, and a Retry, which a peer gets on
-// a new connection while its old one makes it a friend still.
+// a new connection while its old one makes it a exempt still.
 func endsKnown(b []byte) bool {
 	for len(b) > 0 {
 		n := longSize(b)
@@ -138,27 +137,27 @@ func behind(b []byte, at int) int {
 	return at + n + int(size)
 }
 
-// befriend exempts an address, until the function it returns is called: one that
+// exempt exempts an address, until the function it returns is called: one that
 // we dial, and one of a connection whose handshake is complete. Nobody else can
 // limit what such a connection sends by forging its address.
-func (l *ledger) befriend(a netip.AddrPort) (end func()) {
+func (l *amplificationGuard) exempt(a netip.AddrPort) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.friends[a]++
+	l.exempted[a]++
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.friends[a]--; l.friends[a] == 0 {
-			delete(l.friends, a)
+		if l.exempted[a]--; l.exempted[a] == 0 {
+			delete(l.exempted, a)
 		}
 	}
 }
 
-// isFriend reports whether an address is exempt.
-func (l *ledger) isFriend(a netip.AddrPort) bool {
+// isExempt reports whether an address is exempt.
+func (l *amplificationGuard) isExempt(a netip.AddrPort) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.friends[a] > 0
+	return l.exempted[a] > 0
 }
 
 // isLong knows packets with a long header, which those of a handshake have.

@@ -33,10 +33,10 @@ const (
 	leastID = 8
 )
 
-// A doorkeeper says which first packets are looked at, which handshakes must
+// An admission says which first packets are looked at, which handshakes must
 // prove their address (Retry) first, and how many connections of strangers there
 // may be.
-type doorkeeper struct {
+type admission struct {
 	all      *rate.Limiter
 	one      *sourceLimits
 	ours     *sourceLimits // of packets for ids of ours, from where we dial
@@ -48,8 +48,8 @@ type doorkeeper struct {
 	count    *counters
 }
 
-func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
-	return &doorkeeper{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(), ours: newSourceLimits(),
+func newAdmission(c *counters, dials func(netip.AddrPort) bool) *admission {
+	return &admission{all: rate.NewLimiter(firstPackets, firstPacketsBurst), one: newSourceLimits(), ours: newSourceLimits(),
 		free: rate.NewLimiter(freeHandshakes, freeHandshakesBurst), echo: rate.NewLimiter(echoRate, echoRate), unproven: newUnproven(&c.quicRefused), dials: dials, count: c}
 }
 
@@ -58,19 +58,19 @@ func newDoorkeeper(c *counters, dials func(netip.AddrPort) bool) *doorkeeper {
 // first packets do, come from where we dial, may be small, and take nothing from what
 // others have. Addresses are easily forged, so a source at which a peer is, or has
 // been, is not cut off by its own bucket as long as there is time for more.
-func (d *doorkeeper) admits(b []byte, from netip.AddrPort, ours bool) bool {
+func (d *admission) admits(b []byte, from netip.AddrPort, ours bool) bool {
 	if !isInitial(b) {
 		return true
 	}
-	friend, known, now := d.dials(from), d.unproven.remembers(from.Addr()), time.Now()
+	exempt, known, now := d.dials(from), d.unproven.remembers(from.Addr()), time.Now()
 	looked := false
 	switch {
-	case friend && ours:
+	case exempt && ours:
 		looked = d.ours.allow(from.Addr(), known, now)
 	case !wholeInitial(b):
 		d.count.malformed.Add(1)
 		return false
-	case friend || known:
+	case exempt || known:
 		looked = d.one.allow(from.Addr(), known, now) || d.all.TokensAt(now) > firstPacketsBurst/2 && d.all.AllowN(now, 1)
 	default:
 		looked = d.one.allow(from.Addr(), false, now) && d.all.AllowN(now, 1)
@@ -90,7 +90,7 @@ func isInitial(b []byte) bool {
 // version is one of those that RFC 9000 15 reserves for being unknown. QUIC answers
 // only where the question has 1200 bytes, so it is padded; the answer is smaller than
 // the question.
-func (d *doorkeeper) echoes(b []byte) bool {
+func (d *admission) echoes(b []byte) bool {
 	if len(b) < minEcho || len(b) >= smallPacket || !isLong(b) {
 		return false
 	}
@@ -113,7 +113,7 @@ func wholeInitial(b []byte) bool {
 }
 
 // verify is quic.Transport.VerifySourceAddress.
-func (d *doorkeeper) verify(a net.Addr) bool {
+func (d *admission) verify(a net.Addr) bool {
 	if !d.unproven.suspects(netaddr.PortOf(a).Addr()) && d.free.Allow() {
 		return false
 	}

@@ -16,8 +16,8 @@ func longPacket(n int) []byte  { b := make([]byte, n); b[0] = 0xC0; return b }
 func shortPacket(n int) []byte { b := make([]byte, n); b[0] = 0x40; return b }
 
 // SPEC 3.4: no more bytes out than in before an address is proven.
-func TestLedgerHoldsOutAgainstIn(t *testing.T) {
-	l := newLedger()
+func TestBytesOutAreBoundedByBytesIn(t *testing.T) {
+	l := newAmplificationGuard()
 	a, b := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
 	steps := []struct {
 		in, out int // bytes; of what is sent
@@ -39,23 +39,23 @@ func TestLedgerHoldsOutAgainstIn(t *testing.T) {
 	if !allows(a, shortPacket(50)) || allows(b, shortPacket(40)) {
 		t.Error("short headers: what came in counts, and without it nothing leaves")
 	}
-	done, again := l.befriend(b), l.befriend(b)
+	done, again := l.exempt(b), l.exempt(b)
 	done()
 	if !allows(b, longPacket(1452)) {
-		t.Error("b is a friend")
+		t.Error("b is a exempt")
 	}
 	again()
-	if allows(b, longPacket(40)) || len(l.friends) != 0 {
+	if allows(b, longPacket(40)) || len(l.exempted) != 0 {
 		t.Error("the friendship is over")
 	}
 }
 
 // What a long connection brought is not there for who forges its address later.
-func TestLedgerKeepsNoFortune(t *testing.T) {
-	l := newLedger()
+func TestAmplificationCreditIsBounded(t *testing.T) {
+	l := newAmplificationGuard()
 	a := netip.MustParseAddrPort("192.0.2.1:1")
 	l.heard(a, longPacket(1200))
-	end := l.befriend(a)
+	end := l.exempt(a)
 	for range 10_000 {
 		l.heard(a, shortPacket(1200))
 	}
@@ -70,8 +70,8 @@ func TestLedgerKeepsNoFortune(t *testing.T) {
 }
 
 // A bare acknowledgement does not use up what the first flight of 1200 needs.
-func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
-	l := newLedger()
+func TestCreditIsKeptForTheFirstFlight(t *testing.T) {
+	l := newAmplificationGuard()
 	a := netip.MustParseAddrPort("192.0.2.1:1")
 	initial := func(n int) []byte { return initialPacket(n, a).data }
 	l.heard(a, initial(1200))
@@ -91,8 +91,8 @@ func TestLedgerKeepsRoomForTheFirstFlight(t *testing.T) {
 }
 
 // A flood of addresses takes no memory, and costs one that answers at once little.
-func TestLedgerUnderAFlood(t *testing.T) {
-	l := newLedger()
+func TestAmplificationLimitUnderAFlood(t *testing.T) {
+	l := newAmplificationGuard()
 	kept := 0
 	for i := range 100_000 {
 		var ip [4]byte
@@ -111,7 +111,7 @@ func TestLedgerUnderAFlood(t *testing.T) {
 	if len(l.accounts) != maxAccounts || kept < 950 {
 		t.Errorf("%d of 1000 have their account a hundred packets later", kept)
 	}
-	faults.Report(t, "H7", true, "the ledger: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
+	faults.Report(t, "H7", true, "the amplification: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
 }
 
 // handshakePacket says its length: header, ids of 8 bytes, n bytes of the rest.
