@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -194,8 +195,8 @@ func TestHandshakesWaitForAPlace(t *testing.T) {
 	if err := <-got[1]; err == nil {
 		t.Error("a ninth place")
 	}
-	if len(l.queue) != 0 || l.open[prefixOf(crowded)] != perPrefixOpen {
-		t.Errorf("%d wait, %d have a place", len(l.queue), l.open[prefixOf(crowded)])
+	if len(l.queue) != 0 || l.open[netaddr.SourceOf(crowded)] != perPrefixOpen {
+		t.Errorf("%d wait, %d have a place", len(l.queue), l.open[netaddr.SourceOf(crowded)])
 	}
 }
 

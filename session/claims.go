@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 // Bounds on what one configured peer, or whoever claims to be it, can cost by
@@ -70,7 +71,7 @@ func (a *claimed) begin(peer did.DID, from netip.Addr, own bool, stop func(), no
 	defer a.mu.Unlock()
 	c := a.claims(peer)
 	of := &c.away
-	if c.at == prefixOf(from) {
+	if c.at == netaddr.SourceOf(from) {
 		of = &c.home
 	}
 	if !own && !of.fresh.AllowN(now, 1) {
@@ -96,7 +97,7 @@ func (a *claimed) end(x *answer, peer did.DID, from netip.Addr, proven bool) {
 		}
 	}
 	if c := a.of[peer]; proven && c != nil {
-		c.at = prefixOf(from)
+		c.at = netaddr.SourceOf(from)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"golang.org/x/time/rate"
 )
 
@@ -73,30 +74,18 @@ func newLimiters(r rate.Limit, burst int) *limiters {
 	return l
 }
 
-// prefixOf is the unit that a stranger can be expected to own: an IPv4 address,
-// or a /56 of IPv6.
-func prefixOf(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	bits := 32
-	if a.Is6() {
-		bits = 56
-	}
-	p, _ := a.Prefix(bits)
-	return p
-}
-
 // allow asks the prefix's bucket for one more handshake.
 func (l *limiters) allow(from netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.limiter(prefixOf(from), now).take(now)
+	return l.limiter(netaddr.SourceOf(from), now).take(now)
 }
 
 // proven gives back what a handshake has taken from its prefix's bucket.
 func (l *limiters) proven(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b := l.byPrefix[prefixOf(from)]; b != nil {
+	if b := l.byPrefix[netaddr.SourceOf(from)]; b != nil {
 		b.returned = min(b.returned+1, l.burst)
 	}
 }
@@ -105,7 +94,7 @@ func (l *limiters) proven(from netip.Addr) {
 // it back. Connections bound how many wait, and how long: until ctx ends, or the
 // connection (gone).
 func (l *limiters) begin(ctx context.Context, gone <-chan struct{}, from netip.Addr) error {
-	q := &queued{prefixOf(from), make(chan struct{})}
+	q := &queued{netaddr.SourceOf(from), make(chan struct{})}
 	l.mu.Lock()
 	l.queue = append(l.queue, q)
 	l.admit()
@@ -132,7 +121,7 @@ func (l *limiters) begin(ctx context.Context, gone <-chan struct{}, from netip.A
 func (l *limiters) end(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.giveBack(prefixOf(from))
+	l.giveBack(netaddr.SourceOf(from))
 }
 
 // giveBack frees a place; l.mu is held.

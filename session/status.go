@@ -14,25 +14,9 @@ const Suite = "X25519+ML-KEM-768 Ed25519+ML-DSA-65"
 
 // A snapshot is what the loop publishes after each turn.
 type snapshot struct {
-	State      State
-	Reason     Reason
-	Link       string
-	Carrier    string
-	Endpoint   netip.AddrPort
-	Suite      string
-	Epoch      uint32
-	Handshakes uint64
-	fullAt     time.Time
-	RTT        time.Duration
-	Refused    uint64
-	epochAt    time.Time
-	Preferred  string
-	MTU        int
-	Room       int
-	Inbound    bool
-	Seen       netip.AddrPort
-	Trouble    Trouble
-	Local      netip.AddrPort
+	Status  // without what Session.Status adds when it is asked
+	fullAt  time.Time
+	epochAt time.Time
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -69,12 +53,10 @@ type Status struct {
 // Status returns the session as it is now.
 func (s *Session) Status() Status {
 	p, t := s.status.Load(), s.plane.Traffic()
-	sum := t.Total()
-	st := Status{DID: s.peer.DID, Name: s.Name(), State: p.State, Reason: p.Reason, Link: p.Link,
-		Carrier: p.Carrier, Endpoint: p.Endpoint, Suite: p.Suite, Epoch: p.Epoch, Handshakes: p.Handshakes,
-		RTT: p.RTT, EpochAge: p.epochAge(), Preferred: p.Preferred, MTU: p.MTU, Room: p.Room, Inbound: p.Inbound, Seen: p.Seen, Local: p.Local, Refused: p.Refused, Trouble: p.Trouble,
-		RxBytes: sum.RxBytes, TxBytes: sum.TxBytes, RxPackets: sum.RxPackets,
-		TxPackets: sum.TxPackets, Queued: t.Queued.Load(), Dropped: t.Drops()}
+	st, sum := p.Status, t.Total()
+	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
+	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
+	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
 	if !p.fullAt.IsZero() {
 		st.HandshakeAge = time.Since(p.fullAt)
 	}
@@ -83,8 +65,8 @@ func (s *Session) Status() Status {
 
 // publish makes the loop's state visible.
 func (s *Session) publish(now time.Time) {
-	p := &snapshot{State: s.state, Reason: s.reason, Handshakes: s.full, fullAt: s.fullAt, RTT: s.live.rtt,
-		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote, Trouble: s.knownTrouble(now)}
+	p := &snapshot{fullAt: s.fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: s.full, RTT: s.live.rtt,
+		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote, Trouble: s.knownTrouble(now)}}
 	if e := s.epochs.cur; e != nil {
 		p.Suite = Suite + " " + e.rec.Cipher().String()
 		p.Epoch = e.rec.Number()

@@ -125,7 +125,7 @@ func (u *unproven) evict(from netip.Prefix, closing *func()) bool {
 	}
 	networks := make(map[netip.Prefix]int)
 	for p := range u.all {
-		networks[networkOf(p.from)]++
+		networks[netaddr.BlockOf(p.from.Addr())]++
 	}
 	var victim *place
 	for p := range u.all {
@@ -133,12 +133,12 @@ func (u *unproven) evict(from netip.Prefix, closing *func()) bool {
 			victim = p
 			continue
 		}
-		n, m := networks[networkOf(p.from)], networks[networkOf(victim.from)]
+		n, m := networks[netaddr.BlockOf(p.from.Addr())], networks[netaddr.BlockOf(victim.from.Addr())]
 		if n > m || n == m && p.since.Before(victim.since) {
 			victim = p
 		}
 	}
-	if networks[networkOf(victim.from)] <= networks[networkOf(from)] {
+	if networks[netaddr.BlockOf(victim.from.Addr())] <= networks[netaddr.BlockOf(from.Addr())] {
 		return false
 	}
 	u.remove(victim)
@@ -146,16 +146,6 @@ func (u *unproven) evict(from netip.Prefix, closing *func()) bool {
 	u.evicted++
 	*closing = victim.close
 	return true
-}
-
-// networkOf is what an attacker may have many sources in: a /24, or a /48.
-func networkOf(p netip.Prefix) netip.Prefix {
-	bits := 24
-	if p.Addr().Is6() {
-		bits = 48
-	}
-	n, _ := p.Addr().Prefix(bits)
-	return n
 }
 
 // remove takes a held place off the books; u.mu is held.

@@ -25,7 +25,7 @@ func arrows() map[string][]string {
 		"rotation":                 nil,
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
+		"session":                  {"internal/net/netaddr", "did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,

@@ -2,6 +2,8 @@ package node
 
 import (
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -36,5 +38,36 @@ func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
 	}
 	if got := peerStatus(config.Peer{}, session.Status{}, 0); got.MTU != 0 || got.SeenAs != "" {
 		t.Errorf("without a session: %+v", got)
+	}
+}
+
+// What a session says of itself reaches the control socket: each field of
+// session.Status changes what is shown, but for the hidden ones.
+func TestEachFieldOfASessionIsShown(t *testing.T) {
+	addr := netip.MustParseAddrPort("192.0.2.1:7")
+	special := map[string]any{"DID": did.FromDigest([32]byte{1}), "State": session.Established, "Endpoint": addr, "Local": addr, "Seen": addr,
+		"Trouble": session.Trouble{Displaced: true}, "Dropped": map[string]uint64{"forged": 1}}
+	hidden := []string{"Refused"} // events that the state had no transition for; for tests
+	none := peerStatus(config.Peer{}, session.Status{}, 0)
+	for i, f := range reflect.VisibleFields(reflect.TypeFor[session.Status]()) {
+		var s session.Status
+		v := reflect.ValueOf(&s).Elem().Field(i)
+		switch other, ok := special[f.Name]; {
+		case ok:
+			v.Set(reflect.ValueOf(other))
+		case v.Kind() == reflect.String:
+			v.SetString("x")
+		case v.Kind() == reflect.Bool:
+			v.SetBool(true)
+		case v.CanInt():
+			v.SetInt(1e9)
+		case v.CanUint():
+			v.SetUint(1)
+		default:
+			t.Fatalf("give special a value for %s", f.Name)
+		}
+		if shown := !reflect.DeepEqual(peerStatus(config.Peer{}, s, 0), none); shown == slices.Contains(hidden, f.Name) {
+			t.Errorf("%s: shown is %v", f.Name, shown)
+		}
 	}
 }
