@@ -393,9 +393,10 @@ func TestLargeTableCostsNothing(t *testing.T) {
 // the prefix, and stays as it is.
 func TestRefusingRouteOfAWorseMetricIsPassedOver(t *testing.T) {
 	d := device(t)
+	last := uint32(4278198272) // an int of 32 bits does not hold it as a constant
 	for _, dead := range []string{"10.9.0.0/16", "fd4c:3254:1::/48"} {
 		_, dst, _ := net.ParseCIDR(dead)
-		must(t, netlink.RouteAdd(&netlink.Route{Dst: dst, Type: unix.RTN_UNREACHABLE, Priority: 4278198272}))
+		must(t, netlink.RouteAdd(&netlink.Route{Dst: dst, Type: unix.RTN_UNREACHABLE, Priority: int(last)}))
 	}
 	before := table(t)
 	k := kernel(t, d)

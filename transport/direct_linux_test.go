@@ -24,7 +24,7 @@ func (k *scriptedKernel) sendmmsg(b *burst) (int, unix.Errno) {
 	var sizes []int
 	for i := range b.n {
 		bytes := int(b.iovs[i].Len)
-		sourced := b.hdrs[i].hdr.Control != nil && (b.records[i] == 1 || b.hdrs[i].hdr.Controllen > uint64(unix.CmsgSpace(2)))
+		sourced := b.hdrs[i].hdr.Control != nil && (b.records[i] == 1 || int(b.hdrs[i].hdr.Controllen) > unix.CmsgSpace(2))
 		if e := k.fail(i, b.records[i], bytes, sourced); e != 0 {
 			if i == 0 {
 				return 0, e

@@ -16,11 +16,6 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-var (
-	ours4, theirs4 = netip.MustParsePrefix("10.77.0.1/24"), netip.MustParseAddr("10.77.0.2")
-	ours6, theirs6 = netip.MustParsePrefix("fd4c:3254::1/64"), netip.MustParseAddr("fd4c:3254::2")
-)
-
 func create(t testing.TB, name string) *tun.Device {
 	t.Helper()
 	d, err := tun.Create(tun.Config{Name: name, NoOffload: true})

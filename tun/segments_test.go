@@ -12,6 +12,11 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
+var (
+	ours4, theirs4 = netip.MustParsePrefix("10.77.0.1/24"), netip.MustParseAddr("10.77.0.2")
+	ours6, theirs6 = netip.MustParsePrefix("fd4c:3254::1/64"), netip.MustParseAddr("fd4c:3254::2")
+)
+
 // superPacket draws a super-packet of any shape that a kernel can hand over.
 func superPacket(t *rapid.T) (data []byte, segment int) {
 	from, to := netip.AddrPortFrom(theirs4, 80), netip.AddrPortFrom(ours4.Addr(), 5000)
