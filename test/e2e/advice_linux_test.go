@@ -50,7 +50,7 @@ func (w *world) follows(n *node, line string) {
 		w.Logf("%s is not installed: %q was not run", program, line)
 		return
 	}
-	script := `l2tun() { "` + os.Getenv(binaryEnv) + `" "$@"; }; sudo() { "$@"; }; ` + line
+	script := `l2tun() { "` + w.program + `" "$@"; }; sudo() { "$@"; }; ` + line
 	c := n.host.Command(w.Context(), "sh", "-c", script)
 	c.Dir = w.Dir()
 	r := w.finish(c)
@@ -63,6 +63,7 @@ func (w *world) follows(n *node, line string) {
 // From nothing to a node that runs, and back from each mistake with its files, by
 // what doctor prints alone.
 func TestAdviceLeadsToANodeThatRuns(t *testing.T) {
+	t.Parallel()
 	w, a := alone(t)
 	key := config.KeyPath(a.config)
 	w.ok(os.Remove(key))

@@ -16,6 +16,7 @@ import (
 // the kernel sends there, and not into the tunnel. What else that peer has is still
 // forwarded.
 func TestAnotherPeersPrefixOpensNoNetworkOfTheHost(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	behind := func(name, host, gateway string) netip.Addr {
 		lan, err := w.Host(name)

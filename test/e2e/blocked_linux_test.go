@@ -12,6 +12,7 @@ import (
 // Everything to C is dropped on the way while traffic for C does not end: B's
 // pings do not notice, neither before C counts as lost nor after.
 func TestBlockedPeerBlocksNobody(t *testing.T) {
+	t.Parallel()
 	w, a, b, c := trio(t)
 	w.ok(w.R.Rule("ip daddr " + w.C.IP4.String() + " drop"))
 	stop, sent := w.flood(a, c)

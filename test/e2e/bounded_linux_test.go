@@ -33,13 +33,14 @@ func (n *node) upBy(files []*os.File, by string, args ...string) (pid int) {
 // What a container or a service manager leaves a node is enough: root with one
 // capability, who cannot shrink the bounding set further.
 func TestOneCapabilityIsEnough(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	lab.Require(t, "setpriv")
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
-	pid := a.upBy(nil, "setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", os.Getenv(binaryEnv))
+	pid := a.upBy(nil, "setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", w.program)
 	a.waitLog(1, "node is up")
 	w.established(a, b)
 	w.privileges(pid, onlyAdmin)
@@ -61,6 +62,7 @@ func b2(w *world) *node {
 // A user who is not root runs a node with one ambient capability and a device
 // that is passed; its socket serves this user and root.
 func TestAUserWithTheCapabilityRunsANode(t *testing.T) {
+	t.Parallel()
 	const uid = 65534
 	w := newWorld(t, lab.Shape{Routed: true})
 	lab.Require(t, "setpriv")
@@ -68,12 +70,12 @@ func TestAUserWithTheCapabilityRunsANode(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
-	dir := w.readable(uid, os.Getenv(binaryEnv), a.config, config.KeyPath(a.config))
+	dir := w.readable(uid, w.program, a.config, config.KeyPath(a.config))
 	a.config, a.socket = filepath.Join(dir, filepath.Base(a.config)), filepath.Join(dir, "a.sock")
 	id := strconv.Itoa(uid)
 	device := []*os.File{w.premade(w.A, a.iface)} // the device file may be root's alone
 	pid := a.upBy(device, "setpriv", "--reuid="+id, "--regid="+id, "--clear-groups", "--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin",
-		"--bounding-set=-all,+net_admin", filepath.Join(dir, filepath.Base(os.Getenv(binaryEnv))))
+		"--bounding-set=-all,+net_admin", filepath.Join(dir, filepath.Base(w.program)))
 	a.waitLog(1, "node is up")
 	w.established(a, b) // asked by root
 	w.privileges(pid, onlyAdmin)

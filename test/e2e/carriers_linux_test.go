@@ -21,6 +21,7 @@ func onQUIC(p control.Peer) bool { return isEstablished(p) && p.Link == "quic" }
 // UDP ends in the middle of a transfer and comes back later (SPEC 6.10). The
 // transfer is 200 MB; 1.5 GB with L2TUN_FULL.
 func TestTransferOutlivesUDP(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	before := a.peer(b).Handshakes
 	size := either(int64(200_000_000), 1_500_000_000)
@@ -71,6 +72,7 @@ func (w *world) backToQUIC(a, b *node, since time.Time) {
 
 // Networks without UDP from the first moment on.
 func TestUpWithoutUDP(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		block func(*lab.Host) error
@@ -109,6 +111,7 @@ func TestUpWithoutUDP(t *testing.T) {
 
 // One carrier alone does everything, both families inside.
 func TestEachCarrierAlone(t *testing.T) {
+	t.Parallel()
 	for _, carrier := range []string{"datagram", "utcp"} {
 		t.Run(carrier, func(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["`+carrier+`"]`)
@@ -156,6 +159,7 @@ func (n *node) links() (all []string) {
 // UDP comes and goes every 5 s under a TCP flow, for 20 s; for 60 s with
 // L2TUN_FULL.
 func TestFlappingUDP(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	a.waitCarrier(b, "direct", 15*time.Second)
 	before, chosen := a.peer(b).Handshakes, len(a.links())

@@ -94,6 +94,7 @@ func (w *world) answers(from *lab.Host, to netip.Addr) {
 // Reloads four times a second, by command and by SIGHUP, that add and take away a
 // peer, routes and an address: nothing is lost of what goes to the peer that stays.
 func TestReloadUnderTrafficLosesNothing(t *testing.T) {
+	t.Parallel()
 	lab.Require(t, "iperf3")
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
@@ -148,6 +149,7 @@ func TestReloadUnderTrafficLosesNothing(t *testing.T) {
 
 // A config that is wrong leaves the old one in use and says what is wrong.
 func TestBadConfigLeavesTheOldOneRunning(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	text, err := os.ReadFile(a.config)
 	w.ok(err)
@@ -192,6 +194,7 @@ func cutsOff(t *testing.T) (w *world, a, b *node) {
 
 // A start that cuts off whoever made it is undone when nobody confirms it.
 func TestUnconfirmedStartIsUndone(t *testing.T) {
+	t.Parallel()
 	w, a, b := cutsOff(t)
 	a.knows(b, b.endpoint4(), w.C.IP4.String()+"/32")
 	before := w.snapshot(w.A)
@@ -240,6 +243,7 @@ func TestUnconfirmedStartIsUndone(t *testing.T) {
 
 // A reload that cuts off whoever made it leads back to the config before.
 func TestUnconfirmedReloadGoesBack(t *testing.T) {
+	t.Parallel()
 	w, a, b := cutsOff(t)
 	a.knows(b, b.endpoint4())
 	a.up()
@@ -275,6 +279,7 @@ func TestUnconfirmedReloadGoesBack(t *testing.T) {
 // What a killed node has left on a device that is still there is taken out by the
 // next command, from the journal; what others have put stays.
 func TestJournalSurvivesKill(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	before := w.run(w.B, "ip", "-j", "route")
 	index, _, _ := strings.Cut(w.run(w.A, "ip", "-o", "link", "show", "dev", a.iface), ":")

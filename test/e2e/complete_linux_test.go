@@ -12,6 +12,7 @@ import (
 // A real bash completes the name of a peer from the running node, and from the
 // config where that is what is edited.
 func TestBashCompletesPeerNames(t *testing.T) {
+	t.Parallel()
 	lab.Require(t, "bash")
 	w := newWorld(t, lab.Shape{})
 	a, b := w.node(w.A), w.node(w.B)
@@ -20,7 +21,7 @@ func TestBashCompletesPeerNames(t *testing.T) {
 	a.up()
 	bin := filepath.Join(w.Dir(), "bin")
 	w.ok(os.Mkdir(bin, 0o700))
-	w.ok(os.Symlink(os.Getenv(binaryEnv), filepath.Join(bin, "l2tun")))
+	w.ok(os.Symlink(w.program, filepath.Join(bin, "l2tun")))
 	// What bash does at a tab: the line in COMP_*, the function, then COMPREPLY. Where
 	// the package bash-completion is missing, the one function that cobra's script
 	// takes from it stands in.

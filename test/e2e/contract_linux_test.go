@@ -18,6 +18,7 @@ func states() []string {
 }
 
 func TestDetachedNodesAndTheirStatus(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", "--endpoint", b.endpoint4(),
@@ -129,6 +130,7 @@ func decode[T any](w *world, text string) (v T) {
 // A peer that nobody reaches goes through states whose names are among the
 // eight, and its reason is timeout.
 func TestSilenceIsATimeout(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B) // B never starts and its host says nothing
 	w.ok(w.R.DropUDP())

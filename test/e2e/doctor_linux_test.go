@@ -28,7 +28,7 @@ type diagnosis struct {
 // doctor runs it on a node, behind a program and its arguments if given.
 func (n *node) doctor(through ...string) diagnosis {
 	n.w.Helper()
-	args := append(slices.Clone(through), os.Getenv(binaryEnv), "doctor", "--json", "--config", n.config, "--socket", n.socket)
+	args := append(slices.Clone(through), n.w.program, "doctor", "--json", "--config", n.config, "--socket", n.socket)
 	r := n.w.finish(n.host.Command(n.w.Context(), args[0], args[1:]...))
 	d := diagnosis{w: n.w, code: r.code}
 	if err := json.Unmarshal([]byte(r.out), &d); err != nil {
@@ -69,6 +69,7 @@ func (d diagnosis) only(codes ...string) {
 
 // A pair that works has nothing to be found.
 func TestDoctorFindsNothingWrong(t *testing.T) {
+	t.Parallel()
 	_, a, b := pair(t)
 	for _, n := range []*node{a, b} {
 		d := n.doctor()
@@ -81,6 +82,7 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 
 // What is wrong on the way: each fault has its code.
 func TestDoctorFindsWhatTheWayDrops(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	single := func() { w.ok(w.R.DropLargerThan(65535)) } // datagrams one by one
 	for _, c := range []struct {
@@ -115,6 +117,7 @@ func TestDoctorFindsWhatTheWayDrops(t *testing.T) {
 
 // What is wrong with the peer.
 func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 	a.knows(b, b.endpoint4())
@@ -179,6 +182,7 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 
 // What is wrong on this machine.
 func TestDoctorFindsWhatTheMachineLacks(t *testing.T) {
+	t.Parallel()
 	w, a := alone(t)
 	lab.Require(t, "setpriv", "unshare")
 	d := a.doctor()
@@ -203,6 +207,7 @@ func TestDoctorFindsWhatTheMachineLacks(t *testing.T) {
 
 // What is wrong with the files.
 func TestDoctorFindsWhatIsWrongWithFiles(t *testing.T) {
+	t.Parallel()
 	w, a := alone(t)
 	key := config.KeyPath(a.config)
 	a.up()
@@ -236,6 +241,7 @@ func TestDoctorFindsWhatIsWrongWithFiles(t *testing.T) {
 
 // Ranges and routes that two want, and another VPN, each with its owner.
 func TestDoctorFindsWhoElseWantsTheRoutes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -265,6 +271,7 @@ func TestDoctorFindsWhoElseWantsTheRoutes(t *testing.T) {
 
 // The bundle of a node that runs has no secret.
 func TestBugreportOfANode(t *testing.T) {
+	t.Parallel()
 	w, a, _ := pair(t)
 	file := w.Dir() + "/report.tar.gz"
 	w.must(w.A, "bugreport", file, "--config", a.config, "--socket", a.socket, "--log-file", a.log)

@@ -36,6 +36,7 @@ func has(all []control.Finding, code string) bool {
 // without CAP_NET_ADMIN changes nothing. Therefore the kernel is made to refuse
 // the doctor's process a size, as a sandbox may; the socket keeps the default.
 func TestDoctorFindsSmallBuffers(t *testing.T) {
+	t.Parallel()
 	_, a := alone(t)
 	a.up()
 	a.doctor().only()
@@ -49,6 +50,7 @@ func TestDoctorFindsSmallBuffers(t *testing.T) {
 // L2T-503: another firewall state than the doctor's holds the node's own port, so
 // that the way is free and the node gets no answer.
 func TestDoctorFindsASilentPeer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -84,6 +86,7 @@ func TestDoctorFindsASilentPeer(t *testing.T) {
 
 // L2T-505: the receiver's interface is down, so that the kernel takes no packet.
 func TestDoctorFindsLostPackets(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	b.doctor().only()
 	w.ok(w.B.SetLink(b.iface, false))
@@ -106,6 +109,7 @@ func TestDoctorFindsLostPackets(t *testing.T) {
 // L2T-507: no full handshake within the ttl. The reason stays until the next
 // attempt has failed, too, for which a long handshake_timeout gives time.
 func TestDoctorFindsAnEndedSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -125,13 +129,13 @@ func TestDoctorFindsAnEndedSession(t *testing.T) {
 // L2T-603: the program was replaced under a running node. The other version is
 // the same source with another number.
 func TestDoctorFindsAnotherVersion(t *testing.T) {
+	t.Parallel()
 	lab.Require(t, "go")
 	w, a := alone(t)
-	mine, other := os.Getenv(binaryEnv), filepath.Join(w.Dir(), "l2tun-other")
-	w.buildVersion(other, "0.0.9-other")
-	t.Setenv(binaryEnv, other)
+	a.program = filepath.Join(w.Dir(), "l2tun-other")
+	w.buildVersion(a.program, "0.0.9-other")
 	a.up()
-	t.Setenv(binaryEnv, mine)
+	a.program = ""
 	d := a.doctor()
 	d.finds("L2T-603", "warning", "the node is l2tun 0.0.9-other and this is "+control.Program())
 	d.only("L2T-603")

@@ -20,6 +20,7 @@ import (
 // What a node shows to people and programs, and what the system shows of its
 // process, has no piece of its key.
 func TestNothingShowsTheKey(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 10)
 	w.must(w.A, "rotate", "--socket", a.socket)
@@ -89,6 +90,7 @@ func keyPieces(w *world, n *node) map[string][]byte {
 // A node that crashes leaves no core file, although it is told to and the limit
 // allows one.
 func TestACrashLeavesNoCore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	if why := w.writesNoCores(); why != "" {
@@ -99,7 +101,7 @@ func TestACrashLeavesNoCore(t *testing.T) {
 		faults.Report(t, "C8", true, "core files are not looked at: %s; the node is not dumpable", why)
 		return
 	}
-	if files := w.crash(l2tunBinary(), "up", "--config", a.config, "--socket", a.socket); len(files) > 0 {
+	if files := w.crash(w.program, "up", "--config", a.config, "--socket", a.socket); len(files) > 0 {
 		t.Errorf("the node left %v", files)
 	}
 	w.run(w.A, "ip", "-o", "link") // the namespace is still there

@@ -15,6 +15,7 @@ import (
 
 // F5.
 func TestFaultUDPRejected(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	p := w.pinging(w.A, b.v4, 10*time.Millisecond)
@@ -30,6 +31,7 @@ func TestFaultUDPRejected(t *testing.T) {
 // F7: after the losses the session must be up and must not have changed its mind
 // again and again.
 func TestFaultLossyUDP(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	w.singleFrames()
@@ -54,6 +56,7 @@ func isUp(p control.Peer) bool { return p.State == "established" || p.State == "
 
 // F8.
 func TestFaultTCPResets(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
 	relay, err := w.R.RelayTCP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
 	w.ok(err)
@@ -76,6 +79,7 @@ func TestFaultTCPResets(t *testing.T) {
 
 // F9.
 func TestFaultBothBlocked(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)
@@ -100,6 +104,7 @@ func TestFaultBothBlocked(t *testing.T) {
 // F10: a stream of numbered packets while carriers change under it four times,
 // with every datagram doubled on the way.
 func TestFaultBothPathsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	relay, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
@@ -131,6 +136,7 @@ func TestFaultBothPathsAtOnce(t *testing.T) {
 
 // F11.
 func TestFaultForcedToUTCP(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	suite := a.peer(b).Suite

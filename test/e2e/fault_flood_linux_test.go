@@ -83,6 +83,7 @@ func flights(t *testing.T, count int) (all []flight) {
 // once, and as fast as B looks at first packets. C comes up beside them. Then the
 // same again, which finds the first ones' room free.
 func TestFaultHalfOpenFlood(t *testing.T) {
+	t.Parallel()
 	const dials, datagramsASecond = 10_000, 8000
 	half := flights(t, dials)
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
@@ -129,6 +130,7 @@ func isRetry(f []byte) bool { return len(f) > 43 && f[14] == 0x45 && f[23] == 17
 // H7: so few dials that none is asked for its address, each from its own: what
 // comes back to each must not exceed what it has sent.
 func TestFaultNoAmplification(t *testing.T) {
+	t.Parallel()
 	some := flights(t, 60)
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.bothUp(a, b)
@@ -172,6 +174,7 @@ func TestFaultNoAmplification(t *testing.T) {
 // Version Negotiation, Retry with a wrong tag, and noise, with the ids of the dial
 // or with others.
 func TestFaultForgedQUIC(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what  string
 		knows bool // the ids: the attacker sees the packets

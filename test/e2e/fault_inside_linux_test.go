@@ -20,6 +20,7 @@ import (
 
 // I9: after the session is up, the way to B's endpoint is laid into the tunnel.
 func TestFaultRoutingLoop(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	sent := func() uint64 { return a.peer(b).TxBytes }
@@ -40,6 +41,7 @@ func TestFaultRoutingLoop(t *testing.T) {
 
 // I10: what happens to the device while the node runs.
 func TestFaultDeviceTakenAway(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what string
 		do   []string
@@ -100,6 +102,7 @@ func TestFaultDeviceTakenAway(t *testing.T) {
 // for any address of the host on any device, whoever runs a tunnel; what l2tun
 // itself does and what stops the kernel is measured.
 func TestFaultTunnelAddressFromOutside(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	w.run(w.R, "ip", "route", "add", a.v4.String()+"/32", "via", w.A.IP4.String())
@@ -124,6 +127,7 @@ func TestFaultTunnelAddressFromOutside(t *testing.T) {
 // after its stop, with marked packets from both ends all the time, some of them for
 // addresses that nobody owns. Beside the tunnel stand the routes of docs/guide.md.
 func TestFaultNothingInClear(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -239,6 +243,7 @@ func (w *world) marking(from *lab.Host, to ...netip.Addr) (stop func() int) {
 // T7's zero window: R stops passing the bytes of the TCP connection, which closes
 // its window, and ends; C4's failing sends.
 func TestFaultZeroWindow(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
 	relay, err := w.R.RelayTCP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
 	w.ok(err)
@@ -262,6 +267,7 @@ func TestFaultZeroWindow(t *testing.T) {
 
 // C4: errors of send in the program: no route, not permitted, no buffers, too big.
 func TestFaultSendErrors(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)

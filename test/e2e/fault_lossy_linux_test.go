@@ -73,6 +73,7 @@ func (w *world) relayed(a *node, peers []*node, what func(i int) (up, down lab.D
 // L1: fifty handshakes through bursts of loss, one after the other a few at a
 // time, so that the processor is not the matter.
 func TestFaultHandshakesThroughLoss(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a := w.node(w.A)
 	peers := w.star(a, 50)
@@ -94,6 +95,7 @@ func TestFaultHandshakesThroughLoss(t *testing.T) {
 
 // L2, L4, L11.
 func TestFaultHandshakesThroughRelays(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		id, what string
 		d        func(seed int) lab.Disturbance
@@ -166,6 +168,7 @@ func relayedPair(t *testing.T, d lab.Disturbance) (w *world, a, b *node, r *lab.
 
 // L5.
 func TestFaultTransfersThroughRelays(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what string
 		d    lab.Disturbance
@@ -188,6 +191,7 @@ func TestFaultTransfersThroughRelays(t *testing.T) {
 
 // L6: at 2000 packets a second 25 ms are 50 places.
 func TestFaultReorderedAndDoubled(t *testing.T) {
+	t.Parallel()
 	w, a, b, r := relayedPair(t, lab.Disturbance{})
 	w.bothUp(a, b)
 	w.direct(a, b)
@@ -206,6 +210,7 @@ func TestFaultReorderedAndDoubled(t *testing.T) {
 
 // L7.
 func TestFaultLongRoundTrip(t *testing.T) {
+	t.Parallel()
 	w, a, b, _ := relayedPair(t, lab.Disturbance{Delay: 375 * time.Millisecond})
 	start := time.Now()
 	w.bothUp(a, b)
@@ -219,6 +224,7 @@ func TestFaultLongRoundTrip(t *testing.T) {
 
 // L8: a line of 1 Mbit/s with 50 ms of queue, full for 15 s.
 func TestFaultFullNarrowLine(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	quiet := func() pings {
@@ -264,6 +270,7 @@ func (w *world) fullLine(to netip.Addr, size int64) (got pings, rate float64) {
 // L9: every size once with don't-fragment, which the kernel refuses above the
 // MTU, and once without.
 func TestFaultEverySize(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	var arrived, refused, lost [2]int
@@ -324,6 +331,7 @@ func discover(c *net.UDPConn, yes bool) error {
 
 // L10: iroh's fifth rung.
 func TestFaultBadLineForLong(t *testing.T) {
+	t.Parallel()
 	w, a, b, r := relayedPair(t, lab.Disturbance{})
 	w.bothUp(a, b)
 	s := w.counted(w.A, w.B, b.v4, 200, 50)

@@ -18,6 +18,7 @@ import (
 // O1, O2, O3, each five times. Each end knows where the other is: who does not
 // cannot send first.
 func TestFaultKillAndRestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -67,6 +68,7 @@ func TestFaultKillAndRestart(t *testing.T) {
 
 // O4.
 func TestFaultGoodbye(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	if a.stop(); b.logged("cause=peer_closed") == 0 {
 		b.waitLog(1, "cause=peer_closed")
@@ -86,6 +88,7 @@ func TestFaultGoodbye(t *testing.T) {
 
 // O5.
 func TestFaultStoppedForASecond(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	w.stopped("O5", a, b, time.Second, "")
@@ -93,6 +96,7 @@ func TestFaultStoppedForASecond(t *testing.T) {
 
 // O6: 35 s as they are, and 200 s with every timer of the session a tenth.
 func TestFaultStoppedForLong(t *testing.T) {
+	t.Parallel()
 	t.Run("35 s", func(t *testing.T) {
 		w, a, b := pair(t)
 		w.direct(a, b)
@@ -138,6 +142,7 @@ func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
 
 // O7: as quic-interop-runner's blackhole: 10 MB, 5 s on, 2 s off.
 func TestFaultNetworkComesAndGoes(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	f := w.flow(w.A, w.B, b.v4, 10_000_000, 700_000)
@@ -161,6 +166,7 @@ func TestFaultNetworkComesAndGoes(t *testing.T) {
 
 // O8, in either direction.
 func TestFaultOneWay(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	for _, side := range []*node{a, b} {
@@ -183,6 +189,7 @@ func TestFaultOneWay(t *testing.T) {
 
 // O9.
 func TestFaultHalfAMinute(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)
@@ -199,6 +206,7 @@ func TestFaultHalfAMinute(t *testing.T) {
 
 // O10: ten minutes at full length; else a fiftieth, and of the session's times too.
 func TestFaultTenMinutes(t *testing.T) {
+	t.Parallel()
 	outage := either(12*time.Second, 10*time.Minute)
 	w, a, b := twoNodes(t, lab.Shape{}, either(`session = { heartbeat = "600ms", degraded_timeout = "1200ms", suspended_retry = "1200ms" }`, ""))
 	w.bothUp(a, b)
@@ -221,6 +229,7 @@ func TestFaultTenMinutes(t *testing.T) {
 
 // O11.
 func TestFaultFlappingCable(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)
@@ -243,6 +252,7 @@ func TestFaultFlappingCable(t *testing.T) {
 
 // O13: the NAT in front of A takes another port every 5 s.
 func TestFaultRebinding(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.behindNAT(20001)
 	w.bothUp(a, b)
@@ -269,6 +279,7 @@ func TestFaultRebinding(t *testing.T) {
 
 // O14: only one family passes, and then the other.
 func TestFaultFamilies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, b.did, "--endpoint", b.endpoint4(), "--endpoint", b.endpoint6(),
@@ -296,6 +307,7 @@ func TestFaultFamilies(t *testing.T) {
 
 // O19: a second cable from A to R; addresses and routes change under pings.
 func TestFaultLocalAddresses(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)

@@ -102,6 +102,7 @@ func (w *world) rotationsUnderLoad(id string, a, b *node, rounds, rotations int)
 // R3: R drops every 50th and then every 10th datagram, of each direction its own.
 // What sockets and devices drop because the machine is busy is not the tunnel's.
 func TestFaultRotationsOnLossyLinks(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	w.singleFrames()
@@ -133,6 +134,7 @@ func TestFaultRotationsOnLossyLinks(t *testing.T) {
 
 // R11: either end is killed as soon as its log shows a step of a rotation.
 func TestFaultKilledInRotation(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	moments := []struct {
 		dies *node
@@ -214,8 +216,8 @@ func rotationSteps(log *os.File, from int64, buf []byte, first string) (all []st
 // it. The collector runs ten times as often as it does by default, so that resident
 // memory follows what lives and not where the collector stands.
 func TestFaultHourOfRotations(t *testing.T) {
-	t.Setenv("GOGC", "10")
-	w, a, b := pair(t)
+	t.Parallel()
+	w, a, b := pair(t, "GOGC=10")
 	rotations, first, gap := either(60, 3600), either(60, 300), either(250*time.Millisecond, time.Second)
 	w.direct(a, b)
 	rotate := func(n int) {

@@ -18,15 +18,14 @@ import (
 
 // upAs starts a node by another program.
 func (n *node) upAs(program string) {
-	before := os.Getenv(binaryEnv)
-	os.Setenv(binaryEnv, program)
-	defer os.Setenv(binaryEnv, before)
+	n.program = program
 	n.up()
 }
 
 // M6, SPEC 5.3: the next version, which states a higher minor number and flags and
 // bytes that this one does not know, with this one, either in either role.
 func TestFaultNeighbouringVersions(t *testing.T) {
+	t.Parallel()
 	next := nextProgram(t)
 	for _, c := range []struct{ name, a, b string }{{"the next one dials", next, l2tunBinary()}, {"this one dials", l2tunBinary(), next}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,6 +56,7 @@ func TestFaultNeighbouringVersions(t *testing.T) {
 
 // M6, SPEC 5.3: version 0.1.0 and this one are told so at both ends, whoever dials.
 func TestFaultVersion010(t *testing.T) {
+	t.Parallel()
 	old := oldProgram(t)
 	for _, c := range []struct {
 		name   string
@@ -117,7 +117,7 @@ func nextProgram(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(root, "internal", "wire", "params.go")
+	file := filepath.Join(root, "internal", "proto", "wire", "params.go")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

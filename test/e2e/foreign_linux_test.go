@@ -29,6 +29,7 @@ func (w *world) says(n *node, code string) {
 
 // What another program removes from the interface comes back, and is said.
 func TestWhatOthersRemoveComesBack(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for _, loss := range []struct {
 		what    string
@@ -59,6 +60,7 @@ func TestWhatOthersRemoveComesBack(t *testing.T) {
 // A reload that changes addresses, moves a prefix and renews a session leaves no
 // moment without a route: every change of the routes is watched.
 func TestReloadMakesBeforeItBreaks(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	monitor := filepath.Join(w.Dir(), "monitor")
 	out, err := os.Create(monitor)
@@ -98,6 +100,7 @@ func TestReloadMakesBeforeItBreaks(t *testing.T) {
 // A host without IPv6 runs a node over IPv4; one prefix that is taken, at the
 // start or later, leaves the others alone; and the hub sends no redirects.
 func TestNodeTakesTheHostAsItIs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	w.run(w.A, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv4.ip_forward=1")
@@ -140,6 +143,7 @@ func TestNodeTakesTheHostAsItIs(t *testing.T) {
 // Containers that come and go concern no peer: nobody is probed and no back-off
 // ends. A change of the way to a peer is seen at once.
 func TestContainersCostNoProbes(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	const line = "routes to peers changed"
 	for range 8 {

@@ -24,13 +24,14 @@ mount -t tmpfs -o size=64k tmpfs "$D"
 fill() { cat /dev/zero > "$D/fill" 2>/dev/null || true; }
 free() { rm "$D/fill"; }
 `+text)
-	c.Env = append(os.Environ(), "L="+os.Getenv(binaryEnv), "D="+dir)
+	c.Env = append(os.Environ(), "L="+w.program, "D="+dir)
 	return c
 }
 
 // On a full disk every edit is refused with one sentence, and no file is different
 // or new.
 func TestFullDiskChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	link := a.invites("guest")
@@ -78,6 +79,7 @@ func (w *world) other() string {
 // A node whose disk is full takes nobody, says so to the one who asks, and takes
 // him by the same link once there is room.
 func TestInvitationSurvivesAFullDisk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	b := w.guest(w.B)
 	log := filepath.Join(w.Dir(), "full.log")

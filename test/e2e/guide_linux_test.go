@@ -166,6 +166,7 @@ func (r *reader) did(host string) string {
 // What the guide says about two hosts, a hub, a LAN behind a node and two hosts
 // behind NAT is done here word by word.
 func TestGuideWorksAsItIsWritten(t *testing.T) {
+	t.Parallel()
 	lab.Require(t, lab.TUN, "ip", "ping", "nft", "unshare", "nsenter", "sysctl")
 	text, err := os.ReadFile("../../docs/guide.md")
 	if err != nil {
@@ -189,7 +190,7 @@ func TestGuideWorksAsItIsWritten(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r.ok(errors.Join(os.Mkdir(bin, 0o755), os.Symlink(os.Getenv(binaryEnv), filepath.Join(bin, "l2tun"))))
+	r.ok(errors.Join(os.Mkdir(bin, 0o755), os.Symlink(l2tunBinary(), filepath.Join(bin, "l2tun"))))
 
 	net, err := r.Host("net")
 	r.ok(err)

@@ -19,6 +19,7 @@ import (
 
 // A looks for C at B's endpoint. B is somebody else and cannot pretend.
 func TestWrongDIDAtTheEndpointFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C) // C never starts
 	a.knows(c, b.endpoint4())
@@ -45,6 +46,7 @@ func TestWrongDIDAtTheEndpointFails(t *testing.T) {
 
 // B does not have A in its config and says so, to A alone.
 func TestStrangerIsToldThatItIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -68,6 +70,7 @@ func brief(p control.Peer) string {
 
 // A has C's addresses on its own interface and sends to B from them.
 func TestForeignSourceIsDropped(t *testing.T) {
+	t.Parallel()
 	w, a, b, c := trio(t)
 	for _, addr := range []netip.Addr{c.v4, c.v6} {
 		before := b.peer(a)
@@ -94,6 +97,7 @@ func TestForeignSourceIsDropped(t *testing.T) {
 
 // Random bytes of every length, from a stranger and in A's name, at B's port.
 func TestRandomBytesChangeNothing(t *testing.T) {
+	t.Parallel()
 	w, a, b, _ := trio(t)
 	checks := []func(){a.undisturbed(b), b.undisturbed(a)}
 	to := netip.AddrPortFrom(w.B.IP4, port)

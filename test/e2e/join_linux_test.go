@@ -60,6 +60,7 @@ func (n *node) known() {
 // Two hosts without a config: init, up, invite on the one, join, up on the other,
 // and they ping each other by both families.
 func TestTwoHostsJoinByOneLink(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.guest(w.A), w.guest(w.B)
 	var transcript strings.Builder
@@ -137,6 +138,7 @@ func indent(s string) string {
 // A node that runs already, and its sessions, go on when it joins another network;
 // the address comes without a restart, the config keeps what was there.
 func TestRunningNodeJoinsAnotherNetwork(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 	a.knows(b, b.endpoint4())
@@ -174,6 +176,7 @@ func TestRunningNodeJoinsAnotherNetwork(t *testing.T) {
 // An invitation is good for one node, once, in time, and as it was made. Whatever
 // is wrong is one sentence, and nothing is different at either end.
 func TestInvitationsThatAreNotGood(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.guest(w.B), w.guest(w.C)
 	nothing := func(n *node, link, sentence string) {
@@ -265,6 +268,7 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 // What was promised and does not fit any more is not given, and the link stays good.
 // A link that is led through a change that waits to be confirmed does, too.
 func TestPromiseThatDoesNotFitAnyMore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.guest(w.B)
 	a.up()

@@ -30,6 +30,7 @@ func lan(t *testing.T, how string) (w *world, a, b *node) {
 
 // SPEC section 3, Discovery.
 func TestNodesOnOneSegmentFindEachOther(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ how, begins string }{
 		"by multicast": {`discovery = ["multicast"]`, "[fe80:"},
 		"by broadcast": {`discovery = ["broadcast"]`, "10.77."},
@@ -55,6 +56,7 @@ func TestNodesOnOneSegmentFindEachOther(t *testing.T) {
 
 // A node that comes back is found again, although nobody has an endpoint.
 func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
+	t.Parallel()
 	w, a, b := lan(t, "")
 	a.up()
 	b.up()
@@ -68,6 +70,7 @@ func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
 }
 
 func TestDiscoveryOffOpensNoSocket(t *testing.T) {
+	t.Parallel()
 	w, a, b := lan(t, "discovery = []")
 	a.up()
 	quiet := sockets(w, a)

@@ -92,6 +92,7 @@ func (l *liar) say(packet []byte) {
 // A tries it, sees that it is not B, and gets to B as soon as B is there; and
 // nothing more happens once it has a session.
 func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
+	t.Parallel()
 	w, a, b := lan(t, "")
 	a.up()
 	trap, err := w.B.ListenUDP(netip.AddrPortFrom(w.B.IP4, 5555))
@@ -130,6 +131,7 @@ func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
 // The same bytes from another address are nobody's: what a listener on the LAN
 // copies leads nowhere.
 func TestCopiedAnnouncementLeadsNowhere(t *testing.T) {
+	t.Parallel()
 	w, a, b := lan(t, "")
 	a.up()
 	other := netip.MustParseAddr("10.77.1.99")
@@ -148,6 +150,7 @@ func TestCopiedAnnouncementLeadsNowhere(t *testing.T) {
 
 // A hundred thousand identities, from 250 addresses, all for A.
 func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
+	t.Parallel()
 	w, a, b := lan(t, "")
 	a.up()
 	b.up()

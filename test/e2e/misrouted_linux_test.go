@@ -36,6 +36,7 @@ func (n *node) finding(code, text string) (what string) {
 // A program that sends to an address of the tunnel that nobody has is told so at
 // once, by either family, and status names the address.
 func TestUnownedAddressIsAnswered(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.bothUp(a, b)
 	w.run(w.A, "ip", "-6", "route", "add", "fd4c:3254:99::/48", "dev", a.iface)
@@ -63,6 +64,7 @@ func (n *node) refuses(p *node, reason string, f func()) {
 // it for its own; l2tun does not let it in. And what lies behind a node that
 // forwards is reached by a peer only once the node routes it on purpose.
 func TestPeersUseTheirOwnAddresses(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	edit := func(n *node, old, now string) {
 		text := w.read(n.config)

@@ -13,6 +13,7 @@ import (
 // packets pass as before, large ones disappear until the session sees it
 // (SPEC 6.10).
 func TestWayBecomesNarrow(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		limit     int // of IP packets
 		carrier   string

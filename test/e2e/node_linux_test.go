@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,8 @@ type node struct {
 	v4, v6 netip.Addr // inside: 10.9.0.rank and the DID's own
 	cmd    *lab.Cmd   // nil: not running in the foreground
 	group  string     // the control group to start in; "": this process's
+
+	program string // instead of the world's
 }
 
 // node makes a config and a key with l2tun init. The node is stopped, and its
@@ -97,12 +100,13 @@ func (n *node) start() {
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	n.w.ok(err)
 	defer log.Close()
-	line := []string{os.Getenv(binaryEnv), "up", "--config", n.config, "--socket", n.socket, "--log-level", "debug"}
+	line := []string{cmp.Or(n.program, n.w.program), "up", "--config", n.config, "--socket", n.socket, "--log-level", "debug"}
 	if n.group != "" {
 		line = append([]string{"sh", "-ec", `echo $$ > "$0"; exec "$@"`, filepath.Join(n.group, "cgroup.procs")}, line...)
 	}
 	n.cmd = n.host.Command(context.Background(), line[0], line[1:]...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
+	n.cmd.Env = append(os.Environ(), n.w.env...)
 	n.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	n.w.ok(n.cmd.Start())
 }

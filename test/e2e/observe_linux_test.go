@@ -23,6 +23,7 @@ import (
 // names its path, a carrier that is preferred, top as text, a capture that tcpdump
 // reads.
 func TestNodeShowsItself(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 5)
 	pong := w.must(w.A, "ping", b.did, "--socket", a.socket, "-c", "3", "--interval", "50ms")
@@ -64,7 +65,7 @@ func (w *world) checkMetrics(a, b *node) {
 func (w *world) checkCapture(a, b *node) {
 	w.Helper()
 	file := filepath.Join(w.Dir(), "inner.pcapng")
-	cmd := w.A.Command(w.Context(), os.Getenv(binaryEnv), "capture", file, "--peer", b.did, "--count", "6", "--socket", a.socket)
+	cmd := w.A.Command(w.Context(), w.program, "capture", file, "--peer", b.did, "--count", "6", "--socket", a.socket)
 	said, err := cmd.StderrPipe()
 	w.ok(err)
 	w.ok(cmd.Start())
@@ -81,7 +82,7 @@ func (w *world) checkCapture(a, b *node) {
 	}
 	// One that is interrupted ends well too.
 	file += "2"
-	cmd = w.A.Command(w.Context(), os.Getenv(binaryEnv), "capture", file, "--socket", a.socket)
+	cmd = w.A.Command(w.Context(), w.program, "capture", file, "--socket", a.socket)
 	said, err = cmd.StderrPipe()
 	w.ok(err)
 	w.ok(cmd.Start())
@@ -123,6 +124,7 @@ func alone(t *testing.T) (w *world, a *node) {
 
 // Metrics on a loopback address are there for this host alone.
 func TestMetricsOnLoopback(t *testing.T) {
+	t.Parallel()
 	w, a := alone(t)
 	text, err := os.ReadFile(a.config)
 	w.ok(err)
@@ -147,6 +149,7 @@ func TestMetricsOnLoopback(t *testing.T) {
 
 // Log lines in the journal's form begin with their priority and have no time.
 func TestLogForTheJournal(t *testing.T) {
+	t.Parallel()
 	w, a := alone(t)
 	log, err := os.Create(a.log)
 	w.ok(err)
@@ -154,7 +157,7 @@ func TestLogForTheJournal(t *testing.T) {
 	info, err := log.Stat()
 	w.ok(err)
 	st := info.Sys().(*syscall.Stat_t)
-	cmd := w.A.Command(w.Context(), os.Getenv(binaryEnv), "up", "--config", a.config, "--socket", a.socket, "--log-format", "json")
+	cmd := w.A.Command(w.Context(), w.program, "up", "--config", a.config, "--socket", a.socket, "--log-format", "json")
 	cmd.Stderr = log
 	cmd.Env = append(os.Environ(), "JOURNAL_STREAM="+jsonNumber(uint64(st.Dev))+":"+jsonNumber(st.Ino))
 	w.ok(cmd.Start())

@@ -14,6 +14,7 @@ import (
 // Either end dies under traffic and comes back: pings pass again soon after up
 // returns.
 func TestTrafficIsBackAfterKill(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for _, c := range []struct {
 		name        string
@@ -44,6 +45,7 @@ func TestTrafficIsBackAfterKill(t *testing.T) {
 // The way is dead for 8 s, with pings and messages waiting; for 30 s with
 // L2TUN_FULL.
 func TestOutageHealsAndMessagesArriveInOrder(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	before := a.session(b)
 	events := w.follow(a)
@@ -56,9 +58,9 @@ func TestOutageHealsAndMessagesArriveInOrder(t *testing.T) {
 	sent := make(chan string, count)
 	for i := range count {
 		go w.sendLater(a, b, fmt.Sprintf("message %d", i), sent)
-		time.Sleep(150 * time.Millisecond) // they are sent in this order
+		time.Sleep(500 * time.Millisecond) // they are sent in this order, on a busy machine too
 	}
-	time.Sleep(either(5*time.Second, 27*time.Second))
+	time.Sleep(either(time.Second, 23*time.Second))
 	if len(sent) > 0 {
 		t.Errorf("a message was acknowledged during the outage: %q", <-sent)
 	}
@@ -83,7 +85,7 @@ func TestOutageHealsAndMessagesArriveInOrder(t *testing.T) {
 
 // sendLater runs l2tun send and says how it went: nothing if well.
 func (w *world) sendLater(from, to *node, text string, ended chan<- string) {
-	c := from.host.Command(w.Context(), l2tunBinary(), "send", "--socket", from.socket, "--timeout", "90s", to.did, text)
+	c := from.host.Command(w.Context(), w.program, "send", "--socket", from.socket, "--timeout", "90s", to.did, text)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		ended <- fmt.Sprintf("%s: %v: %s", text, err, out)
@@ -119,7 +121,7 @@ func (w *world) checkMessages(from, to *node, sent <-chan string, count int) {
 // called, which gives the events.
 func (w *world) follow(n *node) (end func() []control.Event) {
 	w.Helper()
-	c := n.host.Command(w.Context(), l2tunBinary(), "events", "--follow", "--json", "--socket", n.socket)
+	c := n.host.Command(w.Context(), w.program, "events", "--follow", "--json", "--socket", n.socket)
 	var out strings.Builder
 	c.Stdout = &out
 	w.ok(c.Start())
@@ -161,10 +163,11 @@ func checkStory(t *testing.T, events []control.Event, peer *node) {
 
 // Bytes of every kind and size go round, once, in both directions.
 func TestMessagesGoRound(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for _, n := range [][2]*node{{a, b}, {b, a}} {
 		for _, text := range []string{"hello", "", "two\nlines", strings.Repeat("x", 100_000), "\x00\xff not UTF-8"} {
-			c := n[0].host.Command(w.Context(), l2tunBinary(), "send", "--socket", n[0].socket, n[1].did)
+			c := n[0].host.Command(w.Context(), w.program, "send", "--socket", n[0].socket, n[1].did)
 			c.Stdin = strings.NewReader(text)
 			if text == "" { // nothing on standard input is a mistake; meant, it is an argument
 				c.Args = append(c.Args, text)

@@ -37,6 +37,7 @@ func (w *world) premade(h *lab.Host, name string) *os.File {
 // A node without /dev/net/tun runs on a device that it is given, carries what
 // others carry, and leaves the device as it was.
 func TestNodeOnAPassedDevice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -48,7 +49,7 @@ func TestNodeOnAPassedDevice(t *testing.T) {
 	before := link()
 	for _, how := range []string{"foreground", "--detach"} {
 		args := []string{"up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3"}
-		hidden := []string{"-m", "sh", "-c", `mount --bind /dev/null /dev/net/tun && exec "$0" "$@"`, os.Getenv(binaryEnv)}
+		hidden := []string{"-m", "sh", "-c", `mount --bind /dev/null /dev/net/tun && exec "$0" "$@"`, w.program}
 		c := w.A.Command(t.Context(), "unshare", append(hidden, args...)...)
 		c.ExtraFiles = []*os.File{device}
 		if how == "foreground" {
@@ -79,6 +80,7 @@ func TestNodeOnAPassedDevice(t *testing.T) {
 }
 
 func TestWrongDescriptorIsOneSentence(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	up := func(fd string, flags ...string) result {
@@ -87,7 +89,7 @@ func TestWrongDescriptorIsOneSentence(t *testing.T) {
 	w.refused(up("1"), exitUsage, "--tun-fd 1: the descriptor of a TUN device is 3 or more")
 	w.refused(up("99"), exitUsage, "--tun-fd 99: this descriptor is not open")
 	w.refused(up("99", "--detach"), exitUsage, "--tun-fd 99: this descriptor is not open")
-	c := w.A.Command(t.Context(), os.Getenv(binaryEnv), "up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3")
+	c := w.A.Command(t.Context(), w.program, "up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3")
 	c.ExtraFiles = []*os.File{w.premade(w.A, "other0")}
 	w.refused(w.finish(c), 1, "its device is called other0, not "+a.iface)
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestThreeNodesReachEachOther(t *testing.T) {
+	t.Parallel()
 	w, a, b, c := trio(t)
 	for _, from := range []*node{a, b, c} {
 		for _, to := range []*node{a, b, c} {
@@ -33,6 +34,7 @@ func (n *node) routes(prefixes ...netip.Prefix) {
 // A host behind B belongs to B's prefix and to its routes: A reaches it, and it answers to A's
 // overlay address.
 func TestHostBehindAPeerIsReached(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, Stub: true})
 	a, b := w.node(w.A), w.node(w.B)
 	stub := w.CableToStub.A
@@ -51,6 +53,7 @@ func TestHostBehindAPeerIsReached(t *testing.T) {
 // Peers come and go on running nodes; the session with the other peer does not
 // notice.
 func TestPeersAreAddedAndRemovedWhileRunning(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 	a.knows(b, b.endpoint4())

@@ -50,9 +50,8 @@ func (w *world) privileges(pid int, mask string) {
 	w.Logf("process %d: %d threads with %s", pid, len(tasks), mask)
 }
 
-// static builds the program without cgo, as it is packaged, and has the test
-// run that.
-func static(t *testing.T) {
+// static builds the program without cgo, as it is packaged.
+func static(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "l2tun")
 	c := exec.Command("go", "build", "-race=false", "-trimpath", "-o", file, "../../cmd/l2tun")
@@ -60,7 +59,7 @@ func static(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build the program without cgo: %v\n%s", err, out)
 	}
-	t.Setenv(binaryEnv, file)
+	return file
 }
 
 // detach starts the node in the background and returns its process.
@@ -93,12 +92,13 @@ func (n *node) listens(port int) {
 // them all that it did before: peers and their routes come and go, a changed
 // config is taken up, and the end leaves nothing.
 func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
+	t.Parallel()
 	for _, build := range []string{"cgo", "static"} {
 		t.Run(build, func(t *testing.T) {
-			if build == "static" {
-				static(t)
-			}
 			w := newWorld(t, lab.Shape{Routed: true, C: true})
+			if build == "static" {
+				w.program = static(t)
+			}
 			a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 			b.listens(443)
 			a.knows(b, hostPort(w.B.IP4, 443))
@@ -149,6 +149,7 @@ func (w *world) comesAndGoes(n, peer *node) {
 // Root without privileges is a user like others: what it cannot do later is said
 // at the start.
 func TestFilesThatOnlyAPrivilegeOpenedAreNamed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	dir := w.readable(65534, a.config, config.KeyPath(a.config))
@@ -166,10 +167,11 @@ func TestFilesThatOnlyAPrivilegeOpenedAreNamed(t *testing.T) {
 // A stranger is refused by the socket's mode, and by the node if somebody has
 // opened the socket up.
 func TestAnotherUserIsRefusedOnTheControlSocket(t *testing.T) {
+	t.Parallel()
 	const nobody = 65534
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	dir := w.readable(nobody, os.Getenv(binaryEnv))
+	dir := w.readable(nobody, w.program)
 	a.socket = filepath.Join(dir, "a.sock")
 	w.ok(os.Chown(dir, 0, 0))
 	w.ok(os.Chmod(dir, 0o755))
@@ -177,7 +179,7 @@ func TestAnotherUserIsRefusedOnTheControlSocket(t *testing.T) {
 	ask := func(args ...string) result {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(os.Getenv(binaryEnv))), append(args, "--socket", a.socket)...)
+		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(w.program)), append(args, "--socket", a.socket)...)
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 		return w.finish(c)
 	}
@@ -192,6 +194,7 @@ func TestAnotherUserIsRefusedOnTheControlSocket(t *testing.T) {
 }
 
 func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	key := config.KeyPath(a.config)

@@ -37,6 +37,7 @@ func (w *world) noInterface(h *lab.Host, name string) {
 }
 
 func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a, b := w.node(w.A), w.node(w.B)
 	key, err := os.ReadFile(config.KeyPath(a.config))
@@ -71,6 +72,7 @@ func (w *world) within(t *testing.T) *world {
 }
 
 func TestUnsafeKeyFilesAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	key := config.KeyPath(a.config)
@@ -91,6 +93,7 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 }
 
 func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	checks := []func(){a.undisturbed(b), b.undisturbed(a)}
 	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket), 1, "a node runs already")
@@ -108,10 +111,11 @@ func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
 
 // Without root there is one sentence that says what is missing.
 func TestWithoutRootTheProgramSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	const nobody = 65534
-	dir := w.readable(nobody, os.Getenv(binaryEnv), a.config, config.KeyPath(a.config))
+	dir := w.readable(nobody, w.program, a.config, config.KeyPath(a.config))
 	for _, with := range []struct{ env, args []string }{
 		{},
 		{env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}},
@@ -120,7 +124,7 @@ func TestWithoutRootTheProgramSaysWhatIsMissing(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		args := append([]string{"up", "--config", filepath.Join(dir, filepath.Base(a.config))}, with.args...)
-		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(os.Getenv(binaryEnv))), args...)
+		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(w.program)), args...)
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 		c.Env = append([]string{"PATH=/usr/bin"}, with.env...)
 		r := w.finish(c)

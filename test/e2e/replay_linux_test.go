@@ -15,6 +15,7 @@ import (
 // C sends to A what the router saw B send, and forgeries of it. A does not take
 // C's address for B's (SPEC 6.10).
 func TestReplaysAndForgeriesMoveNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())

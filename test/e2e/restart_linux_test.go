@@ -32,6 +32,7 @@ func (n *node) gone() {
 }
 
 func TestDownLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	if out := w.run(w.A, "ip", "route", "show", "proto", "108"); !strings.Contains(out, a.iface) {
 		t.Fatalf("no route to look for: %q", out)
@@ -46,6 +47,7 @@ func TestDownLeavesNothing(t *testing.T) {
 }
 
 func TestSIGTERMLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for range 2 {
 		a.stop()
@@ -58,6 +60,7 @@ func TestSIGTERMLeavesNothing(t *testing.T) {
 
 // After kill -9 only the socket file can be left, and it stands in nobody's way.
 func TestKillStandsInNobodysWay(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for range 2 {
 		a.kill()
@@ -76,6 +79,7 @@ func TestKillStandsInNobodysWay(t *testing.T) {
 
 // A peer that leaves says so: the other end is not left to find out.
 func TestDownTellsThePeer(t *testing.T) {
+	t.Parallel()
 	_, a, b := pair(t)
 	b.down()
 	a.waitLog(1, "cause=peer_closed")
@@ -86,6 +90,7 @@ func TestDownTellsThePeer(t *testing.T) {
 
 // B dies under traffic and comes back: nobody has to do anything about A.
 func TestKilledPeerComesBackUnderTraffic(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	traffic := w.endlessPing(a, b)
 	for _, dead := range []time.Duration{300 * time.Millisecond, 4 * time.Second} {
@@ -125,6 +130,7 @@ func (w *world) endlessPing(a, b *node) (summary func() string) {
 
 // What happens to one end a few times in a row happens to both in the end.
 func TestBothEndsRestartAtOnce(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	for i := range 2 {
 		a.kill()

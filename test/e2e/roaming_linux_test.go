@@ -15,6 +15,7 @@ import (
 // One end's address is replaced in the middle of traffic. The other has no other
 // way to find it than to hear from it.
 func TestNewAddressInMidFlow(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"A", "B"} {
 		t.Run(who, func(t *testing.T) {
 			w, a, b := pair(t)
@@ -79,6 +80,7 @@ func (w *world) sameSession(a, b *node, before session) {
 
 // A sits behind a NAT that forgets a UDP flow after 2 s. Heartbeats keep it.
 func TestHeartbeatsKeepTheNATOpen(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, `session.heartbeat = "1s"`)
 	w.behindNAT(0)
 	w.bothUp(a, b)
@@ -116,6 +118,7 @@ table inet labnat {
 
 // A NAT gives A another port in the middle of traffic.
 func TestNATChangesThePort(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.behindNAT(20001)
 	w.bothUp(a, b)

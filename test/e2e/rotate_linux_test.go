@@ -14,6 +14,7 @@ import (
 // One rotation a second for 20 s, under TCP and pings, costs no packet: held
 // against a run without rotations. 60 rotations in 60 s with L2TUN_FULL.
 func TestRotationsCostNothing(t *testing.T) {
+	t.Parallel()
 	lab.Require(t, "iperf3")
 	w, a, b := pair(t)
 	rotations := either(20, 60)
@@ -94,6 +95,7 @@ func (w *world) loaded(a, b *node, seconds int, f func()) (rate float64, got pin
 
 // Both ends rotate at once, again and again, on each carrier.
 func TestBothEndsRotateAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, carrier := range []string{"direct", "datagram", "utcp"} {
 		t.Run(carrier, func(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["`+carrier+`"]`)
@@ -108,10 +110,11 @@ func TestBothEndsRotateAtOnce(t *testing.T) {
 }
 
 // rotateCrosswise rotates from both ends at once, so many times, under pings of
-// which none may be lost.
+// which none may be lost. They are so far apart that no queue overflows while the
+// processors do something else for a second.
 func (w *world) rotateCrosswise(a, b *node, times int) {
 	w.Helper()
-	p := w.pinging(w.A, b.v4, 2*time.Millisecond)
+	p := w.pinging(w.A, b.v4, 5*time.Millisecond)
 	before := a.peer(b).Epoch
 	for i := range times {
 		errs := make(chan string, 2)

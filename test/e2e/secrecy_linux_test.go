@@ -21,6 +21,7 @@ const marker = "L2TUN-E2E-MARKER"
 // TestTheMiddleSeesNothing looks at every frame that passes the router from
 // before the handshake on.
 func TestTheMiddleSeesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())

@@ -63,13 +63,14 @@ func (m *manager) hears(form string) {
 // answers, not before; it answers the watchdog as long as it runs, and says when
 // it reloads and stops.
 func TestTheServiceManagerIsToldTheTruth(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
 	m := w.manager()
-	c := w.A.Command(context.Background(), os.Getenv(binaryEnv), "up", "--config", a.config, "--socket", a.socket)
+	c := w.A.Command(context.Background(), w.program, "up", "--config", a.config, "--socket", a.socket)
 	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=500000")
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	w.ok(c.Start())

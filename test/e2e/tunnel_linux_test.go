@@ -8,6 +8,7 @@ import (
 )
 
 func TestEveryPingIsAnswered(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 100)
 	w.pings(w.B, a.v6, 100)
@@ -16,6 +17,7 @@ func TestEveryPingIsAnswered(t *testing.T) {
 
 // B has no endpoint of A, waits for it, and talks to it first.
 func TestOneSideKnowingAnEndpointIsEnough(t *testing.T) {
+	t.Parallel()
 	w, a, b := pair(t)
 	if got := endpoints(w, b); len(got) != 0 {
 		t.Fatalf("B knows %v", got)
@@ -58,6 +60,7 @@ func TestOneTCPStreamIsFast(t *testing.T) {
 }
 
 func TestFamiliesInsideAndOutside(t *testing.T) {
+	t.Parallel()
 	for name, endpoint := range map[string]func(*node) string{"IPv4 outside": (*node).endpoint4, "IPv6 outside": (*node).endpoint6} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, lab.Shape{Routed: true})

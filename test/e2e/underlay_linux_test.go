@@ -29,6 +29,7 @@ func (w *world) whole(from *lab.Host, to netip.Addr, size string) {
 // Every underlay carries packets of full inner size, whether it says what does
 // not fit or not.
 func TestUnderlays(t *testing.T) {
+	t.Parallel()
 	const headers = 28 // IPv4 and UDP
 	for _, c := range []struct {
 		name string

@@ -13,6 +13,7 @@ import (
 // seconds before, and back while both are alive. The session follows the route
 // both times: the peer sends to the address of the uplink that the host prefers.
 func TestSessionFollowsTheDefaultRoute(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{Routed: true}, "")
 	second, err := w.Connect(w.A, w.R, 0)
 	w.ok(err)

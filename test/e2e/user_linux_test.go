@@ -41,7 +41,7 @@ func (w *world) asRoot(h *lab.Host, args ...string) string {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 	defer cancel()
-	line := w.withUser(append([]string{os.Getenv(binaryEnv)}, args...)...)
+	line := w.withUser(append([]string{w.program}, args...)...)
 	r := w.finish(h.Command(ctx, line[0], line[1:]...))
 	if r.code != 0 {
 		w.Fatalf("%v ends with %d: %s", args, r.code, r.errs)
@@ -88,6 +88,7 @@ func (w *world) owned(dir string, uid uint32) {
 // A node that root starts on a folder of the system user's is that user, on every
 // thread, and does all that a node does; what root writes there the node can read.
 func TestASystemUserRunsTheNode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	lab.Require(t, "unshare", "mount")
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
@@ -101,7 +102,7 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 	c.knows(a, "")
 	b.up()
 	c.up()
-	line := w.withUser(os.Getenv(binaryEnv))
+	line := w.withUser(w.program)
 	start := func() int {
 		pid := a.upBy(nil, line[0], line[1:]...)
 		w.eventually(20*time.Second, a.iface+" answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.socket).code == 0 })
@@ -161,6 +162,7 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 // A log that lies elsewhere than config, key and socket is renamed from within the
 // fence, too.
 func TestADetachedNodeRenewsItsLog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	a.log = control.LogPath(a.iface)

@@ -23,14 +23,18 @@ type world struct {
 	*lab.Net
 	nodes []*node
 	tag   string // makes interface names unlike those of other tests
+
+	program string   // under test
+	env     []string // of the nodes, beside this process's
 }
 
-// newWorld lays a network that ends with the test.
-func newWorld(t *testing.T, s lab.Shape) *world {
+// newWorld lays a network that ends with the test. The environment is of its nodes,
+// beside this process's.
+func newWorld(t *testing.T, s lab.Shape, env ...string) *world {
 	t.Helper()
 	lab.Require(t, lab.TUN, "ip", "ping", "nft")
 	needRuntimeDir(t)
-	return &world{T: t, Net: lab.Use(t, s), tag: fmt.Sprintf("%07x", rand.N(1<<28))}
+	return &world{T: t, Net: lab.Use(t, s), tag: fmt.Sprintf("%07x", rand.N(1<<28)), program: l2tunBinary(), env: env}
 }
 
 // needRuntimeDir skips a test where nodes cannot keep their locks.
@@ -47,9 +51,9 @@ func needRuntimeDir(t *testing.T) {
 }
 
 // pair is A and B behind a router, up and established. Only A knows where B is.
-func pair(t *testing.T) (w *world, a, b *node) {
+func pair(t *testing.T, env ...string) (w *world, a, b *node) {
 	t.Helper()
-	w = newWorld(t, lab.Shape{Routed: true})
+	w = newWorld(t, lab.Shape{Routed: true}, env...)
 	a, b = w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
@@ -61,9 +65,9 @@ func pair(t *testing.T) (w *world, a, b *node) {
 
 // trio is A, B and C behind a router, up and established. Everybody has
 // everybody as a peer; A knows where B and C are, and B where C is.
-func trio(t *testing.T) (w *world, a, b, c *node) {
+func trio(t *testing.T, env ...string) (w *world, a, b, c *node) {
 	t.Helper()
-	w = newWorld(t, lab.Shape{Routed: true, C: true})
+	w = newWorld(t, lab.Shape{Routed: true, C: true}, env...)
 	a, b, c = w.node(w.A), w.node(w.B), w.node(w.C)
 	for _, n := range []*node{a, b, c} {
 		for _, p := range []*node{a, b, c} {
@@ -102,7 +106,7 @@ func (w *world) l2tun(h *lab.Host, args ...string) result {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 	defer cancel()
-	return w.finish(h.Command(ctx, os.Getenv(binaryEnv), args...))
+	return w.finish(h.Command(ctx, w.program, args...))
 }
 
 // finish runs a command to its end.
