@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 )
@@ -55,10 +56,30 @@ func (g goal) verdict(s spread) string {
 		return "not measured"
 	case g.aim != 0 && g.reaches(s.median, g.aim):
 		return "met, also the aim"
-	case g.reaches(s.median, g.limit) && !(g.strict && s.median == g.limit):
+	case g.holds(s):
 		return "met"
 	}
 	return "**not met**"
+}
+
+// judged is an error that names each goal that is not met. What was not measured is
+// not judged: a run may be of some rows only.
+func (r *Result) judged() error {
+	var missed []string
+	for _, g := range goals() {
+		if s := g.measured(r); s.n > 0 && !g.holds(s) {
+			missed = append(missed, fmt.Sprintf("%s: %s, not %s", g.what, g.show(s.median), g.bound(g.limit)))
+		}
+	}
+	if len(missed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("bench: not met: %s", strings.Join(missed, "; "))
+}
+
+// holds says whether a figure is within the limit.
+func (g goal) holds(s spread) bool {
+	return g.reaches(s.median, g.limit) && !(g.strict && s.median == g.limit)
 }
 
 func (g goal) reaches(v, bound float64) bool {

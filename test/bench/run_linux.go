@@ -120,7 +120,7 @@ func (b *bench) report() error {
 	if len(b.r.Missing) > 0 {
 		return ErrIncomplete
 	}
-	return nil
+	return b.r.judged()
 }
 
 // rows splits the rows by the topology that they need.

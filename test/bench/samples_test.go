@@ -73,6 +73,19 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// A run of which one figure misses its goal ends with an error that names it; what was
+// not measured is not held against it.
+func TestAMissedGoalIsAnError(t *testing.T) {
+	good := rounds(map[[2]string][]float64{{wireguard, "tcp-up"}: {1}, {direct, "tcp-up"}: {2}})
+	if err := good.judged(); err != nil {
+		t.Error(err)
+	}
+	bad := rounds(map[[2]string][]float64{{wireguard, "tcp-up"}: {1}, {direct, "tcp-up"}: {1.4}})
+	if err := bad.judged(); err == nil || err.Error() != "bench: not met: direct, one TCP stream, A to B: 1.40×, not ≥ 1.50×" {
+		t.Error(err)
+	}
+}
+
 // Every goal names a metric and a contender that there are.
 func TestGoalsCanBeMeasured(t *testing.T) {
 	for _, g := range goals() {

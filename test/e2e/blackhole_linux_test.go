@@ -9,7 +9,7 @@ import (
 
 // C disappears while A sends to B and C as fast as it can. B's flow goes on and
 // arrives, its pings go on, and its session is the same. What the flow loses in
-// speed is judged by scripts/bench.
+// speed is judged by case F12 of the catalogue of faults.
 func TestBlackholedPeerCostsTheOtherNothing(t *testing.T) {
 	t.Parallel()
 	w, a, b, c := trio(t)

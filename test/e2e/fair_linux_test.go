@@ -7,8 +7,8 @@ import (
 
 // One peer's UDP flood does not starve another peer's TCP: neither when the flood
 // comes in where the TCP comes in, nor when both leave the same node. With one
-// processor for each node, and with as many as there are. What is left of the speed
-// is judged by scripts/bench.
+// processor for each node, and with as many as there are. How much is left of the
+// speed depends on what else the processors do, and is no claim of this test.
 func TestFloodOfAPeerLeavesTheOtherItsShare(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{"GOMAXPROCS=1": {"GOMAXPROCS=1"}, "all processors": nil} {

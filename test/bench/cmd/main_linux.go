@@ -1,6 +1,6 @@
 // Command bench is what scripts/bench runs; its options are explained by
-// scripts/bench -h. It exits with 1 if a figure is missing, with 2 for wrong
-// options.
+// scripts/bench -h. It exits with 1 if a figure is missing or a goal is not
+// met, with 2 for wrong options.
 package main
 
 import (
