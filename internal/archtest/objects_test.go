@@ -91,7 +91,18 @@ func extents(t *testing.T, all []source) map[string]extent {
 
 func parse(t *testing.T, s source) *ast.File {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.SkipObjectResolution)
+	return parseMode(t, s, parser.SkipObjectResolution)
+}
+
+// parseComments is parse, with comments.
+func parseComments(t *testing.T, s source) *ast.File {
+	t.Helper()
+	return parseMode(t, s, parser.SkipObjectResolution|parser.ParseComments)
+}
+
+func parseMode(t *testing.T, s source, mode parser.Mode) *ast.File {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, mode)
 	if err != nil {
 		t.Fatal(err)
 	}

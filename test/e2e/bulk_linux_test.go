@@ -8,6 +8,7 @@ import (
 )
 
 // Bulk on μTCP fills a line of 100 Mbit/s; pings beside it do not wait long.
+// Alone: it fills a line and times pings beside it.
 func TestBulkOnUTCPLeavesRoomForPings(t *testing.T) {
 	lab.Require(t, "iperf3")
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +67,7 @@ func (n *node) reaches(peers []*node, within time.Duration) (took []time.Duratio
 }
 
 // A reaches 20 peers at once through a router that loses 30 % of what passes,
-// each way; 50 with L2TUN_FULL.
+// each way; 50 with -long.
 func TestHandshakesThroughHeavyLoss(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
@@ -158,4 +162,345 @@ func TestHandshakesThroughUnkindRelays(t *testing.T) {
 func loses(numbers ...int64) func([]byte) bool {
 	var seen atomic.Int64
 	return func([]byte) bool { return !slices.Contains(numbers, seen.Add(1)) }
+}
+
+// lossy drops packets with a probability, at most so many in a row.
+func lossy(p float64, inARow int, seed uint64) func([]byte) bool {
+	var mu sync.Mutex
+	rng, run := rand.New(rand.NewPCG(seed, 1)), 0
+	return func([]byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if run < inARow && rng.Float64() < p {
+			run++
+			return false
+		}
+		run = 0
+		return true
+	}
+}
+
+// bursts loses p of the packets in runs of length packets.
+func bursts(p float64, length int, seed uint64) func([]byte) bool {
+	var mu sync.Mutex
+	rng, left := rand.New(rand.NewPCG(seed, 2)), 0
+	return func([]byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if left == 0 && rng.Float64() < p/float64(length) {
+			left = 1 + rng.IntN(2*length-1)
+		}
+		if left > 0 {
+			left--
+			return false
+		}
+		return true
+	}
+}
+
+// relayed gives A a peer at the end of a relay of its own, without μTCP to help.
+func (w *world) relayed(a *node, peers []*node, what func(i int) (up, down lab.Disturbance)) []*lab.UDPRelay {
+	w.Helper()
+	relays := make([]*lab.UDPRelay, len(peers))
+	for i, p := range peers {
+		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.host.IP4, port), uint64(i))
+		w.ok(err)
+		up, down := what(i)
+		r.Set(lab.Up, up)
+		r.Set(lab.Down, down)
+		relays[i] = r
+		a.knows(p, r.Addr().String())
+	}
+	w.ok(w.R.DropTCP())
+	return relays
+}
+
+// L1: fifty handshakes through bursts of loss, one after the other a few at a
+// time, so that the processor is not the matter.
+func TestFaultHandshakesThroughLoss(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w := newWorld(t, lab.Shape{Routed: true})
+	a := w.node(w.A)
+	peers := w.star(a, 50)
+	w.relayed(a, peers, func(i int) (up, down lab.Disturbance) {
+		return lab.Disturbance{Keep: lossy(0.3, 3, uint64(i))}, lab.Disturbance{Keep: lossy(0.3, 3, uint64(100+i))}
+	})
+	w.allUp(peers)
+	a.up()
+	took := a.reaches(peers, 300*time.Second)
+	if len(took) < len(peers) {
+		t.Errorf("%d of %d", len(took), len(peers))
+	}
+	if len(took) > 0 {
+		p95 := took[(len(took)-1)*95/100]
+		faults.Report(t, "L1", len(took) == len(peers) && p95 <= 10*time.Second, "%d of %d, half within %v, 95 of 100 within %v, the last after %v",
+			len(took), len(peers), ms(took[len(took)/2]), ms(p95), ms(took[len(took)-1]))
+	}
+}
+
+// L2, L4, L11.
+func TestFaultHandshakesThroughRelays(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	for _, c := range []struct {
+		id, what string
+		d        func(seed int) lab.Disturbance
+	}{
+		{"L2", "a third lost, at most 10 in a row", func(s int) lab.Disturbance { return lab.Disturbance{Keep: lossy(1.0/3, 10, uint64(s))} }},
+		{"L4", "30 % with a flipped bit", func(int) lab.Disturbance { return lab.Disturbance{Corrupt: 0.3} }},
+		{"L11", "each of the first 8 datagrams and answers held back 20 ms, and doubled", oneOfEight},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			w := newWorld(t, lab.Shape{Routed: true})
+			a := w.node(w.A)
+			peers := w.star(a, map[string]int{"L2": 20, "L4": 50, "L11": 32}[c.id])
+			relays := w.relayed(a, peers, func(i int) (up, down lab.Disturbance) { return c.d(i), c.d(1000 + i) })
+			w.allUp(peers)
+			a.up()
+			took := a.reaches(peers, 100*time.Second)
+			if len(took) < len(peers) {
+				t.Fatalf("%s: %d of %d", c.what, len(took), len(peers))
+			}
+			corrupted, changed, untouched := uint64(0), 0, 0
+			if c.id == "L11" {
+				for i, r := range relays {
+					w.pings(w.A, peers[i].v4, 5)
+					up, down := r.Stats()
+					if up.Reordered+up.Duplicated+down.Reordered+down.Duplicated != 1 {
+						untouched++
+					}
+				}
+			}
+			if c.id == "L4" {
+				s := w.counted(w.A, peers[0].host, peers[0].v4, 1000, 500)
+				time.Sleep(2 * time.Second)
+				got := s.end()
+				changed = got.foreign
+				for _, r := range relays {
+					up, down := r.Stats()
+					corrupted += up.Corrupted + down.Corrupted
+				}
+			}
+			faults.Report(t, c.id, changed == 0 && untouched == 0, "%s: %d of %d up, the last after %v%s", c.what, len(took), len(peers), ms(took[len(took)-1]),
+				map[bool]string{true: fmt.Sprintf(", %d datagrams corrupted, %d changed packets delivered", corrupted, changed)}[c.id == "L4"])
+		})
+	}
+}
+
+// oneOfEight is what one of 32 relays does to a direction (the second from 1000
+// on): it holds back or doubles one of the first eight packets of one of them.
+func oneOfEight(seed int) lab.Disturbance {
+	i := seed % 1000
+	if up := seed < 1000; up != (i/8%2 == 0) {
+		return lab.Disturbance{}
+	}
+	var seen atomic.Int64
+	this := func([]byte) bool { return seen.Add(1) == int64(i%8+1) }
+	if i < 16 {
+		return lab.Disturbance{Late: this, ReorderBy: 20 * time.Millisecond}
+	}
+	return lab.Disturbance{Twice: this}
+}
+
+// relayedPair is A and B with a relay between them.
+func relayedPair(t *testing.T, d lab.Disturbance) (w *world, a, b *node, r *lab.UDPRelay) {
+	t.Helper()
+	w = newWorld(t, lab.Shape{Routed: true})
+	a, b = w.node(w.A), w.node(w.B)
+	b.knows(a, "")
+	rs := w.relayed(a, []*node{b}, func(int) (up, down lab.Disturbance) { return d, d })
+	return w, a, b, rs[0]
+}
+
+// L5.
+func TestFaultTransfersThroughRelays(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	for _, c := range []struct {
+		what string
+		d    lab.Disturbance
+	}{{"without", lab.Disturbance{}}, {"2 % lost", lab.Disturbance{Drop: 0.02}}, {"2 % corrupted", lab.Disturbance{Corrupt: 0.02}}} {
+		t.Run(c.what, func(t *testing.T) {
+			w, a, b, r := relayedPair(t, c.d)
+			w.bothUp(a, b)
+			took := w.transfer(w.A, w.B, b.v4, 2_000_000)
+			if c.what == "without" {
+				faults.Control(t, "L5", "2 MB in %v", ms(took))
+				return
+			}
+			up, down := r.Stats()
+			hit := up.Dropped + down.Dropped + up.Corrupted + down.Corrupted
+			faults.Report(t, "L5", hit >= 10, "%s: 2 MB in %v, digests equal, %d of %d datagrams hit", c.what, ms(took), hit,
+				up.Passed+up.Dropped+down.Passed+down.Dropped)
+		})
+	}
+}
+
+// L6: at 2000 packets a second 25 ms are 50 places.
+func TestFaultReorderedAndDoubled(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b, r := relayedPair(t, lab.Disturbance{})
+	w.bothUp(a, b)
+	w.direct(a, b)
+	run := func() tally {
+		s := w.counted(w.A, w.B, b.v4, 200, 2000)
+		time.Sleep(8 * time.Second)
+		return s.end()
+	}
+	quiet := run()
+	r.Set(lab.Both, lab.Disturbance{Duplicate: 1, Reorder: 0.5, ReorderBy: 25 * time.Millisecond})
+	got := run()
+	up, _ := r.Stats()
+	faults.Report(t, "L6", got.twice == 0 && got.lost <= quiet.lost && up.Duplicated > 10_000, "%d doubled, %d overtaken: %v; B counts %v", up.Duplicated, up.Reordered, got, b.peer(a).Dropped)
+	faults.Control(t, "L6", "%v", quiet)
+}
+
+// L7.
+func TestFaultLongRoundTrip(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b, _ := relayedPair(t, lab.Disturbance{Delay: 375 * time.Millisecond})
+	start := time.Now()
+	w.bothUp(a, b)
+	took := time.Since(start)
+	w.pings(w.A, b.v4, 5)
+	time.Sleep(5 * time.Second)
+	w.established(a, b)
+	n := a.peer(b).Handshakes
+	faults.Report(t, "L7", n == 1 && b.peer(a).Handshakes == 1, "up after %v, %d full handshake, all pings answered", ms(took), n)
+}
+
+// L8: a line of 1 Mbit/s with 50 ms of queue, full for 15 s.
+func TestFaultFullNarrowLine(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b := pair(t)
+	w.direct(a, b)
+	quiet := func() pings {
+		p := w.pinging(w.A, b.v4, 50*time.Millisecond)
+		time.Sleep(4 * time.Second)
+		return p.stop()
+	}()
+	for _, dev := range []string{"eth0", "eth1"} {
+		w.ok(w.R.Rate(dev, 1_000_000))
+	}
+	dropped := func() (n uint64) {
+		for _, c := range []control.Peer{a.peer(b), b.peer(a)} {
+			for _, v := range c.Dropped {
+				n += v
+			}
+		}
+		return n
+	}
+	before := dropped()
+	got, rate := w.fullLine(b.v4, 1_400_000)
+	own := dropped() - before
+	n := a.logged("to=degraded") + b.logged("to=degraded")
+	bare, _ := w.fullLine(w.B.IP4, 700_000)
+	all := got.lost() + len(got.replies)
+	faults.Report(t, "L8", n == 0 && got.centile(99) <= 200*time.Millisecond && 20*got.lost() <= all,
+		"1.4 MB at %.2f Mbit/s, degraded %d times, pings 99th %v, %d of %d lost in the full queue, %d packets dropped by l2tun itself", rate, n, ms(got.centile(99)), got.lost(), all, own)
+	faults.Control(t, "L8", "the full line without the tunnel: 99th %v, %d of %d lost; the tunnel without load and limit: 99th %v, %d lost",
+		ms(bare.centile(99)), bare.lost(), bare.lost()+len(bare.replies), ms(quiet.centile(99)), quiet.lost())
+}
+
+// fullLine sends size bytes by TCP from A to an address of B's as fast as it goes
+// and pings that address meanwhile; the rate is in Mbit/s.
+func (w *world) fullLine(to netip.Addr, size int64) (got pings, rate float64) {
+	w.Helper()
+	f := w.flow(w.A, w.B, to, size, 0)
+	time.Sleep(time.Second)
+	p := w.pinging(w.A, to, 50*time.Millisecond)
+	f.done(60 * time.Second)
+	took := time.Since(f.started)
+	return p.stop(), mbits(size, took)
+}
+
+// L9: every size once with don't-fragment, which the kernel refuses above the
+// MTU, and once without.
+func TestFaultEverySize(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b := pair(t)
+	w.direct(a, b)
+	var arrived, refused, lost [2]int
+	for df := range 2 {
+		in, err := w.B.ListenUDP(netip.AddrPortFrom(b.v4, 0))
+		w.ok(err)
+		defer in.Close()
+		_ = in.SetReadBuffer(8 << 20)
+		out, err := w.A.DialUDP(in.LocalAddr().(*net.UDPAddr).AddrPort())
+		w.ok(err)
+		defer out.Close()
+		w.ok(discover(out, df == 1))
+		sizes := make(map[int]bool)
+		buf, got := make([]byte, 9000), make([]byte, 10000)
+		for size := 1; size <= 9000; size++ {
+			switch _, err := out.Write(buf[:size]); {
+			case errors.Is(err, syscall.EMSGSIZE):
+				refused[df]++
+				continue
+			case err != nil:
+				t.Fatal(err)
+			}
+			sizes[size] = true
+			if size%8 == 0 || size == 9000 {
+				for len(sizes) > 0 {
+					w.ok(in.SetReadDeadline(time.Now().Add(time.Second)))
+					n, err := in.Read(got)
+					if err != nil {
+						break
+					}
+					delete(sizes, n)
+					arrived[df]++
+				}
+				lost[df] += len(sizes)
+				clear(sizes)
+			}
+		}
+		lost[df] += len(sizes)
+	}
+	faults.Report(t, "L9", lost == [2]int{} && arrived[0] == 9000 && arrived[1]+refused[1] == 9000 && refused[1] == 9000-1392,
+		"without: %d of 9000 arrive; with: %d arrive, %d are refused as too big by the kernel, %d lost", arrived[0], arrived[1], refused[1], lost[0]+lost[1])
+}
+
+// discover sets or clears don't-fragment.
+func discover(c *net.UDPConn, yes bool) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	mode := syscall.IP_PMTUDISC_DONT
+	if yes {
+		mode = syscall.IP_PMTUDISC_DO
+	}
+	return errors.Join(raw.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_IP, syscall.IP_MTU_DISCOVER, mode)
+	}), err)
+}
+
+// L10: iroh's fifth rung.
+func TestFaultBadLineForLong(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b, r := relayedPair(t, lab.Disturbance{})
+	w.bothUp(a, b)
+	s := w.counted(w.A, w.B, b.v4, 200, 50)
+	time.Sleep(4 * time.Second)
+	quiet := s.end()
+	for _, dev := range []string{"eth0", "eth1"} {
+		w.ok(w.R.Rate(dev, 800_000))
+	}
+	r.Set(lab.Up, lab.Disturbance{Delay: 225 * time.Millisecond, Keep: bursts(0.08, 10, 1)})
+	r.Set(lab.Down, lab.Disturbance{Delay: 225 * time.Millisecond, Keep: bursts(0.08, 10, 2)})
+	s = w.counted(w.A, w.B, b.v4, 200, 50)
+	long := whole(40*time.Second, 10*time.Minute)
+	time.Sleep(long)
+	got := s.end()
+	p := a.peer(b)
+	degraded := a.logged("to=degraded")
+	faults.Report(t, "L10", isUp(p) && p.Handshakes == 1 && degraded == 0, "%v: %s, %d full handshake, degraded %d times, inner packets %v", long, p.State, p.Handshakes, degraded, got)
+	faults.Control(t, "L10", "4s through the relay as it is: %v", quiet)
 }

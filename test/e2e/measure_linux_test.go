@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,15 +23,39 @@ import (
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
-// full reports whether the long versions of shortened tests were asked for.
+// longFlag asks for the long forms: go test ./test/e2e -long.
+var longFlag = flag.Bool("long", false, "run the long forms of all cases")
+
+// full reports whether the lengths of the catalogue of faults were asked for: hours.
 func full() bool { return os.Getenv("L2TUN_FULL") == "1" }
 
-// either is what a shortened test uses, or the full figure.
+// either is what the short form of a case uses, or the long one.
 func either[V any](short, long V) V {
-	if full() {
+	if *longFlag || full() {
 		return long
 	}
 	return short
+}
+
+// whole is what the long form of a case of the catalogue uses, or the catalogue's own
+// figure.
+func whole[V any](long, whole V) V {
+	if full() {
+		return whole
+	}
+	return long
+}
+
+// catalogued reports whether the catalogue of faults runs the test: it sets the
+// variable, if only to 0.
+func catalogued() bool { return os.Getenv("L2TUN_FULL") != "" }
+
+// onlyLong skips a case that has no short form, unless the catalogue runs it.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !*longFlag && !catalogued() {
+		t.Skip("needs -long")
+	}
 }
 
 // twoNodes is A and B behind a router, made but not running. Only A knows where

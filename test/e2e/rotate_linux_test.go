@@ -1,18 +1,27 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
 // One rotation a second for 20 s, under TCP and pings, costs no packet: held
-// against a run without rotations. 60 rotations in 60 s with L2TUN_FULL.
+// against a run without rotations. 60 rotations in 60 s with -long.
 func TestRotationsCostNothing(t *testing.T) {
 	t.Parallel()
 	lab.Require(t, "iperf3")
@@ -145,4 +154,231 @@ func (w *world) rotates(n, peer *node) string {
 		return fmt.Sprintf("%v: %s", err, out)
 	}
 	return ""
+}
+
+// R1.
+// Alone: it fills the machine and counts packets.
+func TestFaultRotationsUnderLoad(t *testing.T) {
+	onlyLong(t)
+	w, a, b := pair(t)
+	w.direct(a, b)
+	w.rotationsUnderLoad("R1", a, b, 6, 10)
+}
+
+// R2.
+// Alone: as TestFaultRotationsUnderLoad.
+func TestFaultRotationsUnderLoadOnUTCP(t *testing.T) {
+	onlyLong(t)
+	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
+	w.bothUp(a, b)
+	w.rotationsUnderLoad("R2", a, b, 6, 10)
+}
+
+// A side is one half of a comparison, run by run.
+type side struct {
+	rate, loss             []float64 // Mbit/s, pings lost of each
+	lost, copies, answered int
+}
+
+func (s *side) add(rate float64, all ...pings) {
+	var lost, answered int
+	for _, p := range all {
+		lost, answered, s.copies = lost+p.lost(), answered+len(p.replies), s.copies+p.copies
+	}
+	s.lost, s.answered = s.lost+lost, s.answered+answered
+	s.rate, s.loss = append(s.rate, rate/1e6), append(s.loss, float64(lost)/float64(max(1, lost+answered)))
+}
+
+func (s *side) String() string {
+	m, _ := mean(s.rate)
+	return fmt.Sprintf("%d of %d pings lost, %d twice, %.0f Mbit/s", s.lost, s.lost+s.answered, s.copies, m)
+}
+
+// mean returns the mean and its variance.
+func mean(x []float64) (m, variance float64) {
+	for _, v := range x {
+		m += v / float64(len(x))
+	}
+	for _, v := range x {
+		variance += (v - m) * (v - m) / float64(len(x)*(len(x)-1))
+	}
+	return m, variance
+}
+
+// losesMore reports whether b loses more pings than a by more than chance, which
+// the runs' own differences show, and by more than three.
+func losesMore(a, b *side) bool {
+	ma, va := mean(a.loss)
+	mb, vb := mean(b.loss)
+	return mb > ma+2*math.Sqrt(va+vb) && float64(b.lost) > 3+ma*float64(b.lost+b.answered)
+}
+
+// rotationsUnderLoad alternates runs without and with a rotation a second under
+// iperf3 and pings both ways, because the machine's own losses change with time.
+func (w *world) rotationsUnderLoad(id string, a, b *node, rounds, rotations int) {
+	lab.Require(w.T, "iperf3")
+	var sides [2]side
+	forged := func() uint64 { return a.peer(b).Dropped["forged"] + b.peer(a).Dropped["forged"] }
+	wrong, epoch := forged(), a.peer(b).Epoch
+	for range rounds {
+		for busy, seconds := range []int{rotations / 2, rotations} {
+			back := w.pinging(w.B, a.v4, 2*time.Millisecond)
+			rate, got := w.loaded(a, b, seconds, func() {
+				if busy == 1 {
+					a.everySecond(b, rotations)
+				}
+			})
+			sides[busy].add(rate, got, back.stop())
+		}
+	}
+	done := a.peer(b).Epoch - epoch
+	still, _ := mean(sides[0].rate)
+	moving, _ := mean(sides[1].rate)
+	faults.Report(w, id, !losesMore(&sides[0], &sides[1]) && sides[1].copies == 0 && forged() == wrong && moving >= 0.95*still && done >= uint64(rounds*rotations),
+		"%d rotations: %v, %.1f %% of the control, %d records forged", done, &sides[1], 100*moving/still, forged()-wrong)
+	faults.Control(w, id, "%v", &sides[0])
+}
+
+// R3: R drops every 50th and then every 10th datagram, of each direction its own.
+// What sockets and devices drop because the machine is busy is not the tunnel's.
+func TestFaultRotationsOnLossyLinks(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b := pair(t)
+	w.direct(a, b)
+	w.singleFrames()
+	rotations := whole(10, 60)
+	for _, nth := range []int{50, 10} {
+		for _, from := range []netip.Addr{w.A.IP4, w.B.IP4} {
+			w.ok(w.R.Rule(fmt.Sprintf("ip saddr %s meta l4proto udp numgen inc mod %d == 0 drop", from, nth)))
+		}
+		run := func(f func()) (there, back tally) {
+			s, r := w.counted(w.A, w.B, b.v4, 200, 2000), w.counted(w.B, w.A, a.v4, 200, 2000)
+			f()
+			return s.end(), r.end()
+		}
+		there, back := run(func() { time.Sleep(5 * time.Second) })
+		faults.Control(t, "R3", "there %v, back %v", there, back)
+		before := w.kernelDrops()
+		there, back = run(func() { a.everySecond(b, rotations) })
+		busy := w.kernelDrops() - before
+		w.ok(w.R.Allow())
+		link, kept := 100/float64(nth), there.twice+back.twice == 0
+		for _, s := range []tally{there, back, {sent: there.sent + back.sent, lost: there.lost + back.lost}} {
+			s.lost -= busy
+			kept = kept && s.loss() <= link+0.1
+		}
+		faults.Report(t, "R3", kept, "link loses %.0f %% each way, %d rotations: there %v, back %v; %d of them dropped by full sockets and devices",
+			link, rotations, there, back, busy)
+	}
+}
+
+// R11: either end is killed as soon as its log shows a step of a rotation.
+func TestFaultKilledInRotation(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b := pair(t)
+	moments := []struct {
+		dies *node
+		step string
+	}{{a, "start"}, {b, "answer"}, {b, "install"}, {b, "reply"}, {a, "install"}, {a, "finish"}, {a, "use"}, {b, "use"}, {b, "confirm"}}
+	var worst, sum time.Duration
+	const times = 50
+	last := make(map[string]int)
+	for i := range times {
+		m := moments[i%len(moments)]
+		w.established(a, b)
+		p := w.pinging(w.A, b.v4, 20*time.Millisecond)
+		p.answeredAfter(time.Now(), 10*time.Second)
+		last[m.dies.host.Name+" "+a.killInRotation(b, m.dies, m.step)]++
+		m.dies.start()
+		since := time.Now()
+		took := p.answeredAfter(since, 15*time.Second)
+		p.stop()
+		if took > time.Second {
+			t.Logf("kill %d, %s at %s: %v, restarted at %v", i, m.dies.host.Name, m.step, ms(took), since.UTC().Format("15:04:05.000"))
+		}
+		worst, sum = max(worst, took), sum+took
+	}
+	w.established(a, b)
+	if x, y := a.peer(b).Epoch, b.peer(a).Epoch; x != y {
+		t.Errorf("epochs %d and %d", x, y)
+	}
+	faults.Report(t, "R11", worst <= 2*time.Second && len(last) >= 4, "%d kills, by the last step that the dead end had logged %v: traffic %v after the restart, %v at most; one epoch at the end",
+		times, last, ms(sum/times), ms(worst))
+}
+
+// killInRotation rotates with p and kills one of the two as soon as it has logged
+// a step of the rotation. It returns the last step that it logged.
+func (n *node) killInRotation(p, dies *node, step string) (last string) {
+	n.w.Helper()
+	log, err := os.Open(dies.log)
+	n.w.ok(err)
+	defer log.Close()
+	from, err := log.Seek(0, io.SeekEnd)
+	n.w.ok(err)
+	ctx, stop := context.WithCancel(n.w.Context())
+	var rotating sync.WaitGroup
+	rotating.Go(func() {
+		for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+			_, _ = control.New(n.socket).Rotate(ctx, p.did) // it fails: one of them dies
+		}
+	})
+	defer rotating.Wait()
+	defer stop()
+	first := map[bool]string{true: "start", false: "answer"}[dies == n]
+	buf := make([]byte, 1<<18)
+	for deadline := time.Now().Add(10 * time.Second); !slices.Contains(rotationSteps(log, from, buf, first), step); {
+		if time.Now().After(deadline) {
+			n.w.Fatalf("%s does not come to %q", dies.iface, step)
+		}
+	}
+	dies.kill()
+	all := rotationSteps(log, from, buf, first)
+	return all[len(all)-1]
+}
+
+// rotationSteps are the actions of a rotation in a log, from an offset and its
+// first action on.
+func rotationSteps(log *os.File, from int64, buf []byte, first string) (all []string) {
+	n, _ := log.ReadAt(buf, from) // io.EOF: the log is shorter than buf
+	for line := range bytes.Lines(buf[:n]) {
+		if _, action, ok := bytes.Cut(line, []byte(`msg=rotation `)); ok {
+			_, action, _ = bytes.Cut(action, []byte(`action="`))
+			name, _, _ := bytes.Cut(action, []byte(" "))
+			if len(all) > 0 || string(name) == first {
+				all = append(all, string(name))
+			}
+		}
+	}
+	return all
+}
+
+// R13: an hour of rotations at full length; else a minute of them in a quarter of
+// it. The collector runs ten times as often as it does by default, so that resident
+// memory follows what lives and not where the collector stands.
+func TestFaultHourOfRotations(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	w, a, b := pair(t, "GOGC=10")
+	rotations, first, gap := whole(60, 3600), whole(60, 300), whole(250*time.Millisecond, time.Second)
+	w.direct(a, b)
+	rotate := func(n int) {
+		for range n {
+			next := time.Now().Add(gap)
+			a.rotateNow(b)
+			time.Sleep(time.Until(next))
+		}
+	}
+	rotate(first) // tables reach their size
+	var rss0, fds0, grown, left [2]int
+	for i, n := range []*node{a, b} {
+		rss0[i], fds0[i] = rss(w, n), n.fds()
+	}
+	rotate(rotations)
+	for i, n := range []*node{a, b} {
+		grown[i], left[i] = rss(w, n)-rss0[i], n.fds()-fds0[i]
+	}
+	faults.Report(t, "R13", max(grown[0], grown[1]) <= 1024 && max(left[0], left[1]) <= 0,
+		"%d rotations of the program, one every %v, at GOGC=10: resident memory of both ends %+d and %+d KiB, %+d and %+d descriptors", rotations, gap, grown[0], grown[1], left[0], left[1])
 }

@@ -36,6 +36,7 @@ func endpoints(w *world, n *node) []string {
 	return list[0].Endpoints
 }
 
+// Alone: it fills the machine.
 func TestThreeHundredMegabytesArriveUnchanged(t *testing.T) {
 	w, _, b := pair(t)
 	w.transfer(w.A, w.B, b.v4, 300_000_000)
@@ -43,6 +44,7 @@ func TestThreeHundredMegabytesArriveUnchanged(t *testing.T) {
 
 // The figure is for people. What is held would also be met by a very busy
 // machine.
+// Alone: it measures throughput.
 func TestOneTCPStreamIsFast(t *testing.T) {
 	lab.Require(t, "iperf3")
 	w, a, b := pair(t)

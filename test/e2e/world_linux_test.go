@@ -3,17 +3,23 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
@@ -170,3 +176,175 @@ func (w *world) file(name, text string) (path string) {
 }
 
 func hostPort(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }
+
+// ms rounds a duration for people.
+func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// direct waits until both nodes use the direct carrier, which is where pairs end
+// up.
+func (w *world) direct(a, b *node) {
+	w.Helper()
+	a.waitCarrier(b, "direct", 15*time.Second)
+	b.waitCarrier(a, "direct", 15*time.Second)
+}
+
+// rotateNow rotates and fails the test if that does not work.
+func (n *node) rotateNow(p *node) {
+	n.w.Helper()
+	got, err := control.New(n.socket).Rotate(n.w.Context(), p.did)
+	n.w.ok(err)
+	if len(got) != 1 || got[0].Error != "" {
+		n.w.Errorf("rotation: %+v", got)
+	}
+}
+
+// everySecond rotates once a second, so many times.
+func (n *node) everySecond(p *node, times int) {
+	n.w.Helper()
+	for range times {
+		next := time.Now().Add(time.Second)
+		n.rotateNow(p)
+		time.Sleep(time.Until(next))
+	}
+}
+
+// fds is how many descriptors a node's process has.
+func (n *node) fds() int {
+	n.w.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))
+	n.w.ok(err)
+	return len(all)
+}
+
+// cpu is the CPU time that a node's process has used.
+func (n *node) cpu() time.Duration {
+	n.w.Helper()
+	text := n.w.read(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+	f := strings.Fields(text[strings.LastIndex(text, ")")+1:])
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	w := n.w
+	w.ok(err1)
+	w.ok(err2)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// rss is the memory of a node's process in KiB.
+func rss(w *world, n *node) int {
+	w.Helper()
+	m, err := n.memory()
+	w.ok(err)
+	return m.resident
+}
+
+// A counted flow is numbered UDP datagrams inside the tunnel at an even rate.
+type counted struct {
+	w        *world
+	in       *net.UDPConn
+	out      *net.UDPConn
+	stop     chan struct{}
+	ended    sync.WaitGroup
+	sent     atomic.Int64
+	mu       sync.Mutex
+	seen     map[uint32]int
+	foreign  int // datagrams that nobody sent so
+	worstGap time.Duration
+	last     time.Time
+}
+
+// counted sends datagrams of size bytes, so many a second, until end.
+func (w *world) counted(from, to *lab.Host, at netip.Addr, size, rate int) *counted {
+	w.Helper()
+	in, err := to.ListenUDP(netip.AddrPortFrom(at, 0))
+	w.ok(err)
+	_ = in.SetReadBuffer(4 << 20)
+	out, err := from.DialUDP(in.LocalAddr().(*net.UDPAddr).AddrPort())
+	w.ok(err)
+	s := &counted{w: w, in: in, out: out, stop: make(chan struct{}), seen: make(map[uint32]int)}
+	go s.receive()
+	s.ended.Go(func() { s.send(size, rate) })
+	w.Cleanup(func() { in.Close(); out.Close() })
+	return s
+}
+
+func (s *counted) send(size, rate int) {
+	buf := make([]byte, size)
+	for i := range buf {
+		buf[i] = byte(i)
+	}
+	start := time.Now()
+	for i := uint32(0); ; i++ {
+		select {
+		case <-s.stop:
+			return
+		default:
+		}
+		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+		binary.BigEndian.PutUint32(buf, i)
+		if _, err := s.out.Write(buf); err == nil {
+			s.sent.Add(1)
+		}
+	}
+}
+
+func (s *counted) receive() {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := s.in.Read(buf)
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		good := n >= 4
+		for i := 4; i < n; i++ {
+			good = good && buf[i] == byte(i)
+		}
+		if good {
+			s.seen[binary.BigEndian.Uint32(buf)]++
+		} else {
+			s.foreign++
+		}
+		now := time.Now()
+		if !s.last.IsZero() {
+			s.worstGap = max(s.worstGap, now.Sub(s.last))
+		}
+		s.last = now
+		s.mu.Unlock()
+	}
+}
+
+// tally is what came of a stream.
+type tally struct {
+	sent, lost, twice, foreign int
+	gap                        time.Duration
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d sent, %d lost (%.3f %%), %d twice, %d changed", t.sent, t.lost, t.loss(), t.twice, t.foreign)
+}
+
+// loss is in percent.
+func (t tally) loss() float64 { return 100 * float64(t.lost) / float64(max(1, t.sent)) }
+
+// end stops the stream and waits for what is under way.
+func (s *counted) end() (t tally) {
+	close(s.stop)
+	s.ended.Wait()
+	time.Sleep(500 * time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t = tally{sent: int(s.sent.Load()), foreign: s.foreign, gap: s.worstGap}
+	t.lost = t.sent - len(s.seen)
+	for _, n := range s.seen {
+		t.twice += n - 1
+	}
+	return t
+}
+
+// singleFrames makes the neighbours of R send frame by frame, so that rules
+// judge datagrams and not segments of 64 KiB.
+func (w *world) singleFrames() {
+	w.Helper()
+	w.ok(w.R.DropLargerThan(60_000))
+	w.ok(w.R.Allow())
+}

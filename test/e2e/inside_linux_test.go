@@ -1,5 +1,3 @@
-//go:build faults
-
 package e2e
 
 import (
@@ -20,6 +18,7 @@ import (
 
 // I9: after the session is up, the way to B's endpoint is laid into the tunnel.
 func TestFaultRoutingLoop(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -41,6 +40,7 @@ func TestFaultRoutingLoop(t *testing.T) {
 
 // I10: what happens to the device while the node runs.
 func TestFaultDeviceTakenAway(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	for _, c := range []struct {
 		what string
@@ -102,6 +102,7 @@ func TestFaultDeviceTakenAway(t *testing.T) {
 // for any address of the host on any device, whoever runs a tunnel; what l2tun
 // itself does and what stops the kernel is measured.
 func TestFaultTunnelAddressFromOutside(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -127,6 +128,7 @@ func TestFaultTunnelAddressFromOutside(t *testing.T) {
 // after its stop, with marked packets from both ends all the time, some of them for
 // addresses that nobody owns. Beside the tunnel stand the routes of docs/guide.md.
 func TestFaultNothingInClear(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
@@ -243,6 +245,7 @@ func (w *world) marking(from *lab.Host, to ...netip.Addr) (stop func() int) {
 // T7's zero window: R stops passing the bytes of the TCP connection, which closes
 // its window, and ends; C4's failing sends.
 func TestFaultZeroWindow(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
 	relay, err := w.R.RelayTCP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
@@ -257,7 +260,7 @@ func TestFaultZeroWindow(t *testing.T) {
 	stalled := time.Now()
 	a.waitPeer(b, 20*time.Second, "degraded", func(c control.Peer) bool { return c.State == "degraded" })
 	noticed := time.Since(stalled)
-	time.Sleep(max(0, either(15*time.Second, time.Minute)-noticed))
+	time.Sleep(max(0, whole(15*time.Second, time.Minute)-noticed))
 	relay.Blackhole(false)
 	took := p.answeredAfter(time.Now(), 20*time.Second)
 	p.stop()
@@ -267,6 +270,7 @@ func TestFaultZeroWindow(t *testing.T) {
 
 // C4: errors of send in the program: no route, not permitted, no buffers, too big.
 func TestFaultSendErrors(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)

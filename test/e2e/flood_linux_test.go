@@ -1,5 +1,3 @@
-//go:build faults
-
 package e2e
 
 import (
@@ -83,6 +81,7 @@ func flights(t *testing.T, count int) (all []flight) {
 // once, and as fast as B looks at first packets. C comes up beside them. Then the
 // same again, which finds the first ones' room free.
 func TestFaultHalfOpenFlood(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	const dials, datagramsASecond = 10_000, 8000
 	half := flights(t, dials)
@@ -130,6 +129,7 @@ func isRetry(f []byte) bool { return len(f) > 43 && f[14] == 0x45 && f[23] == 17
 // H7: so few dials that none is asked for its address, each from its own: what
 // comes back to each must not exceed what it has sent.
 func TestFaultNoAmplification(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	some := flights(t, 60)
 	w, a, b := twoNodes(t, lab.Shape{}, "")
@@ -174,6 +174,7 @@ func TestFaultNoAmplification(t *testing.T) {
 // Version Negotiation, Retry with a wrong tag, and noise, with the ids of the dial
 // or with others.
 func TestFaultForgedQUIC(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	for _, c := range []struct {
 		what  string

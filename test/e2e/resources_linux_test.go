@@ -1,5 +1,3 @@
-//go:build faults
-
 package e2e
 
 import (
@@ -29,6 +27,7 @@ import (
 
 // C3: 64 descriptors, and a stranger who takes those that are left by TCP.
 func TestFaultFewDescriptors(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b := w.node(w.A), w.node(w.B)
@@ -87,6 +86,7 @@ func (n *node) fdsBelow(limit int) (count int) {
 // C5, M2: a node with 100 peers in a cgroup of 64 MiB; then its network is away for
 // a while, and all of them return at once.
 func TestFaultHundredPeers(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	const peers = 100
 	w := newWorld(t, lab.Shape{Routed: true})
@@ -247,6 +247,7 @@ func (g *memoryGroup) killed() int {
 
 // C6: kill -9 at random moments of an edit; and a config that cannot be written.
 func TestFaultConfigWrites(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
@@ -297,6 +298,7 @@ exec "$L" peer add --config "$D/n.toml" --socket "$D/n.sock" `+other))
 
 // C8: what other tests of key files leave out.
 func TestFaultOddKeyFiles(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
@@ -327,6 +329,7 @@ func TestFaultOddKeyFiles(t *testing.T) {
 
 // C10: bad and good reloads under iperf3 and pings.
 func TestFaultReloads(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	lab.Require(t, "iperf3")
 	w, a, b := pair(t)
