@@ -2,8 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
-	"net"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -26,9 +24,4 @@ func accepting(t *testing.T, b *node) <-chan link.Conn {
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	return got
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }

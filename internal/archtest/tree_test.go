@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -45,14 +46,19 @@ func (s source) external() (paths []string) {
 	return paths
 }
 
-// tree reads this repository.
+var (
+	readOnce sync.Once
+	whole    []source
+)
+
+// tree is this repository, read once for all tests.
 func tree(t *testing.T) []source {
 	t.Helper()
-	all := readTree(t, os.DirFS("../.."))
-	if len(all) < 50 {
-		t.Fatalf("found %d Go files only: is this the root?", len(all))
+	readOnce.Do(func() { whole = readTree(t, os.DirFS("../..")) })
+	if len(whole) < 50 {
+		t.Fatalf("found %d Go files only: is this the root?", len(whole))
 	}
-	return all
+	return whole
 }
 
 // readTree reads every Go file but those in testdata and hidden folders.
