@@ -24,6 +24,7 @@ func arrows() map[string][]string {
 		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
 		"rotation":                 nil,
 		"internal/proto/record":    {"internal/proto/wire"},
+		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
 		"session":                  {"internal/net/netaddr", "did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},

@@ -1,0 +1,106 @@
+package paths
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// An Op is what the session is asked to do.
+type Op uint8
+
+const (
+	// Probe sends a PROBE with Nonce in a record of Size bytes on ID. With Charged
+	// it leaves only if as many bytes have come by the path and are not spent yet;
+	// else the session reports Denied.
+	Probe Op = iota + 1
+	// Beat sends a HEARTBEAT with Nonce on ID.
+	Beat
+	// Use sends everything on ID from now on; with 0 packets wait.
+	Use
+	// Resize takes Size as the largest record of ID.
+	Resize
+	// Open makes the direct path to Remote, if there is such a carrier, and reports
+	// Add with Origin, or Revisit if the path is known.
+	Open
+	// Dial starts an attempt that dials Links. Without Links the next handshake of
+	// a session that is out of reach leaves now.
+	Dial
+	// Hangup closes the connection of ID, because of Why. Drop follows.
+	Hangup
+	// Drop forgets ID.
+	Drop
+	// Avoid dials Remote with small packets only, for a while.
+	Avoid
+	// Unpin lets records on ID leave from the local address that the system's
+	// routes choose, until the peer is heard on it again.
+	Unpin
+	// Rotate asks for a new epoch: a record id must not link two addresses.
+	Rotate
+	// Lost says that no path answers.
+	Lost
+	// Restored says that one answers again; it is in use already.
+	Restored
+	// Answered and Missed say so of the newest heartbeat. Missed has the Count in
+	// a row, and Quick if traffic waits for an answer.
+	Answered
+	Missed
+	// BlackHole says that records above Size are lost on ID, of which it took more.
+	BlackHole
+)
+
+var opNames = [...]string{Probe: "probe", Beat: "beat", Use: "use", Resize: "resize", Open: "open", Dial: "dial",
+	Hangup: "hangup", Drop: "drop", Avoid: "avoid", Unpin: "unpin", Rotate: "rotate", Lost: "lost", Restored: "restored",
+	Answered: "answered", Missed: "missed", BlackHole: "black-hole"}
+
+func (o Op) String() string { return opNames[o] }
+
+// An Action is one step for the session. Fields that its Op does not name are
+// zero.
+type Action struct {
+	Op      Op
+	ID      ID
+	Nonce   uint64
+	Size    int // bytes of the record, header and tag among them
+	Count   int
+	Charged bool
+	Quick   bool
+	Origin  Origin
+	Remote  netip.AddrPort
+	Links   []Link
+	Why     string
+}
+
+// String is for logs and tests: "probe 2 1452", "dial quic".
+func (a Action) String() string {
+	switch a.Op {
+	case Probe:
+		if a.Charged {
+			return fmt.Sprintf("probe %d %d charged", a.ID, a.Size)
+		}
+		return fmt.Sprintf("probe %d %d", a.ID, a.Size)
+	case Resize, BlackHole:
+		return fmt.Sprintf("%v %d %d", a.Op, a.ID, a.Size)
+	case Open:
+		return fmt.Sprintf("open %v %v", a.Remote, a.Origin)
+	case Avoid:
+		return fmt.Sprintf("avoid %v", a.Remote)
+	case Dial:
+		return strings.TrimSpace("dial " + joinLinks(a.Links))
+	case Hangup:
+		return fmt.Sprintf("hangup %d %s", a.ID, a.Why)
+	case Missed:
+		return fmt.Sprintf("missed %d", a.Count)
+	case Lost, Restored, Rotate, Answered:
+		return a.Op.String()
+	}
+	return fmt.Sprintf("%v %d", a.Op, a.ID)
+}
+
+func joinLinks(links []Link) string {
+	names := make([]string, len(links))
+	for i, l := range links {
+		names[i] = string(l)
+	}
+	return strings.Join(names, " ")
+}

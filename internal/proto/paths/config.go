@@ -1,0 +1,35 @@
+package paths
+
+import (
+	"slices"
+	"time"
+)
+
+// A Config is fixed for the life of a machine.
+type Config struct {
+	// Kinds may carry packets here. Paths of other kinds still make handshakes,
+	// carry messages and show addresses.
+	Kinds []Kind
+	// Heartbeat is how long nothing is heard before a heartbeat leaves.
+	Heartbeat time.Duration
+	// Tolerance is how many unanswered heartbeats in a row lose a path.
+	Tolerance int
+	// ProbeInterval is the gap between probes of a session that is out of reach,
+	// while packets wait; IdleProbeInterval the same while none do.
+	ProbeInterval, IdleProbeInterval time.Duration
+}
+
+// allowed reports whether packets may travel on a kind.
+func (c *Config) allowed(k Kind) bool {
+	return slices.ContainsFunc(c.Kinds, func(x Kind) bool { return x.Name == k.Name })
+}
+
+// links are what can be dialled, in the order of Kinds.
+func (c *Config) links() (links []Link) {
+	for _, k := range c.Kinds {
+		if !slices.Contains(links, k.Link) {
+			links = append(links, k.Link)
+		}
+	}
+	return links
+}

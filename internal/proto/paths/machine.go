@@ -1,0 +1,105 @@
+package paths
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Machine is the path policy of one session with one peer: it takes events and
+// hands over what the rules decide.
+type Machine struct {
+	rules
+	ids ID
+}
+
+// New makes a machine without paths.
+func New(cfg Config) *Machine { return &Machine{rules: rules{cfg: cfg}} }
+
+// NewNonce returns a nonce that no probe of the machine has or will have, for one
+// that the session sends on its own.
+func (m *Machine) NewNonce() uint64 {
+	return m.nonce()
+}
+
+// Observe takes the facts for the next event.
+func (m *Machine) Observe(f Facts) {
+	for _, s := range f.Paths {
+		if p := m.paths.find(s.ID); p != nil {
+			p.see(s)
+		}
+	}
+	m.facts.take(f)
+	m.size.sent(f.WideSent)
+}
+
+// Tick reports that time has passed.
+func (m *Machine) Tick(now time.Time) []Action {
+	for range 4 { // what a pass brings about may be due at once
+		m.pass(now)
+		if d := m.Deadline(); d.IsZero() || d.After(now) {
+			break
+		}
+	}
+	return m.done()
+}
+
+// Deadline is when Tick is due next; the zero time means never. It is valid until
+// the next event.
+func (m *Machine) Deadline() time.Time {
+	first := m.choice.giveUp()
+	if m.choice.phase == Up && m.choice.using != nil {
+		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), m.cfg.Heartbeat))
+	}
+	for _, p := range m.paths {
+		first = earliest(first, p.conn.closeAt)
+		if m.facts.Keys && p != m.choice.using && p.probable() {
+			first = earliest(first, p.probe.deadline())
+		}
+	}
+	if !m.facts.Keys {
+		return first
+	}
+	if m.choice.using != nil {
+		first = earliest(first, m.size.deadline())
+	}
+	return earliest(first, m.seek.spreadAt)
+}
+
+// A Summary is what others are told of the machine.
+type Summary struct {
+	Using   ID             // 0: packets wait
+	Stream  ID             // path whose connection has the ordered channels; 0: none
+	RTT     time.Duration  // of the path in use; 0: unknown
+	Seen    netip.AddrPort // where the peer sees us on it
+	Inbound bool           // it is a TCP connection that the peer dialled
+	Peer    netip.AddrPort // where the peer was last reached
+	UDP     netip.AddrPort // where its UDP socket was last
+	Prefers string         // the kind that the user prefers; empty: the best
+	Watch   bool           // the first packet to leave from now on is news: report Sent
+}
+
+// Summary returns a snapshot.
+func (m *Machine) Summary() Summary {
+	s := Summary{RTT: m.live.roundTrip, Peer: m.seek.peer, UDP: m.seek.udp, Prefers: m.prefer.kind.Name,
+		Watch: m.choice.phase == Up && !m.live.watching(), Stream: m.stream()}
+	if p := m.choice.using; p != nil {
+		s.Using, s.Seen, s.Inbound = p.id, p.proof.seen, p.Inbound
+		if s.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
+			s.RTT = p.proof.rtt
+		}
+	}
+	return s
+}
+
+// Proves reports whether a path is proven.
+func (m *Machine) Proves(id ID) bool {
+	p := m.paths.find(id)
+	return p != nil && p.proof.proven
+}
+
+// Stays reports whether the connection of a path is the one of its link that
+// stays.
+func (m *Machine) Stays(id ID) bool {
+	p := m.paths.find(id)
+	return p != nil && p.conn.main
+}

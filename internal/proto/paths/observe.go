@@ -1,0 +1,51 @@
+package paths
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Facts are what the session's counters and carriers say at the moment of an
+// event. They change with every packet and cause nothing by themselves.
+type Facts struct {
+	Keys     bool // an epoch is in use
+	Keep     bool // the peer's endpoints are known
+	Dialling bool // an attempt runs, or none may start
+	Yields   bool // the peer has a head start in dialling
+
+	LastSent  time.Time // of a packet
+	LastHeard time.Time // of a record that opened
+	HeardOn   ID        // the path that it came by
+	WideSent  int       // largest record of a packet that left since the last Facts, bytes
+	Queued    bool      // packets wait
+	Messages  bool      // messages are not acknowledged
+
+	Paths []Sight // of each path; the machine keeps no reference to it
+}
+
+// A Sight is what a carrier says of a path.
+type Sight struct {
+	ID            ID
+	Remote, Local netip.AddrPort
+	Room          int
+}
+
+// facts are what was observed last.
+type facts struct{ Facts }
+
+// take replaces them.
+func (f *facts) take(now Facts) { f.Facts = now; f.Paths = nil }
+
+// heardOn is when a record last came by a path, if the newest came by it.
+func (f *facts) heardOn(p *path) time.Time {
+	if p != nil && p.id == f.HeardOn {
+		return f.LastHeard
+	}
+	return time.Time{}
+}
+
+// see takes what a carrier says of the path.
+func (p *path) see(s Sight) { p.Remote, p.Local, p.Room = s.Remote, s.Local, s.Room }
+
+// setRoom takes the room that the session is asked to set.
+func (p *path) setRoom(bytes int) { p.Room = bytes }

@@ -1,0 +1,142 @@
+package paths
+
+import (
+	"net/netip"
+	"time"
+)
+
+// An ID names a path for as long as the machine lives; none is used twice. Zero
+// is no path.
+type ID uint32
+
+// A Hub names a node that forwards for a path; zero is none.
+type Hub uint32
+
+// A Link is what can be dialled: it brings connections.
+type Link string
+
+const (
+	QUIC Link = "quic"
+	TCP  Link = "utcp"
+)
+
+// A Kind is what paths of one carrier have in common.
+type Kind struct {
+	Name   string
+	Link   Link
+	Rank   int  // smaller is better
+	Conn   bool // paths are connections: a handshake proves them, and their packets have one size
+	Stream bool // records travel in a byte stream, so no path MTU applies to them
+}
+
+// An Origin says how the machine came to know a path.
+type Origin uint8
+
+const (
+	Handshake Origin = iota + 1 // a connection over which a handshake ran
+	Shown                       // a connection shows the address
+	Followed                    // the same, and QUIC has just moved there
+	Heard                       // records came from the address, which the peer may forge
+)
+
+var originNames = [...]string{Handshake: "handshake", Shown: "shown", Followed: "followed", Heard: "heard"}
+
+func (o Origin) String() string { return originNames[o] }
+
+// A Path is what the session knows of a path.
+type Path struct {
+	Kind    Kind
+	Remote  netip.AddrPort
+	Local   netip.AddrPort
+	Via     Hub
+	Origin  Origin
+	Inbound bool // a TCP connection that the peer dialled: nobody listens at Remote
+	Room    int  // largest record that it takes, bytes
+}
+
+// A path is what the machine knows of it, by rooms.
+type path struct {
+	id ID
+	Path
+	proof proof
+	probe probing
+	hold  hold
+	roam  roaming
+	conn  conn
+}
+
+// direct reports whether the path is not bound to a connection: probes prove it.
+func (p *path) direct() bool { return !p.Kind.Conn }
+
+// datagram reports whether it is a connection that carries datagrams.
+func (p *path) datagram() bool { return p.Kind.Conn && !p.Kind.Stream }
+
+// ready reports whether the path may be used now: it has answered for as long as
+// its hold-down asks for.
+func (p *path) ready() bool {
+	return p.proof.proven && p.hold.over(p.proof.heard)
+}
+
+// returning reports whether a lost path answers again and its hold-down runs.
+func (p *path) returning() bool { return p.hold.lost && !p.hold.since.IsZero() && !p.ready() }
+
+// probable reports whether probes may leave on the path. A connection whose
+// handshake is not complete carries no records.
+func (p *path) probable() bool { return p.direct() || p.proof.proven }
+
+// trusted reports whether probes to the path need no bytes from there first.
+func (p *path) trusted() bool {
+	return p.Origin != Heard || p.probe.alive || p.hold.lost || p.proof.proven
+}
+
+// list is the paths there are, in the order in which they came.
+type list []*path
+
+func (l list) find(id ID) *path {
+	for _, p := range l {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// without is the list without a path.
+func (l list) without(p *path) list {
+	for i, x := range l {
+		if x == p {
+			return append(l[:i:i], l[i+1:]...)
+		}
+	}
+	return l
+}
+
+// has reports whether there is a connection of a link.
+func (l list) has(link Link) bool {
+	for _, p := range l {
+		if p.Kind.Conn && p.Kind.Link == link {
+			return true
+		}
+	}
+	return false
+}
+
+// earliest is the smallest of the times that are set.
+func earliest(ts ...time.Time) (first time.Time) {
+	for _, t := range ts {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// due reports whether a time is set and reached.
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }

@@ -1,0 +1,321 @@
+package paths
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write what the scripts print")
+
+// A script is a file of testdata: what it shows, then blocks. Given and When have
+// a command a line; Then has the actions that came of When, each with its time
+// since the first When. Commands are the methods of script that begin with "cmd".
+type script struct {
+	t       *testing.T
+	h       *host
+	names   map[string]*way
+	watch   []string // ops that are printed; empty: all but beat, answered, drop
+	out     []string
+	zero    time.Time
+	traffic time.Duration // between packets; 0: none leave
+	bytes   int           // of each
+	talks   string        // path by which the peer sends
+	dialled bool
+}
+
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) { runScript(t, f) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clock{now: start0}
+	s := &script{t: t, h: newHost(c, 1), names: make(map[string]*way)}
+	s.h.note = s.print
+	s.h.dial = func(a Action) {
+		if s.h.facts.Dialling = true; !s.dialled {
+			s.dialled = true
+		}
+	}
+	var result strings.Builder
+	block := ""
+	for _, l := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+		switch word := strings.TrimSpace(l); {
+		case word == "Given" || word == "When" || word == "Then":
+			if block == "Then" {
+				result.WriteString("\n")
+			}
+			block = s.begin(word, &result)
+		case block == "":
+			result.WriteString(l + "\n")
+		case block == "Then":
+		case word != "" && !strings.HasPrefix(word, "#"):
+			s.command(word)
+			fallthrough
+		default:
+			if l != "" {
+				result.WriteString(l + "\n")
+			}
+		}
+	}
+	if got := strings.TrimRight(result.String(), "\n") + "\n"; *update {
+		os.WriteFile(file, []byte(got), 0o644)
+	} else if got != string(text) {
+		t.Errorf("got\n%s\nwant\n%s\nstate\n%v", got, text, s.h.m)
+	}
+}
+
+// begin starts a block. Then prints what happened since the last one.
+func (s *script) begin(word string, result *strings.Builder) string {
+	result.WriteString(word + "\n")
+	switch word {
+	case "When":
+		if s.zero.IsZero() {
+			s.zero = s.h.c.now
+		}
+		s.out = nil
+	case "Then":
+		for _, l := range s.out {
+			result.WriteString("  " + l + "\n")
+		}
+		if len(s.out) == 0 {
+			result.WriteString("  nothing\n")
+		}
+	}
+	return word
+}
+
+func (s *script) print(a Action) {
+	quiet := []string{"beat", "answered", "drop"}
+	if slices.Contains(s.watch, a.Op.String()) || len(s.watch) == 0 && !slices.Contains(quiet, a.Op.String()) {
+		text := a.String()
+		if w := s.h.find(a.ID); w != nil {
+			text = strings.Replace(text, fmt.Sprintf(" %d", a.ID), " "+s.nameOf(w), 1)
+		}
+		s.out = append(s.out, fmt.Sprintf("%v %s", s.h.c.now.Sub(s.zero).Round(time.Millisecond), text))
+	}
+}
+
+// nameOf is the name of a path in the script; direct ones that the machine asks
+// for are named after their kind.
+func (s *script) nameOf(w *way) string {
+	for n, x := range s.names {
+		if x == w {
+			return n
+		}
+	}
+	name := w.path.Kind.Name
+	for n := 2; s.names[name] != nil; n++ {
+		name = w.path.Kind.Name + strconv.Itoa(n)
+	}
+	s.names[name] = w
+	return name
+}
+
+// named is a path that exists.
+func (s *script) named(name string) *way {
+	for _, w := range s.h.ways {
+		s.nameOf(w)
+	}
+	w := s.names[name]
+	if w == nil {
+		s.t.Fatalf("no path %s", name)
+	}
+	return w
+}
+
+func (s *script) pass(d time.Duration) {
+	for end := s.h.c.now.Add(d); s.h.c.now.Before(end); {
+		step := end.Sub(s.h.c.now)
+		if s.traffic > 0 || s.talks != "" {
+			step = min(step, 20*time.Millisecond)
+		}
+		s.h.c.run(step, s.h)
+		if s.traffic > 0 {
+			s.h.packet(s.bytes)
+		}
+		if w := s.names[s.talks]; w != nil && !w.line.cut && s.h.find(w.id) != nil {
+			s.h.hear(w)
+		}
+	}
+}
+
+// command runs one line.
+func (s *script) command(text string) {
+	w := strings.Fields(text)
+	arg := func(i int) string {
+		if i < len(w) {
+			return w[i]
+		}
+		return ""
+	}
+	switch w[0] {
+	case "pass":
+		d, err := time.ParseDuration(arg(1))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.pass(d)
+	case "watch":
+		s.watch = w[1:]
+	case "conn":
+		s.conn(arg(1), arg(2), w[3:])
+	case "heard", "open":
+		o := map[string]Origin{"heard": Heard, "open": Shown}[w[0]]
+		if x := s.h.add(Path{Kind: direct, Remote: netip.MustParseAddrPort(arg(2)), Local: s.h.addr, Origin: o, Room: 1232}); x != nil {
+			s.names[arg(1)], x.line = x, &line{delay: 10 * time.Millisecond}
+		} else {
+			s.out = append(s.out, "refused "+arg(1))
+		}
+	case "brought":
+		s.named(arg(1)).came += s.number(arg(2))
+	case "handshake":
+		x := s.named(arg(1))
+		s.h.handshake(x, Completion{Won: slices.Contains(w, "won"), Fresh: slices.Contains(w, "fresh")})
+		s.h.facts.Dialling = false
+	case "again":
+		x := s.named(arg(1))
+		s.h.tell(func(now time.Time) []Action { return s.h.m.Revisit(now, x.id, Handshake) })
+	case "line":
+		s.line(s.named(arg(1)).line, w[2:])
+	case "kind":
+		s.line(s.h.lines[arg(1)], w[2:])
+	case "gone":
+		s.h.gone(s.named(arg(1)))
+	case "follows":
+		s.named(arg(1)).path.Remote = netip.MustParseAddrPort(arg(2))
+	default:
+		s.more(w, arg)
+	}
+}
+
+func (s *script) more(w []string, arg func(int) string) {
+	m := s.h.m
+	switch w[0] {
+	case "state":
+		i := slices.Index(phaseNames[:], arg(1))
+		s.h.state(Phase(i))
+	case "records":
+		x := s.named(arg(1))
+		s.h.hear(x)
+		s.h.tell(func(now time.Time) []Action { return m.Moved(now, x.id) })
+	case "probed":
+		x := s.named(arg(1))
+		s.h.tell(func(now time.Time) []Action { return m.Probed(now, x.id) })
+	case "beaten":
+		x := s.named(arg(1))
+		s.h.tell(func(now time.Time) []Action { return m.Beaten(now, x.id) })
+	case "prefer":
+		k := map[string]Kind{"direct": direct, "datagram": datagram, "utcp": utcp}[arg(1)]
+		s.h.tell(func(now time.Time) []Action { return m.Prefer(now, k) })
+	case "hint":
+		s.h.tell(func(now time.Time) []Action { return m.Hint(now, netip.MustParseAddrPort(arg(1))) })
+	case "host":
+		s.h.tell(m.Host)
+	case "address":
+		s.h.addr = netip.MustParseAddrPort(arg(1))
+	case "restarted":
+		s.h.tell(m.Restarted)
+	case "clear":
+		s.h.perform(m.Clear())
+		s.h.ways, s.h.using = nil, nil
+	case "queue":
+		if s.h.facts.Queued = arg(1) == "on"; s.h.facts.Queued {
+			s.h.tell(m.Demand)
+		}
+	case "traffic":
+		s.traffic, s.bytes = 0, 0
+		if arg(1) != "off" {
+			s.traffic, s.bytes = 20*time.Millisecond, s.number(arg(1))
+		}
+	case "peer":
+		s.talks = arg(1)
+	case "only":
+		m.cfg.Kinds = nil
+		for _, name := range w[1:] {
+			m.cfg.Kinds = append(m.cfg.Kinds, map[string]Kind{"direct": direct, "datagram": datagram, "utcp": utcp}[name])
+		}
+	case "state?":
+		s.out = append(s.out, strings.Split(strings.TrimRight(m.String(), "\n"), "\n")...)
+	default:
+		s.fact(w[0], arg(1))
+	}
+}
+
+// fact sets one of the facts.
+func (s *script) fact(name, value string) {
+	on, f := value != "off", &s.h.facts
+	switch name {
+	case "keys":
+		f.Keys = on
+	case "keep":
+		f.Keep = on
+	case "dialling":
+		f.Dialling = on
+	case "yields":
+		f.Yields = on
+	case "messages":
+		f.Messages = on
+	default:
+		s.t.Fatalf("no command %s", name)
+	}
+}
+
+func (s *script) number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// conn makes a connection whose handshake is under way.
+func (s *script) conn(name, kind string, rest []string) {
+	k := map[string]Kind{"datagram": datagram, "utcp": utcp}[kind]
+	p := Path{Kind: k, Remote: netip.MustParseAddrPort("10.0.0.2:1"), Local: s.h.addr, Origin: Handshake, Room: 1415, Inbound: slices.Contains(rest, "inbound")}
+	if len(rest) > 0 && rest[0] != "inbound" {
+		p.Remote = netip.MustParseAddrPort(rest[0])
+	}
+	if k == utcp {
+		p.Room = 16384
+	}
+	if x := s.h.add(p); x != nil {
+		x.line = &line{delay: 10 * time.Millisecond}
+		s.names[name] = x
+	}
+}
+
+// line changes what a line does: "cut", "heals", "limit 1400", "delay 1s".
+func (s *script) line(l *line, w []string) {
+	switch w[0] {
+	case "cut":
+		l.cut = true
+	case "heals":
+		l.cut, l.limit = false, 0
+	case "limit":
+		l.limit = s.number(w[1])
+	case "delay":
+		d, err := time.ParseDuration(w[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		l.delay = d
+	}
+}
