@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
@@ -63,36 +64,25 @@ func (s *Session) begin(e Event, now time.Time) {
 	s.start(a)
 }
 
-// spare starts an attempt for the links that an established session lacks: QUIC
-// always, μTCP while the path in use is in doubt.
-func (s *Session) spare(now time.Time) {
-	if s.attempt != nil || s.leaving || !s.canDial() || now.Before(s.spareAt) || s.state != Established && s.state != Rotating {
+// spare starts an attempt for links that an established session lacks. Without
+// links the next handshake of a session that is out of reach leaves now.
+func (s *Session) spare(links []paths.Link, now time.Time) {
+	switch {
+	case len(links) == 0:
+		s.retry.soon(now)
+		return
+	case s.attempt != nil || s.leaving:
 		return
 	}
 	a := &attempt{spare: true}
-	for _, l := range s.links() {
-		if !s.hasLink(l) && (l == wire.LinkQUIC || s.doubtful() || s.lacks(l)) {
-			a.links = append(a.links, l)
-		}
+	for _, l := range links {
+		a.links = append(a.links, wire.Link(l))
 	}
-	if len(a.links) == 0 {
-		return
-	}
-	s.spareAt = now.Add(demandGap)
 	if s.resumable(now) {
 		a.resume, a.peer = s.resume.out, s.epochs.peer
 	}
 	s.start(a)
 	a.hurry()
-}
-
-func (s *Session) hasLink(l wire.Link) bool {
-	for conn := range s.conns {
-		if conn.Link() == l {
-			return true
-		}
-	}
-	return false
 }
 
 // start runs an attempt.
@@ -101,7 +91,8 @@ func (s *Session) start(a *attempt) {
 	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known.young(time.Now()), make(chan struct{})
 	a.fresh = s.retry.wantsFresh()
 	a.asksVersion = s.asksVersion(a)
-	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{s.udp, s.live.remote}
+	known := s.paths.machine.Summary()
+	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{known.UDP, known.Peer}
 	s.attempt = a
 	s.wg.Go(func() {
 		defer cancel()

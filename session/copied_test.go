@@ -29,9 +29,7 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 				for _, e := range sa.epochs.byID {
 					old = append(old, e.rec)
 				}
-				for c := range sa.conns {
-					conns = append(conns, c)
-				}
+				conns = sa.connections()
 				return nil
 			})
 			resume, incarnation, prekey := resumeOf(sa), sa.incarnation.Load(), w.a.m.prekeys.Current().ID()

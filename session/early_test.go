@@ -221,8 +221,8 @@ func TestReplayedFlightChangesNothing(t *testing.T) {
 		t.Fatalf("before %+v, after %+v", before, after)
 	}
 	sb.call(func(time.Time) error {
-		if len(sb.halfOpen) != 0 || sb.early != nil || len(sb.conns) > 2 {
-			t.Errorf("%d half-open, early %v, %d connections", len(sb.halfOpen), sb.early, len(sb.conns))
+		if len(sb.halfOpen) != 0 || sb.early != nil || len(sb.connections()) > 2 {
+			t.Errorf("%d half-open, early %v, %d connections", len(sb.halfOpen), sb.early, len(sb.connections()))
 		}
 		return nil
 	})

@@ -109,7 +109,7 @@ func TestBothAtOnceConverge(t *testing.T) {
 			if a.State != Established || b.State != Established || a.Epoch != b.Epoch {
 				t.Fatalf("delay %d ms: %v epoch %d and %v epoch %d", ms, a.State, a.Epoch, b.State, b.Epoch)
 			}
-			if n := len(w.a.m.sessions[w.b.id.DID()].conns); n != 1 {
+			if n := len(w.a.m.sessions[w.b.id.DID()].connections()); n != 1 {
 				t.Fatalf("delay %d ms: %d connections are left", ms, n)
 			}
 		})

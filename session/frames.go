@@ -71,9 +71,7 @@ const demandGap = 5 * time.Second
 // demand is local traffic that wants out: it starts an idle session, ends the
 // waiting of a suspended one and shortens that of a failed one.
 func (s *Session) demand(now time.Time) {
-	if s.state == Degraded {
-		s.probeEvery(s.peer.Settings.ProbeInterval)
-	}
+	s.paths.tell(now, s.paths.machine.Demand)
 	if s.attempt != nil || !s.canDial() {
 		return
 	}
@@ -91,30 +89,8 @@ func (s *Session) demand(now time.Time) {
 func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	typ, _ := wire.FrameType(f)
 	switch typ {
-	case wire.FrameProbe:
-		if nonce, ok := wire.ParseProbe(f); ok {
-			s.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: s.widest(p, f)}))
-			s.probedBy(p, now)
-			return
-		}
-	case wire.FrameEcho:
-		if e, ok := wire.ParseEcho(f); ok {
-			if !s.ponged(p, e.Nonce, now) {
-				s.probed(p, e, now)
-			}
-			return
-		}
-	case wire.FrameHeartbeat:
-		if nonce, ok := wire.ParseHeartbeat(f); ok {
-			s.sendOn(p, wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, nonce))
-			if x := s.pathOf(p); x != nil {
-				x.beat = now
-			}
-			return
-		}
-	case wire.FrameHeartbeatAck:
-		if nonce, ok := wire.ParseHeartbeat(f); ok {
-			s.echo(p, nonce, now)
+	case wire.FrameProbe, wire.FrameEcho, wire.FrameHeartbeat, wire.FrameHeartbeatAck:
+		if s.pathFrame(p, f, now) {
 			return
 		}
 	case wire.FrameHandshake:
@@ -132,16 +108,16 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 
 // path is the one in use; nil without one.
 func (s *Session) path() link.Path {
-	if s.using == nil {
+	if s.paths.using == nil {
 		return nil
 	}
-	return s.using.Path
+	return s.paths.using.Path
 }
 
 // send tells the plane what to send under and where.
 func (s *Session) send() {
-	if e := s.epochs.cur; e != nil && s.using != nil {
-		s.plane.Use(e.rec, s.using.Path)
+	if e := s.epochs.cur; e != nil && s.paths.using != nil {
+		s.plane.Use(e.rec, s.paths.using.Path)
 		s.carryMessages()
 	}
 }

@@ -146,8 +146,8 @@ func TestReplayInSpace3IsNotHeard(t *testing.T) {
 // addrOf is where the peer of other, which is s, sends from.
 func (s *Session) addrOf(other *Session) (from string) {
 	other.call(func(time.Time) error {
-		if other.using != nil {
-			from = other.using.Remote().String()
+		if other.paths.using != nil {
+			from = other.paths.using.Remote().String()
 		}
 		return nil
 	})

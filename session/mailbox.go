@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
@@ -83,26 +81,17 @@ func (m *mailbox) close() []func(now time.Time) {
 type moves struct {
 	mu    sync.Mutex
 	paths []link.Path
-	fresh *rate.Limiter // of new candidates; the loop's
 }
 
-// newCandidates is how many addresses a second become candidates, and in a burst.
-const newCandidates = 3
-
-// opens reports whether another address may become a candidate.
-func (m *moves) opens(now time.Time) bool {
-	if m.fresh == nil {
-		m.fresh = rate.NewLimiter(newCandidates, newCandidates)
-	}
-	return m.fresh.AllowN(now, 1)
-}
+// maxMoves bounds them: a session has no more candidates.
+const maxMoves = 3
 
 // add reports whether nothing waited before.
 func (m *moves) add(p link.Path) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first := len(m.paths) == 0
-	if len(m.paths) > maxCandidates {
+	if len(m.paths) > maxMoves {
 		m.paths = append(m.paths[:0], m.paths[1:]...)
 	}
 	m.paths = append(m.paths, p)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
 // Jumped tells all sessions that the machine slept for d while the monotonic
@@ -51,14 +52,9 @@ func (s *Session) jumped(d time.Duration, now time.Time) {
 }
 
 func (s *Session) networkChanged(now time.Time) {
-	s.showQUIC()
+	s.paths.tell(now, s.paths.machine.Host)
 	switch s.state {
-	case Established, Rotating:
-		s.suspect(now)
-	case Degraded, Suspended:
-		s.hurry(now)
-		s.tryNow(now)
-	case Failed:
+	case Degraded, Suspended, Failed:
 		s.tryNow(now)
 	}
 }
@@ -71,18 +67,12 @@ func (s *Session) tryNow(now time.Time) {
 	}
 }
 
-// suspect asks the path in use for an answer at once and with little patience.
-func (s *Session) suspect(now time.Time) {
-	if s.using == nil {
+// unreachable takes the network's word that a remote cannot be reached: a reason
+// to look, no proof.
+func (s *Session) unreachable(remote netip.AddrPort, now time.Time) {
+	if s.attempt != nil {
+		s.attempt.hurry()
 		return
 	}
-	if s.live.urgent { // asked already: asking again must not begin the count anew
-		s.hurry(now)
-		return
-	}
-	s.live.urgent = true
-	s.live.sentAt, s.live.first, s.live.misses = time.Time{}, time.Time{}, 0
-	s.hurry(now)
-	s.heartbeat(now)
-	s.payQuestion()
+	s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Hint(now, remote) })
 }

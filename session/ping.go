@@ -55,14 +55,13 @@ func (s *Session) Ping(ctx context.Context) (Pong, error) {
 }
 
 func (s *Session) ping(p *ping, now time.Time) error {
-	if s.using == nil || s.epochs.cur == nil {
+	if s.paths.using == nil || s.epochs.cur == nil {
 		return ErrNotEstablished
 	}
 	if len(s.pings) >= maxPings {
 		s.pings = s.pings[1:] // its caller gives up at its own time
 	}
-	s.nonce++
-	p.nonce, p.path, p.at = s.nonce, s.using.Path, now
+	p.nonce, p.path, p.at = s.paths.machine.NewNonce(), s.paths.using.Path, now
 	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
 		Epoch: s.epochs.number()}
 	s.pings = append(s.pings, p)

@@ -50,13 +50,13 @@ func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
 		w.want(sb, Established, time.Second)
 		time.Sleep(2 * time.Second)
 		err := sa.call(func(now time.Time) error {
-			var other *path
-			for _, x := range sa.paths {
-				if x != sa.using {
+			var other *route
+			for _, x := range sa.paths.routes {
+				if x != sa.paths.using {
 					other = x
 				}
 			}
-			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.using.Path, at: now}
+			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.paths.using.Path, at: now}
 			sa.pings = append(sa.pings, p)
 			if other == nil || sa.ponged(other.Path, p.nonce, now) || len(p.answer) > 0 {
 				t.Errorf("answered from %v", other)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
 // Prefer makes this end send by one carrier ("direct", "datagram", "utcp")
@@ -15,49 +15,21 @@ import (
 // carrier or that it is switched off, or is ErrClosed.
 func (s *Session) Prefer(carrier string) error {
 	if carrier == "" {
-		return s.call(func(now time.Time) error { return s.setPreferred(nil, now) })
+		return s.prefer(paths.Kind{})
 	}
 	c, err := link.ParseKind(carrier)
 	if err != nil {
 		return err
 	}
-	if !s.allowed(c) {
+	if !s.m.c.allowed(c) {
 		return fmt.Errorf("%w: %s", link.ErrOff, c)
 	}
-	return s.call(func(now time.Time) error { return s.setPreferred(c, now) })
+	return s.prefer(kindOf(c))
 }
 
-func (s *Session) setPreferred(c *link.Kind, now time.Time) error {
-	s.preferred = c
-	if s.state == Established || s.state == Rotating {
-		s.spareAt = time.Time{} // it was asked for
-		s.choose(now)
-		s.retireConns(now)
-		s.spread(now)
-	}
-	return nil
-}
-
-// rank orders paths: the preferred carrier, then by the rank of their kinds.
-func (s *Session) rank(x *path) int {
-	rank := 2 * x.Kind().Rank
-	if s.preferred != nil && x.Kind() == s.preferred {
-		rank = -2
-	}
-	if x.conn != nil && !x.main {
-		rank++ // the peer closes it soon
-	}
-	return rank
-}
-
-// lacks reports whether the preferred carrier has no connection yet.
-func (s *Session) lacks(l wire.Link) bool {
-	return s.preferred != nil && s.preferred.Link == l && !s.hasLink(l)
-}
-
-func (s *Session) preferredName() string {
-	if s.preferred == nil {
-		return ""
-	}
-	return s.preferred.String()
+func (s *Session) prefer(k paths.Kind) error {
+	return s.call(func(now time.Time) error {
+		s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Prefer(now, k) })
+		return nil
+	})
 }

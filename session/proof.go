@@ -5,6 +5,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
@@ -43,7 +44,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 			return err
 		}
 	}
-	s.attach(p.conn, role == rotation.Initiator)
+	s.attach(p.conn, role == rotation.Initiator, now)
 	s.epochs.proofs[p.id] = p
 	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
 	won := wins(actions, p.id)
@@ -69,37 +70,18 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	return nil
 }
 
-// takePath lets the connection of a complete handshake carry the session: a full
-// handshake's or the only path's at once, because the peer may have restarted;
-// any other takes its place among the paths.
+// takePath lets the connection of a complete handshake carry the session, or take
+// its place among the paths.
 func (s *Session) takePath(p *proof, won bool, now time.Time) {
-	x := s.addConn(p.conn, now)
 	if p.conn.Link() == wire.LinkQUIC {
-		s.udp, s.retry.silent = p.conn.Remote(), 0
+		s.retry.silent = 0
 	}
-	if won {
-		for _, y := range s.paths {
-			y.main = y.main && y.Kind() != x.Kind()
-		}
-		x.main = true
+	r := s.routeOf(p.conn)
+	if r == nil {
+		return // it has ended
 	}
-	up := s.state == Established || s.state == Rotating
-	switch {
-	case !s.allowed(x.Kind()):
-	case s.using == nil, !up, won && p.kind == rotation.Full && !s.pathLives(p), won && x.Kind() == s.using.Kind():
-		s.use(x, now)
-	default:
-		s.choose(now)
-	}
-	s.retireConns(now)
-	s.spread(now)
-}
-
-// pathLives reports whether the path in use is known to lead to the incarnation
-// that has just proven itself: a full handshake inside the session was made over
-// a connection that was there before.
-func (s *Session) pathLives(p *proof) bool {
-	return s.remote.now == p.res.Remote.Incarnation && s.using != nil
+	c := paths.Completion{Won: won, Fresh: p.kind == rotation.Full && s.remote.now != p.res.Remote.Incarnation}
+	s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Proven(now, r.id, c) })
 }
 
 // winner takes from the handshake whose epoch is used what later ones start from.
@@ -139,7 +121,7 @@ func (s *Session) meet(p *proof, now time.Time) {
 	case !twins:
 		s.log.Warn("two hosts run with the peer's key and take turns", "at", at)
 	}
-	s.undamp(now)
+	s.paths.tell(now, s.paths.machine.Restarted)
 	s.epochs.onlyNew()
 	s.msgs.Restart()
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"errors"
-	"net/netip"
 	"testing"
 	"time"
 )
@@ -41,7 +40,7 @@ func TestScenario1_2_Resumption(t *testing.T) {
 
 // deaf makes s forget where its peer is, so that only the peer can dial.
 func deaf(s *Session) {
-	s.call(func(time.Time) error { s.live.remote = netip.AddrPort{}; return nil })
+	s.call(func(time.Time) error { s.leaving = true; return nil })
 }
 
 // A spent or altered secret leads to a full handshake, on the same stream.

@@ -61,25 +61,18 @@ func (s *Session) retryDeadline() time.Time {
 	return s.retry.at
 }
 
-// tickState ends an outage that takes too long, and a session that has keys but
-// found no path that may carry packets.
+// tickState ends an outage or a handshake that takes too long.
 func (s *Session) tickState(now time.Time) {
 	if !due(s.stateDeadline(), now) {
 		return
 	}
-	if s.state == Established || s.state == Rotating {
-		s.event(ConnectivityLost, now)
-	} else {
-		s.event(Timeout, now)
-	}
+	s.event(Timeout, now)
 }
 
 func (s *Session) stateDeadline() time.Time {
 	switch {
 	case s.state == Degraded:
 		return s.since.Add(s.peer.Settings.DegradedTimeout)
-	case (s.state == Established || s.state == Rotating) && s.using == nil:
-		return s.since.Add(heartbeatAnswer)
 	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempt == nil && len(s.halfOpen) == 0:
 		return s.since.Add(s.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,17 +46,7 @@ type Session struct {
 	known    cachedKeys
 	retry    retry
 	epochs   epochs
-	conns    map[link.Conn]*attached
-	paths    []*path
-	from     *path          // by which records came last
-	using    *path          // carries what we send; nil: none
-	udp      netip.AddrPort // where the peer's UDP socket was last
-	nonce    uint64
-	trouble  time.Time // when the path that was lost last ceased to answer
-	lostQUIC lostWay
-	spreadAt time.Time // when to look for a better path again
-	spareAt  time.Time // no second way is dialled before
-	live     liveness
+	paths    pathing
 	stale    time.Time // when the oldest waiting packet will have waited too long
 	resume   resumable
 
@@ -66,8 +55,7 @@ type Session struct {
 	carrier     msgchan.Runner // keeps msgs on the connection in use
 	full        uint64         // full handshakes since start
 	fullAt      time.Time
-	refused     uint64     // events that the table has no transition for
-	preferred   *link.Kind // nil: the best
+	refused     uint64 // events that the table has no transition for
 	pings       []*ping
 	shunned     time.Time // full handshakes of the peer are refused until then
 	waiters     []chan error
@@ -77,11 +65,12 @@ type Session struct {
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
 		log:      newPeerLog(m.log, p),
-		halfOpen: make(map[*halfOpen]struct{}), conns: make(map[link.Conn]*attached)}
+		halfOpen: make(map[*halfOpen]struct{})}
 	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.epochs.init(s)
+	s.paths.init(s)
 	s.initMessages()
 	s.publish(time.Now())
 	s.wg.Go(s.loop)
@@ -151,9 +140,7 @@ func (s *Session) answerAll() {
 func (s *Session) tick(now time.Time) {
 	s.tickEpochs(now)
 	s.tickMessages(now)
-	s.tickLiveness(now)
-	s.tickPaths(now)
-	s.tickConns(now)
+	s.paths.tick(now)
 	s.tickState(now)
 	s.tickRetry(now)
 	s.tickQueue(now)
@@ -161,7 +148,7 @@ func (s *Session) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.livenessDeadline(), s.pathsDeadline(), s.connsDeadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.retryDeadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -173,6 +160,13 @@ func earliest(ts ...time.Time) time.Time {
 		}
 	}
 	return first
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // due reports whether a deadline is set and reached.
@@ -230,17 +224,15 @@ func (s *Session) record(from State, e Event, now time.Time) {
 
 // entered does what a new state asks for.
 func (s *Session) entered(from State, now time.Time) {
+	s.paths.show(now)
 	switch s.state {
 	case Established:
 		if from != Rotating {
 			s.retry.reset()
 			s.answer(nil)
 		}
-		if from == Degraded || from == Suspended {
-			s.hurry(now) // what was lost may answer again by another uplink
-		}
 	case Degraded:
-		s.degrade(now)
+		s.lost(now)
 	case Suspended:
 		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
 	case Failed:

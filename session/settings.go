@@ -29,8 +29,6 @@ type Settings struct {
 }
 
 const (
-	// heartbeatAnswer is how soon a heartbeat's answer is due.
-	heartbeatAnswer = 2 * time.Second
 	// Failed handshakes are tried again after retryMin, doubling to retryMax.
 	retryMin = time.Second
 	retryMax = 60 * time.Second

@@ -115,8 +115,8 @@ func (x *epochs) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bo
 // replyPath is where an M2r goes: back on the path of its M1r, which the peer uses
 // while ours may be broken. M1r may be a replay, so only a proven one counts.
 func (x *epochs) replyPath(asked link.Path) link.Path {
-	if from := x.s.pathOf(asked); from != nil && from.proven {
-		return from.Path
+	if p := &x.s.paths; p.machine.Proves(p.idOf(asked)) {
+		return asked
 	}
 	return x.s.path()
 }

@@ -65,8 +65,9 @@ func (s *Session) Status() Status {
 
 // publish makes the loop's state visible.
 func (s *Session) publish(now time.Time) {
-	p := &snapshot{fullAt: s.fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: s.full, RTT: s.live.rtt,
-		Refused: s.refused, Preferred: s.preferredName(), Endpoint: s.live.remote, Trouble: s.knownTrouble(now)}}
+	sum := s.paths.machine.Summary()
+	p := &snapshot{fullAt: s.fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: s.full, RTT: sum.RTT,
+		Refused: s.refused, Preferred: sum.Prefers, Endpoint: sum.Peer, Trouble: s.knownTrouble(now)}}
 	if e := s.epochs.cur; e != nil {
 		p.Suite = Suite + " " + e.rec.Cipher().String()
 		p.Epoch = e.rec.Number()
@@ -75,10 +76,7 @@ func (s *Session) publish(now time.Time) {
 	}
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Kind().String(), path.Remote()
-		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), s.using.inbound, s.using.seen, path.Local()
-		if p.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
-			p.RTT = s.using.rtt
-		}
+		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
 	}
 	s.status.Store(p)
 }

@@ -26,7 +26,7 @@ func arrows() map[string][]string {
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"internal/net/netaddr", "did", "handshake", "rotation", "internal/base/guard", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
+		"session":                  {"internal/net/netaddr", "did", "handshake", "rotation", "internal/base/guard", "internal/proto/paths", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,

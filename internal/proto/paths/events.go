@@ -196,7 +196,7 @@ func (m *Machine) Demand(now time.Time) []Action {
 // Hint reports the network's word that a remote cannot be reached: a reason to
 // look, no proof.
 func (m *Machine) Hint(now time.Time, remote netip.AddrPort) []Action {
-	if p := m.choice.using; p != nil && p.Remote == remote && !p.Kind.Stream {
+	if p := m.choice.using; p != nil && p.Remote == remote && p.Kind.Link == QUIC {
 		if !m.live.fast(now) {
 			m.suspect(now)
 		}

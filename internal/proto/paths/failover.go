@@ -18,7 +18,7 @@ func (m *rules) use(p *path, now time.Time) {
 		return
 	}
 	m.live.idle()
-	if p.datagram() {
+	if p.isQUIC() {
 		m.memory.forget() // earned back
 		m.seek.again(now) // its remote may be a new one
 	}

@@ -100,7 +100,7 @@ type memory struct {
 
 // keep remembers a path that goes while its hold-down runs.
 func (m *memory) keep(p *path) {
-	if p.hold.lost && !p.ready() && p.datagram() {
+	if p.hold.lost && !p.ready() && p.isQUIC() {
 		m.remote, m.failed = p.Remote, p.hold.fails
 	}
 }

@@ -22,7 +22,7 @@ func (m *rules) gap(p *path, now time.Time) time.Duration {
 		return candidateGap
 	case now.Sub(m.facts.LastSent) <= standbyGap:
 		return standbyGap
-	case p.Kind.Conn:
+	case p.Kind.Keepalive:
 		return aliveGap
 	}
 	return restingGap
@@ -82,7 +82,7 @@ func (m *rules) pay(p *path, bytes int) {
 // address, which QUIC validates with a packet of 1200 bytes.
 func (m *rules) payQUIC() {
 	for _, p := range m.paths {
-		if p.conn.main && p.datagram() {
+		if p.conn.main && p.isQUIC() {
 			m.pay(p, p.Room)
 		}
 	}
@@ -94,7 +94,7 @@ func (m *rules) echo(p *path, pr probe, e wire.Echo, now time.Time) {
 	p.hold.elsewhere(p.Local)
 	m.followQUIC(p, now)
 	if p == m.choice.using {
-		m.size.echo(pr, p.Room, e.Widest, now)
+		m.size.echo(pr, p, e.Widest, now)
 		return
 	}
 	if p.Kind.Conn || pr.bytes >= leastWide {
@@ -160,7 +160,7 @@ func (m *rules) blackHole(p *path, size int, now time.Time) {
 // size is fixed, and what is large on them would be lost for ever.
 func (m *rules) dropWide(size int) {
 	for _, p := range append(list(nil), m.paths...) {
-		if p.datagram() && p.Room > size {
+		if p.isQUIC() && p.Room > size {
 			m.do(Action{Op: Avoid, Remote: p.Remote})
 			m.do(Action{Op: Hangup, ID: p.id, Why: "the way has become narrow"})
 			m.remove(p)

@@ -22,11 +22,12 @@ const (
 
 // A Kind is what paths of one carrier have in common.
 type Kind struct {
-	Name   string
-	Link   Link
-	Rank   int  // smaller is better
-	Conn   bool // paths are connections: a handshake proves them, and their packets have one size
-	Stream bool // records travel in a byte stream, so no path MTU applies to them
+	Name      string
+	Link      Link
+	Rank      int  // smaller is better
+	Conn      bool // paths are connections: a handshake proves them, and their packets have one size
+	Keepalive bool // they keep themselves alive
+	Safe      int  // largest record that is never lost for its size, bytes
 }
 
 // An Origin says how the machine came to know a path.
@@ -68,8 +69,9 @@ type path struct {
 // direct reports whether the path is not bound to a connection: probes prove it.
 func (p *path) direct() bool { return !p.Kind.Conn }
 
-// datagram reports whether it is a connection that carries datagrams.
-func (p *path) datagram() bool { return p.Kind.Conn && !p.Kind.Stream }
+// isQUIC reports whether it is a connection of QUIC, which follows the peer to a
+// new address and validates it.
+func (p *path) isQUIC() bool { return p.Kind.Conn && p.Kind.Link == QUIC }
 
 // ready reports whether the path may be used now: it has answered for as long as
 // its hold-down asks for.

@@ -77,7 +77,7 @@ func (m *rules) tickLive(now time.Time) {
 
 // tickPaths probes what is due.
 func (m *rules) tickPaths(now time.Time) {
-	if p := m.choice.using; p != nil && !p.Kind.Stream {
+	if p := m.choice.using; p != nil {
 		m.size.watch(p, m.facts.Messages, now)
 	}
 	for _, p := range slices.Clone(m.paths) {

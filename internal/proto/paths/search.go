@@ -36,7 +36,7 @@ func (m *rules) seekDirect(now time.Time) {
 // uplink the peer wants to be reached. Direct records leave from where ours come
 // in; so ours have to go there first.
 func (m *rules) followQUIC(p *path, now time.Time) bool {
-	if !p.conn.main || !p.datagram() || p.Remote == m.seek.udp {
+	if !p.conn.main || !p.isQUIC() || p.Remote == m.seek.udp {
 		return false
 	}
 	m.seek.meet(p.Remote)
@@ -96,7 +96,7 @@ func (m *rules) retire(now time.Time) {
 			p.conn.stay()
 		case !p.conn.main:
 			p.conn.retire(now.Add(linger))
-		case m.choice.using != nil && p.Kind.Stream && m.prefer.rank(p) > m.prefer.rank(m.choice.using):
+		case m.choice.using != nil && p.Kind.Link == TCP && m.prefer.rank(p) > m.prefer.rank(m.choice.using):
 			p.conn.retire(now.Add(standbyLife))
 		}
 	}

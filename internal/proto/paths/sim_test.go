@@ -11,9 +11,9 @@ import (
 
 // The kinds that there are, as session makes them from carriers.
 var (
-	direct   = Kind{Name: "direct", Link: QUIC, Rank: 0}
-	datagram = Kind{Name: "datagram", Link: QUIC, Rank: 1, Conn: true}
-	utcp     = Kind{Name: "utcp", Link: TCP, Rank: 2, Conn: true, Stream: true}
+	direct   = Kind{Name: "direct", Link: QUIC, Rank: 0, Safe: wire.SafeRecord}
+	datagram = Kind{Name: "datagram", Link: QUIC, Rank: 1, Conn: true, Keepalive: true, Safe: wire.SafeRecord}
+	utcp     = Kind{Name: "utcp", Link: TCP, Rank: 2, Conn: true, Keepalive: true, Safe: 64 << 10}
 )
 
 var defaults = Config{Kinds: []Kind{direct, datagram, utcp}, Heartbeat: 30 * time.Second, Tolerance: 3,
@@ -227,7 +227,7 @@ func (h *host) add(p Path) *way {
 // there is none, this host again.
 func (h *host) send(w *way, bytes int, deliver func(far *host, fw *way)) {
 	l := w.line
-	if l.cut || w.gone || l.limit > 0 && bytes > l.limit && !w.path.Kind.Stream || !w.path.Kind.Stream && h.rng.Float64() < l.loss {
+	if l.cut || w.gone || l.limit > 0 && bytes > l.limit && w.path.Kind.Link == QUIC || w.path.Kind.Link == QUIC && h.rng.Float64() < l.loss {
 		return
 	}
 	d := l.delay
@@ -332,7 +332,7 @@ func (h *host) packet(bytes int) {
 		h.tell(h.m.Sent)
 	}
 	h.send(w, bytes, func(far *host, fw *way) {
-		if h.peer == nil && !fw.path.Kind.Stream {
+		if h.peer == nil && fw.path.Kind.Link == QUIC {
 			fw.wide = max(fw.wide, bytes)
 		}
 	})

@@ -1,10 +1,6 @@
 package paths
 
-import (
-	"time"
-
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
-)
+import "time"
 
 const (
 	wideGap     = 500 * time.Millisecond // between questions while large records leave
@@ -57,9 +53,9 @@ func (z *sizing) sent(bytes int) { z.left = max(z.left, bytes) }
 func (z *sizing) watch(p *path, messages bool, now time.Time) {
 	var at time.Time
 	switch {
-	case max(z.wide, z.left) > wire.SafeRecord:
+	case max(z.wide, z.left) > p.Kind.Safe:
 		at = latest(now, z.asked.Add(wideGap))
-	case p.Room > wire.SafeRecord && messages:
+	case p.Room > p.Kind.Safe && messages:
 		at = latest(now, z.asked.Add(messageGap))
 		z.recheck = earliest(z.recheck, at)
 	default:
@@ -113,17 +109,17 @@ func sizesOf(p *path) []int {
 }
 
 // echo takes an answer on the path in use.
-func (z *sizing) echo(pr probe, room, widest int, now time.Time) {
+func (z *sizing) echo(pr probe, p *path, widest int, now time.Time) {
 	switch {
 	case !pr.alone:
-		if z.size = max(z.size, pr.bytes); widest >= room {
-			z.size = max(z.size, room)
+		if z.size = max(z.size, pr.bytes); widest >= p.Room {
+			z.size = max(z.size, p.Room)
 		}
 		z.judged = z.judged || pr.judge
 		if z.settle.IsZero() {
 			z.settle = now.Add(settleTime)
 		}
-	case pr.large <= wire.SafeRecord || widest >= pr.large:
+	case pr.large <= p.Kind.Safe || widest >= pr.large:
 		z.wide = 0
 	case !z.doubt:
 		z.doubt, z.at = true, now

@@ -1,0 +1,297 @@
+package session
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A route is a path of the machine with what carries it.
+type route struct {
+	id paths.ID
+	link.Path
+	conn link.Conn // that it belongs to; nil for direct
+}
+
+// pathing executes what the path machine decides: it maps IDs to paths, hands
+// events over and performs actions in order. What an action brings about is the
+// next event; its actions follow those that are still to be done. Owned by the
+// loop.
+type pathing struct {
+	s       *Session
+	machine *paths.Machine
+	routes  []*route
+	using   *route // carries what we send; nil: packets wait
+	todo    []paths.Action
+	busy    bool
+	sights  []paths.Sight
+}
+
+func (x *pathing) init(s *Session) {
+	set := s.peer.Settings
+	*x = pathing{s: s, machine: paths.New(paths.Config{Kinds: s.m.c.kinds(), Heartbeat: set.Heartbeat,
+		Tolerance: set.HeartbeatTolerance, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval})}
+}
+
+// kindOf are the facts about a carrier that path policy rests on.
+func kindOf(k *link.Kind) paths.Kind {
+	return paths.Kind{Name: k.Name, Link: paths.Link(k.Link), Rank: k.Rank, Conn: k.Conn, Keepalive: k.Keepalive > 0, Safe: k.SafeSize}
+}
+
+// kinds are those that may carry packets. Without datagram, QUIC makes handshakes,
+// carries messages and supplies addresses.
+func (c *Config) kinds() (kinds []paths.Kind) {
+	for _, k := range link.Kinds() {
+		if c.allowed(k) {
+			kinds = append(kinds, kindOf(k))
+		}
+	}
+	return kinds
+}
+
+// allowed reports whether packets may travel on a carrier.
+func (c *Config) allowed(k *link.Kind) bool {
+	return k.Packets && link.Set(c.Carriers).Has(k)
+}
+
+// tell hands an event to the machine, with the facts of the moment, and performs
+// what it decides.
+func (x *pathing) tell(now time.Time, event func(now time.Time) []paths.Action) {
+	x.machine.Observe(x.facts())
+	x.do(event(now), now)
+}
+
+// facts are what counters, carriers and the session say now.
+func (x *pathing) facts() paths.Facts {
+	s, t := x.s, x.s.plane.Traffic()
+	f := paths.Facts{Keys: s.epochs.cur != nil, Keep: s.peer.Keep, Dialling: s.attempt != nil || s.leaving, Yields: s.headStart() > 0,
+		LastSent: link.Time(t.LastSent.Load()), WideSent: t.WideSent.Take(), Queued: t.Queued.Load() > 0, Messages: s.msgs.Pending()}
+	x.sights = x.sights[:0]
+	for _, r := range x.routes {
+		if heard := t.HeardOn(r.Path); !heard.IsZero() {
+			f.HeardOn, f.LastHeard = r.id, heard
+		}
+		x.sights = append(x.sights, paths.Sight{ID: r.id, Remote: r.Remote(), Local: r.Local(), Room: r.Room()})
+	}
+	f.Paths = x.sights
+	return f
+}
+
+// tick lets the machine act on time.
+func (x *pathing) tick(now time.Time) {
+	x.tell(now, x.machine.Tick)
+	if x.machine.Summary().Watch {
+		x.s.plane.Traffic().Watch.Store(true)
+	}
+}
+
+func (x *pathing) deadline() time.Time { return x.machine.Deadline() }
+
+// show tells the machine which state the session is in.
+func (x *pathing) show(now time.Time) {
+	x.tell(now, func(now time.Time) []paths.Action { return x.machine.State(now, phaseOf(x.s.state)) })
+}
+
+func phaseOf(s State) paths.Phase {
+	switch s {
+	case Established, Rotating:
+		return paths.Up
+	case Degraded:
+		return paths.Degraded
+	case Suspended:
+		return paths.Suspended
+	case HandshakeInitiated:
+		return paths.Trying
+	}
+	return paths.Down
+}
+
+// add makes a path one of the session's. It returns 0 for a candidate that is one
+// too many.
+func (x *pathing) add(p link.Path, c link.Conn, o paths.Origin, inbound bool, now time.Time) (id paths.ID) {
+	x.tell(now, func(now time.Time) (actions []paths.Action) {
+		id, actions = x.machine.Add(now, paths.Path{Kind: kindOf(p.Kind()), Remote: p.Remote(), Local: p.Local(),
+			Origin: o, Inbound: inbound, Room: p.Room()})
+		if id != 0 {
+			x.routes = append(x.routes, &route{id: id, Path: p, conn: c})
+		}
+		return actions
+	})
+	return id
+}
+
+// find is the path of an ID; nil when it was dropped.
+func (x *pathing) find(id paths.ID) *route {
+	for _, r := range x.routes {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// idOf is the ID of a path; 0 for none of the session's.
+func (x *pathing) idOf(p link.Path) paths.ID {
+	for _, r := range x.routes {
+		if r.Path == p {
+			return r.id
+		}
+	}
+	return 0
+}
+
+// drop forgets a path.
+func (x *pathing) drop(id paths.ID) {
+	x.routes = slices.DeleteFunc(x.routes, func(r *route) bool { return r.id == id })
+}
+
+// clear forgets all, and closes their connections.
+func (x *pathing) clear(now time.Time) {
+	for _, r := range x.routes {
+		if r.conn != nil {
+			r.conn.Close("session ended")
+		}
+	}
+	x.routes, x.using, x.todo = nil, nil, nil
+	x.do(x.machine.Clear(), now)
+}
+
+// do performs actions in order, after those that are under way.
+func (x *pathing) do(actions []paths.Action, now time.Time) {
+	if x.todo = append(x.todo, actions...); x.busy {
+		return
+	}
+	x.busy = true
+	defer func() { x.busy, x.todo = false, nil }()
+	for len(x.todo) > 0 {
+		a := x.todo[0]
+		x.todo = x.todo[1:]
+		x.perform(a, now)
+	}
+}
+
+// perform executes one action. A path that is gone meanwhile has none.
+func (x *pathing) perform(a paths.Action, now time.Time) {
+	s, r := x.s, x.find(a.ID)
+	if a.ID != 0 && r == nil {
+		return
+	}
+	switch a.Op {
+	case paths.Probe:
+		x.probe(r, a, now)
+	case paths.Beat:
+		s.sendOn(r, wire.AppendHeartbeat(nil, wire.FrameHeartbeat, a.Nonce))
+	case paths.Use:
+		x.use(r, now)
+	case paths.Resize:
+		x.resize(r, a.Size)
+	case paths.Open:
+		x.open(a, now)
+	case paths.Dial:
+		s.spare(a.Links, now)
+	case paths.Hangup:
+		r.conn.Close(a.Why)
+	case paths.Drop:
+		x.drop(a.ID)
+	case paths.Avoid:
+		if n, ok := s.m.c.Network.(link.Narrower); ok {
+			n.Narrow(a.Remote)
+		}
+	case paths.Unpin:
+		if d, ok := r.Path.(interface{ ForgetLocal() }); ok {
+			d.ForgetLocal()
+		}
+	case paths.Rotate:
+		s.epochs.do(s.epochs.machine.Rotate(now), now)
+	default:
+		x.report(r, a, now)
+	}
+}
+
+// report passes on what the machine has noticed.
+func (x *pathing) report(r *route, a paths.Action, now time.Time) {
+	s := x.s
+	switch a.Op {
+	case paths.Lost:
+		s.event(ConnectivityLost, now)
+	case paths.Restored:
+		s.event(ConnectivityRestored, now)
+		s.abandon()
+	case paths.Answered:
+		s.event(HeartbeatOK, now)
+	case paths.Missed:
+		if s.event(HeartbeatMissed, now); !a.Quick {
+			s.log.Warn("heartbeat not answered", "misses", a.Count)
+		}
+	case paths.BlackHole:
+		s.log.Info("the way has become narrow", "remote", r.Remote().String(), "passes", a.Size, "did", r.Room())
+	}
+}
+
+// probe sends a probe in one record, whatever the path's room. Whoever forges the
+// address of an unproven path must not have more sent there than it has sent
+// itself.
+func (x *pathing) probe(r *route, a paths.Action, now time.Time) {
+	if l, ok := r.Path.(link.Ledger); ok && a.Charged && !l.Spend(a.Size) {
+		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Denied(now, a.ID, a.Nonce) })
+		return
+	}
+	if e := x.s.epochs.cur; e != nil {
+		x.s.sealWhole(e, r, r.Kind().Space, wire.AppendProbe(nil, a.Nonce, a.Size-wire.Overhead))
+	}
+}
+
+// use sends everything on a path from now on; nil lets packets wait.
+func (x *pathing) use(r *route, now time.Time) {
+	s := x.s
+	if x.using = r; r == nil {
+		s.plane.Use(nil, nil)
+		return
+	}
+	s.m.c.OnPath(s.peer.DID, r.Kind(), r.Room())
+	if held, ok := s.log.moves.take(now); ok {
+		attrs := []any{"carrier", r.Kind().String(), "remote", r.Remote().String(), "room", r.Room()}
+		if held > 0 {
+			attrs = append(attrs, "changes_not_logged", held)
+		}
+		s.log.Info("path in use", attrs...)
+	}
+	s.send()
+}
+
+// resize takes another room for a direct path.
+func (x *pathing) resize(r *route, bytes int) {
+	r.Path.(link.Direct).SetRoom(bytes)
+	if r == x.using {
+		x.s.m.c.OnPath(x.s.peer.DID, r.Kind(), bytes)
+		x.s.send()
+	}
+}
+
+// open makes the direct path to a remote one of the session's.
+func (x *pathing) open(a paths.Action, now time.Time) {
+	d := x.directTo(a.Remote)
+	if d == nil {
+		return
+	}
+	if id := x.idOf(d); id != 0 {
+		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Revisit(now, id, a.Origin) })
+	} else {
+		x.add(d, nil, a.Origin, false, now)
+	}
+}
+
+// directTo is the direct path to a remote, from the socket that QUIC has reached it
+// from.
+func (x *pathing) directTo(remote netip.AddrPort) link.Direct {
+	for _, r := range x.routes {
+		if c, ok := r.conn.(link.DirectConn); ok && r.Remote() == remote && x.machine.Stays(r.id) {
+			return c.Direct()
+		}
+	}
+	return x.s.m.c.Network.Direct(remote)
+}
