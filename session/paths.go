@@ -228,7 +228,7 @@ func (x *pathing) report(r *route, a paths.Action, now time.Time) {
 			s.log.Warn("heartbeat not answered", "misses", a.Count)
 		}
 	case paths.BlackHole:
-		s.log.Info("the way has become narrow", "remote", r.Remote().String(), "passes", a.Size, "did", r.Room())
+		s.log.Info("path MTU black hole", "remote", r.Remote().String(), "passes", a.Size, "before", r.Room())
 	}
 }
 

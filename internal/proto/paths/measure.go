@@ -162,7 +162,7 @@ func (m *rules) dropWide(size int) {
 	for _, p := range append(list(nil), m.paths...) {
 		if p.isQUIC() && p.Room > size {
 			m.do(Action{Op: Avoid, Remote: p.Remote})
-			m.do(Action{Op: Hangup, ID: p.id, Why: "the way has become narrow"})
+			m.do(Action{Op: Hangup, ID: p.id, Why: "path MTU black hole"})
 			m.remove(p)
 		}
 	}
