@@ -115,9 +115,9 @@ listen = %s
 
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
-# rekey_after = "2m"    # new keys at least this often
-# heartbeat = "30s"     # sent after this long without traffic
-# ttl = "24h"           # then the peers prove who they are anew
+# rekey_after = %s    # new keys at least this often
+# heartbeat = %s     # sent after this long without traffic
+# ttl = %s           # then the peers prove who they are anew
 
 # A network behind this node that peers may reach through it. Without a block a
 # packet of a peer may go to this node's own addresses and to other peers only.
@@ -138,7 +138,8 @@ func (s *InitSpec) render() ([]byte, error) {
 	if s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, quoteAll(link.Names()))
+	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, quoteAll(link.Names()),
+		usual("rekey_after"), usual("heartbeat"), usual("ttl"))
 	_, err := Parse(s.Path, text)
 	return text, withoutPlace(err)
 }

@@ -72,7 +72,15 @@ func fillWindow(s *Settings) {
 }
 
 // text writes a duration as files have it: 2m, 24h.
-func text(d time.Duration) string {
+func text(d time.Duration) string { return described("ttl").Text(int64(d)) }
+
+// usual is the default of a duration as files have it.
+func usual(key string) string {
+	d := described(key)
+	return quote(d.Text(d.Default))
+}
+
+func described(key string) *session.Descriptor {
 	all := session.Descriptors()
-	return all[slices.IndexFunc(all, func(d session.Descriptor) bool { return d.Duration() })].Text(int64(d))
+	return &all[slices.IndexFunc(all, func(d session.Descriptor) bool { return d.Key == key })]
 }

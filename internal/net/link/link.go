@@ -1,7 +1,7 @@
 // Package link is the seam between the layers: what transport offers, what a
-// session uses, and what the packet loops read. It holds interfaces and
-// counters only. A slice handed over is valid until the call returns; who keeps
-// it copies it. Everything here is safe for concurrent use.
+// session uses, and what the packet loops read. It holds interfaces,
+// counters and the table of carriers. A slice handed over is valid until the call
+// returns; whoever keeps it copies it. Everything here is safe for concurrent use.
 package link
 
 import (
