@@ -261,7 +261,7 @@ func TestUnconfirmedReloadGoesBack(t *testing.T) {
 	}
 	w.silent(w.C, w.A.IP4)
 	w.refused(w.l2tun(w.A, "reload", "--socket", a.socket), 1, "a change waits to be confirmed")
-	a.waitLog(1, "the new config was not confirmed in time")
+	a.waitLog(1, "the reload was not confirmed in time")
 	w.eventually(10*time.Second, "the network as before", func() bool { return w.snapshot(w.A) == before })
 	w.answers(w.C, w.A.IP4)
 	w.answers(w.A, b.v4)

@@ -215,7 +215,7 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	l, _ = invite.Parse(good)
 	l.DID, err = did.Parse(w.node(w.C).did)
 	w.ok(err)
-	nothing(b, l.Text(), "there is another node than the one that invited")
+	nothing(b, l.Text(), "another node than the inviting one answers")
 
 	// Expired: the node's own file decides, so its time is set back there.
 	late := a.invites("late")
