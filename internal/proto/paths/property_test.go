@@ -17,7 +17,6 @@ type invariants struct {
 	h      *host
 	paid   map[ID]int       // bytes to addresses that have not answered
 	silent map[ID]time.Time // since when a candidate that only records came from is there
-	left   time.Time        // when using was last lost
 }
 
 func (v *invariants) note(a Action) {
