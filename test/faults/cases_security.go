@@ -10,7 +10,7 @@ func security() []Case {
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: append(by("internal/app/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork"), slowly("test/e2e TestTwoHostsJoinByOneLink")...)},
 
-		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, TestASessionHasTwoConnectionsOfALink, internal/net/utcp TestStrangersBufferLittle, TestAStrangerHasOneStream")},
+		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, internal/proto/paths TestScripts, internal/net/utcp TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
 		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/app/node TestQUICKeysLinkNothing")},
 
