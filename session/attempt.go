@@ -8,13 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
-	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // shakeTime is how long one connection may take over a handshake while others
@@ -34,10 +32,7 @@ type attempt struct {
 	once   sync.Once
 	over   link.Conn        // the connection in use, tried first; nil: dial
 	last   []netip.AddrPort // where the peer was heard
-	known  *handshake.PeerKeys
-	number uint32 // proposed epoch number
-	resume handshake.Resume
-	peer   *did.KeySet // for a resumption
+	connect.Initiator
 
 	asksVersion bool // whether a peer that does not answer is of version 0.1.0
 
@@ -59,9 +54,9 @@ func (s *Session) begin(e Event, now time.Time) {
 	if s.state == Established || s.state == Rotating {
 		a.over = s.streamConn()
 	} else if s.resumable(now) {
-		a.resume, a.peer = s.resume.out, s.epochs.peer
+		a.Resume, a.Keys = s.resume.out, s.epochs.peer
 	}
-	s.start(a)
+	s.start(a, now)
 }
 
 // spare starts an attempt for links that an established session lacks. Without
@@ -79,20 +74,25 @@ func (s *Session) spare(links []paths.Link, now time.Time) {
 		a.links = append(a.links, wire.Link(l))
 	}
 	if s.resumable(now) {
-		a.resume, a.peer = s.resume.out, s.epochs.peer
+		a.Resume, a.Keys = s.resume.out, s.epochs.peer
 	}
-	s.start(a)
+	s.start(a, now)
 	a.hurry()
 }
 
 // start runs an attempt.
-func (s *Session) start(a *attempt) {
+func (s *Session) start(a *attempt, now time.Time) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
-	a.s, a.cancel, a.known, a.tcp = s, cancel, s.known.young(time.Now()), make(chan struct{})
+	a.s, a.cancel, a.tcp = s, cancel, make(chan struct{})
+	a.Self, a.Peer, a.Known = s.m.self, s.peer.DID, s.known.young(now)
 	a.fresh = s.retry.wantsFresh()
 	a.asksVersion = s.asksVersion(a)
 	known := s.paths.machine.Summary()
-	a.number, a.last = s.epochs.machine.Propose(), []netip.AddrPort{known.UDP, known.Peer}
+	a.last = []netip.AddrPort{known.UDP, known.Peer}
+	number := s.epochs.machine.Propose()
+	a.Params = func() (wire.Params, error) { return s.params(number) }
+	a.Spend = func() { s.call(func(time.Time) error { s.spend(a.Resume); return nil }) }
+	a.Prove = a.finish
 	s.attempt = a
 	s.wg.Go(func() {
 		defer cancel()
@@ -122,7 +122,7 @@ func (s *Session) abandon() {
 
 // attemptDone takes note of how an attempt ended.
 func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
-	clear(a.resume.Secret[:])
+	clear(a.Resume.Secret[:])
 	if s.attempt != a {
 		return // abandoned: its outcome does not matter any more
 	}
@@ -156,7 +156,7 @@ func (s *Session) logFailure(a *attempt, err error, now time.Time) {
 func (s *Session) failed(e Event, now time.Time) {
 	switch s.state {
 	case HandshakeInitiated, HandshakeReceived:
-		if s.attempt == nil && len(s.halfOpen) == 0 {
+		if s.attempt == nil && s.halfOpen.count() == 0 {
 			s.event(e, now)
 		}
 	case Degraded:
@@ -169,15 +169,15 @@ func (s *Session) failed(e Event, now time.Time) {
 // complete. It returns the most telling error.
 func (a *attempt) run(ctx context.Context) error {
 	if a.over != nil {
-		err := a.shake(ctx, dial.Dialed{Conn: a.over})
-		if err == nil || ctx.Err() != nil || decided(err) {
+		err := a.Shake(ctx, dial.Dialed{Conn: a.over})
+		if err == nil || ctx.Err() != nil || connect.Decided(err) {
 			return err
 		}
 	}
 	return a.race(ctx)
 }
 
-// race dials the peer's endpoints and where it was last heard, and shakes hands
+// race dials the peer's endpoints and where it was last heard, and makes handshakes
 // over the connections as they come, one at a time: at most one M3 leaves.
 func (a *attempt) race(ctx context.Context) (err error) {
 	doc, unknown := a.s.m.c.Resolver.Resolve(ctx, a.s.peer.DID)
@@ -188,7 +188,7 @@ func (a *attempt) race(ctx context.Context) (err error) {
 				return nil
 			}
 			d.Close("handshake failed")
-			if decided(d.Err) {
+			if connect.Decided(d.Err) {
 				return d.Err
 			}
 		}
@@ -196,7 +196,7 @@ func (a *attempt) race(ctx context.Context) (err error) {
 			a.obstacles = append(a.obstacles, *o)
 		}
 		if !errors.Is(d.Err, link.ErrOff) {
-			err = moreTelling(err, d.Err)
+			err = connect.MoreTelling(err, d.Err)
 		}
 	}
 	switch {
@@ -215,11 +215,11 @@ func (a *attempt) shakeInTime(ctx context.Context, d dial.Dialed, others bool) e
 		ctx, cancel = context.WithTimeout(ctx, shakeTime)
 		defer cancel()
 	}
-	err := a.shake(ctx, d)
+	err := a.Shake(ctx, d)
 	if !a.asksVersion {
 		return err
 	}
-	return checkVersion(ctx, a.s.m.c.Network, d.Conn, err)
+	return connect.CheckVersion(ctx, a.s.m.c.Network, d.Conn, err)
 }
 
 // dial dials one remote over one link.
@@ -229,7 +229,7 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) 
 		return dial.Dialed{Conn: conn, Err: err}
 	}
 	if l == wire.LinkQUIC {
-		if d, ok := a.dialEarly(ctx, remote); ok {
+		if d, ok := a.DialEarly(ctx, a.s.m.c.Network, remote); ok {
 			return d
 		}
 	}
@@ -237,97 +237,17 @@ func (a *attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) 
 	return dial.Dialed{Conn: conn, Err: err}
 }
 
-// shake runs a handshake on conn as its initiator. When the peer does not know
-// the resumption secret, the full handshake follows on the same stream.
-func (a *attempt) shake(ctx context.Context, d dial.Dialed) error {
-	conn := d.Conn
-	h, _ := d.Begun.(*hello)
-	st, err := h.stream(ctx, conn)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	deadline, _ := ctx.Deadline()
-	st.SetDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Now()) })
-	defer stop()
-
-	params, err := a.s.params(a.number)
-	if err != nil {
-		return err
-	}
-	kind, value := conn.Binding()
-	conf := a.s.m.handshakeConfig(kind, value)
-	p := &proof{kind: rotation.Resumed, conn: conn, stream: st}
-	if err = handshake.ErrUnknownSecret; !a.resume.Secret.IsZero() {
-		if h != nil {
-			p.m3, p.res, err = h.read(conf.Binding)
-		} else {
-			p.m3, p.res, err = a.resumption(st, conf, params)
-		}
-		if spent(err) {
-			a.s.call(func(time.Time) error { a.s.spend(a.resume); return nil })
-		}
-	}
-	if errors.Is(err, handshake.ErrUnknownSecret) {
-		p.kind, p.forgotten = rotation.Full, !a.resume.Secret.IsZero()
-		p.m3, p.res, err = a.converse(st, conf, params)
-	}
-	if err != nil {
-		return err
-	}
-	return a.finish(p)
-}
-
-// A decision is the session's own "no" to a handshake that the peer has answered:
-// no other endpoint would change it.
-type decision struct{ err error }
-
-func (d decision) Error() string { return d.err.Error() }
-func (d decision) Unwrap() error { return d.err }
-
-func decided(err error) bool { return errors.As(err, new(decision)) }
-
-// finish hands the proof to the session, which lets M3 or M3r leave.
-func (a *attempt) finish(p *proof) error {
-	defer p.res.Erase()
-	err := a.s.call(func(now time.Time) error {
+// finish hands the proof to the session, which decides whether M3 or M3r leaves.
+func (a *attempt) finish(p *connect.Proof) error {
+	return a.s.call(func(now time.Time) error {
 		if a.s.attempt != a {
 			return context.Canceled
 		}
 		a.s.attempt = nil
-		err := a.s.proven(p, ReceiveResponse, now)
+		err := a.s.proven(&proof{Proof: *p}, ReceiveResponse, now)
 		if err != nil && a.s.attempt == nil {
 			a.s.attempt = a // attemptDone says what it means
 		}
 		return err
 	})
-	if err != nil {
-		return decision{err}
-	}
-	return nil
-}
-
-// converse exchanges messages until M2 has been read. It returns M3, unsent.
-func (a *attempt) converse(st link.Stream, c handshake.Config, p wire.Params) (m3 []byte, res *handshake.Result, err error) {
-	machine, err := handshake.NewInitiator(c, a.s.peer.DID, a.known, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	return exchange(st, machine)
-}
-
-// exchange passes messages until M2 has been read. It returns M3, unsent.
-func exchange(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *handshake.Result, err error) {
-	out, err := machine.Start(nil)
-	for err == nil && res == nil {
-		if _, err = st.Write(out); err != nil {
-			break
-		}
-		var msg []byte
-		if msg, err = readMessage(st); err == nil {
-			out, res, err = machine.Read(nil, msg)
-		}
-	}
-	return out, res, err
 }

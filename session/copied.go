@@ -14,7 +14,7 @@ import (
 // sent again rather than failed. Randomness is the kernel's, which knows.
 func (m *Manager) Copied(certain bool) {
 	m.log.Warn("this machine was copied, or its clock set: all keys are dropped", "certain", certain)
-	m.prekeys.replace()
+	m.responder.Prekeys().Replace()
 	for _, s := range m.Sessions() {
 		s.box.post(func(now time.Time) { s.copied(certain, now) })
 	}
@@ -27,7 +27,7 @@ func (s *Session) copied(certain bool, now time.Time) {
 	s.abandon()
 	clear(s.halfOpen) // what they agree on was drawn before
 	if certain {
-		if fresh, err := randomUint64(s.m.c.Rand); err == nil {
+		if fresh, err := s.m.self.Uint64(); err == nil {
 			s.incarnation.Store(fresh)
 		}
 		s.msgs.Restart()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -32,7 +33,7 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 				conns = sa.connections()
 				return nil
 			})
-			resume, incarnation, prekey := resumeOf(sa), sa.incarnation.Load(), w.a.m.prekeys.Current().ID()
+			resume, incarnation, prekey := resumeOf(sa), sa.incarnation.Load(), w.a.m.responder.Prekeys().Current().ID()
 			start := time.Now()
 			w.a.m.Copied(certain)
 			sa.call(func(time.Time) error { return nil })
@@ -52,7 +53,7 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 				}
 			}
 			for _, c := range conns {
-				if !closed(c.Done()) {
+				if !ended(c.Done()) {
 					t.Error("an old connection is still open")
 				}
 			}
@@ -62,7 +63,7 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 			if (sa.incarnation.Load() != incarnation) != certain {
 				t.Errorf("certain %v: incarnation %x, before %x", certain, sa.incarnation.Load(), incarnation)
 			}
-			if w.a.m.prekeys.Current().ID() == prekey || w.a.m.prekeys.ByID(prekey) != nil {
+			if w.a.m.responder.Prekeys().Current().ID() == prekey || w.a.m.responder.Prekeys().ByID(prekey) != nil {
 				t.Error("the prekey is still there")
 			}
 			if back > 3*time.Second {
@@ -109,31 +110,31 @@ func TestPrekeysAreRenewedByATimer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.pair(Settings{})
 		m := w.a.m
-		first := m.prekeys.Current()
+		first := m.responder.Prekeys().Current()
 		at := func(d time.Duration) { time.Sleep(d) }
-		at(prekeyLife - time.Minute)
-		if m.prekeys.Current() != first {
+		at(connect.PrekeyLife - time.Minute)
+		if m.responder.Prekeys().Current() != first {
 			t.Error("renewed early")
 		}
 		at(2 * time.Minute)
-		second := m.prekeys.Current()
-		if second == first || m.prekeys.ByID(first.ID()) != first {
+		second := m.responder.Prekeys().Current()
+		if second == first || m.responder.Prekeys().ByID(first.ID()) != first {
 			t.Error("not renewed after 24 h, or the previous one is gone")
 		}
-		at(prekeyLife)
-		if m.prekeys.ByID(first.ID()) != nil || m.prekeys.Current() == second {
+		at(connect.PrekeyLife)
+		if m.responder.Prekeys().ByID(first.ID()) != nil || m.responder.Prekeys().Current() == second {
 			t.Error("a prekey of two days ago is still there")
 		}
-		third := m.prekeys.Current()
-		m.Jumped(prekeyLife)
+		third := m.responder.Prekeys().Current()
+		m.Jumped(connect.PrekeyLife)
 		at(time.Second)
-		if m.prekeys.Current() == third || m.prekeys.ByID(third.ID()) != third {
+		if m.responder.Prekeys().Current() == third || m.responder.Prekeys().ByID(third.ID()) != third {
 			t.Error("a day's sleep does not count")
 		}
-		fourth := m.prekeys.Current()
-		m.Jumped(2 * prekeyLife)
+		fourth := m.responder.Prekeys().Current()
+		m.Jumped(2 * connect.PrekeyLife)
 		at(time.Second)
-		if m.prekeys.ByID(fourth.ID()) != nil || m.prekeys.ByID(third.ID()) != nil {
+		if m.responder.Prekeys().ByID(fourth.ID()) != nil || m.responder.Prekeys().ByID(third.ID()) != nil {
 			t.Error("asleep for two days, and the private half is still there")
 		}
 	})
@@ -144,11 +145,11 @@ func TestPrekeysAreRenewedByATimer(t *testing.T) {
 func TestClocksThatAreKnownToBeRight(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		m := w.a.m
-		if got := m.handshakeConfig(0, [32]byte{}).Now; !got.IsZero() {
+		if got := m.self.Handshake(0, [32]byte{}).Now; !got.IsZero() {
 			t.Errorf("the time by a clock that may be wrong is %v", got)
 		}
-		m.c.ClockSynced = func() bool { return true }
-		if got := m.handshakeConfig(0, [32]byte{}).Now; !got.Equal(time.Now()) {
+		m.self.ClockSynced = func() bool { return true }
+		if got := m.self.Handshake(0, [32]byte{}).Now; !got.Equal(time.Now()) {
 			t.Errorf("the time is %v", got)
 		}
 	})
@@ -162,7 +163,7 @@ func TestCachedKeysGrowOld(t *testing.T) {
 	c.keep(keys, now)
 	c.keep(keys, now.Add(time.Hour)) // used again, not fetched again
 	c.keep(&handshake.PeerKeys{}, now.Add(time.Hour))
-	if c.young(now.Add(prekeyLife-1)) != keys || c.young(now.Add(prekeyLife)) != nil {
+	if c.young(now.Add(connect.PrekeyLife-1)) != keys || c.young(now.Add(connect.PrekeyLife)) != nil {
 		t.Error("not used for a day")
 	}
 }

@@ -1,15 +1,14 @@
 package session
 
 import (
-	"io"
 	"math/rand/v2"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
@@ -26,7 +25,6 @@ type epochs struct {
 	s       *Session
 	machine *rotation.Machine
 	byID    map[uint64]*epoch
-	proofs  map[uint64]*proof        // full handshakes and resumptions on their way
 	shorts  map[uint64]*short        // rotations, by the epoch that they make
 	peer    *did.KeySet              // nil before the first proof
 	m1rs    map[rotation.Message]m1r // that rotation is being asked about
@@ -44,7 +42,7 @@ type waiter struct {
 
 func (x *epochs) init(s *Session) {
 	set := s.peer.Settings
-	*x = epochs{s: s, byID: make(map[uint64]*epoch), proofs: make(map[uint64]*proof), shorts: make(map[uint64]*short), m1rs: make(map[rotation.Message]m1r),
+	*x = epochs{s: s, byID: make(map[uint64]*epoch), shorts: make(map[uint64]*short), m1rs: make(map[rotation.Message]m1r),
 		machine: rotation.New(rotation.Config{
 			Smaller:        s.m.c.Identity.DID().Compare(s.peer.DID) < 0,
 			RekeyAfter:     set.RekeyAfter,
@@ -85,7 +83,7 @@ func (x *epochs) install(id uint64, res *handshake.Result, hold bool) error {
 	if x.s.state == Closed {
 		return ErrClosed
 	}
-	rec, err := record.New(keysOf(res))
+	rec, err := record.New(connect.RecordKeys(res))
 	if err != nil {
 		return err
 	}
@@ -195,7 +193,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		case rotation.Finish:
 			x.finish(a.ID)
 		case rotation.Abandon:
-			x.abandon(a.ID)
+			x.retire(a.ID)
 		case rotation.Retire:
 			x.retire(a.ID)
 		case rotation.StartFull:
@@ -258,22 +256,12 @@ func stopEvent(r rotation.Reason) Event {
 	return RotationTimeout
 }
 
-// finish lets M3 or M3r leave. M3 is small and the stream is idle, so the write does
-// not wait; a stream that fails has a connection that ends, which is noticed.
+// finish lets the M3r of a rotation leave. The last message of any other handshake
+// leaves from the goroutine that makes it, once this list is done.
 func (x *epochs) finish(id uint64) {
-	if p := x.proofs[id]; p != nil {
-		p.stream.SetDeadline(time.Now().Add(time.Second))
-		_, p.err = p.stream.Write(p.m3)
-	} else if r := x.shorts[id]; r != nil {
+	if r := x.shorts[id]; r != nil {
 		x.sendShort(x.cur, x.s.path(), r.last)
 	}
-}
-
-func (x *epochs) abandon(id uint64) {
-	if p := x.proofs[id]; p != nil {
-		p.err = errOtherWon
-	}
-	x.retire(id)
 }
 
 // packetsSent counts what makes an epoch worth replacing: packets and messages.
@@ -305,16 +293,4 @@ func (s *Session) opened(p link.Path, rec *record.Epoch, now time.Time) {
 	if e := s.epochs.find(rec); e != nil {
 		s.epochs.do(s.epochs.machine.Opened(now, e.id), now)
 	}
-}
-
-func newRecordID(r io.Reader) (wire.RecordID, error) {
-	var b [wire.RecordIDSize]byte
-	_, err := io.ReadFull(r, b[:])
-	return wire.MakeRecordID(b), err
-}
-
-// keysOf are the record keys that a handshake agreed.
-func keysOf(res *handshake.Result) record.Keys {
-	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
-		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID, Partial: res.Remote.AcceptsPartial}
 }

@@ -34,11 +34,8 @@ var (
 	// it took it cannot be known.
 	ErrPeerRestarted = msgchan.ErrPeerRestarted
 
-	errOtherPeer = errors.New("session: the connection belongs to another peer")
-	errTooMany   = errors.New("session: too many handshakes at once, or from this prefix")
-	errGone      = errors.New("session: the epoch ended before its proof")
-	errNoPath    = errors.New("session: no path")
-	errOtherWon  = errors.New("session: another handshake with the peer was completed first")
-	errStreams   = errors.New("session: a second stream before the handshake was answered")
-	errNumbers   = errors.New("session: the peer proposes an epoch number out of range")
+	errGone     = errors.New("session: the epoch ended before its proof")
+	errNoPath   = errors.New("session: no path")
+	errOtherWon = errors.New("session: another handshake with the peer was completed first")
+	errNumbers  = errors.New("session: the peer proposes an epoch number out of range")
 )

@@ -129,7 +129,7 @@ func (s *Session) askOften(n int) (recs [][]byte, err error) {
 			if err != nil {
 				return err
 			}
-			h, err := handshake.NewShortInitiator(s.m.handshakeConfig(0, [32]byte{}), x.peer, handshake.Rotation(x.number()+1, uint32(i+1)), x.cur.rekey, params)
+			h, err := handshake.NewShortInitiator(s.m.self.Handshake(0, [32]byte{}), x.peer, handshake.Rotation(x.number()+1, uint32(i+1)), x.cur.rekey, params)
 			if err != nil {
 				return err
 			}

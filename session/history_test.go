@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -102,7 +103,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			for i := range flaps {
 				now = now.Add(200 * time.Millisecond)
 				sa.record(Established, TimeToRotate, now)
-				sa.meet(&proof{res: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, conn: sa.streamConn()}, now)
+				sa.meet(&proof{Proof: connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.streamConn()}}, now)
 			}
 			lines = strings.Count(b.String(), "\n")
 			return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -50,16 +51,20 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 		w.cut(true)
 		sa := w.a.peer(w.b, true, Settings{})
 		time.Sleep(4 * time.Second)
-		h := new(halfOpen)
+		h := new(connect.HalfOpen)
 		sa.call(func(now time.Time) error { sa.halfOpen[h] = struct{}{}; sa.event(ReceiveHandshake, now); return nil })
 		time.Sleep(3 * time.Second)
-		sa.call(func(now time.Time) error { sa.settled(h, nil, context.DeadlineExceeded, now); return nil })
+		sa.call(func(now time.Time) error {
+			delete(sa.halfOpen, h)
+			sa.unproven(h, context.DeadlineExceeded, now)
+			return nil
+		})
 		w.cut(false)
 		w.want(sa, Established, time.Minute)
 	})
 	inWorld(t, func(t *testing.T, w *world) {
 		sa := w.a.peer(w.b, false, Settings{})
-		h := new(halfOpen)
+		h := new(connect.HalfOpen)
 		w.a.dir.Set(w.b.id.DID(), w.b.addr.String()) // B does not have A as a peer: REFUSED
 		sa.call(func(now time.Time) error {
 			sa.halfOpen[h] = struct{}{}
@@ -68,7 +73,7 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 			return nil
 		})
 		time.Sleep(5 * time.Millisecond)
-		sa.call(func(now time.Time) error { sa.settled(h, nil, errNoPath, now); return nil })
+		sa.call(func(now time.Time) error { delete(sa.halfOpen, h); sa.unproven(h, errNoPath, now); return nil })
 		w.want(sa, Failed, 10*time.Second)
 		if r := sa.Status().Reason; r != ReasonRefused {
 			t.Fatalf("reason %q", r)

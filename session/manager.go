@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -51,16 +52,17 @@ type Config struct {
 	Planes func(sink link.Sink, limits link.QueueLimits) link.Plane
 }
 
+// Joins decides about nodes that ask to become peers.
+type Joins = enroll.Joins
+
 // A Manager owns the sessions of one identity.
 type Manager struct {
-	c       Config
-	log     *slog.Logger
-	prekeys *prekeys
-	limits  *limiters
-	joins   *limiters
-	claims  *claimed
-	history history
-	callers oldCallers
+	c         Config
+	log       *slog.Logger
+	self      connect.Self
+	responder *connect.Responder
+	history   history
+	callers   oldCallers
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -83,13 +85,12 @@ func New(c Config) (*Manager, error) {
 	if err := c.Settings.check(); err != nil {
 		return nil, err
 	}
-	keys, err := newPrekeys(&c, time.Now())
-	if err != nil {
+	m := &Manager{c: c, log: c.Logger, guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
+		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced}}
+	var err error
+	if m.responder, err = connect.NewResponder(m.responding()); err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
-	m := &Manager{c: c, log: c.Logger, guard: guard.New(c.Logger), prekeys: keys, limits: newLimiters(perPrefixRate, perPrefixBurst),
-		joins: newLimiters(joinRate, joinBurst), claims: newClaimed(), sessions: make(map[did.DID]*Session),
-		resumes: make(map[handshake.ResumeID]*Session)}
 	if c.Planes == nil {
 		plain := newPlainPlanes()
 		m.c.Planes = plain.new
@@ -97,7 +98,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(m.accept)
-	m.wg.Go(func() { m.prekeys.keep(m.ctx) })
+	m.wg.Go(func() { m.responder.Prekeys().Keep(m.ctx) })
 	return m, nil
 }
 
@@ -124,10 +125,17 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func randomUint64(r io.Reader) (uint64, error) {
-	var b [8]byte
-	_, err := io.ReadFull(r, b[:])
-	return binary.LittleEndian.Uint64(b[:]), err
+// responding is how this node answers handshakes.
+func (m *Manager) responding() connect.Config {
+	return connect.Config{Self: m.self, Logger: m.log, Secret: m.secretFor, Old: m.oldCaller,
+		Join: enroll.NewDesk(m.self, m.c.Joins).Serve,
+		Find: func(peer did.DID) (connect.Session, error) {
+			s, err := m.Session(peer)
+			if err != nil {
+				return nil, err
+			}
+			return answering{s}, nil
+		}}
 }
 
 // A Peer is what the caller knows of a peer. Zero settings are the manager's.
@@ -147,7 +155,7 @@ func (m *Manager) Add(p Peer) (*Session, error) {
 	if err := p.Settings.check(); err != nil {
 		return nil, err
 	}
-	incarnation, err := randomUint64(m.c.Rand)
+	incarnation, err := m.self.Uint64()
 	if err != nil {
 		return nil, fmt.Errorf("session: draw an incarnation: %w", err)
 	}
@@ -170,7 +178,7 @@ func (m *Manager) Remove(peer did.DID) error {
 	s := m.sessions[peer]
 	delete(m.sessions, peer)
 	m.mu.Unlock()
-	m.claims.forget(peer)
+	m.responder.Forget(peer)
 	if s == nil {
 		return ErrUnknownPeer
 	}
@@ -274,6 +282,6 @@ func (m *Manager) Close() error {
 	wg.Wait()
 	m.cancel() // ends accept and, through it, every half-open handshake
 	m.wg.Wait()
-	m.prekeys.erase()
+	m.responder.Prekeys().Erase()
 	return nil
 }

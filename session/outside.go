@@ -12,7 +12,7 @@ import (
 // Jumped tells all sessions that the machine slept for d while the monotonic
 // clock stood still: keys have aged by it, and the peer may be elsewhere.
 func (m *Manager) Jumped(d time.Duration) {
-	m.prekeys.slept(d)
+	m.responder.Prekeys().Slept(d)
 	for _, s := range m.Sessions() {
 		s.box.post(func(now time.Time) { s.jumped(d, now) })
 	}

@@ -3,8 +3,7 @@ package session
 import (
 	"time"
 
-	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
@@ -12,20 +11,20 @@ import (
 
 // A proof is a full handshake or a resumption on its way to an epoch in use.
 type proof struct {
-	id     uint64
-	kind   rotation.Kind
-	res    *handshake.Result
-	conn   link.Conn
-	stream link.Stream
-	m3     []byte // M3 or M3r, the initiator's, unsent
-	err    error  // why the epoch did not come to use
+	connect.Proof
+	id uint64 // its handle of rotation
+}
 
-	forgotten bool // the peer did not know the secret that we wanted to resume from
+func (p *proof) kind() rotation.Kind {
+	if p.Resumed {
+		return rotation.Resumed
+	}
+	return rotation.Full
 }
 
 // proven puts the epoch of a complete handshake to use, unless rotation knows a
-// better one. For the initiator M3 leaves here, after the receive key is
-// installed; for the responder M3 has been verified and the key is in place.
+// better one. For the initiator M3 leaves after it, as the receive key is installed
+// here; for the responder M3 has been verified and the key is in place.
 func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	if s.state == Closed {
 		return ErrClosed
@@ -36,30 +35,28 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 	}
 	if e == ReceiveResponse {
 		role = rotation.Initiator
-		if !s.epochs.machine.Takes(p.res.Epoch) {
+		if !s.epochs.machine.Takes(p.Result.Epoch) {
 			return errNumbers
 		}
 		p.id = s.epochs.machine.NewID()
-		if err := s.epochs.install(p.id, p.res, false); err != nil {
+		if err := s.epochs.install(p.id, p.Result, false); err != nil {
 			return err
 		}
 	}
-	s.attach(p.conn, role == rotation.Initiator, now)
-	s.epochs.proofs[p.id] = p
-	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.res.Epoch, Kind: p.kind, Role: role})
-	won := wins(actions, p.id)
-	s.epochs.keepRekey(p.id, p.res) // before a path is taken: a move begins a rotation, which is chained from it
+	s.attach(p.Conn, role == rotation.Initiator, now)
+	actions := s.epochs.machine.Established(now, rotation.Candidate{ID: p.id, Number: p.Result.Epoch, Kind: p.kind(), Role: role})
+	won := asks(actions, rotation.Use, p.id)
+	s.epochs.keepRekey(p.id, p.Result) // before a path is taken: a move begins a rotation, which is chained from it
 	if won {
-		s.epochs.peer = p.res.PeerKeys.KeySet
+		s.epochs.peer = p.Result.PeerKeys.KeySet
 	}
 	s.epochs.do(actions, now)
-	delete(s.epochs.proofs, p.id)
-	if p.err != nil {
-		return p.err
+	if asks(actions, rotation.Abandon, p.id) {
+		return errOtherWon
 	}
 	s.takePath(p, won, now)
-	s.tally.proven(p.kind)
-	if p.kind == rotation.Full {
+	s.tally.proven(p.kind())
+	if !p.Resumed {
 		s.full++
 	}
 	if won {
@@ -73,31 +70,31 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 // takePath lets the connection of a complete handshake carry the session, or take
 // its place among the paths.
 func (s *Session) takePath(p *proof, won bool, now time.Time) {
-	if p.conn.Link() == wire.LinkQUIC {
+	if p.Conn.Link() == wire.LinkQUIC {
 		s.retry.silent = 0
 	}
-	r := s.routeOf(p.conn)
+	r := s.routeOf(p.Conn)
 	if r == nil {
 		return // it has ended
 	}
-	c := paths.Completion{Won: won, Fresh: p.kind == rotation.Full && s.remote.now != p.res.Remote.Incarnation}
+	c := paths.Completion{Won: won, Fresh: !p.Resumed && s.remote.now != p.Result.Remote.Incarnation}
 	s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Proven(now, r.id, c) })
 }
 
 // winner takes from the handshake whose epoch is used what later ones start from.
 func (s *Session) winner(p *proof, now time.Time) {
-	if p.kind == rotation.Full {
+	if !p.Resumed {
 		s.fullAt = now
 	}
-	s.known.keep(p.res.PeerKeys, now)
+	s.known.keep(p.Result.PeerKeys, now)
 	s.meet(p, now)
-	s.epochs.keep(p.id, p.res)
+	s.epochs.keep(p.id, p.Result)
 }
 
-// wins reports whether actions put an epoch to use.
-func wins(actions []rotation.Action, id uint64) bool {
+// asks reports whether an action for an epoch is among the list.
+func asks(actions []rotation.Action, op rotation.Op, id uint64) bool {
 	for _, a := range actions {
-		if a.Op == rotation.Use && a.ID == id {
+		if a.Op == op && a.ID == id {
 			return true
 		}
 	}
@@ -107,10 +104,10 @@ func wins(actions []rotation.Action, id uint64) bool {
 // meet notes which incarnation of the peer has proven itself.
 func (s *Session) meet(p *proof, now time.Time) {
 	twins := s.remote.duplicates(now) != nil
-	if p.forgotten {
-		s.remote.forgotten(p.res.Remote.Incarnation, now)
+	if p.Forgotten {
+		s.remote.forgotten(p.Result.Remote.Incarnation, now)
 	}
-	if !s.remote.meet(p.res.Remote.Incarnation, p.conn.Remote(), now) {
+	if !s.remote.meet(p.Result.Remote.Incarnation, p.Conn.Remote(), now) {
 		return
 	}
 	switch at := s.remote.duplicates(now); {

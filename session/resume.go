@@ -2,13 +2,11 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
-	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
@@ -79,33 +77,6 @@ func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret hand
 		return nil
 	})
 	return peer, secret, err == nil
-}
-
-// resumption is an attempt's first try when it has a secret. It returns M3r,
-// unsent; ErrUnknownSecret means that the peer waits for a full handshake.
-func (a *attempt) resumption(st link.Stream, c handshake.Config, p wire.Params) (m3r []byte, res *handshake.Result, err error) {
-	i, err := handshake.NewShortInitiator(c, a.peer, handshake.Resumption(a.resume.ID), a.resume.Secret, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := i.Start(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := st.Write(out); err != nil {
-		return nil, nil, err
-	}
-	msg, err := readMessage(st)
-	if err != nil {
-		return nil, nil, err
-	}
-	return i.Read(nil, msg)
-}
-
-// spent reports whether a failed resumption shows that its secret is of no use.
-// Only silence does not.
-func spent(err error) bool {
-	return err != nil && eventOf(err) != Timeout || errors.Is(err, handshake.ErrDecrypt)
 }
 
 // storedVersion begins what Export returns.

@@ -73,7 +73,7 @@ func (s *Session) stateDeadline() time.Time {
 	switch {
 	case s.state == Degraded:
 		return s.since.Add(s.peer.Settings.DegradedTimeout)
-	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempt == nil && len(s.halfOpen) == 0:
+	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempt == nil && s.halfOpen.count() == 0:
 		return s.since.Add(s.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
 	}
 	return time.Time{}

@@ -41,8 +41,7 @@ type Session struct {
 	since    time.Time
 	attempt  *attempt
 	leaving  bool // the goodbye is sent: nothing is dialled any more
-	halfOpen map[*halfOpen]struct{}
-	early    *earlyEntry // being answered before QUIC's handshake is complete
+	halfOpen halfOpens
 	known    cachedKeys
 	retry    retry
 	epochs   epochs
@@ -65,7 +64,7 @@ type Session struct {
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
 		log:      newPeerLog(m.log, p),
-		halfOpen: make(map[*halfOpen]struct{})}
+		halfOpen: make(halfOpens)}
 	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())

@@ -72,7 +72,7 @@ func (x *epochs) sendM1r(a rotation.Action) error {
 		return err
 	}
 	r := &short{what: handshake.Rotation(a.Number, a.Attempt)}
-	r.init, err = handshake.NewShortInitiator(x.s.m.handshakeConfig(0, [32]byte{}), x.peer, r.what, x.cur.rekey, params)
+	r.init, err = handshake.NewShortInitiator(x.s.m.self.Handshake(0, [32]byte{}), x.peer, r.what, x.cur.rekey, params)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (x *epochs) sendM1r(a rotation.Action) error {
 // makeM2r answers an M1r, unsent; the epoch's records are held.
 func (x *epochs) makeM2r(a rotation.Action) error {
 	r := &short{what: handshake.Rotation(a.Number, a.Attempt), via: x.cur}
-	r.resp = handshake.NewShortResponder(x.s.m.handshakeConfig(0, [32]byte{}), x.secretFor)
+	r.resp = handshake.NewShortResponder(x.s.m.self.Handshake(0, [32]byte{}), x.secretFor)
 	_, _, err := r.resp.Read(nil, x.m1rs[a.Msg].msg)
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -83,7 +85,7 @@ func TestAJoinWithVersion010SaysSo(t *testing.T) {
 		go answersLike010(ctx, old)
 		from := w.net.Node(netip.MustParseAddrPort("10.0.0.9:4242"))
 		defer from.Kill()
-		_, err := Join(ctx, Ask{Identity: w.a.id, Network: from, Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("x")})
+		_, err := enroll.Join(ctx, enroll.Ask{Identity: w.a.id, Network: from, Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Request: []byte("x")})
 		if !errors.Is(err, ErrVersion) {
 			t.Errorf("the old one invites: %v", err)
 		}
@@ -108,7 +110,7 @@ func TestAPeerOfThisVersionIsNotTakenForAnOldOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close("")
-		if err := checkVersion(ctx, w.a.node, conn, io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
+		if err := connect.CheckVersion(ctx, w.a.node, conn, io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
 			t.Error(err)
 		}
 		if got := w.b.m.OldCallers(); len(got) != 0 {
@@ -196,7 +198,7 @@ func TestVersionIsAskedForSparingly(t *testing.T) {
 		t.Error("a peer of version 0.1.0 is not asked again: the reason would change")
 	}
 	s.retry.tries = 0
-	if s.asksVersion(&attempt{known: new(handshake.PeerKeys)}) || s.asksVersion(&attempt{resume: handshake.Resume{Secret: handshake.Key{1}}}) {
+	if s.asksVersion(&attempt{Initiator: connect.Initiator{Known: new(handshake.PeerKeys)}}) || s.asksVersion(&attempt{Initiator: connect.Initiator{Resume: handshake.Resume{Secret: handshake.Key{1}}}}) {
 		t.Error("a peer that has talked to us is asked")
 	}
 }

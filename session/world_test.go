@@ -31,8 +31,7 @@ type host struct {
 	m    *Manager
 	dir  *did.Static
 
-	joins  Joins // who answers joins
-	guests int   // networks that joins were asked over
+	joins Joins // who answers joins
 }
 
 // inWorld runs f in a synctest bubble with both hosts up and nobody dialling.

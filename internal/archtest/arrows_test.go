@@ -12,7 +12,7 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "handshake", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/packet/datapath", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
+		"internal/packet/datapath", "internal/net/enroll", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
 		"internal/base/account", "internal/app/invite", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
@@ -26,7 +26,9 @@ func arrows() map[string][]string {
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"internal/net/netaddr", "did", "handshake", "rotation", "internal/base/guard", "internal/proto/paths", "internal/proto/record", "internal/net/dial", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
+		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/paths", "internal/proto/record", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
+		"internal/net/connect":     {"did", "handshake", "internal/net/dial", "internal/net/link", "internal/net/netaddr", "internal/proto/record", "internal/proto/wire"},
+		"internal/net/enroll":      {"did", "handshake", "internal/net/connect", "internal/net/dial", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,

@@ -58,11 +58,11 @@ func security() []Case {
 
 		{ID: "S27", Promise: "a node keeps its heap within three quarters of its control group's memory, or of 1 GiB, which all strangers and 16 peers at their worst do not fill (GOMEMLIMIT says otherwise); the unit has MemoryMax and TasksMax; the packaged program is position-independent", By: by("cmd/l2tun TestMemoryIsLimitedByTheControlGroup, TestANodeHasASoftMemoryLimit, TestTheUnitBoundsMemoryAndTasks")},
 
-		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("session TestManySourcesLockNobodyOut")},
+		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("internal/net/connect TestManySourcesLockNobodyOut")},
 
 		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("transport TestForgedAddressesOfAConnectionGetNoMore, TestBytesOutAreBoundedByBytesIn")},
 
-		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAPrekeyTakesSoManyM1s, TestAnUnopenedM1rIsUnknown")},
+		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAnUnopenedM1rIsUnknown, internal/net/connect TestAPrekeyTakesSoManyM1s")},
 
 		{ID: "S31", Promise: "320 TCP connections of 20 addresses in four networks that begin a message and come anew before their second is over: a peer never seen before, that has TCP only, is established in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, internal/net/utcp TestABusyCrowdDisplacesItself")},
 

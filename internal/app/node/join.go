@@ -12,7 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
-	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/transport"
 )
 
@@ -98,7 +98,7 @@ func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error)
 		return nil, err
 	}
 	defer net.Close()
-	return session.Join(ctx, session.Ask{Identity: id, Network: net, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
+	return enroll.Join(ctx, enroll.Ask{Identity: id, Network: net, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
 		Request: invite.NewRequest(o.Link, o.Endpoints)})
 }
 
@@ -106,9 +106,9 @@ func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error)
 func (o *JoinOptions) explain(err error) error {
 	var refused *handshake.RefusedError
 	switch {
-	case errors.Is(err, session.ErrNoInvitation) && !time.Now().Before(o.Link.Until):
+	case errors.Is(err, enroll.ErrNoInvitation) && !time.Now().Before(o.Link.Until):
 		return fmt.Errorf("the invitation expired at %s; ask for a new one", o.Link.Until.Format(time.DateTime))
-	case errors.Is(err, session.ErrNoInvitation):
+	case errors.Is(err, enroll.ErrNoInvitation):
 		return errors.New("the other node has no such invitation open: it was used, withdrawn or has expired; ask for a new one")
 	case errors.As(err, &refused) && refused.Reason == handshake.RefusedBusy:
 		return errors.New("the other node has been asked too often from here; wait some seconds and join again")

@@ -12,7 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
-	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/transport"
 )
 
@@ -24,9 +24,9 @@ type joins struct {
 	mu    sync.Mutex // one at a time
 }
 
-var _ session.Joins = (*joins)(nil)
+var _ enroll.Joins = (*joins)(nil)
 
-// Open implements session.Joins. A node that is still starting has none open.
+// Open implements enroll.Joins. A node that is still starting has none open.
 func (j *joins) Open() bool {
 	if j.n.config.Load() == nil {
 		return false
@@ -38,7 +38,7 @@ func (j *joins) Open() bool {
 	return open
 }
 
-// Answer implements session.Joins.
+// Answer implements enroll.Joins.
 func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()

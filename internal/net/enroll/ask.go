@@ -1,15 +1,15 @@
-package session
+package enroll
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"io"
+	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/dial"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
@@ -19,11 +19,6 @@ import (
 // ErrNoInvitation: the node asked, and nobody else, says that it has no
 // invitation open.
 var ErrNoInvitation = errors.New("session: no invitation is open")
-
-// joinMTU is stated in a join's parameters and used for nothing.
-const joinMTU = 1280
-
-var errJoin = errors.New("session: malformed join")
 
 // An Ask is one request to a node that need not know us, SPEC 6.11.
 type Ask struct {
@@ -42,7 +37,7 @@ func Join(ctx context.Context, a Ask) ([]byte, error) {
 	if len(a.Request) > wire.MaxJoin {
 		return nil, errJoin
 	}
-	a.Network.Handle(newPlainPlanes())
+	a.Network.Handle(nobody{})
 	return a.race(ctx)
 }
 
@@ -53,13 +48,13 @@ func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
 	for d := range r.Connections(ctx, a.Endpoints, nil) {
 		if d.Err == nil {
 			answer, d.Err = a.ask(ctx, d.Conn)
-			d.Err = checkVersion(ctx, a.Network, d.Conn, d.Err)
+			d.Err = connect.CheckVersion(ctx, a.Network, d.Conn, d.Err)
 			d.Close("joined")
 			if d.Err == nil || settles(d.Err) {
 				return answer, joinError(d.Err)
 			}
 		}
-		err = moreTelling(err, d.Err)
+		err = connect.MoreTelling(err, d.Err)
 	}
 	if err == nil {
 		err = dial.ErrNoEndpoint
@@ -85,7 +80,7 @@ func joinError(err error) error {
 // ask makes a full handshake bound to this connection and to joining, and sends
 // the request with M3: then the peer is proven, and only the peer can read it.
 func (a *Ask) ask(ctx context.Context, conn link.Conn) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	ctx, cancel := context.WithTimeout(ctx, connect.HelloTime)
 	defer cancel()
 	st, err := conn.OpenStream(ctx)
 	if err != nil {
@@ -102,72 +97,48 @@ func (a *Ask) ask(ctx context.Context, conn link.Conn) ([]byte, error) {
 		return nil, err
 	}
 	defer keys.Erase()
-	rec, err := sealJoin(keys, wire.FrameJoin, a.Request)
+	rec, err := seal(keys, wire.FrameJoin, a.Request)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := st.Write(append(m3, rec...)); err != nil {
 		return nil, err
 	}
-	return readJoin(st, keys, wire.FrameJoined)
+	return read(st, keys, wire.FrameJoined)
 }
 
 // handshake reads up to M2 and returns M3, unsent.
 func (a *Ask) handshake(st link.Stream, conn link.Conn) (m3 []byte, keys *record.Epoch, err error) {
-	params, err := joinParams(rand.Reader, 1)
+	params, err := params(a.self(), 1)
 	if err != nil {
 		return nil, nil, err
 	}
-	machine, err := handshake.NewInitiator(joinConfig(a.Identity, rand.Reader, conn), a.Peer, nil, params)
+	machine, err := handshake.NewInitiator(config(a.self(), conn), a.Peer, nil, params)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer machine.Close()
-	out, res, err := exchange(st, machine)
+	out, res, err := connect.Exchange(st, machine)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer res.Erase()
-	keys, err = record.New(keysOf(res))
+	keys, err = record.New(connect.RecordKeys(res))
 	return out, keys, err
 }
 
-// joinConfig binds a handshake to conn and to joining: no message of it fits a
-// session's handshake, nor the other way round.
-func joinConfig(id *did.Identity, random io.Reader, conn link.Conn) handshake.Config {
-	kind, value := conn.Binding()
-	return handshake.Config{Identity: id, Rand: random, Binding: handshake.Binding{Kind: kind | wire.BindingJoin, Value: value}}
-}
+// self is this node in a handshake. Its clock is not asked: a date that it states
+// or looks at would have to be right.
+func (a *Ask) self() connect.Self { return connect.Self{Identity: a.Identity, Rand: rand.Reader} }
 
-// joinParams are those of a handshake whose keys seal one exchange.
-func joinParams(random io.Reader, epoch uint32) (p wire.Params, err error) {
-	p = wire.Params{MTU: joinMTU, Epoch: epoch}
-	if p.RecordID, err = newRecordID(random); err == nil {
-		p.Incarnation, err = randomUint64(random)
-	}
-	return p, err
-}
+// nobody has no records: a join carries none but on its stream.
+type nobody struct{}
 
-// sealJoin is a frame in a record behind its length, as on the message channel.
-func sealJoin(keys *record.Epoch, frame byte, body []byte) ([]byte, error) {
-	if len(body) > wire.MaxJoin {
-		return nil, errJoin
-	}
-	return keys.SealFramed(append([]byte{frame}, body...))
-}
+// Records implements link.Handler.
+func (nobody) Records(link.Path, [][]byte) {}
 
-// readJoin reads and opens the one record of the other end.
-func readJoin(r io.Reader, keys *record.Epoch, frame byte) ([]byte, error) {
-	rec, err := record.ReadFramed(r, wire.MaxJoinRecord)
-	if errors.Is(err, record.ErrLength) {
-		return nil, fmt.Errorf("%w: %w", errJoin, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	plain, verdict := keys.OpenTo(make([]byte, 0, len(rec)), rec)
-	if verdict != record.Opened || plain[0] != frame {
-		return nil, fmt.Errorf("%w: it does not open", errJoin)
-	}
-	return plain[1:], nil
-}
+// Known implements link.Handler.
+func (nobody) Known(wire.RecordID) bool { return false }
+
+// Unreachable implements link.Handler.
+func (nobody) Unreachable(netip.AddrPort) {}

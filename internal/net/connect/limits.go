@@ -1,4 +1,4 @@
-package session
+package connect
 
 import (
 	"context"
@@ -21,16 +21,13 @@ const (
 	sweepEvery     = time.Second
 	perPrefixRate  = 20 // handshakes a second and source prefix
 	perPrefixBurst = 40
-
-	joinRate  = 0.2 // joins a second and source prefix
-	joinBurst = 5
 )
 
-// limiters are a token bucket per source prefix, asked before any KEM work. Prefixes
+// Limits are a token bucket per source prefix, asked before any KEM work. Prefixes
 // that find the table full share buckets by a hash with a random seed: a flood from
 // many prefixes slows down those that happen to share one with it, and locks out
 // nobody in particular.
-type limiters struct {
+type Limits struct {
 	mu       sync.Mutex
 	byPrefix map[netip.Prefix]*bucket
 	seed     maphash.Seed
@@ -65,8 +62,9 @@ type queued struct {
 	ready chan struct{}
 }
 
-func newLimiters(r rate.Limit, burst int) *limiters {
-	l := &limiters{byPrefix: make(map[netip.Prefix]*bucket), seed: maphash.MakeSeed(), rate: r, burst: burst,
+// NewLimits allows burst handshakes at once from one prefix, and then r a second.
+func NewLimits(r rate.Limit, burst int) *Limits {
+	l := &Limits{byPrefix: make(map[netip.Prefix]*bucket), seed: maphash.MakeSeed(), rate: r, burst: burst,
 		open: make(map[netip.Prefix]int)}
 	for i := range l.rest {
 		l.rest[i] = &bucket{Limiter: rate.NewLimiter(r, burst)}
@@ -74,15 +72,15 @@ func newLimiters(r rate.Limit, burst int) *limiters {
 	return l
 }
 
-// allow asks the prefix's bucket for one more handshake.
-func (l *limiters) allow(from netip.Addr, now time.Time) bool {
+// Allow asks the prefix's bucket for one more handshake.
+func (l *Limits) Allow(from netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.limiter(netaddr.SourceOf(from), now).take(now)
 }
 
 // proven gives back what a handshake has taken from its prefix's bucket.
-func (l *limiters) proven(from netip.Addr) {
+func (l *Limits) proven(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b := l.byPrefix[netaddr.SourceOf(from)]; b != nil {
@@ -93,7 +91,7 @@ func (l *limiters) proven(from netip.Addr) {
 // begin waits for a place for a handshake whose first message has come; end gives
 // it back. Connections bound how many wait, and how long: until ctx ends, or the
 // connection (gone).
-func (l *limiters) begin(ctx context.Context, gone <-chan struct{}, from netip.Addr) error {
+func (l *Limits) begin(ctx context.Context, gone <-chan struct{}, from netip.Addr) error {
 	q := &queued{netaddr.SourceOf(from), make(chan struct{})}
 	l.mu.Lock()
 	l.queue = append(l.queue, q)
@@ -118,14 +116,14 @@ func (l *limiters) begin(ctx context.Context, gone <-chan struct{}, from netip.A
 	return errTooMany
 }
 
-func (l *limiters) end(from netip.Addr) {
+func (l *Limits) end(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.giveBack(netaddr.SourceOf(from))
 }
 
 // giveBack frees a place; l.mu is held.
-func (l *limiters) giveBack(p netip.Prefix) {
+func (l *Limits) giveBack(p netip.Prefix) {
 	l.halfOpen--
 	if l.open[p]--; l.open[p] == 0 {
 		delete(l.open, p)
@@ -134,7 +132,7 @@ func (l *limiters) giveBack(p netip.Prefix) {
 }
 
 // admit gives what is free to those that wait and may have it; l.mu is held.
-func (l *limiters) admit() {
+func (l *Limits) admit() {
 	l.queue = slices.DeleteFunc(l.queue, func(q *queued) bool {
 		if l.halfOpen >= maxHalfOpen || l.open[q.from] >= perPrefixOpen {
 			return false
@@ -148,7 +146,7 @@ func (l *limiters) admit() {
 
 // limiter finds the prefix's bucket. A full table forgets the full buckets, at most
 // once a second: they hold nothing against anybody.
-func (l *limiters) limiter(p netip.Prefix, now time.Time) *bucket {
+func (l *Limits) limiter(p netip.Prefix, now time.Time) *bucket {
 	if b := l.byPrefix[p]; b != nil {
 		return b
 	}

@@ -1,0 +1,68 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+
+	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/dial"
+)
+
+// A Failure is what the error of a handshake says about the peer.
+type Failure uint8
+
+// The failures; a later one is more telling. An answer says more than silence, and
+// silence more than a dial that never left.
+const (
+	Unreached  Failure = iota + 1 // the network's error, or the peer ended the connection
+	Silent                        // no answer in time, or one that does not open
+	Malformed                     // an answer against the protocol
+	Forged                        // a wrong proof
+	OldVersion                    // the peer is of version 0.1.0
+	Refused                       // an answer "no"
+)
+
+// FailureOf sorts the errors of this package and of packages handshake, dial and
+// net. Any other error is Unreached.
+func FailureOf(err error) Failure {
+	var refused *handshake.RefusedError
+	var netErr net.Error
+	switch {
+	case errors.As(err, new(*dial.Obstacle)):
+		return Unreached
+	case errors.Is(err, ErrVersion):
+		return OldVersion
+	case errors.Is(err, handshake.ErrNotMe), errors.Is(err, handshake.ErrAuthentication):
+		return Forged
+	case errors.As(err, &refused):
+		return Refused
+	case errors.Is(err, handshake.ErrMalformed), errors.Is(err, handshake.ErrUnexpected):
+		return Malformed
+	case errors.Is(err, handshake.ErrDecrypt), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return Silent
+	}
+	return Unreached
+}
+
+// MoreTelling is b when it says more about the peer than a, or a is nil; else a.
+func MoreTelling(a, b error) error {
+	if a == nil || b != nil && FailureOf(b) > FailureOf(a) {
+		return b
+	}
+	return a
+}
+
+// A Decision is our own "no" to a handshake that the peer has answered: no other
+// endpoint would change it.
+type Decision struct{ Err error }
+
+func (d Decision) Error() string { return d.Err.Error() }
+
+// Unwrap is the reason.
+func (d Decision) Unwrap() error { return d.Err }
+
+// Decided reports whether err holds a Decision.
+func Decided(err error) bool { return errors.As(err, new(Decision)) }
