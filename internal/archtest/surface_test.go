@@ -187,7 +187,7 @@ func (h hidden) Dial() link.Path { return nil }
 // and runs it.
 func TestAnotherModuleUsesThePublicPackages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a program")
+		t.Skip("needs a run without -short: it builds and runs a program")
 	}
 	dir := t.TempDir()
 	root, err := os.Getwd()

@@ -54,7 +54,7 @@ func catalogued() bool { return os.Getenv("L2TUN_FULL") != "" }
 func onlyLong(t *testing.T) {
 	t.Helper()
 	if !*longFlag && !catalogued() {
-		t.Skip("needs -long")
+		t.Skip("needs the flag -long: a long form of the catalogue of faults")
 	}
 }
 

@@ -43,6 +43,7 @@ func (w *world) pings(from *lab.Host, to netip.Addr, count int, options ...strin
 	if first == count {
 		return
 	}
+	w.Logf("%s: %d of %d pings to %s answered in the first round", from.Name, first, count, to)
 	if second := w.ping(from, to, count, options...); second != count {
 		w.Errorf("%s: %d and %d of %d pings to %s answered", from.Name, first, second, count, to)
 	}
