@@ -90,7 +90,8 @@ func (m *Machine) Proven(now time.Time, id ID, c Completion) []Action {
 // to a remote that was lost by UDP has to earn the return too.
 func (m *Machine) handshaken(p *path, now time.Time) {
 	if !p.proof.proven && p.Kind.Link == QUIC {
-		p.hold.inherit(m.memory.heldDown(m.paths, p.Remote))
+		fails, lost := m.memory.heldDown(m.paths, p.Remote)
+		p.hold.inherit(fails, lost, p.Local)
 	}
 	p.proof.handshake(now)
 	p.hold.answers(now)

@@ -77,8 +77,11 @@ func (h *hold) mark(local netip.AddrPort) {
 	h.lost = true
 }
 
-// inherit takes the hold-down of another path to the same remote over.
-func (h *hold) inherit(fails int, lost bool) { h.fails, h.lost = fails, lost }
+// inherit takes the hold-down of another path to the same remote over, at which
+// address of ours this one is.
+func (h *hold) inherit(fails int, lost bool, local netip.AddrPort) {
+	h.fails, h.lost, h.local = fails, lost, local
+}
 
 // clear holds nothing against the path.
 func (h *hold) clear() { h.lost, h.fails = false, 0 }

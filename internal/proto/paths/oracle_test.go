@@ -359,7 +359,7 @@ func (o *oracle) gone(id ID) {
 func (o *oracle) handshake(id ID, c Completion) {
 	s := o.find(id)
 	if !s.proven && s.p.Kind.Link == QUIC {
-		s.lost = o.ended == s.p.Remote
+		s.lost, s.lostAt = o.ended == s.p.Remote, s.p.Local
 		if s.lost {
 			s.fails = o.endedBy
 		}
