@@ -7,6 +7,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -97,5 +98,5 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 func (s *Session) params(number uint32) (wire.Params, error) {
 	c := &s.m.c
 	id, err := s.m.self.NewRecordID()
-	return wire.Params{RecordID: id, AES: hasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation.Load()}, err
+	return wire.Params{RecordID: id, AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation.Load()}, err
 }

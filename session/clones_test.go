@@ -29,32 +29,3 @@ func TestClonedKeyIsNoticedAtAllThree(t *testing.T) {
 		t.Logf("said after %v: %v", time.Since(start), s.Status().Trouble.Duplicates)
 	})
 }
-
-// A peer that restarts, again and again, is one host; what has been noticed is
-// forgotten after a while.
-func TestRestartsAreNoClones(t *testing.T) {
-	at, now := netip.MustParseAddrPort("10.0.0.1:4242"), time.Unix(1000, 0)
-	var i incarnations
-	for n := uint64(1); n < 50; n++ {
-		for range 3 {
-			now = now.Add(time.Second)
-			i.meet(n, at, now)
-		}
-	}
-	if i.duplicates(now) != nil || len(i.seen) > maxSightings {
-		t.Fatalf("%+v", i)
-	}
-	for _, n := range []uint64{50, 51, 50, 51} {
-		i.meet(n, at, now)
-	}
-	if i.duplicates(now) == nil || i.duplicates(now.Add(cloneMemory+time.Second)) != nil {
-		t.Fatalf("%+v", i)
-	}
-	for range displacedLosses {
-		i.forgotten(51, now)
-		i.forgotten(7, now) // it has restarted: that is why
-	}
-	if !i.displaced(now) || i.displaced(now.Add(cloneMemory+time.Second)) || len(i.losses) > displacedLosses {
-		t.Fatalf("%+v", i)
-	}
-}

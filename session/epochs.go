@@ -67,6 +67,14 @@ func (x *epochs) number() uint32 {
 	return x.cur.rec.Number()
 }
 
+// using is the epoch that everything is sent under; nil for none.
+func (x *epochs) using() *record.Epoch {
+	if x.cur == nil {
+		return nil
+	}
+	return x.cur.rec
+}
+
 // find is the epoch of a record; nil when it has been retired meanwhile.
 func (x *epochs) find(rec *record.Epoch) *epoch {
 	for _, e := range x.byID {

@@ -35,7 +35,6 @@ var (
 	ErrPeerRestarted = msgchan.ErrPeerRestarted
 
 	errGone     = errors.New("session: the epoch ended before its proof")
-	errNoPath   = errors.New("session: no path")
 	errOtherWon = errors.New("session: another handshake with the peer was completed first")
 	errNumbers  = errors.New("session: the peer proposes an epoch number out of range")
 )

@@ -61,7 +61,7 @@ func TestRecordsOfAnOldEpoch(t *testing.T) {
 				t.Errorf("record %d of the old epoch: %d packets delivered, want %d", i, got, want)
 			}
 			id, _, _, _ := wire.ParseHeader(old[i]) // as the network asks, which counts what it may not hand over
-			if known := sa.plane.(*plainPlane).all.Known(id); known != (i < 2) {
+			if known := w.a.node.Knows(id); known != (i < 2) {
 				t.Errorf("record %d of the old epoch: its id is known: %v", i, known)
 			}
 		}

@@ -1,9 +1,9 @@
 package session
 
 import (
-	"hash/fnv"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -123,53 +123,17 @@ func (s *Session) send() {
 }
 
 // sendFrame sends a frame on the path in use. The errors are the path's and
-// record's; errNoPath without either.
+// record's; frames.ErrNoPath without either.
 func (s *Session) sendFrame(frame []byte) error {
 	if p := s.path(); p != nil {
 		return s.sendOn(p, frame)
 	}
-	return errNoPath
+	return frames.ErrNoPath
 }
 
 // sendOn sends a frame under the current epoch on p, in the carrier's space.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
-	return s.sealAndSend(s.epochs.cur, p, p.Kind().Space, frame)
-}
-
-// sealAndSend sends a frame, in two records if need be. A path that takes
-// nothing loses it, as a network would.
-func (s *Session) sealAndSend(e *epoch, p link.Path, space wire.Space, frame []byte) error {
-	if e == nil || p == nil {
-		return errNoPath
-	}
-	if len(frame) <= max(p.Room()-wire.Overhead, wire.MinProbe) {
-		return s.sealWhole(e, p, space, frame)
-	}
-	var halves wire.Batch
-	halves.AppendHalves(partID(frame), frame)
-	return sealTo(e, p, space, halves.Slices())
-}
-
-// partID is the id of a frame's halves. It follows from the frame, so that a half
-// that is sent again completes what is left of the first try (SPEC section 7.3).
-func partID(frame []byte) uint16 {
-	h := fnv.New32a()
-	h.Write(frame)
-	return uint16(h.Sum32()) | wire.FramePartIDs
-}
-
-// sealWhole sends a frame in one record, whatever the path's room.
-func (s *Session) sealWhole(e *epoch, p link.Path, space wire.Space, frame []byte) error {
-	return sealTo(e, p, space, [][]byte{frame})
-}
-
-func sealTo(e *epoch, p link.Path, space wire.Space, plains [][]byte) error {
-	var out wire.Batch
-	if err := e.rec.Seal(&out, space, plains); err != nil {
-		return err
-	}
-	_, err := p.Send(&out)
-	return err
+	return frames.Send(s.epochs.using(), p, p.Kind().Space, frame)
 }
 
 // sendClose tells the peer that we end the session.

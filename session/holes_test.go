@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -73,7 +74,7 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 			return nil
 		})
 		time.Sleep(5 * time.Millisecond)
-		sa.call(func(now time.Time) error { delete(sa.halfOpen, h); sa.unproven(h, errNoPath, now); return nil })
+		sa.call(func(now time.Time) error { delete(sa.halfOpen, h); sa.unproven(h, frames.ErrNoPath, now); return nil })
 		w.want(sa, Failed, 10*time.Second)
 		if r := sa.Status().Reason; r != ReasonRefused {
 			t.Fatalf("reason %q", r)

@@ -16,6 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -92,9 +93,9 @@ func New(c Config) (*Manager, error) {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
 	}
 	if c.Planes == nil {
-		plain := newPlainPlanes()
-		m.c.Planes = plain.new
-		c.Network.Handle(plain)
+		planes := new(frames.Planes)
+		m.c.Planes = planes.New
+		c.Network.Handle(planes)
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(m.accept)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/memnet"
@@ -38,7 +39,7 @@ func (s *Session) sendFull(now time.Time) {
 	packet := make([]byte, size-wire.Overhead)
 	packet[0] = 0x45
 	t.WideSent.Note(size)
-	sealTo(s.epochs.cur, p, p.Kind().Space, [][]byte{packet})
+	frames.SendWhole(s.epochs.using(), p, p.Kind().Space, packet)
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
 		s.trafficSent(now)

@@ -1,6 +1,11 @@
 package session
 
-import "github.com/libertaria-project/l2tun/internal/net/dial"
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/dial"
+)
 
 // An Obstacle is what keeps this host from even trying an endpoint of a peer.
 type Obstacle = dial.Obstacle
@@ -14,3 +19,20 @@ const (
 	NoRoute      = dial.NoRoute      // this host has no route to the address
 	OwnAddress   = dial.OwnAddress   // the endpoint is this node itself
 )
+
+// Trouble is what a session knows to be wrong with this host or the peer's, which
+// its state and reason do not say.
+type Trouble struct {
+	// Obstacles kept this host from trying endpoints when it last tried; none
+	// once the session is established.
+	Obstacles []Obstacle
+	// Duplicates are where hosts are that take turns with the peer's key.
+	Duplicates []netip.AddrPort
+	// Displaced: the peer, which has not restarted, loses this session again and
+	// again, as when another host uses this node's key.
+	Displaced bool
+}
+
+func (s *Session) knownTrouble(now time.Time) Trouble {
+	return Trouble{Obstacles: s.retry.obstacles, Duplicates: s.remote.Duplicates(now), Displaced: s.remote.Displaced(now)}
+}

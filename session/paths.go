@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -240,8 +241,8 @@ func (x *pathing) probe(r *route, a paths.Action, now time.Time) {
 		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Denied(now, a.ID, a.Nonce) })
 		return
 	}
-	if e := x.s.epochs.cur; e != nil {
-		x.s.sealWhole(e, r, r.Kind().Space, wire.AppendProbe(nil, a.Nonce, a.Size-wire.Overhead))
+	if e := x.s.epochs.using(); e != nil {
+		frames.SendWhole(e, r, r.Kind().Space, wire.AppendProbe(nil, a.Nonce, a.Size-wire.Overhead))
 	}
 }
 

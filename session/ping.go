@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -65,7 +66,7 @@ func (s *Session) ping(p *ping, now time.Time) error {
 	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
 		Epoch: s.epochs.number()}
 	s.pings = append(s.pings, p)
-	return s.sealWhole(s.epochs.cur, p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
+	return frames.SendWhole(s.epochs.using(), p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
 }
 
 // ponged takes an echo that somebody waits for. One that came by another path

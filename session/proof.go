@@ -77,7 +77,7 @@ func (s *Session) takePath(p *proof, won bool, now time.Time) {
 	if r == nil {
 		return // it has ended
 	}
-	c := paths.Completion{Won: won, Fresh: !p.Resumed && s.remote.now != p.Result.Remote.Incarnation}
+	c := paths.Completion{Won: won, Fresh: !p.Resumed && s.remote.Current() != p.Result.Remote.Incarnation}
 	s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Proven(now, r.id, c) })
 }
 
@@ -103,14 +103,14 @@ func asks(actions []rotation.Action, op rotation.Op, id uint64) bool {
 
 // meet notes which incarnation of the peer has proven itself.
 func (s *Session) meet(p *proof, now time.Time) {
-	twins := s.remote.duplicates(now) != nil
+	twins := s.remote.Duplicates(now) != nil
 	if p.Forgotten {
-		s.remote.forgotten(p.Result.Remote.Incarnation, now)
+		s.remote.Forgotten(p.Result.Remote.Incarnation, now)
 	}
-	if !s.remote.meet(p.Result.Remote.Incarnation, p.Conn.Remote(), now) {
+	if !s.remote.Meet(p.Result.Remote.Incarnation, p.Conn.Remote(), now) {
 		return
 	}
-	switch at := s.remote.duplicates(now); {
+	switch at := s.remote.Duplicates(now); {
 	case at == nil:
 		if held, ok := s.log.turn(now); ok {
 			s.log.Info("peer restarted", held...)

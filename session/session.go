@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -49,10 +50,10 @@ type Session struct {
 	stale    time.Time // when the oldest waiting packet will have waited too long
 	resume   resumable
 
-	incarnation atomic.Uint64  // ours, as the peer knows this session
-	remote      incarnations   // the peer's
-	carrier     msgchan.Runner // keeps msgs on the connection in use
-	full        uint64         // full handshakes since start
+	incarnation atomic.Uint64       // ours, as the peer knows this session
+	remote      incarnation.History // the peer's
+	carrier     msgchan.Runner      // keeps msgs on the connection in use
+	full        uint64              // full handshakes since start
 	fullAt      time.Time
 	refused     uint64 // events that the table has no transition for
 	pings       []*ping

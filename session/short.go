@@ -5,6 +5,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -124,7 +125,7 @@ func (x *epochs) replyPath(asked link.Path) link.Path {
 // sendShort sends a message of short mode as a frame under e.
 func (x *epochs) sendShort(e *epoch, p link.Path, msg []byte) {
 	if e != nil {
-		x.s.sealAndSend(e, p, wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
+		frames.Send(e.rec, p, wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
 	}
 }
 

@@ -26,11 +26,12 @@ func arrows() map[string][]string {
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/paths", "internal/proto/record", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
+		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/proto/incarnation", "internal/proto/paths", "internal/proto/record", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/connect":     {"did", "handshake", "internal/net/dial", "internal/net/link", "internal/net/netaddr", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/enroll":      {"did", "handshake", "internal/net/connect", "internal/net/dial", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
+		"internal/net/frames":      {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,
 		"internal/net/cause":       nil,
 		"internal/net/queue":       {"internal/net/link", "internal/proto/wire"},
@@ -50,6 +51,8 @@ func arrows() map[string][]string {
 		"internal/app/confine":  {"internal/base/account"},
 		"internal/base/account": nil, // who the system user is
 		"internal/app/node":     below,
+
+		"internal/proto/incarnation": nil,
 
 		// What shows a node: metrics read what sessions count, capture formats what
 		// it is given, health reads a status.

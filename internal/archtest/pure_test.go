@@ -13,7 +13,9 @@ import (
 
 // pure are the packages that are pure machines: bytes or events in, results out,
 // the time as an argument.
-func pure() []string { return []string{"handshake", "rotation", "internal/proto/paths"} }
+func pure() []string {
+	return []string{"handshake", "rotation", "internal/proto/incarnation", "internal/proto/paths"}
+}
 
 // impure returns a sentence for each goroutine, socket, clock and log in a pure
 // package.

@@ -182,6 +182,9 @@ func (n *Node) Handle(h link.Handler) {
 	n.handler = h
 }
 
+// Knows asks the handler whether a record id is in use.
+func (n *Node) Knows(id wire.RecordID) bool { return n.receiver().Known(id) }
+
 func (n *Node) receiver() link.Handler {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,4 +1,4 @@
-package session
+package frames
 
 import (
 	"net/netip"
@@ -10,43 +10,45 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// plainPlanes serve a manager without a TUN device: frames are carried, IP
-// packets are counted and dropped. The packet loops of a node are
-// internal/packet/datapath's.
-type plainPlanes struct{ epochs record.Table[*plainEpoch] }
+// Planes are the packet sides of peers without a TUN device: frames are carried, IP
+// packets are counted and dropped. They take the records of a network as its
+// handler. The packet loops of a node are internal/packet/datapath's.
+type Planes struct{ epochs record.Table[*receiving] }
 
-type plainEpoch struct {
-	plane *plainPlane
+var _ link.Handler = (*Planes)(nil)
+
+// receiving is an epoch that records may arrive under.
+type receiving struct {
+	plane *plane
 	epoch *record.Epoch
 	held  link.Held   // until the peer is proven
 	heard atomic.Bool // a record has been opened
 }
 
-// A plainPlane is the packet side of one peer without packets.
-type plainPlane struct {
-	all     *plainPlanes
+// A plane is the packet side of one peer without packets.
+type plane struct {
+	all     *Planes
 	sink    link.Sink
 	traffic link.Traffic
 	halves  link.Reassembly
 }
 
-func newPlainPlanes() *plainPlanes { return new(plainPlanes) }
-
-func (a *plainPlanes) new(sink link.Sink, _ link.QueueLimits) link.Plane {
-	return &plainPlane{all: a, sink: sink}
+// New makes the plane of one peer; it queues nothing.
+func (a *Planes) New(sink link.Sink, _ link.QueueLimits) link.Plane {
+	return &plane{all: a, sink: sink}
 }
 
 // Known implements link.Handler.
-func (a *plainPlanes) Known(id wire.RecordID) bool {
+func (a *Planes) Known(id wire.RecordID) bool {
 	_, ok := a.epochs.Get(id)
 	return ok
 }
 
 // Unreachable implements link.Handler.
-func (a *plainPlanes) Unreachable(netip.AddrPort) {}
+func (a *Planes) Unreachable(netip.AddrPort) {}
 
 // Records implements link.Handler.
-func (a *plainPlanes) Records(p link.Path, recs [][]byte) {
+func (a *Planes) Records(p link.Path, recs [][]byte) {
 	for _, rec := range recs {
 		id, _, _, ok := wire.ParseHeader(rec)
 		if e, known := a.epochs.Get(id); ok && known {
@@ -55,13 +57,13 @@ func (a *plainPlanes) Records(p link.Path, recs [][]byte) {
 	}
 }
 
-func (e *plainEpoch) take(p link.Path, rec []byte) {
+func (e *receiving) take(p link.Path, rec []byte) {
 	if !e.held.Keep(p, [][]byte{rec}, &e.plane.traffic) {
 		e.open(p, rec)
 	}
 }
 
-func (e *plainEpoch) open(p link.Path, rec []byte) {
+func (e *receiving) open(p link.Path, rec []byte) {
 	t := &e.plane.traffic
 	plain, verdict := e.epoch.OpenTo(make([]byte, 0, len(rec)), rec)
 	switch {
@@ -92,7 +94,7 @@ func (e *plainEpoch) open(p link.Path, rec []byte) {
 }
 
 // join puts halves together; other plaintexts pass. Nil while one is missing.
-func (e *plainEpoch) join(from link.Path, plain []byte) []byte {
+func (e *receiving) join(from link.Path, plain []byte) []byte {
 	if !wire.IsFrame(plain, wire.FramePart) {
 		return plain
 	}
@@ -106,8 +108,8 @@ func (e *plainEpoch) join(from link.Path, plain []byte) []byte {
 }
 
 // Install implements link.Plane.
-func (p *plainPlane) Install(e *record.Epoch, hold bool) error {
-	pe := &plainEpoch{plane: p, epoch: e}
+func (p *plane) Install(e *record.Epoch, hold bool) error {
+	pe := &receiving{plane: p, epoch: e}
 	if hold {
 		pe.held.Begin()
 	}
@@ -115,7 +117,7 @@ func (p *plainPlane) Install(e *record.Epoch, hold bool) error {
 }
 
 // Release implements link.Plane.
-func (p *plainPlane) Release(e *record.Epoch) {
+func (p *plane) Release(e *record.Epoch) {
 	if pe, ok := p.all.epochs.Get(e.RecvID()); ok {
 		pe.held.Release(func(from link.Path, recs [][]byte) {
 			for _, rec := range recs {
@@ -126,16 +128,16 @@ func (p *plainPlane) Release(e *record.Epoch) {
 }
 
 // Remove implements link.Plane.
-func (p *plainPlane) Remove(e *record.Epoch) { p.all.epochs.Delete(e.RecvID()) }
+func (p *plane) Remove(e *record.Epoch) { p.all.epochs.Delete(e.RecvID()) }
 
 // Use implements link.Plane.
-func (p *plainPlane) Use(*record.Epoch, link.Path) {}
+func (p *plane) Use(*record.Epoch, link.Path) {}
 
 // Traffic implements link.Plane.
-func (p *plainPlane) Traffic() *link.Traffic { return &p.traffic }
+func (p *plane) Traffic() *link.Traffic { return &p.traffic }
 
 // Expire implements link.Plane.
-func (p *plainPlane) Expire(time.Time) (next time.Time) { return next }
+func (p *plane) Expire(time.Time) (next time.Time) { return next }
 
 // Close implements link.Plane.
-func (p *plainPlane) Close() {}
+func (p *plane) Close() {}

@@ -1,0 +1,36 @@
+package incarnation
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// A peer that restarts, again and again, is one host; what has been noticed is
+// forgotten after a while.
+func TestRestartsAreNoClones(t *testing.T) {
+	at, now := netip.MustParseAddrPort("10.0.0.1:4242"), time.Unix(1000, 0)
+	var h History
+	for n := uint64(1); n < 50; n++ {
+		for range 3 {
+			now = now.Add(time.Second)
+			h.Meet(n, at, now)
+		}
+	}
+	if h.Duplicates(now) != nil || len(h.seen) > maxSightings {
+		t.Fatalf("%+v", h)
+	}
+	for _, n := range []uint64{50, 51, 50, 51} {
+		h.Meet(n, at, now)
+	}
+	if h.Duplicates(now) == nil || h.Duplicates(now.Add(memory+time.Second)) != nil {
+		t.Fatalf("%+v", h)
+	}
+	for range displacedLosses {
+		h.Forgotten(51, now)
+		h.Forgotten(7, now) // it has restarted: that is why
+	}
+	if !h.Displaced(now) || h.Displaced(now.Add(memory+time.Second)) || len(h.losses) > displacedLosses {
+		t.Fatalf("%+v", h)
+	}
+}
