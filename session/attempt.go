@@ -64,7 +64,7 @@ func (s *Session) begin(e Event, now time.Time) {
 func (s *Session) spare(links []paths.Link, now time.Time) {
 	switch {
 	case len(links) == 0:
-		s.retry.soon(now)
+		s.retry.Try(now)
 		return
 	case s.attempt != nil || s.leaving:
 		return
@@ -98,7 +98,7 @@ func (s *Session) start(a *attempt, now time.Time) {
 		defer cancel()
 		err := errFault
 		s.protect("handshake", func() { err = a.run(ctx) })
-		s.box.post(func(now time.Time) { s.attemptDone(a, err, now) })
+		s.box.Post(func(now time.Time) { s.attemptDone(a, err, now) })
 	})
 }
 
@@ -144,11 +144,11 @@ func (s *Session) attemptDone(a *attempt, err error, now time.Time) {
 // logFailure says little of a peer that stays out of reach, and nothing of
 // attempts that a session can do without.
 func (s *Session) logFailure(a *attempt, err error, now time.Time) {
-	if a.spare || !s.retry.hush.failed(reasonOf(eventOf(err)), now) {
+	if a.spare || !s.retry.failures.Failed(string(eventOf(err).Reason()), now) {
 		s.log.Debug("handshake failed", "error", err)
 		return
 	}
-	s.log.Info("handshake failed", append([]any{"error", err}, s.retry.hush.told(now)...)...)
+	s.log.Info("handshake failed", append([]any{"error", err}, s.retry.failures.Summary(now)...)...)
 }
 
 // failed applies the failure of a handshake: it fails a session that has
@@ -160,8 +160,8 @@ func (s *Session) failed(e Event, now time.Time) {
 			s.event(e, now)
 		}
 	case Degraded:
-		s.reason = reasonOf(e)
-		s.retry.backoff(now)
+		s.reason = e.Reason()
+		s.retry.Failed(now)
 	} // established: rotation asks again
 }
 

@@ -35,7 +35,7 @@ func (s *Session) attach(conn link.Conn, dialled bool, now time.Time) {
 	s.wg.Go(func() {
 		select {
 		case <-conn.Done():
-			s.box.post(func(now time.Time) { s.connDone(conn, now) })
+			s.box.Post(func(now time.Time) { s.connDone(conn, now) })
 		case <-s.ctx.Done():
 			conn.Close("session closed")
 		}

@@ -16,7 +16,7 @@ func (m *Manager) Copied(certain bool) {
 	m.log.Warn("this machine was copied, or its clock set: all keys are dropped", "certain", certain)
 	m.responder.Prekeys().Replace()
 	for _, s := range m.Sessions() {
-		s.box.post(func(now time.Time) { s.copied(certain, now) })
+		s.box.Post(func(now time.Time) { s.copied(certain, now) })
 	}
 }
 

@@ -57,7 +57,7 @@ func (t *tally) proven(k rotation.Kind) {
 }
 
 // failed counts a handshake by what its error means to the session.
-func (t *tally) failed(err error) { t.shake(string(reasonOf(eventOf(err)))) }
+func (t *tally) failed(err error) { t.shake(string(eventOf(err).Reason())) }
 
 // Counts returns the counters as they are now.
 func (s *Session) Counts() Counts {
@@ -71,9 +71,6 @@ func (s *Session) Counts() Counts {
 	}
 	return c
 }
-
-// States are the names of the eight states, in the order of spec/behaviour.md 6.1.
-func States() []string { return append([]string(nil), stateNames[:Closed]...) }
 
 // epochAge is how long the epoch in use has been in use.
 func (p *snapshot) epochAge() time.Duration {

@@ -287,27 +287,6 @@ func TestForgedCloseIsIgnored(t *testing.T) {
 	faults.Report(t, "O4", true, "a goodbye under an epoch that was replaced, and a forged record: ignored")
 }
 
-// O10: the times between attempts at a peer that is not there.
-func TestBackoffIsCappedAndJittered(t *testing.T) {
-	var all [2][]time.Duration
-	for i := range all {
-		r := new(retry)
-		now := time.Time{}
-		for range 12 {
-			r.backoff(now)
-			all[i] = append(all[i], r.at.Sub(now))
-			if d := r.at.Sub(now); d > retryMax || d < min(retryMin<<min(r.tries-1, 16), retryMax)*3/4 {
-				t.Errorf("try %d waits %v", r.tries, d)
-			}
-		}
-	}
-	if fmt.Sprint(all[0]) == fmt.Sprint(all[1]) {
-		t.Error("two nodes wait in step")
-	}
-	faults.Report(t, "O10", true, "waits of 1 s doubling to %v, each less up to a quarter at random: the last %v and %v", retryMax,
-		all[0][11].Round(time.Millisecond), all[1][11].Round(time.Millisecond))
-}
-
 // O18: whoever sees B's records and is faster passes each on from elsewhere. A
 // must not stay with him once he ends, and not send him what B does not get.
 func TestRacingReplayer(t *testing.T) {

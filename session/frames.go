@@ -17,7 +17,7 @@ var _ link.Sink = sink{}
 // Frame implements link.Sink.
 func (k sink) Frame(p link.Path, e *record.Epoch, frame []byte) {
 	f := append([]byte(nil), frame...)
-	k.s.box.postFrame(func(now time.Time) { k.s.frame(p, e, f, now) })
+	k.s.box.PostBounded(func(now time.Time) { k.s.frame(p, e, f, now) })
 }
 
 // Failed implements link.Sink.
@@ -25,14 +25,14 @@ func (k sink) Failed() { k.s.faulted() }
 
 // Opened implements link.Sink.
 func (k sink) Opened(p link.Path, e *record.Epoch) {
-	k.s.box.post(func(now time.Time) { k.s.opened(p, e, now) })
+	k.s.box.Post(func(now time.Time) { k.s.opened(p, e, now) })
 }
 
 // Moved implements link.Sink. The newest few paths count, and are never lost.
 func (k sink) Moved(p link.Path) {
-	if k.s.moves.add(p) {
-		k.s.box.post(func(now time.Time) {
-			for _, p := range k.s.moves.take() {
+	if k.s.moves.Add(p, maxMoves) {
+		k.s.box.Post(func(now time.Time) {
+			for _, p := range k.s.moves.Take() {
 				k.s.moved(p, now)
 			}
 		})
@@ -42,7 +42,7 @@ func (k sink) Moved(p link.Path) {
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
 	if k.s.waiting.CompareAndSwap(false, true) {
-		k.s.box.post(func(now time.Time) {
+		k.s.box.Post(func(now time.Time) {
 			k.s.waiting.Store(false)
 			k.s.demand(now)
 		})
@@ -51,7 +51,7 @@ func (k sink) Waiting() {
 
 // Sent implements link.Sink.
 func (k sink) Sent() {
-	k.s.box.post(k.s.trafficSent)
+	k.s.box.Post(k.s.trafficSent)
 }
 
 // wanted reports whether something waits to be sent.
@@ -77,10 +77,10 @@ func (s *Session) demand(now time.Time) {
 	}
 	switch s.state {
 	case Suspended, Idle:
-		s.retry.soon(now)
+		s.retry.Try(now)
 	case Failed:
-		if at := s.retry.begun.Add(demandGap); at.Before(s.retry.at) {
-			s.retry.soon(latest(at, now))
+		if at := s.retry.begun.Add(demandGap); at.Before(s.retry.Deadline()) {
+			s.retry.Try(latest(at, now))
 		}
 	}
 }

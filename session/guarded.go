@@ -25,7 +25,7 @@ func (s *Session) protect(where string, f func()) bool {
 // loop may call it.
 func (s *Session) faulted() {
 	s.plane.Traffic().Drop(link.DropFault, 1)
-	s.box.post(func(now time.Time) { s.event(Faulted, now) })
+	s.box.Post(func(now time.Time) { s.event(Faulted, now) })
 }
 
 // step is protect for the loop itself.

@@ -74,7 +74,7 @@ func TestDefectsEndTheSession(t *testing.T) {
 		w.fails(sa, func() {
 			x.Frame(brokenPath{}, nil, wire.AppendProbe(nil, 1, 64))
 		})
-		w.fails(sa, func() { sa.box.post(func(time.Time) { panic("a test") }) })
+		w.fails(sa, func() { sa.box.Post(func(time.Time) { panic("a test") }) })
 		preface := wire.MessagePreface(7)
 		w.fails(sa, func() {
 			if err := w.a.m.serveStream(nil, &brokenStream{head: preface}, sa); err != nil {

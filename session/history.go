@@ -1,12 +1,11 @@
 package session
 
 import (
-	"slices"
-	"sort"
-	"sync"
+	"context"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/base/history"
 )
 
 // A Transition is one change of a session's state, as it is logged and shown.
@@ -29,90 +28,27 @@ const (
 	historyAll  = 8192
 )
 
-// A history keeps the newest transitions of each peer. All are keptTransition in one
-// sequence, so that a reader has one place in it.
-type history struct {
-	mu      sync.Mutex
-	kept    []keptTransition     // by number; those that are gone are marked until gone outnumber kept
-	gone    int                  // how many are marked
-	of      map[did.DID]*journal // by peer
-	added   uint64               // ever: the number of the next one, from 0
-	changed chan struct{}        // closed with the next one; nil: nobody waits
+// History returns the newest transitions of all sessions, oldest first.
+func (m *Manager) History() []Transition { return m.history.All() }
+
+// A Watch reads transitions in order: those that the manager keeps, then each
+// new one, without a gap or a duplicate. It is a place in the manager's history,
+// so it costs nothing while nobody reads, and a reader who is too slow for it
+// loses the oldest of a peer and is told how many. It is for one goroutine and
+// needs no Close.
+type Watch struct {
+	r *history.Reader[did.DID, Transition]
 }
 
-type keptTransition struct {
-	n    uint64
-	gone bool
-	t    Transition
-}
+// Watch begins at the oldest transition kept.
+func (m *Manager) Watch() *Watch { return &Watch{m.history.Reader(m.ctx.Done())} }
 
-// A journal is the numbers of one peer's transitions that are kept, ascending.
-type journal struct{ numbers []uint64 }
-
-func (h *history) add(t Transition) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.of == nil {
-		h.of = make(map[did.DID]*journal)
+// Next returns the next transition, waiting for it, and how many were lost just
+// before it. The error is the context's, or ErrClosed after the manager's end,
+// once nothing is left.
+func (w *Watch) Next(ctx context.Context) (t Transition, missed uint64, err error) {
+	if t, missed, err = w.r.Next(ctx); err == history.ErrEnded {
+		err = ErrClosed
 	}
-	r := h.of[t.Peer]
-	if r == nil {
-		r = new(journal)
-		h.of[t.Peer] = r
-	}
-	h.kept = append(h.kept, keptTransition{n: h.added, t: t})
-	r.numbers = append(r.numbers, h.added)
-	h.added++
-	if len(r.numbers) > historySize {
-		h.drop(t.Peer)
-	} else if len(h.kept)-h.gone > historyAll {
-		h.drop(h.largest())
-	}
-	if h.changed != nil {
-		close(h.changed)
-		h.changed = nil
-	}
-}
-
-// drop forgets the oldest transition of a peer.
-func (h *history) drop(peer did.DID) {
-	r := h.of[peer]
-	h.kept[h.find(r.numbers[0])].gone = true
-	h.gone++
-	if r.numbers = slices.Delete(r.numbers, 0, 1); len(r.numbers) == 0 {
-		delete(h.of, peer)
-	}
-	if 2*h.gone > len(h.kept) {
-		h.kept = slices.DeleteFunc(h.kept, func(x keptTransition) bool { return x.gone })
-		h.gone = 0
-	}
-}
-
-// largest is the peer of which most is kept.
-func (h *history) largest() (peer did.DID) {
-	most := 0
-	for d, r := range h.of {
-		if n := len(r.numbers); n > most || n == most && d.Compare(peer) < 0 {
-			peer, most = d, n
-		}
-	}
-	return peer
-}
-
-// find is the index of the first transition with number n or a later one.
-func (h *history) find(n uint64) int {
-	return sort.Search(len(h.kept), func(i int) bool { return h.kept[i].n >= n })
-}
-
-// all returns the kept transitions, oldest first.
-func (h *history) all() []Transition {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []Transition
-	for _, x := range h.kept {
-		if !x.gone {
-			all = append(all, x.t)
-		}
-	}
-	return all
+	return t, missed, err
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -16,79 +15,6 @@ import (
 )
 
 func peerNo(n int) did.DID { return did.FromDigest([32]byte{byte(n), byte(n >> 8), 1}) }
-
-// A peer whose session flaps keeps its own past short, and nobody else's.
-func TestANoisyPeerPushesOutItsOwnPastOnly(t *testing.T) {
-	h := new(history)
-	quiet, noisy := peerNo(1), peerNo(2)
-	for i := range uint32(10) {
-		h.add(Transition{Peer: quiet, Epoch: i})
-	}
-	const flaps = 100_000
-	for i := range uint32(flaps) {
-		h.add(Transition{Peer: noisy, Epoch: i})
-	}
-	count := make(map[did.DID]int)
-	var last Transition
-	for _, x := range h.all() {
-		count[x.Peer]++
-		last = x
-	}
-	if count[quiet] != 10 || count[noisy] != historySize || last.Epoch != flaps-1 {
-		t.Errorf("of the quiet peer %d of 10 are kept, of the noisy one %d", count[quiet], count[noisy])
-	}
-	if len(h.kept) > 2*(historySize+10)+1 {
-		t.Errorf("%d entries are held for %d", len(h.kept), historySize+10)
-	}
-	faults.Report(t, "S20", count[quiet] == 10 && count[noisy] == historySize, "%d changes of one peer: of the quiet peer 10 of 10 kept, of the noisy one %d", flaps, count[noisy])
-}
-
-// With many noisy peers there is a bound for all, and the largest gives way.
-func TestHistoryOfManyPeersIsBounded(t *testing.T) {
-	h := new(history)
-	quiet := peerNo(9999)
-	for i := range uint32(10) {
-		h.add(Transition{Peer: quiet, Epoch: i})
-	}
-	for i := range 40 * 500 {
-		h.add(Transition{Peer: peerNo(i % 500)})
-	}
-	all, kept := h.all(), 0
-	for _, x := range all {
-		if x.Peer == quiet {
-			kept++
-		}
-	}
-	if len(all) != historyAll || kept != 10 || len(h.kept) > 2*historyAll+1 {
-		t.Errorf("%d kept, %d of the quiet peer, %d entries", len(all), kept, len(h.kept))
-	}
-	faults.Report(t, "S20", len(all) == historyAll && kept == 10, "500 noisy peers: %d changes kept in all, 10 of 10 of the quiet one", len(all))
-}
-
-// Changes of path are logged ten at a time and then one in ten seconds, each with
-// how many were not.
-func TestLinesAboutPathsAreLimited(t *testing.T) {
-	var l lineLimit
-	now := time.Now()
-	lines, held := 0, uint64(0)
-	for range 36_000 { // an hour of ten changes a second
-		now = now.Add(100 * time.Millisecond)
-		if h, ok := l.take(now); ok {
-			lines++
-			held += h
-		}
-	}
-	if lines < 350 || lines > 380 || held+uint64(lines)+l.held != 36_000 {
-		t.Errorf("%d lines, which tell of %d", lines, held)
-	}
-	now = now.Add(time.Hour)
-	for i := range lineBurst {
-		if _, ok := l.take(now); !ok {
-			t.Errorf("line %d after an hour's rest is held back", i)
-		}
-	}
-	faults.Report(t, "S20", lines <= 380, "36000 changes of path in an hour: %d lines", lines)
-}
 
 // A peer that goes and comes back as fast as it can, by closing, by rotating and as
 // ever other incarnations, writes a bounded log; events have all of it.
@@ -113,22 +39,6 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 		}
 		faults.Report(t, "S46", lines <= 260, "%d changes of state and %d restarts of a peer in %d s: %d lines", flaps, flaps, flaps/5, lines)
 	})
-}
-
-// Strangers who speak version 0.1.0 from ever other addresses write a bounded log too.
-func TestLinesAboutOldCallersAreLimited(t *testing.T) {
-	var c oldCallers
-	now, lines := time.Now(), 0
-	for i := range 36_000 { // an hour of ten a second
-		now = now.Add(100 * time.Millisecond)
-		if c.add(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now) {
-			lines++
-		}
-	}
-	if lines < 350 || lines > 380 {
-		t.Errorf("%d lines", lines)
-	}
-	faults.Report(t, "S46", lines <= 380, "36000 callers of version 0.1.0 in an hour, each from another address: %d lines", lines)
 }
 
 // The lines of a session have the name that the peer has now.

@@ -90,6 +90,6 @@ func (s *Session) canDial() bool {
 func (s *Session) lost(now time.Time) {
 	if s.canDial() {
 		s.retry.reset()
-		s.retry.soon(now.Add(s.headStart()))
+		s.retry.Try(now.Add(s.headStart()))
 	}
 }

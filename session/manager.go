@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/base/history"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/frames"
@@ -62,8 +63,7 @@ type Manager struct {
 	log       *slog.Logger
 	self      connect.Self
 	responder *connect.Responder
-	history   history
-	callers   oldCallers
+	history   *history.History[did.DID, Transition]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -86,7 +86,7 @@ func New(c Config) (*Manager, error) {
 	if err := c.Settings.check(); err != nil {
 		return nil, err
 	}
-	m := &Manager{c: c, log: c.Logger, guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
+	m := &Manager{c: c, log: c.Logger, history: history.New[did.DID, Transition](historySize, historyAll), guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced}}
 	var err error
 	if m.responder, err = connect.NewResponder(m.responding()); err != nil {
@@ -128,7 +128,7 @@ func (c Config) withDefaults() Config {
 
 // responding is how this node answers handshakes.
 func (m *Manager) responding() connect.Config {
-	return connect.Config{Self: m.self, Logger: m.log, Secret: m.secretFor, Old: m.oldCaller,
+	return connect.Config{Self: m.self, Logger: m.log, Secret: m.secretFor,
 		Join: enroll.NewDesk(m.self, m.c.Joins).Serve,
 		Find: func(peer did.DID) (connect.Session, error) {
 			s, err := m.Session(peer)
@@ -259,9 +259,6 @@ func WithName(name string) Option { return func(p *Peer) { p.Name = name } }
 
 // Kept makes the session start again for ever, as a node's do.
 func Kept() Option { return func(p *Peer) { p.Keep = true } }
-
-// History returns the newest transitions of all sessions, oldest first.
-func (m *Manager) History() []Transition { return m.history.all() }
 
 // Close closes all sessions, telling the peers, and waits for every goroutine.
 // The Network is the caller's to close, after this.

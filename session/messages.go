@@ -17,7 +17,7 @@ func (s *Session) initMessages() {
 		s.wg.Go(func() {
 			err := errFault
 			s.protect("messages out", func() { err = f() })
-			s.box.post(func(now time.Time) {
+			s.box.Post(func(now time.Time) {
 				s.log.Debug("message channel ended", "error", err)
 				ended(now)
 			})
@@ -60,7 +60,7 @@ func (s *Session) Deliver(ctx context.Context, f func(msg []byte) error) error {
 
 // wantStream makes sure that the channel is being carried, or will be.
 func (s *Session) wantStream() {
-	s.box.post(func(now time.Time) {
+	s.box.Post(func(now time.Time) {
 		s.carryMessages()
 		s.demand(now)
 	})

@@ -14,7 +14,7 @@ import (
 func (m *Manager) Jumped(d time.Duration) {
 	m.responder.Prekeys().Slept(d)
 	for _, s := range m.Sessions() {
-		s.box.post(func(now time.Time) { s.jumped(d, now) })
+		s.box.Post(func(now time.Time) { s.jumped(d, now) })
 	}
 }
 
@@ -24,7 +24,7 @@ func (m *Manager) Jumped(d time.Duration) {
 func (m *Manager) NetworkChanged(peers ...did.DID) {
 	for _, s := range m.Sessions() {
 		if len(peers) == 0 || slices.Contains(peers, s.DID()) {
-			s.box.post(s.networkChanged)
+			s.box.Post(s.networkChanged)
 		}
 	}
 }
@@ -33,7 +33,7 @@ func (m *Manager) NetworkChanged(peers ...did.DID) {
 func (m *Manager) Unreachable(remote netip.AddrPort) {
 	for _, s := range m.Sessions() {
 		if s.hinted.CompareAndSwap(false, true) {
-			s.box.post(func(now time.Time) {
+			s.box.Post(func(now time.Time) {
 				s.hinted.Store(false)
 				s.unreachable(remote, now)
 			})
@@ -62,8 +62,8 @@ func (s *Session) networkChanged(now time.Time) {
 // tryNow ends the waiting for the next attempt.
 func (s *Session) tryNow(now time.Time) {
 	if s.attempt == nil && s.canDial() {
-		s.retry.tries = 0
-		s.retry.soon(now)
+		s.retry.Forgive()
+		s.retry.Try(now)
 	}
 }
 

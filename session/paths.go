@@ -254,7 +254,7 @@ func (x *pathing) use(r *route, now time.Time) {
 		return
 	}
 	s.m.c.OnPath(s.peer.DID, r.Kind(), r.Room())
-	if held, ok := s.log.moves.take(now); ok {
+	if held, ok := s.log.moves.Allow(now); ok {
 		attrs := []any{"carrier", r.Kind().String(), "remote", r.Remote().String(), "room", r.Room()}
 		if held > 0 {
 			attrs = append(attrs, "changes_not_logged", held)

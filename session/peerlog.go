@@ -1,11 +1,12 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/base/lograte"
 )
 
 // A peerLog is a session's logger. Each line has the peer's DID and its name as
@@ -13,14 +14,14 @@ import (
 type peerLog struct {
 	*slog.Logger
 	name  *atomic.Pointer[string]
-	moves lineLimit // of the lines about paths; owned by the loop
-	turns lineLimit // of those about changes of state and restarts of the peer; the loop's
+	moves lograte.Limiter // of the lines about paths; owned by the loop
+	turns lograte.Limiter // of those about changes of state and restarts of the peer; the loop's
 }
 
 func newPeerLog(log *slog.Logger, p Peer) *peerLog {
 	name := new(atomic.Pointer[string])
 	name.Store(&p.Name)
-	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", p.DID.Short()).Handler(), name}), name: name, turns: lineLimit{most: turnBurst}}
+	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", p.DID.Short()).Handler(), name}), name: name, moves: lograte.Limiter{Burst: lineBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: turnBurst, Every: lineEvery}}
 }
 
 // A nameHandler adds the name in front of a line's attributes.
@@ -58,38 +59,11 @@ const (
 
 // turn reports whether a change of state is logged now, with how many were not.
 func (l *peerLog) turn(now time.Time) (attrs []any, ok bool) {
-	held, ok := l.turns.take(now)
+	held, ok := l.turns.Allow(now)
 	if held > 0 {
 		attrs = []any{"changes_not_logged", held}
 	}
 	return attrs, ok
-}
-
-// A lineLimit is a token bucket for log lines that counts what it holds back.
-type lineLimit struct {
-	most int       // tokens; 0: lineBurst
-	used int       // tokens
-	at   time.Time // when used was last right
-	held uint64    // lines held back since the last one
-}
-
-// take reports whether a line may be written now, and how many were held back
-// before it.
-func (l *lineLimit) take(now time.Time) (held uint64, ok bool) {
-	if back := int(now.Sub(l.at) / lineEvery); back > 0 {
-		l.used = max(0, l.used-back)
-		l.at = l.at.Add(time.Duration(back) * lineEvery)
-		if l.used == 0 {
-			l.at = now
-		}
-	}
-	if l.used >= cmp.Or(l.most, lineBurst) {
-		l.held++
-		return 0, false
-	}
-	l.used++
-	held, l.held = l.held, 0
-	return held, true
 }
 
 // Update gives a session's peer another name, and says whether its session is
@@ -98,7 +72,7 @@ func (s *Session) Update(name string, keep bool) error {
 	return s.call(func(now time.Time) error {
 		s.log.name.Store(&name)
 		if keep && !s.peer.Keep && (s.state == Idle || s.state == Failed) {
-			s.retry.soon(now)
+			s.retry.Try(now)
 		}
 		s.peer.Keep = keep
 		return nil

@@ -50,7 +50,7 @@ func (s *Session) Ping(ctx context.Context) (Pong, error) {
 	case <-s.done:
 		return Pong{}, ErrClosed
 	case <-ctx.Done():
-		s.box.post(func(time.Time) { s.forgetPing(p) })
+		s.box.Post(func(time.Time) { s.forgetPing(p) })
 		return Pong{}, ctx.Err()
 	}
 }

@@ -1,22 +1,25 @@
 package session
 
 import (
-	"math/rand/v2"
+	"log/slog"
 	"time"
+
+	"github.com/libertaria-project/l2tun/internal/base/backoff"
+	"github.com/libertaria-project/l2tun/internal/base/lograte"
 )
 
-// A retry says when a failed or lost session is tried again: 1 s doubling to
-// 60 s, each with up to a quarter of jitter, so that two nodes or a fleet do
-// not move in step.
+// A retry is when a failed or lost session is tried again, and how the attempts
+// went since it was established.
 type retry struct {
-	at    time.Time // zero: not by itself
+	backoff.Schedule
 	begun time.Time // of the last try
-	tries int
 
-	obstacles []Obstacle // that the last attempt met
-	silent    int        // attempts in a row that came to no connection of QUIC
-	hush      hush       // of the log
+	obstacles []Obstacle       // that the last attempt met
+	silent    int              // attempts in a row that came to no connection of QUIC
+	failures  lograte.Failures // what the log has of them
 }
+
+func newRetry() retry { return retry{Schedule: backoff.Schedule{Min: retryMin, Max: retryMax}} }
 
 // ownPort is how many attempts in a row come from the port that listens.
 const ownPort = 2
@@ -28,24 +31,32 @@ const ownPort = 2
 func (r *retry) wantsFresh() bool { return r.silent >= ownPort && r.silent%2 == 0 }
 
 // reset begins anew, as after a success.
-func (r *retry) reset() { *r = retry{begun: r.begun, hush: r.hush} }
-
-// backoff sets the next try.
-func (r *retry) backoff(now time.Time) {
-	wait := min(retryMin<<min(r.tries, 16), retryMax)
-	r.tries++
-	r.at = now.Add(wait - rand.N(wait/4))
+func (r *retry) reset() {
+	r.Reset()
+	r.obstacles, r.silent = nil, 0
 }
 
-// soon brings the next try forward to now.
-func (r *retry) soon(now time.Time) { r.at = now }
+// level is that of a line about a change of state: attempts at a peer that stays out
+// of reach are not announced, and their failures are thinned.
+func (r *retry) level(to State, reason Reason, now time.Time) slog.Level {
+	switch {
+	case to == Failed && r.failures.Failed(string(reason), now):
+		return slog.LevelWarn
+	case to == Established:
+		r.failures.Succeeded()
+	case to == Failed, r.failures.Failing() && (to == HandshakeInitiated || to == HandshakeReceived):
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
 
 // tickRetry starts the next attempt when its time has come.
 func (s *Session) tickRetry(now time.Time) {
-	if s.attempt != nil || !due(s.retry.at, now) {
+	if s.attempt != nil || !due(s.retry.Deadline(), now) {
 		return
 	}
-	s.retry.at, s.retry.begun = time.Time{}, now
+	s.retry.Begun()
+	s.retry.begun = now
 	switch s.state {
 	case Idle, HandshakeReceived, Degraded:
 		s.begin(InitiateHandshake, now)
@@ -58,7 +69,7 @@ func (s *Session) retryDeadline() time.Time {
 	if s.attempt != nil || s.state == Established || s.state == Rotating {
 		return time.Time{}
 	}
-	return s.retry.at
+	return s.retry.Deadline()
 }
 
 // tickState ends an outage or a handshake that takes too long.

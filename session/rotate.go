@@ -15,7 +15,7 @@ func (s *Session) Rotate(ctx context.Context) error {
 // await asks the loop for something that takes a while, and waits for its answer.
 func (s *Session) await(ctx context.Context, ask func(answer chan error, now time.Time)) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) { ask(answer, now) }) {
+	if !s.box.Post(func(now time.Time) { ask(answer, now) }) {
 		return ErrClosed
 	}
 	select {

@@ -10,9 +10,18 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/base/mailbox"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
+)
+
+const (
+	// maxFrames bounds the frames of the peer that wait for the loop.
+	maxFrames = 256
+	// maxMoves bounds the paths that it has to look at: the newest count, and a
+	// session has three candidates.
+	maxMoves = 4
 )
 
 // A Session is the relation with one peer. Its methods are safe for concurrent
@@ -21,7 +30,7 @@ type Session struct {
 	m     *Manager
 	peer  Peer
 	log   *peerLog
-	box   *mailbox
+	box   *mailbox.Mailbox
 	plane link.Plane
 
 	ctx    context.Context // ends with Close; attempts and watchers hang on it
@@ -32,9 +41,9 @@ type Session struct {
 	status  atomic.Pointer[snapshot] // what the loop last published
 	tally   tally
 	msgs    *msgchan.Channel
-	moves   moves       // where records came from since the loop last looked
-	waiting atomic.Bool // the loop has been told that packets wait
-	hinted  atomic.Bool // a hint that the peer cannot be reached waits for the loop
+	moves   mailbox.Newest[link.Path] // where records came from since the loop last looked
+	waiting atomic.Bool               // the loop has been told that packets wait
+	hinted  atomic.Bool               // a hint that the peer cannot be reached waits for the loop
 
 	// Below: owned by the loop.
 	state    State
@@ -63,9 +72,9 @@ type Session struct {
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
-	s := &Session{m: m, peer: p, box: newMailbox(), done: make(chan struct{}),
+	s := &Session{m: m, peer: p, box: mailbox.New(maxFrames), done: make(chan struct{}),
 		log:      newPeerLog(m.log, p),
-		halfOpen: make(halfOpens)}
+		halfOpen: make(halfOpens), retry: newRetry()}
 	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
@@ -95,15 +104,15 @@ func (s *Session) loop() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	if s.peer.Keep {
-		s.retry.at = time.Now()
+		s.retry.Try(time.Now())
 	}
 	for s.state != Closed {
 		select {
-		case <-s.box.wake:
+		case <-s.box.Wake():
 		case <-timer.C:
 		}
 		now := time.Now()
-		for _, call := range s.box.take() {
+		for _, call := range s.box.Take() {
 			s.step(now, func() { call(now) })
 		}
 		pause := time.Duration(0)
@@ -118,7 +127,7 @@ func (s *Session) loop() {
 			timer.Stop()
 		}
 	}
-	for _, call := range s.box.close() {
+	for _, call := range s.box.Close() {
 		s.m.guard.Do("session", func() { call(time.Now()) }) // whoever waits gets an answer; the table refuses the rest
 	}
 	s.answerAll()
@@ -175,7 +184,7 @@ func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Befor
 // event applies the table. It reports false when the table refuses the event;
 // then nothing has changed.
 func (s *Session) event(e Event, now time.Time) bool {
-	to, ok := next(s.state, e)
+	to, ok := s.state.Next(e)
 	if !ok {
 		s.refused++
 		s.log.Debug("event refused", "state", s.state.String(), "event", e.String())
@@ -199,7 +208,7 @@ func (s *Session) noteReason(to State, e Event) {
 	case Established:
 		s.reason = NoReason
 	case Failed:
-		s.reason = reasonOf(e)
+		s.reason = e.Reason()
 	}
 }
 
@@ -210,8 +219,8 @@ func (s *Session) record(from State, e Event, now time.Time) {
 	if s.state == Failed {
 		t.Reason = s.reason
 	}
-	level := s.retry.hush.level(s.state, t.Reason, now)
-	s.m.history.add(t)
+	level := s.retry.level(s.state, t.Reason, now)
+	s.m.history.Add(t.Peer, t)
 	attrs := []any{"from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch}
 	if level > slog.LevelDebug {
 		held, ok := s.log.turn(now)
@@ -234,14 +243,14 @@ func (s *Session) entered(from State, now time.Time) {
 	case Degraded:
 		s.lost(now)
 	case Suspended:
-		s.retry.at = now.Add(s.peer.Settings.SuspendedRetry)
+		s.retry.Try(now.Add(s.peer.Settings.SuspendedRetry))
 	case Failed:
 		s.release(now)
 		if s.reason == ReasonExpired {
 			s.forgetResume() // a full handshake is required
 		}
 		if s.canDial() {
-			s.retry.backoff(now)
+			s.retry.Failed(now)
 			if s.wanted() {
 				s.demand(now)
 			}
@@ -251,7 +260,7 @@ func (s *Session) entered(from State, now time.Time) {
 		s.release(now)
 		s.forgetResume()
 		if s.peer.Keep {
-			s.retry.backoff(now)
+			s.retry.Failed(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
@@ -265,7 +274,7 @@ func (s *Session) entered(from State, now time.Time) {
 // Never call it from the loop.
 func (s *Session) call(f func(now time.Time) error) error {
 	answer := make(chan error, 1)
-	if !s.box.post(func(now time.Time) {
+	if !s.box.Post(func(now time.Time) {
 		err := errFault
 		defer func() { s.reply(answer, err) }()
 		err = f(now)
@@ -289,7 +298,7 @@ func (s *Session) Close() error {
 	if s.call(leave) == nil {
 		time.Sleep(farewell)
 	}
-	s.box.post(func(now time.Time) {
+	s.box.Post(func(now time.Time) {
 		s.event(Cleanup, now)
 		s.msgs.Close(ErrClosed)
 		s.plane.Close()

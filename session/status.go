@@ -96,7 +96,7 @@ func (s *Session) want(answer chan error, now time.Time) {
 	}
 	s.waiters = append(s.waiters, answer)
 	if s.attempt == nil {
-		s.retry.soon(now)
+		s.retry.Try(now)
 	}
 }
 

@@ -16,7 +16,7 @@ func outage() []Case {
 		{ID: "O8", Promise: "nothing passes one way: degraded within 10 s, traffic within 1 s of healing", By: slowly("test/e2e TestFaultOneWay")},
 		{ID: "O9", Promise: "an outage of 30 s: traffic within 2 s of healing", By: slowly("test/e2e TestFaultHalfAMinute")},
 		{ID: "O10", Promise: "an outage of 10 min: suspended, then back within 5 s of healing; backoff capped and jittered",
-			By:   append(by("session TestBackAfterTenMinutes, TestBackoffIsCappedAndJittered"), slowly("test/e2e TestFaultTenMinutes")...),
+			By:   append(by("session TestBackAfterTenMinutes, internal/base/backoff TestBackoffIsCappedAndJittered"), slowly("test/e2e TestFaultTenMinutes")...),
 			Rate: "10 min 37 s in virtual time; the program at fifty times the rate: 12 s with the session's times a fiftieth"},
 		{ID: "O11", Promise: "the cable goes and comes 100 times: the session is the same, traffic within 2 s of the last time",
 			By: slowly("test/e2e TestFaultFlappingCable"), Rate: "5 times a second instead of once"},

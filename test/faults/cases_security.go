@@ -42,7 +42,7 @@ func security() []Case {
 
 		{ID: "S19", Promise: "a half of a packet replayed 100,000 times, and 200 halves on a path that loses the others: one place for the first, no half of another path pushed out, at most 256 KiB held", By: by("internal/net/link TestHalvesOfOnePathPushOutNoOther")},
 
-		{ID: "S20", Promise: "a session that flaps 100,000 times and a path that changes ten times a second: the past of other peers stays whole, at most 128 changes of one peer and 8192 of all are kept, at most one log line in 10 s tells of paths", By: by("session TestANoisyPeerPushesOutItsOwnPastOnly, TestHistoryOfManyPeersIsBounded, TestLinesAboutPathsAreLimited")},
+		{ID: "S20", Promise: "a session that flaps 100,000 times and a path that changes ten times a second: the past of other peers stays whole, at most 128 changes of one peer and 8192 of all are kept, at most one log line in 10 s tells of paths", By: by("internal/base/history TestManyEventsPushOutTheirOwnPastOnly, TestHistoryOfManySourcesIsBounded, internal/base/lograte TestLinesAreLimited")},
 
 		{ID: "S21", Promise: "TLS at both ends speaks X25519MLKEM768 alone; a certificate is seen for a minute", By: by("transport TestCertificatesLinkNothing, TestOnlyTheHybridIsSpoken")},
 
@@ -82,7 +82,7 @@ func security() []Case {
 
 		{ID: "S45", Promise: "a peer that says it sees this node at an address of its choice, where two others say another: neither in a link nor in advice; one that nobody dials: in no link, and invite goes on", By: by("internal/app/invite TestOnePeerDoesNotChooseTheEndpoints, internal/show/health TestAPeerDoesNotChooseThePublicAddress")},
 
-		{ID: "S46", Promise: "a peer that changes state and incarnation five times a second, and strangers of version 0.1.0 from ten new addresses a second: at most one log line in 10 s each after the first 40 and 10, and of a peer it says how many were not", By: by("session TestLinesAboutChangesAreLimited, TestLinesAboutOldCallersAreLimited")},
+		{ID: "S46", Promise: "a peer that changes state and incarnation five times a second, and strangers of version 0.1.0 from ten new addresses a second: at most one log line in 10 s each after the first 40 and 10, and of a peer it says how many were not", By: by("session TestLinesAboutChangesAreLimited, internal/net/connect TestLinesAboutOldCallersAreLimited")},
 
 		{ID: "S47", Promise: "a peer that writes 20,000 frames of its own making on 200 message channels, and acknowledges what was never sent: no more than the limit is held, the session stays, an honest message arrives", By: by("internal/net/msgchan TestAPeerLiesOnTheMessageChannel, TestAPeerLiesInAcknowledgements, session TestLiesOnTheMessageChannelEndNoSession")},
 

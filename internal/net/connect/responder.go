@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -36,8 +35,6 @@ type Config struct {
 	Secret handshake.Lookup
 	// Join answers a stream that begins with the preface of a join; nil: it is closed.
 	Join func(ctx context.Context, o *Opening) error
-	// Old is told of nodes of version 0.1.0 that call; nil: nobody is.
-	Old func(from netip.Addr)
 }
 
 // A Responder answers handshakes for one node. Its methods are called from many
@@ -47,6 +44,7 @@ type Responder struct {
 	prekeys *Prekeys
 	limits  *Limits
 	claims  *claimed
+	callers *oldCallers
 }
 
 // NewResponder makes a node's first prekey. The caller runs Prekeys().Keep.
@@ -55,7 +53,7 @@ func NewResponder(c Config) (*Responder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Responder{c: c, prekeys: keys, limits: NewLimits(perPrefixRate, perPrefixBurst), claims: newClaimed()}, nil
+	return &Responder{c: c, prekeys: keys, limits: NewLimits(perPrefixRate, perPrefixBurst), claims: newClaimed(), callers: newOldCallers()}, nil
 }
 
 // Prekeys are the node's.

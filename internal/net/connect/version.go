@@ -64,8 +64,8 @@ func (o *Opening) old(head []byte) error {
 		return err
 	}
 	asking := bytes.Equal(msg[:cap(msg)], wire.OldKeysReq()) // a node of this version that wants to know ours
-	if !asking && o.r.c.Old != nil {
-		o.r.c.Old(o.conn.Remote().Addr().Unmap())
+	if from := o.conn.Remote().Addr().Unmap(); !asking && o.r.callers.add(from, time.Now()) {
+		o.r.c.Logger.Warn("a node of version 0.1.0 asked for a session: it must be upgraded", "remote", from)
 	}
 	if _, err := o.st.Write(wire.OldAnswer(head)); err == nil {
 		io.Copy(io.Discard, io.LimitReader(o.st, wire.M1Size)) // until it has read the answer and closes

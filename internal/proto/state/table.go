@@ -1,4 +1,4 @@
-package session
+package state
 
 // table is the whole state machine: from a state, on an event, to a state.
 // What is not in it is refused, counted and changes nothing (spec/behaviour.md 6.2).
@@ -115,8 +115,8 @@ var table = map[State]map[Event]State{
 	},
 }
 
-// next is the transition for an event; ok is false where the table has none.
-func next(s State, e Event) (to State, ok bool) {
+// Next is the transition for an event; ok is false where the table has none.
+func (s State) Next(e Event) (to State, ok bool) {
 	to, ok = table[s][e]
 	return to, ok
 }

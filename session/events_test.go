@@ -6,58 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/proto/state"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
-
-// The table of spec/behaviour.md 6.2, said in another way: where each state may go.
-var mayGo = map[State][]State{
-	Idle:               {Idle, HandshakeInitiated, HandshakeReceived, Established, Closed},
-	HandshakeInitiated: {HandshakeInitiated, Established, Failed, Idle, Closed},
-	HandshakeReceived:  {HandshakeReceived, Established, Failed, Closed},
-	Established:        {Established, Degraded, Rotating, Failed, Idle, Closed},
-	Rotating:           {Rotating, Established, Degraded, Failed, Idle, Closed},
-	Degraded:           {Degraded, Established, Suspended, Failed, Idle, Closed},
-	Suspended:          {Suspended, HandshakeInitiated, Established, Failed, Idle, Closed},
-	Failed:             {Failed, HandshakeInitiated, Established, Idle, Closed},
-	Closed:             {Closed},
-}
-
-// spec/behaviour.md 6.2: 10^6 random events; what the table has not changes nothing.
-func TestTableWalk(t *testing.T) {
-	rng := rand.New(rand.NewPCG(18, 18))
-	state, refused := Idle, 0
-	for range 1_000_000 {
-		e := Event(rng.IntN(int(numEvents)))
-		to, ok := next(state, e)
-		if !ok {
-			refused++
-			continue
-		}
-		allowed := false
-		for _, s := range mayGo[state] {
-			allowed = allowed || s == to
-		}
-		if !allowed {
-			t.Fatalf("%v goes to %v on %v", state, to, e)
-		}
-		if to == Failed && state != Failed && reasonOf(e) == NoReason {
-			t.Fatalf("%v fails on %v without a reason", state, e)
-		}
-		if state = to; state == Closed {
-			state = Idle
-		}
-	}
-	if refused == 0 {
-		t.Fatal("no event was refused")
-	}
-	faults.Report(t, "M3", true, "10^6 events against the table, %d refused, none illegal", refused)
-}
 
 // lines notes the lines that a session logs, without writing them.
 type lines struct {
@@ -97,23 +53,24 @@ func TestSessionOnRandomEvents(t *testing.T) {
 		h.m = m
 		defer h.down()
 		s := h.peer(w.b, false, Settings{})
-		rng := rand.New(rand.NewPCG(3, 3))
+		rng, watch := rand.New(rand.NewPCG(3, 3)), m.Watch()
 		wrong := s.call(func(now time.Time) error {
 			for range events {
-				e, from, logged, kept := Event(rng.IntN(int(numEvents))), s.state, said.n, m.history.added
+				e, from, logged, kept := Event(rng.IntN(int(state.NumEvents))), s.state, said.n, m.history.Added()
 				ok := s.event(e, now)
 				switch {
 				case !ok:
 					refused++
 					fallthrough
 				case s.state == from:
-					if s.state != from || m.history.added != kept || said.n != logged {
+					if s.state != from || m.history.Added() != kept || said.n != logged {
 						return fmt.Errorf("%v on %v: now %v, and an entry", from, e, s.state)
 					}
 				default:
 					changes++
-					if err := entryOf(m.history.newest(), said, from, s.state, e); err != nil || m.history.added != kept+1 || said.n != logged+1 {
-						return fmt.Errorf("%v on %v: now %v, %d entries, %d lines: %w", from, e, s.state, m.history.added-kept, said.n-logged, err)
+					newest, _, err := watch.Next(t.Context())
+					if err = errors.Join(err, entryOf(newest, said, from, s.state, e)); err != nil || m.history.Added() != kept+1 || said.n != logged+1 {
+						return fmt.Errorf("%v on %v: now %v, %d entries, %d lines: %w", from, e, s.state, m.history.Added()-kept, said.n-logged, err)
 					}
 				}
 				if s.refused != refused {
@@ -137,19 +94,13 @@ func TestSessionOnRandomEvents(t *testing.T) {
 	faults.Report(t, "M3", refused > 0 && changes > 0, "10^6 events to a session: %d refused, each counted and without effect; %d changes, each kept and logged once with its cause", refused, changes)
 }
 
-// newest is the last entry.
-func (h *history) newest() Transition {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.kept[len(h.kept)-1].t // the newest is never the one that goes
-}
-
 // entryOf checks a change against what was kept and said of it, and against the
-// drawing.
+// table.
 func entryOf(kept Transition, said *lines, from, to State, e Event) error {
+	next, ok := from.Next(e)
 	switch {
-	case !slices.Contains(mayGo[from], to):
-		return errors.New("the drawing has no such way")
+	case !ok || next != to:
+		return errors.New("the table has another transition")
 	case kept.From != from.String() || kept.To != to.String() || kept.Cause != e.String():
 		return fmt.Errorf("kept as %+v", kept)
 	case (to == Failed) != (kept.Reason != NoReason):
@@ -158,20 +109,6 @@ func entryOf(kept Transition, said *lines, from, to State, e Event) error {
 		return fmt.Errorf("logged as %q, cause %q", said.said, said.cause)
 	}
 	return nil
-}
-
-// Proof of the peer leads to established from every state; close from every state.
-func TestProofAndCloseFromEverywhere(t *testing.T) {
-	for s := Idle; s < Closed; s++ {
-		for _, e := range []Event{ReceiveResponse, ReceiveAck} {
-			if to, ok := next(s, e); !ok || to != Established {
-				t.Errorf("%v on %v: %v %v", s, e, to, ok)
-			}
-		}
-		if to, ok := next(s, Cleanup); !ok || to != Closed {
-			t.Errorf("%v on cleanup: %v %v", s, to, ok)
-		}
-	}
 }
 
 // spec/behaviour.md 6.2: a refused event is counted and changes nothing.

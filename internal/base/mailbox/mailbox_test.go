@@ -1,0 +1,81 @@
+package mailbox
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Many posters, one loop: every call runs once, those of one poster in order.
+func TestEveryCallRunsOnceInOrder(t *testing.T) {
+	m := New(1)
+	const posters, each = 4, 1000
+	var wg sync.WaitGroup
+	var ran [posters][]int
+	for p := range posters {
+		wg.Go(func() {
+			for i := range each {
+				m.Post(func(time.Time) { ran[p] = append(ran[p], i) })
+			}
+		})
+	}
+	for n := 0; n < posters*each; {
+		<-m.Wake()
+		for _, call := range m.Take() {
+			call(time.Time{})
+			n++
+		}
+	}
+	wg.Wait()
+	for p := range ran {
+		if len(ran[p]) != each || !slices.IsSorted(ran[p]) {
+			t.Errorf("poster %d: %d calls ran", p, len(ran[p]))
+		}
+	}
+}
+
+// Bounded calls have room again once they have run; others are never refused.
+func TestBoundedCallsAreBounded(t *testing.T) {
+	m := New(2)
+	post := func() bool { return m.PostBounded(func(time.Time) {}) }
+	if !post() || !post() || post() {
+		t.Fatal("a limit of 2 does not hold 2")
+	}
+	if !m.Post(func(time.Time) {}) {
+		t.Error("another call is refused")
+	}
+	for _, call := range m.Take() {
+		call(time.Time{})
+	}
+	if !post() {
+		t.Error("no room after the calls have run")
+	}
+}
+
+func TestClosedMailboxRefusesAndReturnsTheRest(t *testing.T) {
+	m := New(2)
+	m.Post(func(time.Time) {})
+	if rest := m.Close(); len(rest) != 1 {
+		t.Errorf("%d calls waited", len(rest))
+	}
+	if m.Post(func(time.Time) {}) || m.PostBounded(func(time.Time) {}) || len(m.Take()) != 0 {
+		t.Error("a closed mailbox takes calls")
+	}
+}
+
+func TestNewestKeepsTheNewest(t *testing.T) {
+	var n Newest[int]
+	for i := range 5 {
+		if first := n.Add(i, 3); first != (i == 0) {
+			t.Errorf("value %d: first is %v", i, first)
+		}
+	}
+	if got := n.Take(); fmt.Sprint(got) != "[2 3 4]" {
+		t.Error(got)
+	}
+	if !n.Add(5, 3) {
+		t.Error("a value waits after Take")
+	}
+}
