@@ -79,6 +79,7 @@ func arrows() map[string][]string {
 
 		// What serves tests and scripts.
 		"test/lab":          nil,
+		"test/lab/nat":      {"test/lab"},
 		"test/bubble":       nil,
 		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},

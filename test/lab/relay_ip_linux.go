@@ -33,10 +33,21 @@ func (l *Lab) RelayIP(a, b *Host, seed uint64) (*IPRelay, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.relayIP(a, b, numbered(n), seed)
+}
+
+// RelayIPAs is RelayIP with addresses of the caller's choice.
+func (l *Lab) RelayIPAs(a, b *Host, at Addresses, seed uint64) (*IPRelay, error) {
+	if _, err := l.nextCable(); err != nil {
+		return nil, err
+	}
+	return l.relayIP(a, b, at, seed)
+}
+
+func (l *Lab) relayIP(a, b *Host, at Addresses, seed uint64) (*IPRelay, error) {
 	js := newJudges(seed)
-	r := &IPRelay{Cable: &Cable{A: newEnd(a, n, 1), B: newEnd(b, n, 2)}, judges: js,
+	r := &IPRelay{Cable: newCable(a, b, at), judges: js,
 		up: newLine(js.up), down: newLine(js.down), done: make(chan struct{})}
-	r.A.far, r.B.far = r.B, r.A
 	if err := r.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("lab: IP relay of %s and %s: %w", a.Name, b.Name, err), r.Close())
 	}
@@ -59,7 +70,7 @@ func (r *IPRelay) open() (err error) {
 		if err := e.Host.SetLink(e.Dev, true); err != nil {
 			return err
 		}
-		if err := errors.Join(e.Host.AddAddr(e.Dev, e.IP4), e.Host.AddAddr(e.Dev, e.IP6)); err != nil {
+		if err := e.addAddresses(); err != nil {
 			return err
 		}
 	}
