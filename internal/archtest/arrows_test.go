@@ -91,6 +91,7 @@ func arrows() map[string][]string {
 		"test/symbolic":     nil, // a model of the handshake, tests only
 		"scripts/testsum":   nil,
 		"scripts/licenses":  nil,
+		"test/plot":         nil, // a module of its own: draws what test/bench has measured
 		"packaging/deb":     nil, // a module of its own: what builds packages is not in ours
 		"test/faults":       nil, // cases are data: they name tests and import nothing
 		"scripts/faultrun":  {"test/faults"},

@@ -1,6 +1,7 @@
-// Command licenses writes docs/licenses.md: every module that go.mod requires,
-// with the licence that its own files state. With -texts it writes the texts of
-// those that are linked into the program, to be passed on with it.
+// Command licenses writes docs/licenses.md: every module that go.mod and the
+// go.mod of test/plot require, with the licence that its own files state. With
+// -texts it writes the texts of those that are linked into the program, to be
+// passed on with it.
 //
 //	go run ./scripts/licenses > docs/licenses.md
 //	go run ./scripts/licenses -texts > third-party-licenses
@@ -59,23 +60,22 @@ func run(w io.Writer, texts bool) error {
 	return writeTable(w, mods)
 }
 
-// modules are the requirements of go.mod, by path.
+// modules are the requirements of the modules here, by path.
 func modules() ([]*module, error) {
-	var file struct {
-		Require []struct{ Path, Version string }
+	var all []string
+	for _, file := range []string{"go.mod", "test/plot/go.mod"} {
+		versions, err := required(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, versions...)
 	}
-	if err := goJSON(&file, "mod", "edit", "-json"); err != nil {
-		return nil, err
-	}
-	args := []string{"mod", "download", "-json"}
-	for _, r := range file.Require {
-		args = append(args, r.Path+"@"+r.Version)
-	}
+	slices.Sort(all)
 	shipped, err := linked()
 	if err != nil {
 		return nil, err
 	}
-	out, err := goOutput(args...)
+	out, err := goOutput(append([]string{"mod", "download", "-json"}, slices.Compact(all)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +93,20 @@ func modules() ([]*module, error) {
 	}
 	slices.SortFunc(mods, func(a, b *module) int { return cmp.Compare(a.Path, b.Path) })
 	return mods, nil
+}
+
+// required are what a go.mod requires, as PATH@VERSION.
+func required(file string) (versions []string, err error) {
+	var mod struct {
+		Require []struct{ Path, Version string }
+	}
+	if err := goJSON(&mod, "mod", "edit", "-json", file); err != nil {
+		return nil, err
+	}
+	for _, r := range mod.Require {
+		versions = append(versions, r.Path+"@"+r.Version)
+	}
+	return versions, nil
 }
 
 // linked are the modules of which the program and the packages for programs

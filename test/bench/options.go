@@ -28,7 +28,7 @@ type Options struct {
 	Idle       time.Duration // of watching an idle node
 	Rows       []string      // of rowNames; empty: all
 	Contenders []string      // NAME or NAME@GOMAXPROCS; empty: the usual ones
-	Programs   string        // folder with the programs l2tun and wireguard
+	Programs   string        // folder with the programs l2tun, wireguard and plot
 	Commit     string        // what is measured
 	Out        string        // folder for the reports
 	JSON       string        // file for the raw samples; empty: none

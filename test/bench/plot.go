@@ -1,14 +1,15 @@
 package bench
 
 import (
-	"image/color"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"os/exec"
+	"path/filepath"
+	"strings"
 )
 
 // A group is a place on the plot's axis: a metric, upside down where less is
@@ -23,49 +24,35 @@ func groups() []group {
 	}
 }
 
-const (
-	plotWidth  = 26 * vg.Centimeter
-	plotHeight = 11 * vg.Centimeter
-	barWidth   = 0.42 * vg.Centimeter
-)
+// A chart is what the program of test/plot draws, a module of its own.
+type chart struct {
+	Title, Y string
+	Groups   []string
+	Series   []bars
+}
 
-// newPlot draws grouped bars, each the ratio to wireguard-go.
-func (r *Result) newPlot() (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = "l2tun beside wireguard-go (the line at 1); higher is better"
-	p.Y.Label.Text = "ratio to wireguard-go"
-	p.Y.Min = 0
-	p.Legend.Top = true
-	carriers := []struct {
-		name string
-		fill color.Color
-	}{{direct, color.RGBA{0x1b, 0x6c, 0xa8, 0xff}}, {utcp, color.RGBA{0xe0, 0x8a, 0x1e, 0xff}}, {datagram, color.RGBA{0x8a, 0x8d, 0x91, 0xff}}}
-	for i, c := range carriers {
-		bars, err := plotter.NewBarChart(r.heights(c.name), barWidth)
-		if err != nil {
-			return nil, err
-		}
-		bars.Color, bars.LineStyle.Width, bars.Offset = c.fill, 0, vg.Length(i-1)*barWidth
-		p.Add(bars)
-		p.Legend.Add(c.name, bars)
-	}
-	one, err := plotter.NewLine(plotter.XYs{{X: -0.5, Y: 1}, {X: float64(len(groups())) - 0.5, Y: 1}})
-	if err != nil {
-		return nil, err
-	}
-	p.Add(plotter.NewGrid(), one)
-	var labels []string
+type bars struct {
+	Name   string
+	RGB    [3]uint8 // an array, so numbers in JSON
+	Values []float64
+}
+
+// chart has a series for each carrier, each bar the ratio to wireguard-go.
+func (r *Result) chart() chart {
+	c := chart{Title: "l2tun beside wireguard-go (the line at 1); higher is better", Y: "ratio to wireguard-go"}
 	for _, g := range groups() {
-		labels = append(labels, g.label)
+		c.Groups = append(c.Groups, g.label)
 	}
-	p.NominalX(labels...)
-	p.X.Min, p.X.Max = -0.5, float64(len(labels))-0.5
-	p.Y.Max = max(p.Y.Max, 2) * 1.2 // room for the legend
-	return p, nil
+	c.Series = []bars{
+		{direct, [3]uint8{0x1b, 0x6c, 0xa8}, r.heights(direct)},
+		{utcp, [3]uint8{0xe0, 0x8a, 0x1e}, r.heights(utcp)},
+		{datagram, [3]uint8{0x8a, 0x8d, 0x91}, r.heights(datagram)},
+	}
+	return c
 }
 
 // heights are a contender's bars; what was not measured has none.
-func (r *Result) heights(contender string) (v plotter.Values) {
+func (r *Result) heights(contender string) (v []float64) {
 	less := make(map[string]bool)
 	for _, m := range metrics() {
 		less[m.id] = m.less
@@ -80,21 +67,17 @@ func (r *Result) heights(contender string) (v plotter.Values) {
 	return v
 }
 
-// writePlot writes it as SVG.
-func (r *Result) writePlot(file string) error {
-	p, err := r.newPlot()
+// writePlot writes it as SVG, drawn by the program plot in a folder.
+func (r *Result) writePlot(ctx context.Context, programs, file string) error {
+	in, err := json.Marshal(r.chart())
 	if err != nil {
 		return err
 	}
-	canvas := vgsvg.New(plotWidth, plotHeight)
-	p.Draw(draw.New(canvas))
-	f, err := os.Create(file)
-	if err != nil {
-		return err
+	var svg, said bytes.Buffer
+	c := exec.CommandContext(ctx, filepath.Join(programs, "plot"))
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(in), &svg, &said
+	if err := c.Run(); err != nil {
+		return errors.Join(fmt.Errorf("bench: draw the plot: %w", err), errors.New(strings.TrimSpace(said.String())))
 	}
-	defer f.Close()
-	if _, err := canvas.WriteTo(f); err != nil {
-		return err
-	}
-	return f.Close()
+	return os.WriteFile(file, svg.Bytes(), 0o644)
 }

@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options, said io.Writer) (err error) {
 	if err := b.rounds(ctx); err != nil {
 		return err
 	}
-	return b.report()
+	return b.report(ctx)
 }
 
 func (b *bench) rounds(ctx context.Context) error {
@@ -99,7 +99,7 @@ func (b *bench) visit(ctx context.Context, c contender, round int) {
 }
 
 // report writes what Options ask for.
-func (b *bench) report() error {
+func (b *bench) report(ctx context.Context) error {
 	if err := os.MkdirAll(b.o.Out, 0o755); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (b *bench) report() error {
 	if err := os.WriteFile(filepath.Join(b.o.Out, "bench.md"), []byte(text), 0o644); err != nil {
 		return err
 	}
-	if err := b.r.writePlot(filepath.Join(b.o.Out, "bench.svg")); err != nil {
+	if err := b.r.writePlot(ctx, b.o.Programs, filepath.Join(b.o.Out, "bench.svg")); err != nil {
 		return err
 	}
 	fmt.Fprintln(b.said)

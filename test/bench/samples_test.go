@@ -130,7 +130,32 @@ func TestReportShowsFiguresRatiosAndGaps(t *testing.T) {
 	if strings.Contains(text, "GOMAXPROCS=2") {
 		t.Error("a table for what was not measured")
 	}
-	if p, err := r.newPlot(); err != nil || p.Y.Max < 2 {
-		t.Errorf("plot: %v", err)
+}
+
+// Each carrier has a bar in each group, higher for the better; what is missing has none.
+func TestChartShowsRatios(t *testing.T) {
+	c := rounds(map[[2]string][]float64{
+		{wireguard, "tcp-up"}: {4, 1, 2},
+		{direct, "tcp-up"}:    {8, 2, 4},
+		{wireguard, "ping"}:   {8, 2, 4},
+		{utcp, "ping"}:        {4, 1, 2},
+	}).chart()
+	at := func(metric string) int {
+		return slices.IndexFunc(groups(), func(g group) bool { return g.metric == metric })
+	}
+	for _, s := range c.Series {
+		want := make([]float64, len(c.Groups))
+		switch s.Name {
+		case direct:
+			want[at("tcp-up")] = 2
+		case utcp:
+			want[at("ping")] = 2 // half the time
+		}
+		if !slices.Equal(s.Values, want) {
+			t.Errorf("%s: %v, not %v", s.Name, s.Values, want)
+		}
+	}
+	if len(c.Series) != 3 {
+		t.Errorf("%d series", len(c.Series))
 	}
 }

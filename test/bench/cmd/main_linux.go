@@ -33,7 +33,7 @@ func run(ctx context.Context) int {
 	f.StringVar(&contenders, "contenders", "", "`NAMES`, by commas: veth,wireguard-go,direct,datagram,utcp, and default, l2tun with all of them, which is only watched idle; NAME@N runs it with GOMAXPROCS=N (default all, and wireguard-go@1,direct@1 for throughput)")
 	f.StringVar(&o.Out, "out", "docs", "`FOLDER` for bench.md and bench.svg")
 	f.StringVar(&o.JSON, "json", "", "`FILE` for the raw samples")
-	f.StringVar(&o.Programs, "programs", "", "`FOLDER` with l2tun and wireguard (set by the script)")
+	f.StringVar(&o.Programs, "programs", "", "`FOLDER` with l2tun, wireguard and plot (set by the script)")
 	f.StringVar(&o.Commit, "commit", "unknown", "`NAME` of what is measured (set by the script)")
 	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
 	if err := f.Parse(os.Args[1:]); err != nil {
