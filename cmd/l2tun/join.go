@@ -16,7 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
-	"github.com/libertaria-project/l2tun/internal/app/node"
+	"github.com/libertaria-project/l2tun/internal/app/join"
 )
 
 const maxPaste = 64 << 10 // bytes
@@ -90,7 +90,7 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	path := o.configPath()
-	done, err := node.Join(ctx, node.JoinOptions{Link: link, Name: o.Name, Endpoints: o.Endpoints,
+	done, err := join.Join(ctx, join.Options{Link: link, Name: o.Name, Endpoints: o.Endpoints,
 		Init: config.InitSpec{Path: path, Interface: o.iface, Listen: o.Listen}})
 	if err != nil {
 		return err

@@ -11,9 +11,9 @@ import (
 // arrows says which packages of this module each package may import. Packages
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
-	below := []string{"session", "handshake", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/packet/datapath", "internal/net/enroll", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
-		"internal/base/account", "internal/app/invite", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine"}
+	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
+		"internal/packet/datapath", "internal/net/link", "internal/proto/wire", "internal/app/config", "internal/app/control",
+		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
 		"internal/packet/ip":       nil,
@@ -53,6 +53,7 @@ func arrows() map[string][]string {
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
 		"internal/app/invite":   {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
+		"internal/app/join":     {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "transport"},
 		"internal/app/confine":  {"internal/base/account"},
 		"internal/base/account": nil, // who the system user is
 		"internal/app/node":     below,
@@ -74,7 +75,7 @@ func arrows() map[string][]string {
 		"test/example":         {"did", "session", "transport"},
 		"test/node":            {"test/lab", "internal/app/control"},
 		"test/demo":            {"test/lab", "test/node", "internal/app/control"},
-		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/show/logs", "did",
+		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/app/join", "internal/show/logs", "did",
 			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
 
 		// What serves tests and scripts.

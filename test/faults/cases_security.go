@@ -50,7 +50,7 @@ func security() []Case {
 
 		{ID: "S23", Promise: "a peer sends to the LAN, the metadata address, loopback, multicast, a container of a node that forwards: dropped and counted bad_destination, unless a [[route]] or another peer has it", By: slowly("internal/packet/datapath TestDestinationsOfPeers, test/e2e TestPeersUseTheirOwnAddresses")},
 
-		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/app/node TestAJoinAppliesOnlyItsOwnBlock")},
+		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/app/join TestAJoinAppliesOnlyItsOwnBlock")},
 
 		{ID: "S25", Promise: "a peer with ten addresses that never sends M3: two handshakes of it are open at once, no event before a proof, another node's session within 0.7 s; a claim from elsewhere takes nothing from the peer", By: by("session TestUnprovenClaims, TestClaimsFromElsewhereLockNobodyOut")},
 

@@ -31,9 +31,18 @@ func (c *Config) Digest() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// NeedsRestart is the first key in which other differs from c and that a running
-// node cannot take; "" for none.
-func (c *Config) NeedsRestart(other *Config) string {
+// CheckReload refuses a next config that differs from c in a key that a running
+// node cannot change.
+func (c *Config) CheckReload(next *Config) error {
+	if key := c.needsRestart(next); key != "" {
+		return fmt.Errorf("%s: %s has changed, which needs a restart: l2tun down, then l2tun up", next.Path, key)
+	}
+	return nil
+}
+
+// needsRestart is the first key in which other differs from c and that a running
+// node cannot change; "" for none.
+func (c *Config) needsRestart(other *Config) string {
 	for _, k := range keys() {
 		if k.restart && fmt.Sprint(k.value(c)) != fmt.Sprint(k.value(other)) {
 			return k.name

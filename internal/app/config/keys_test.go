@@ -44,7 +44,7 @@ func TestEachFieldOfTheConfigIsAKey(t *testing.T) {
 		if old.Digest() == c.Digest() {
 			t.Errorf("the digest does not change with %s", name)
 		}
-		if got := old.NeedsRestart(c); k.restart && got != k.name || !k.restart && got != "" {
+		if got := old.needsRestart(c); k.restart && got != k.name || !k.restart && got != "" {
 			t.Errorf("another %s needs a restart because of %q", name, got)
 		}
 	}

@@ -21,6 +21,16 @@ func (c *Config) Lookup(who string) *Peer {
 	return &c.Peers[i]
 }
 
+// Peer is the peer with a DID; nil if there is none.
+func (c *Config) Peer(d did.DID) *Peer {
+	for i := range c.Peers {
+		if c.Peers[i].DID == d {
+			return &c.Peers[i]
+		}
+	}
+	return nil
+}
+
 // find is Lookup for a change: a prefix names nobody.
 func (c *Config) find(who string) int {
 	for i := range c.Peers {

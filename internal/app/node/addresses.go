@@ -5,33 +5,40 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/tun"
 )
+
+// addresses are the interface's: the DID's own first.
+func (a *applier) addresses(c *config.Config) []netip.Prefix {
+	own := netip.PrefixFrom(a.id.Addr(), 128)
+	return append([]netip.Prefix{own}, c.Addresses...)
+}
 
 // applyAddresses brings the device's addresses up to date; the DID's own stays.
 // The new ones come first, and a route that stands for an address's connected one
 // is made to outlive it: no prefix is without a route in between.
-func (n *node) applyAddresses(before, now []netip.Prefix) error {
+func (a *applier) applyAddresses(before, now []netip.Prefix) error {
 	var errs []error
-	for _, a := range without(now, before) {
-		errs = append(errs, n.addAddress(a))
+	for _, p := range without(now, before) {
+		errs = append(errs, a.addAddress(p))
 	}
-	for _, a := range without(before, now) {
-		if err := errors.Join(n.kernel.Release(a.Masked()), n.dev.RemoveAddress(a)); err != nil {
+	for _, p := range without(before, now) {
+		if err := errors.Join(a.kernel.Release(p.Masked()), a.dev.RemoveAddress(p)); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		n.journal.GoneAddress(a)
+		a.journal.GoneAddress(p)
 	}
 	return errors.Join(errs...)
 }
 
 // addAddress leaves out IPv6 where the host has none: status says so.
-func (n *node) addAddress(a netip.Prefix) error {
-	if err := n.journal.PutAddress(a); err != nil {
+func (a *applier) addAddress(p netip.Prefix) error {
+	if err := a.journal.PutAddress(p); err != nil {
 		return err
 	}
-	if err := n.dev.AddAddress(a); !errors.Is(err, tun.ErrNoIPv6) {
+	if err := a.dev.AddAddress(p); !errors.Is(err, tun.ErrNoIPv6) {
 		return err
 	}
 	return nil

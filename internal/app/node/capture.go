@@ -14,11 +14,14 @@ import (
 // captureFlush is how long a packet may wait in the writer's buffer.
 const captureFlush = 200 * time.Millisecond
 
+// captures answers l2tun capture.
+type captures struct{ peers peerCalls }
+
 // Capture implements control.Observer.
-func (h handler) Capture(ctx context.Context, o control.CaptureOptions, begin func(), w io.Writer) (control.Captured, error) {
+func (c captures) Capture(ctx context.Context, o control.CaptureOptions, begin func(), w io.Writer) (control.Captured, error) {
 	var of *datapath.Peer
 	if o.Peer != "" {
-		s, err := sessionWith(h.n.manager, h.who(o.Peer))
+		s, err := c.peers.session(o.Peer)
 		if err != nil {
 			return control.Captured{}, err
 		}
@@ -27,19 +30,19 @@ func (h handler) Capture(ctx context.Context, o control.CaptureOptions, begin fu
 	if o.SnapLen <= 0 || o.SnapLen > capture.MaxPacket {
 		o.SnapLen = capture.MaxPacket
 	}
-	tap, err := h.n.data.Tap(of, o.SnapLen)
+	tap, err := c.peers.use.data.Tap(of, o.SnapLen)
 	if err != nil {
 		return control.Captured{}, refuse(http.StatusServiceUnavailable, "%v", err)
 	}
 	defer tap.Close()
 	begin()
-	c := &capturing{n: h.n, tap: tap, names: make(map[*datapath.Peer]string), left: o.Count}
-	return c.run(ctx, w, o.SnapLen)
+	run := &capturing{use: c.peers.use, tap: tap, names: make(map[*datapath.Peer]string), left: o.Count}
+	return run.run(ctx, w, o.SnapLen)
 }
 
 // A capturing copies packets from a tap to a stream.
 type capturing struct {
-	n     *node
+	use   *applier
 	tap   *datapath.Tap
 	w     *capture.Writer
 	names map[*datapath.Peer]string
@@ -47,7 +50,7 @@ type capturing struct {
 }
 
 func (c *capturing) run(ctx context.Context, w io.Writer, snap int) (got control.Captured, err error) {
-	if c.w, err = capture.NewWriter(w, control.Program(), c.n.dev.Name(), snap); err != nil {
+	if c.w, err = capture.NewWriter(w, control.Program(), c.use.dev.Name(), snap); err != nil {
 		return got, err
 	}
 	flush := time.NewTicker(captureFlush)
@@ -81,7 +84,7 @@ func (c *capturing) name(p *datapath.Peer) string {
 	if name, ok := c.names[p]; ok {
 		return name
 	}
-	for _, s := range c.n.manager.Sessions() {
+	for _, s := range c.use.manager.Sessions() {
 		if s.Plane() == p {
 			c.names[p] = called(s)
 		}

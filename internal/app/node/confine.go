@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -25,60 +26,65 @@ func kept(c *config.Config) []confine.Privilege {
 	return []confine.Privilege{confine.NetAdmin}
 }
 
+// A sandbox takes from the process what the node does not need. docs/node.md 8.4.
+type sandbox struct {
+	config string // its path
+	socket string // the control socket
+	file   string // of the log; empty: none
+	log    *slog.Logger
+}
+
 // bar is the first step of the start, while there is nothing that it could hold
 // up: the process gets no more privileges than it has.
-func (n *node) bar(c *config.Config) error {
+func (x *sandbox) bar(c *config.Config) error {
 	if err := confine.Bar(kept(c)...); err != nil {
 		return err
 	}
-	if n.o.Socket == "" {
-		n.o.Socket = control.SocketPath(c.Interface)
-	}
-	return n.become()
+	return x.become()
 }
 
 // become makes a node of root's the system user whose folder its config lies in,
 // still with all privileges that the start needs: what the node makes from now on
 // is that user's.
-func (n *node) become() error {
-	u, other := account.Of(n.o.ConfigPath)
+func (x *sandbox) become() error {
+	u, other := account.Of(x.config)
 	if !other {
 		return nil
 	}
-	if err := control.HandOver(n.o.Socket, u); err != nil {
+	if err := control.HandOver(x.socket, u); err != nil {
 		return err
 	}
 	return confine.Become(u)
 }
 
-// confine is the last step before commands are answered: from now on the node
+// shut is the last step before commands are answered: from now on the node
 // has what is kept and nothing else.
-func (n *node) confine(c *config.Config) error {
+func (x *sandbox) shut(c *config.Config) (f control.Fence, err error) {
 	if err := confine.Keep(kept(c)...); err != nil {
-		return err
+		return f, err
 	}
-	n.warnClosed()
-	n.fence = control.Fence{UID: os.Geteuid(), Missing: confine.Unshut()}
-	if err := confine.Files(n.writable(), readable); err != nil {
-		n.fence.Missing = append(n.fence.Missing, "files of the host stay open to it: "+err.Error())
+	x.warnClosed()
+	f = control.Fence{UID: os.Geteuid(), Missing: confine.Unshut()}
+	if err := confine.Files(x.writable(), readable); err != nil {
+		f.Missing = append(f.Missing, "files of the host stay open to it: "+err.Error())
 	}
 	if err := confine.Calls(); err != nil {
-		n.fence.Missing = append(n.fence.Missing, "system calls stay open to it: "+err.Error())
+		f.Missing = append(f.Missing, "system calls stay open to it: "+err.Error())
 	}
-	if len(n.fence.Missing) > 0 {
-		n.log.Warn("the sandbox is incomplete on this kernel", "user", n.fence.UID, "missing", n.fence.Missing)
+	if len(f.Missing) > 0 {
+		x.log.Warn("the sandbox is incomplete on this kernel", "user", f.UID, "missing", f.Missing)
 	}
-	return nil
+	return f, nil
 }
 
 // writable are the folders of config and key, where joins and reloads write and
 // read, and of socket, journal and log, and the network's settings.
-func (n *node) writable() []string {
-	dirs := []string{filepath.Dir(n.o.ConfigPath), filepath.Dir(config.KeyPath(n.o.ConfigPath)), filepath.Dir(n.o.Socket), "/proc/sys/net"}
-	if n.o.Log != "" {
-		dirs = append(dirs, filepath.Dir(n.o.Log))
+func (x *sandbox) writable() []string {
+	dirs := []string{filepath.Dir(x.config), filepath.Dir(config.KeyPath(x.config)), filepath.Dir(x.socket), "/proc/sys/net"}
+	if x.file != "" {
+		dirs = append(dirs, filepath.Dir(x.file))
 	}
-	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
+	for _, path := range []string{x.config, config.KeyPath(x.config)} {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
 		}
@@ -90,21 +96,20 @@ func (n *node) writable() []string {
 // tells of interfaces and of this process.
 var readable = []string{"/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/usr/share/zoneinfo", "/proc", "/sys"}
 
-// warnClosed names what only a privilege had opened: root without it is a user
-// like others, and so is the system user; files of somebody else may be closed to the reload or the stop
-// to come.
-func (n *node) warnClosed() {
+// warnClosed names the files that only a privilege had opened: without it root is a
+// user like others, and so is the system user. A later reload or stop may need them.
+func (x *sandbox) warnClosed() {
 	user := "root"
 	if account.Is(os.Geteuid()) {
 		user = account.Name
 	}
-	for _, path := range []string{n.o.ConfigPath, config.KeyPath(n.o.ConfigPath)} {
+	for _, path := range []string{x.config, config.KeyPath(x.config)} {
 		if closed(path, unix.R_OK) {
-			n.log.Warn("a reload will not be able to read this file again; make it "+user+"'s own", "path", path)
+			x.log.Warn("a reload will not be able to read this file again; make it "+user+"'s own", "path", path)
 		}
 	}
-	if dir := filepath.Dir(n.o.Socket); closed(dir, unix.W_OK) {
-		n.log.Warn("the node will not be able to remove its socket; make this folder "+user+"'s own", "path", dir)
+	if dir := filepath.Dir(x.socket); closed(dir, unix.W_OK) {
+		x.log.Warn("the node will not be able to remove its socket; make this folder "+user+"'s own", "path", dir)
 	}
 }
 

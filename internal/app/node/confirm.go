@@ -1,15 +1,10 @@
 package node
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/libertaria-project/l2tun/internal/app/config"
-	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
 // ErrNotConfirmed ends a node whose up --confirm was not confirmed in time.
@@ -90,58 +85,4 @@ func (c *confirmation) stop() {
 
 func errPending() error {
 	return refuse(http.StatusConflict, "a change waits to be confirmed: run l2tun confirm, or wait until it is undone")
-}
-
-// Confirm implements control.Changer.
-func (h handler) Confirm(context.Context) error {
-	if !h.n.confirm.confirm() {
-		return refuse(http.StatusConflict, "nothing waits to be confirmed; what was not confirmed in time is undone")
-	}
-	h.n.log.Info("confirmed")
-	return nil
-}
-
-// ReloadUnlessUnconfirmed implements control.Changer.
-func (h handler) ReloadUnlessUnconfirmed(ctx context.Context, within time.Duration) error {
-	return h.n.reloadFor(ctx, within)
-}
-
-// reloadFor is reload, undone unless it is confirmed within d. The file stays as
-// it is: it is the owner's.
-func (n *node) reloadFor(ctx context.Context, d time.Duration) error {
-	n.reloads.Lock()
-	defer n.reloads.Unlock()
-	if n.confirm.pending() {
-		return errPending()
-	}
-	before := n.config.Load()
-	if err := n.load(ctx); err != nil {
-		if n.config.Load() != before { // in part: there is nothing to confirm
-			err = errors.Join(err, n.apply(before))
-		}
-		return err
-	}
-	return n.confirm.begin(d, func() { n.goBack(before, d) })
-}
-
-func (n *node) goBack(before *config.Config, d time.Duration) {
-	n.reloads.Lock()
-	defer n.reloads.Unlock()
-	n.log.Warn("the reload was not confirmed in time: rolled back to the previous config", "within", d)
-	if err := n.apply(before); err != nil {
-		n.log.Error("the rollback to the previous config is incomplete", "error", err)
-	}
-}
-
-var _ control.Changer = handler{}
-
-// confirmStart lets a node that is up live on only if that is confirmed.
-func (n *node) confirmStart(fail context.CancelCauseFunc) error {
-	n.defers(n.confirm.stop)
-	if n.o.Confirm == 0 {
-		return nil
-	}
-	return n.confirm.begin(n.o.Confirm, func() {
-		fail(fmt.Errorf("%w (waited %s)", ErrNotConfirmed, n.o.Confirm))
-	})
 }

@@ -113,10 +113,11 @@ func TestACopyDropsAllKeys(t *testing.T) {
 		var ahead, asleep atomic.Int64
 		clock := &jumps{happened: make(chan struct{}, 1), ahead: func() time.Duration { return time.Duration(asleep.Load()) },
 			copies: &copies{happened: make(chan struct{}, 1), ahead: func() time.Duration { return time.Duration(ahead.Load()) }}}
-		n := &node{log: slog.New(slog.DiscardHandler), manager: a.m, mtus: newRouteMTUs()}
+		use := &applier{manager: a.m, mtus: newRouteMTUs()}
 		ctx, cancel := context.WithCancelCause(context.Background())
+		o := &watcher{use: use, keeper: &keeper{use: use}, rates: new(rates), clock: clock, fail: cancel}
 		ended := make(chan struct{})
-		go func() { defer close(ended); n.watch(ctx, nil, nil, clock, cancel) }()
+		go func() { defer close(ended); o.run(ctx, nil) }()
 		defer func() { cancel(nil); <-ended }()
 
 		// anew waits for another full handshake, and until both ends have settled: each

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,13 +27,14 @@ const (
 	foundWait = time.Second
 )
 
-// places is where peers are: what the config says, then what discovery found.
+// places are the endpoints of peers: those of the config, then those that discovery
+// found.
 type places struct {
 	did.Static
 	found discovery.Table
 }
 
-// Resolve implements did.Resolver. Who is not configured is nowhere.
+// Resolve implements did.Resolver. A node that is not configured has no endpoint.
 func (p *places) Resolve(ctx context.Context, d did.DID) (did.Document, error) {
 	doc, err := p.Static.Resolve(ctx, d)
 	if err != nil {
@@ -46,37 +48,49 @@ func (p *places) Resolve(ctx context.Context, d did.DID) (did.Document, error) {
 	return doc, nil
 }
 
-// startDiscovery looks for peers on the LAN, by the methods of the config; by
-// none, nothing is started. A host where it cannot work is no reason not to run.
-func (n *node) startDiscovery(c *config.Config) error {
+// startFinder looks for peers on the LAN, by the methods of the config; by none,
+// nothing is started and nil is returned. A host where it cannot work is no reason
+// not to run.
+func startFinder(c *config.Config, use *applier, listen netip.AddrPort, log *slog.Logger) *finder {
 	if len(c.Discovery) == 0 {
 		return nil
 	}
-	f := &finder{n: n, found: make(chan discovery.Found, foundQueue), tried: make(map[did.DID]time.Time)}
+	f := &finder{use: use, log: log, found: make(chan discovery.Found, foundQueue), tried: make(map[did.DID]time.Time)}
 	d, err := discovery.Start(discovery.Config{
-		Self:       n.id.DID(),
-		Listen:     n.net.LocalAddr(),
+		Self:       use.id,
+		Listen:     listen,
 		Methods:    methods(c.Discovery),
 		Mark:       c.Mark.Value,
-		Peers:      n.lookedFor,
+		Peers:      f.lookedFor,
 		Found:      f.put,
-		Interfaces: n.lans,
-		Logger:     n.log,
+		Interfaces: f.lans,
+		Logger:     log,
 	})
 	if err != nil {
-		n.log.Warn("LAN discovery does not run", "error", err)
+		log.Warn("LAN discovery does not run", "error", err)
 		return nil
 	}
-	n.discovery = d
+	f.discovery = d
 	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.follow(ctx) })
-	n.defers(func() {
-		d.Close() // first: then nothing is found any more
-		cancel()
-		f.wg.Wait()
-	})
-	return nil
+	use.onApplied(d.Look) // for peers that are new
+	return f
+}
+
+// close ends discovery first: then nothing is found any more.
+func (f *finder) close() {
+	f.discovery.Close()
+	f.cancel()
+	f.wg.Wait()
+}
+
+// changed has discovery look at the interfaces again; f may be nil.
+func (f *finder) changed() {
+	if f != nil {
+		f.discovery.Changed()
+	}
 }
 
 func methods(of []config.Method) (out []discovery.Method) {
@@ -88,10 +102,10 @@ func methods(of []config.Method) (out []discovery.Method) {
 
 // lans are the host's interfaces that lead to a LAN, our own left out. A port's
 // network is its bridge's.
-func (n *node) lans() (out []discovery.Interface, err error) {
+func (f *finder) lans() (out []discovery.Interface, err error) {
 	all, err := routing.Interfaces()
 	for i := range all {
-		if x := &all[i]; x.Index != n.dev.Index() && x.Running && !x.Port && discovery.Usable(x.Flags) {
+		if x := &all[i]; x.Index != f.use.dev.Index() && x.Running && !x.Port && discovery.Usable(x.Flags) {
 			out = append(out, discovery.Interface{Index: x.Index, Addrs: x.Addresses})
 		}
 	}
@@ -99,8 +113,8 @@ func (n *node) lans() (out []discovery.Interface, err error) {
 }
 
 // lookedFor are the configured peers; those without a session are wanted.
-func (n *node) lookedFor() (out []discovery.Peer) {
-	for _, s := range n.manager.Sessions() {
+func (f *finder) lookedFor() (out []discovery.Peer) {
+	for _, s := range f.use.manager.Sessions() {
 		out = append(out, discovery.Peer{DID: s.DID(), Wanted: !up(s)})
 	}
 	return out
@@ -113,7 +127,11 @@ func up(s *session.Session) bool {
 
 // A finder turns what is found into endpoints and attempts. Its loop owns tried.
 type finder struct {
-	n     *node
+	use       *applier
+	log       *slog.Logger
+	discovery *discovery.Discovery
+	cancel    context.CancelFunc
+
 	found chan discovery.Found
 	tried map[did.DID]time.Time // when a handshake was last started
 	wg    sync.WaitGroup        // the loop and those that wait for sessions
@@ -141,11 +159,11 @@ func (f *finder) run(ctx context.Context) {
 // follow has discovery look whenever a session has changed its state: that is
 // when a peer begins or ceases to be wanted.
 func (f *finder) follow(ctx context.Context) {
-	for w := f.n.manager.Watch(); ; {
+	for w := f.use.manager.Watch(); ; {
 		if _, _, err := w.Next(ctx); err != nil {
 			return
 		}
-		f.n.discovery.Look()
+		f.discovery.Look()
 	}
 }
 
@@ -153,17 +171,17 @@ func (f *finder) follow(ctx context.Context) {
 // that has no session.
 func (f *finder) take(ctx context.Context, x discovery.Found, now time.Time) {
 	if err := transport.Dialable(x.Endpoint); err != nil {
-		f.n.log.Debug("endpoint refused", "peer", x.Peer.Short(), "error", err)
+		f.log.Debug("endpoint refused", "peer", x.Peer.Short(), "error", err)
 		return
 	}
-	if f.n.inside(x) {
-		f.n.log.Debug("endpoint refused: the tunnel would carry itself", "peer", x.Peer.Short(), "endpoint", x.Endpoint.String())
+	if f.inside(x) {
+		f.log.Debug("endpoint refused: the tunnel would carry itself", "peer", x.Peer.Short(), "endpoint", x.Endpoint.String())
 		return
 	}
-	if f.n.where.found.Add(x, now) {
-		f.n.log.Debug("peer found on the LAN", "peer", x.Peer.Short(), "endpoint", x.Endpoint.String())
+	if f.use.where.found.Add(x, now) {
+		f.log.Debug("peer found on the LAN", "peer", x.Peer.Short(), "endpoint", x.Endpoint.String())
 	}
-	s, err := f.n.manager.Session(x.Peer)
+	s, err := f.use.manager.Session(x.Peer)
 	if err != nil {
 		delete(f.tried, x.Peer)
 		return
@@ -179,14 +197,14 @@ func (f *finder) take(ctx context.Context, x discovery.Found, now time.Time) {
 func (f *finder) establish(ctx context.Context, peer did.DID) {
 	ctx, cancel := context.WithTimeout(ctx, foundWait)
 	defer cancel()
-	if _, err := f.n.manager.Establish(ctx, peer); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		f.n.log.Debug("found, but not established", "peer", peer.Short(), "error", err)
+	if _, err := f.use.manager.Establish(ctx, peer); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		f.log.Debug("found, but not established", "peer", peer.Short(), "error", err)
 	}
 }
 
 // inside reports whether an endpoint lies in a prefix of its own peer.
-func (n *node) inside(x discovery.Found) bool {
-	p := find(n.config.Load().Peers, x.Peer)
+func (f *finder) inside(x discovery.Found) bool {
+	p := f.use.config.Load().Peer(x.Peer)
 	return p != nil && slices.ContainsFunc(p.AllowedIPs, func(prefix netip.Prefix) bool {
 		return prefix.Contains(x.Endpoint.Addr().WithZone(""))
 	})

@@ -51,7 +51,7 @@ func (w *world) finder(allowed ...string) (f *finder, bob *session.Session) {
 	w.Helper()
 	a, b := w.hosts[0], w.hosts[1]
 	w.ok(a.m.Close())
-	n := &node{log: slog.New(slog.DiscardHandler)}
+	n := new(applier)
 	var err error
 	n.manager, err = session.New(session.Config{Identity: a.id, Network: a.node, Resolver: &n.where})
 	w.ok(err)
@@ -65,14 +65,14 @@ func (w *world) finder(allowed ...string) (f *finder, bob *session.Session) {
 	bob, err = n.manager.Add(session.Peer{DID: peer.DID})
 	w.ok(err)
 	b.add(a, "", false, session.Settings{})
-	return &finder{n: n, tried: make(map[did.DID]time.Time)}, bob
+	return &finder{use: n, log: slog.New(slog.DiscardHandler), tried: make(map[did.DID]time.Time)}, bob
 }
 
 func TestPeerThatIsFoundIsDialled(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		f, bob := w.finder()
 		defer f.wg.Wait()
-		if got := f.n.lookedFor(); len(got) != 1 || got[0] != (discovery.Peer{DID: bob.DID(), Wanted: true}) {
+		if got := f.lookedFor(); len(got) != 1 || got[0] != (discovery.Peer{DID: bob.DID(), Wanted: true}) {
 			w.Errorf("looked for: %v", got)
 		}
 		f.take(w.Context(), found(bob.DID(), w.hosts[1].addr.String()), time.Now())
@@ -80,7 +80,7 @@ func TestPeerThatIsFoundIsDialled(t *testing.T) {
 		if !up(bob) {
 			w.Error(bob.State())
 		}
-		if got := f.n.lookedFor(); got[0].Wanted {
+		if got := f.lookedFor(); got[0].Wanted {
 			w.Error("wanted although it has a session")
 		}
 	})
@@ -113,7 +113,7 @@ func TestFindingsStartFewAttempts(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		n := 0
-		for _, tr := range f.n.manager.History() {
+		for _, tr := range f.use.manager.History() {
 			if tr.To == session.HandshakeInitiated.String() {
 				n++
 			}
@@ -132,7 +132,7 @@ func TestEndpointInsideThePeersOwnPrefixIsRefused(t *testing.T) {
 			f.take(w.Context(), found(bob.DID(), at), time.Now())
 		}
 		time.Sleep(5 * time.Second)
-		doc, err := f.n.where.Resolve(w.Context(), bob.DID())
+		doc, err := f.use.where.Resolve(w.Context(), bob.DID())
 		if err != nil || len(doc.Endpoints) > 0 || bob.State() != session.Idle {
 			w.Errorf("%v, %v, %v", doc.Endpoints, bob.State(), err)
 		}
@@ -146,7 +146,7 @@ func TestFindingAddsNoPeer(t *testing.T) {
 		stranger := w.hosts[2]
 		f.take(w.Context(), found(stranger.id.DID(), stranger.addr.String()), time.Now())
 		f.establish(w.Context(), stranger.id.DID())
-		if s, err := f.n.manager.Session(stranger.id.DID()); !errors.Is(err, session.ErrUnknownPeer) {
+		if s, err := f.use.manager.Session(stranger.id.DID()); !errors.Is(err, session.ErrUnknownPeer) {
 			w.Errorf("%v, %v", s, err)
 		}
 	})

@@ -9,8 +9,8 @@ import (
 )
 
 // Events implements control.Handler.
-func (h handler) Events(ctx context.Context, follow bool, show func(control.Event) error) error {
-	return events(ctx, h.n.manager, follow, show)
+func (p peerCalls) Events(ctx context.Context, follow bool, show func(control.Event) error) error {
+	return events(ctx, p.use.manager, follow, show)
 }
 
 // events shows what the manager keeps and then, with follow, what happens. It

@@ -1,10 +1,7 @@
 package node
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +27,9 @@ const (
 // A keeper puts back what others take away from the interface: addresses, routes
 // and settings. The goroutine of watch owns it, but for kept. docs/node.md 7.11.
 type keeper struct {
+	use *applier
+	log *slog.Logger
+
 	looked  time.Time     // when it last looked
 	trouble time.Time     // when it last found something missing
 	gap     time.Duration // least time between two looks
@@ -84,85 +84,32 @@ func (k *keeper) lacks() bool {
 }
 
 // keep is one look at addresses, routes and settings.
-func (n *node) keep(now time.Time) time.Duration {
-	put, err := n.ensure()
+func (k *keeper) keep(now time.Time) time.Duration {
+	put, err := k.use.ensure()
 	rest, none := except(err, tun.ErrNoIPv6, routing.ErrNoIPv6)
 	var missing []string
 	if rest != nil {
 		missing = strings.Split(rest.Error(), "\n")
 	}
 	if len(put) > 0 {
-		n.log.Warn("restored addresses, routes or settings that another program removed", "interface", n.dev.Name(), "count", len(put), "what", put[:min(len(put), keepNamed)])
+		k.log.Warn("restored addresses, routes or settings that another program removed", "interface", k.use.dev.Name(), "count", len(put), "what", put[:min(len(put), keepNamed)])
 	}
-	if len(missing) > 0 && !n.keeper.lacks() {
-		n.log.Warn("cannot restore all addresses and routes", "interface", n.dev.Name(), "error", rest)
+	if len(missing) > 0 && !k.lacks() {
+		k.log.Warn("cannot restore all addresses and routes", "interface", k.use.dev.Name(), "error", rest)
 	}
-	return n.keeper.take(put, missing, none != nil, now)
+	return k.take(put, missing, none != nil, now)
 }
 
-// ensure puts back what is missing, and removes nothing.
-func (n *node) ensure() (put []string, err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	c := n.config.Load()
-	if c == nil {
-		return nil, nil
+// status is what status says of the host.
+func (k *keeper) status(now time.Time) control.Host {
+	k.mu.Lock()
+	is := k.kept
+	k.mu.Unlock()
+	h := control.Host{PutBack: is.things, PutBackTimes: is.times, LastPutBack: is.names, Missing: is.missing, NoIPv6: is.noIPv6}
+	if is.times > 0 {
+		h.PutBackAgeMS = now.Sub(is.last).Milliseconds()
 	}
-	if !n.dev.IsUp() { // it takes no routes, and IPv6 addresses that come now are never used
-		return nil, fmt.Errorf("interface %s is down", n.dev.Name())
-	}
-	var errs []error
-	for _, a := range n.addresses(c) {
-		added, err := n.dev.EnsureAddress(a)
-		if errs = append(errs, err); added {
-			put = append(put, "address "+a.String())
-		}
-	}
-	routes, err := n.kernel.Ensure()
-	for _, p := range routes {
-		put = append(put, "route "+p.String())
-	}
-	settings, more := n.holdSettings()
-	return append(put, settings...), errors.Join(append(errs, err, more)...)
-}
-
-// holdSettings keeps the kernel from answering for the tunnel: it believes no
-// router there, and a hub sends no peer ICMP redirects to a shorter path that does not exist. The
-// kernel sends redirects if either the interface's setting or that of all is on,
-// so on a host that forwards both are off; then each other interface's own setting
-// counts.
-func (n *node) holdSettings() (put []string, err error) {
-	type setting struct{ path, value string }
-	own := n.dev.Name()
-	all := []setting{
-		{"ipv6/conf/" + own + "/accept_ra", "0"},
-		{"ipv6/conf/" + own + "/autoconf", "0"},
-		{"ipv4/conf/" + own + "/send_redirects", "0"},
-		{"ipv4/conf/" + own + "/promote_secondaries", "1"}, // or one address that goes takes others along
-	}
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(text)) == "1" {
-		all = append(all, setting{"ipv4/conf/all/send_redirects", "0"})
-	}
-	var errs []error
-	for _, s := range all {
-		changed, err := n.settings.Hold(filepath.Clean(s.path), s.value)
-		if errs = append(errs, err); changed {
-			put = append(put, "setting net/"+s.path)
-		}
-	}
-	return put, errors.Join(errs...)
-}
-
-// hostStatus is what status says of the host.
-func (n *node) hostStatus(now time.Time) control.Host {
-	n.keeper.mu.Lock()
-	k := n.keeper.kept
-	n.keeper.mu.Unlock()
-	h := control.Host{PutBack: k.things, PutBackTimes: k.times, LastPutBack: k.names, Missing: k.missing, NoIPv6: k.noIPv6}
-	if k.times > 0 {
-		h.PutBackAgeMS = now.Sub(k.last).Milliseconds()
-	}
-	for _, s := range n.kernel.Shadows() {
+	for _, s := range k.use.kernel.Shadows() {
 		h.Taken = append(h.Taken, control.Taken{Prefix: s.Prefix.String(), By: s.By})
 	}
 	return h

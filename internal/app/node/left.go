@@ -1,6 +1,8 @@
 package node
 
 import (
+	"log/slog"
+
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/routing"
 )
@@ -20,17 +22,12 @@ func UndoLeft(socket string) (undone []string, err error) {
 	return routing.UndoJournal(path)
 }
 
-// startJournal takes out what an earlier node has left. The journal of this one
-// goes last when it stops.
-func (n *node) startJournal() error {
-	path := control.JournalPath(n.o.Socket)
-	undone, err := routing.UndoJournal(path)
-	if err != nil {
-		return err
+// undoEarlier takes out what a killed node behind this socket has left. The caller
+// has the lock.
+func undoEarlier(socket string, log *slog.Logger) error {
+	undone, err := routing.UndoJournal(control.JournalPath(socket))
+	if len(undone) > 0 && err == nil {
+		log.Warn("an earlier node was killed: removed its addresses and routes", "undone", undone)
 	}
-	if len(undone) > 0 {
-		n.log.Warn("an earlier node was killed: removed its addresses and routes", "undone", undone)
-	}
-	n.defers(func() { n.journal.Close() })
-	return nil
+	return err
 }

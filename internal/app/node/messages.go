@@ -12,16 +12,16 @@ import (
 )
 
 // Send implements control.Handler.
-func (h handler) Send(ctx context.Context, peer string, msg []byte) error {
-	return send(ctx, h.n.manager, h.who(peer), msg)
+func (p peerCalls) Send(ctx context.Context, peer string, msg []byte) error {
+	return send(ctx, p.use.manager, p.who(peer), msg)
 }
 
 // Receive implements control.Handler.
-func (h handler) Receive(ctx context.Context, peer string, give func(control.Message) error) error {
+func (p peerCalls) Receive(ctx context.Context, peer string, give func(control.Message) error) error {
 	if peer == "" {
-		return receiveAll(ctx, h.n.manager, give)
+		return receiveAll(ctx, p.use.manager, give)
 	}
-	return receiveFrom(ctx, h.n.manager, h.who(peer), give)
+	return receiveFrom(ctx, p.use.manager, p.who(peer), give)
 }
 
 func send(ctx context.Context, m *session.Manager, peer string, msg []byte) error {

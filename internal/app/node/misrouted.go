@@ -12,28 +12,28 @@ import (
 const misroutedFor = 5 * time.Minute
 
 // misrouted names the addresses for which packets were dropped.
-func (n *node) misrouted(now time.Time) (all []control.Misrouted) {
-	notes := n.data.Notes(now.Add(-misroutedFor))
+func misrouted(data *datapath.Datapath, m *session.Manager, now time.Time) (all []control.Misrouted) {
+	notes := data.Notes(now.Add(-misroutedFor))
 	if len(notes) == 0 {
 		return nil
 	}
 	sessions := make(map[*datapath.Peer]*session.Session)
-	for _, s := range n.manager.Sessions() {
+	for _, s := range m.Sessions() {
 		if p, ok := s.Plane().(*datapath.Peer); ok {
 			sessions[p] = s
 		}
 	}
 	for _, note := range notes {
-		m := control.Misrouted{Reason: note.Reason.String(), Address: note.Addr.String(), Packets: note.Packets, AgoMS: now.Sub(note.Last).Milliseconds()}
+		shown := control.Misrouted{Reason: note.Reason.String(), Address: note.Addr.String(), Packets: note.Packets, AgoMS: now.Sub(note.Last).Milliseconds()}
 		if s := sessions[note.Peer]; s != nil {
-			m.Peer = s.DID().String()
+			shown.Peer = s.DID().String()
 		}
-		if p, here := n.data.Owner(note.Addr); here {
-			m.Owner = control.OwnerHere
+		if p, here := data.Owner(note.Addr); here {
+			shown.Owner = control.OwnerHere
 		} else if s := sessions[p]; s != nil {
-			m.Owner = called(s)
+			shown.Owner = called(s)
 		}
-		all = append(all, m)
+		all = append(all, shown)
 	}
 	return all
 }

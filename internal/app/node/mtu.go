@@ -5,7 +5,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
-	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/tun"
 )
@@ -52,17 +51,4 @@ func (r *routeMTUs) forget(peer did.DID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.want, peer)
-}
-
-// applyMTUs brings the peers' routes up to date.
-func (n *node) applyMTUs() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	c := n.config.Load()
-	if c == nil {
-		return
-	}
-	if err, _ := except(n.kernel.SetMTUs(n.routes(c)), routing.ErrNoIPv6); err != nil {
-		n.log.Warn("not all routes have the MTU of their path", "error", err)
-	}
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 // not concern a peer (containers that start and end, routes of others) cost it no
 // probes and end no back-off. One goroutine uses it.
 type nextHops struct {
+	use *applier
+	log *slog.Logger
+
 	to   func(netip.Addr) routing.NextHop
 	pass func()
 	last map[did.DID]map[netip.Addr]routing.NextHop
@@ -29,8 +33,8 @@ type nextHops struct {
 	gap    time.Duration
 }
 
-func newNextHops(k *routing.NextHops) *nextHops {
-	return &nextHops{to: k.To, pass: k.Pass, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
+func newNextHops(k *routing.NextHops, use *applier, log *slog.Logger) *nextHops {
+	return &nextHops{use: use, log: log, to: k.To, pass: k.Pass, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
 }
 
 // A destination is a peer and where packets to it go, or may go.
@@ -84,13 +88,13 @@ func (w *nextHops) changed(all []destination, now time.Time) (peers []did.DID) {
 
 // destinations are all peers, with the addresses in use or last seen, and those of
 // their endpoints.
-func (n *node) destinations(ctx context.Context) (all []destination) {
-	for _, s := range n.manager.Sessions() {
+func (w *nextHops) destinations(ctx context.Context) (all []destination) {
+	for _, s := range w.use.manager.Sessions() {
 		d := destination{peer: s.DID()}
 		if at := s.Status().Endpoint; at.IsValid() {
 			d.addrs = append(d.addrs, at.Addr())
 		}
-		if doc, err := n.where.Resolve(ctx, d.peer); err == nil {
+		if doc, err := w.use.where.Resolve(ctx, d.peer); err == nil {
 			for _, e := range doc.Endpoints {
 				if at, err := netip.ParseAddrPort(e); err == nil {
 					d.addrs = append(d.addrs, at.Addr())
@@ -104,10 +108,10 @@ func (n *node) destinations(ctx context.Context) (all []destination) {
 	return all
 }
 
-// checkNextHops notifies the sessions whose route has changed.
-func (n *node) checkNextHops(ctx context.Context, w *nextHops) {
-	if peers := w.changed(n.destinations(ctx), time.Now()); len(peers) > 0 {
-		n.log.Debug("routes to peers changed", "peers", len(peers))
-		n.manager.NetworkChanged(peers...)
+// check notifies the sessions whose route has changed.
+func (w *nextHops) check(ctx context.Context) {
+	if peers := w.changed(w.destinations(ctx), time.Now()); len(peers) > 0 {
+		w.log.Debug("routes to peers changed", "peers", len(peers))
+		w.use.manager.NetworkChanged(peers...)
 	}
 }

@@ -6,26 +6,14 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/netip"
-	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
-	"github.com/libertaria-project/l2tun/internal/app/invite"
-	"github.com/libertaria-project/l2tun/internal/base/guard"
-	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/routing"
-	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
-	"github.com/libertaria-project/l2tun/transport/discovery"
-	"github.com/libertaria-project/l2tun/tun"
 )
 
 // Options say which node to run.
@@ -48,37 +36,47 @@ type Local interface {
 	Reload(ctx context.Context) error
 }
 
-// A node is what Run has started. Fields are set once, in start's order.
+// A node is what Run has started: it starts and stops the parts, which do the rest.
+// Fields are set once, in start's order.
 type node struct {
-	o       Options
-	log     *slog.Logger
-	id      *did.Identity
-	dev     *tun.Device
-	net     *transport.Transport
-	data    *datapath.Datapath
-	kernel  *routing.Kernel
-	host    *routing.Watcher
-	mtus    *routeMTUs
-	manager *session.Manager
-	where   places // endpoints of the peers, read by sessions
+	o      Options
+	log    *slog.Logger
+	id     *did.Identity
+	box    *sandbox
+	net    *transport.Transport
+	use    *applier
+	keeper *keeper
+	rates  *rates
+	finder *finder // nil: no discovery
 
-	discovery *discovery.Discovery // nil: off
-	journal   *routing.Journal     // of what is put into the kernel
-	settings  *routing.Settings    // of the kernel that the node holds
-	keeper    keeper
-	confirm   *confirmation
-
-	config atomic.Pointer[config.Config] // what is applied
-	mu     sync.Mutex                    // one apply at a time
-	rates  rates
-
-	reloads sync.Mutex // one reload at a time
-
-	fence control.Fence // set before anybody asks
+	changes  *changes
+	reporter *reporter
 
 	undo  []func() // what Run has to undo, last first
 	down  func()   // asks Run to end
 	ended chan struct{}
+}
+
+// handler answers the control socket; each part answers the calls of one subject.
+type handler struct {
+	*changes
+	*reporter
+	peerCalls
+	captures
+	down func()
+}
+
+var (
+	_ control.Handler  = handler{}
+	_ control.Observer = handler{}
+)
+
+// Down implements control.Handler.
+func (h handler) Down() { h.down() }
+
+func (n *node) handler() handler {
+	calls := peerCalls{n.use}
+	return handler{n.changes, n.reporter, calls, captures{calls}, n.down}
 }
 
 // Run brings a node up and returns when ctx ends, a client asks for it, or the
@@ -90,15 +88,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := &node{o: o, log: o.Logger, mtus: newRouteMTUs(), confirm: newConfirmation(), ended: make(chan struct{})}
+	n := &node{o: o, log: o.Logger, rates: new(rates), ended: make(chan struct{})}
 	n.down = func() { cancel(context.Canceled) }
 	defer n.stop()
 	if err := n.start(cancel); err != nil {
 		return err
 	}
-	n.log.Info("node is up", "interface", n.dev.Name(), "did", n.id.DID().String(), "listen", n.net.LocalAddr().String())
+	n.log.Info("node is up", "interface", n.use.dev.Name(), "did", n.id.DID().String(), "listen", n.net.LocalAddr().String())
 	if o.Serving != nil {
-		o.Serving(handler{n})
+		o.Serving(n.handler())
 	}
 	if o.Ready != nil {
 		o.Ready()
@@ -108,6 +106,17 @@ func Run(ctx context.Context, o Options) error {
 		return cause
 	}
 	return nil
+}
+
+// parts makes what needs nothing started.
+func (n *node) parts(c *config.Config) {
+	if n.o.Socket == "" {
+		n.o.Socket = control.SocketPath(c.Interface)
+	}
+	n.box = &sandbox{config: n.o.ConfigPath, socket: n.o.Socket, file: n.o.Log, log: n.log}
+	n.use = &applier{log: n.log, id: n.id.DID(), mtus: newRouteMTUs()}
+	n.keeper = &keeper{use: n.use, log: n.log}
+	n.changes = &changes{path: n.o.ConfigPath, id: n.id.DID(), log: n.log, use: n.use, confirm: newConfirmation()}
 }
 
 // start brings the parts up, each with what undoes it.
@@ -122,7 +131,8 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := c.CheckOwn(n.id.DID()); err != nil {
 		return err
 	}
-	steps := []func(*config.Config) error{n.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.startSessions}
+	n.parts(c)
+	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -132,10 +142,8 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.applyFirst(c); err != nil {
 		return err
 	}
-	if err := n.startDiscovery(c); err != nil {
-		return err
-	}
-	if err := n.startOutside(fail); err != nil {
+	n.startDiscovery(c)
+	if err := n.startWatcher(fail); err != nil {
 		return err
 	}
 	if err := n.confirmStart(fail); err != nil {
@@ -150,7 +158,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 // applyFirst is apply at the start. One prefix whose packets go elsewhere for the
 // time being is no reason to leave all other peers alone.
 func (n *node) applyFirst(c *config.Config) error {
-	err, taken := except(n.apply(c), routing.ErrTaken)
+	err, taken := except(n.use.apply(c), routing.ErrTaken)
 	if taken != nil {
 		n.log.Warn("the kernel prefers other routes to some prefixes of peers", "error", taken)
 	}
@@ -165,137 +173,3 @@ func (n *node) stop() {
 }
 
 func (n *node) defers(f func()) { n.undo = append(n.undo, f) }
-
-// startLock makes this the only node behind its socket.
-func (n *node) startLock(c *config.Config) error {
-	lock, err := control.Acquire(n.o.Socket)
-	if err != nil {
-		return err
-	}
-	n.defers(func() { lock.Release() })
-	return n.startJournal()
-}
-
-func (n *node) startDevice(c *config.Config) (err error) {
-	if n.dev, err = tun.Create(tun.Config{Name: c.Interface, MTU: c.MTU, FD: n.o.TunFD}); err != nil {
-		return err
-	}
-	n.defers(func() { n.dev.Close() })
-	if n.journal, err = routing.NewJournal(control.JournalPath(n.o.Socket), n.dev.Name(), n.dev.Index()); err != nil {
-		return err
-	}
-	n.settings = routing.NewSettings(n.journal)
-	n.defers(n.settings.Undo)
-	if _, err := n.holdSettings(); err != nil {
-		return err
-	}
-	for _, p := range n.addresses(c) {
-		if err := n.addAddress(p); err != nil {
-			return err
-		}
-	}
-	if err := n.dev.Up(); err != nil {
-		return err
-	}
-	if n.kernel, err = routing.NewKernel(n.dev.Index()); err != nil {
-		return err
-	}
-	n.kernel.Keep(n.journal)
-	n.defers(func() { n.kernel.Undo() })
-	return nil
-}
-
-func (n *node) startNetwork(c *config.Config) (err error) {
-	listen := c.Listen
-	if !hasIPv6() && listen.Addr() == netip.IPv6Unspecified() {
-		listen = netip.AddrPortFrom(netip.IPv4Unspecified(), listen.Port())
-	}
-	reset, token := quicKeys(n.id, bootID(), listen)
-	n.net, err = transport.Listen(transport.Config{
-		Listen:   listen,
-		ResetKey: reset,
-		TokenKey: token,
-		Mark:     c.Mark.Value,
-		Carriers: transport.CarriersOf(c.Carriers...),
-		Logger:   n.log,
-	})
-	if err != nil {
-		return explainListen(err, c)
-	}
-	n.defers(func() { n.net.Close() })
-	return nil
-}
-
-func (n *node) startSessions(c *config.Config) (err error) {
-	n.data = datapath.New(n.dev)
-	n.data.Guard(guard.New(n.log))
-	n.net.Handle(n.data)
-	n.manager, err = session.New(session.Config{
-		Identity: n.id,
-		Network:  n.net,
-		Resolver: &n.where,
-		Settings: c.Session,
-		MTU:      c.MTU,
-
-		AcceptsPartial: n.dev.Offload(),
-
-		Carriers: c.Carriers,
-		Logger:   n.log,
-		Joins:    &joins{n: n, store: invite.NewStore(n.o.ConfigPath)},
-		OnPath:   n.mtus.set,
-
-		ClockSynced: clockSynced,
-		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {
-			return n.data.NewPeer(limits, sink)
-		},
-	})
-	if err != nil {
-		return err
-	}
-	n.data.Hints(n.manager.Unreachable)
-	n.defers(func() { n.manager.Close() })
-	return nil
-}
-
-// startLoop runs the loop from the device to the peers. It ends with the
-// device; its end before that ends the node.
-func (n *node) startLoop(fail context.CancelCauseFunc) {
-	go func() {
-		defer close(n.ended)
-		if err := n.data.Outbound(); !errors.Is(err, os.ErrClosed) {
-			fail(fmt.Errorf("interface %s: %w", n.dev.Name(), err))
-		}
-	}()
-	n.defers(func() {
-		n.manager.Close() // first: CLOSE leaves while packets still flow
-		if n.o.TunFD != 0 {
-			n.kernel.Undo() // the device stays, so its routes would
-		}
-		n.dev.Close()
-		<-n.ended
-	})
-}
-
-// startControl makes the socket, gives up the privileges that nothing needs after it,
-// and answers commands from then on.
-func (n *node) startControl(c *config.Config, fail context.CancelCauseFunc) error {
-	srv, err := control.NewServer(n.o.Socket, handler{n}, n.log)
-	if err != nil {
-		return err
-	}
-	if err := n.confine(c); err != nil {
-		return errors.Join(err, srv.Close())
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		if err := srv.Serve(); err != nil {
-			fail(err)
-		}
-	}()
-	n.defers(func() {
-		srv.Close()
-		<-served
-	})
-	return nil
-}

@@ -10,16 +10,24 @@ import (
 	"github.com/libertaria-project/l2tun/session"
 )
 
+// peerCalls answer what a caller asks of one peer or of all.
+type peerCalls struct{ use *applier }
+
 // who turns an overlay address into the DID of the peer that owns it; any other
 // name of a peer stays as it is.
-func (h handler) who(peer string) string {
+func (p peerCalls) who(peer string) string {
 	if _, err := netip.ParseAddr(peer); err != nil {
 		return peer
 	}
-	if p := h.n.config.Load().Lookup(peer); p != nil {
-		return p.DID.String()
+	if owner := p.use.config.Load().Lookup(peer); owner != nil {
+		return owner.DID.String()
 	}
 	return peer
+}
+
+// session is the one with a peer, given by DID, name or overlay address.
+func (p peerCalls) session(peer string) (*session.Session, error) {
+	return sessionWith(p.use.manager, p.who(peer))
 }
 
 // sessions are those that a caller means: a peer's, given by DID or name, or all

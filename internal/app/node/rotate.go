@@ -10,8 +10,8 @@ import (
 )
 
 // Rotate implements control.Handler.
-func (h handler) Rotate(ctx context.Context, peer string) ([]control.Rotated, error) {
-	return rotate(ctx, h.n.manager, h.who(peer))
+func (p peerCalls) Rotate(ctx context.Context, peer string) ([]control.Rotated, error) {
+	return rotate(ctx, p.use.manager, p.who(peer))
 }
 
 // rotate rotates with all peers that are meant at once, so that one who does not

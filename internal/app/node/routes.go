@@ -9,24 +9,24 @@ import (
 )
 
 // routes are those of all peers of a config.
-func (n *node) routes(c *config.Config) (all []routing.Route) {
-	mtu := n.dev.MTU()
+func (a *applier) routes(c *config.Config) (all []routing.Route) {
+	mtu := a.dev.MTU()
 	for _, p := range c.Peers {
 		for _, prefix := range p.AllowedIPs {
-			all = append(all, routing.Route{Prefix: prefix, MTU: n.mtus.of(p.DID, mtu)})
+			all = append(all, routing.Route{Prefix: prefix, MTU: a.mtus.of(p.DID, mtu)})
 		}
 	}
 	return all
 }
 
 // addRoutes leaves out IPv6 where the host has none: status says so.
-func (n *node) addRoutes(c *config.Config) error {
-	err, _ := except(n.kernel.AddAll(n.routes(c)), routing.ErrNoIPv6)
+func (a *applier) addRoutes(c *config.Config) error {
+	err, _ := except(a.kernel.AddAll(a.routes(c)), routing.ErrNoIPv6)
 	return err
 }
 
 // removeRoutes takes out what no peer of c owns.
-func (n *node) removeRoutes(c *config.Config) error {
+func (a *applier) removeRoutes(c *config.Config) error {
 	owned := make(map[netip.Prefix]bool)
 	for _, p := range c.Peers {
 		for _, prefix := range p.AllowedIPs {
@@ -34,12 +34,25 @@ func (n *node) removeRoutes(c *config.Config) error {
 		}
 	}
 	var errs []error
-	for _, r := range n.kernel.Wanted() {
+	for _, r := range a.kernel.Wanted() {
 		if !owned[r.Prefix] {
-			errs = append(errs, n.kernel.Remove(r.Prefix))
+			errs = append(errs, a.kernel.Remove(r.Prefix))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// applyMTUs brings the peers' routes up to date.
+func (a *applier) applyMTUs() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.config.Load()
+	if c == nil {
+		return
+	}
+	if err, _ := except(a.kernel.SetMTUs(a.routes(c)), routing.ErrNoIPv6); err != nil {
+		a.log.Warn("not all routes have the MTU of their path", "error", err)
+	}
 }
 
 // except takes errors that are some target out of a joined one.

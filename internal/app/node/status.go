@@ -11,45 +11,47 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/show/health"
 	"github.com/libertaria-project/l2tun/session"
+	"github.com/libertaria-project/l2tun/transport"
 )
 
-// handler answers the control socket.
-type handler struct{ n *node }
-
-var _ control.Handler = handler{}
-
-// Down implements control.Handler.
-func (h handler) Down() { h.n.down() }
-
-// Reload implements control.Handler.
-func (h handler) Reload(ctx context.Context) error { return h.n.reload(ctx) }
+// A reporter answers what the node is and does: status and metrics.
+type reporter struct {
+	program string // its version
+	socket  string
+	net     *transport.Transport
+	use     *applier
+	keeper  *keeper
+	rates   *rates
+	fence   control.Fence // set before commands are answered
+}
 
 // Status implements control.Handler.
-func (h handler) Status(ctx context.Context) (*control.Status, error) {
-	n, c := h.n, h.n.config.Load()
+func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
+	use, c := r.use, r.use.config.Load()
 	st := &control.Status{
 		Version:   control.StatusVersion,
-		Program:   n.o.Program,
-		Interface: n.dev.Name(),
-		DID:       n.id.DID().String(),
-		Listen:    n.net.LocalAddr().String(),
+		Program:   r.program,
+		Interface: use.dev.Name(),
+		DID:       use.id.String(),
+		Listen:    r.net.LocalAddr().String(),
 	}
-	for _, p := range n.addresses(c) {
+	for _, p := range use.addresses(c) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
-	n.rates.sampleNow(ctx, n.manager.Sessions())
+	r.rates.sampleNow(ctx, use.manager.Sessions())
 	for _, p := range c.Peers {
-		if s, err := n.manager.Session(p.DID); err == nil {
+		if s, err := use.manager.Session(p.DID); err == nil {
 			s := s.Status()
-			ps := peerStatus(p, s, n.mtus.of(p.DID, s.MTU))
-			ps.RxRate, ps.TxRate = n.rates.rate(p.DID)
+			ps := peerStatus(p, s, use.mtus.of(p.DID, s.MTU))
+			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
 			st.Peers = append(st.Peers, ps)
 		}
 	}
-	st.Host, st.Fence = n.hostStatus(time.Now()), n.fence
-	st.Socket, st.Config, st.ConfigDigest = n.o.Socket, c.Path, c.Digest()
-	st.Misrouted, st.Faults = n.misrouted(time.Now()), n.net.Stats().Faults+n.manager.Faults()+n.data.Stray().Drops()[link.DropFault.String()]
-	for _, a := range n.manager.OldCallers() {
+	st.Host, st.Fence = r.keeper.status(time.Now()), r.fence
+	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
+	st.Misrouted = misrouted(use.data, use.manager, time.Now())
+	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]
+	for _, a := range use.manager.OldCallers() {
 		st.Outdated = append(st.Outdated, a.String())
 	}
 	st.Health = health.Of(st)

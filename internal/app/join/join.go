@@ -1,4 +1,8 @@
-package node
+// Package join is the two ends of a join by invitation: Join for the joining node,
+// which needs no running node, and an Admission for the inviting one. Package invite
+// has the link, the store and the messages; internal/net/enroll carries them.
+// docs/node.md 8.3.
+package join
 
 import (
 	"context"
@@ -16,11 +20,11 @@ import (
 	"github.com/libertaria-project/l2tun/transport"
 )
 
-// JoinTime is how long Join waits for the node that invited.
-const JoinTime = 30 * time.Second
+// Timeout is how long Join waits for the inviting node.
+const Timeout = 30 * time.Second
 
-// JoinOptions say who joins whom.
-type JoinOptions struct {
+// Options say who joins whom.
+type Options struct {
 	Link      invite.Link
 	Init      config.InitSpec // of a config that is not there yet; its Path is the config's
 	Name      string          // for the inviting node, in place of the link's
@@ -34,11 +38,11 @@ type Joined struct {
 	Peer config.PeerSpec
 }
 
-// Join makes this node and the one that invited it peers of each other: it has
-// the config of this node ready, asks the other, and puts the config in place.
-// No node needs to run here. Until the other says yes nothing has changed at
-// either end; errors are sentences for people.
-func Join(ctx context.Context, o JoinOptions) (*Joined, error) {
+// Join makes this node and the inviting one peers of each other: it prepares the
+// config of this node, asks the other, and puts the config in place. No node needs
+// to run here. Until the other says yes nothing has changed at either end; errors
+// are sentences for people.
+func Join(ctx context.Context, o Options) (*Joined, error) {
 	if id, err := config.LoadIdentity(o.Init.Path); err == nil && id.DID() == o.Link.DID {
 		return nil, errors.New("this node made the invitation itself; take it to another one")
 	}
@@ -68,7 +72,7 @@ func Join(ctx context.Context, o JoinOptions) (*Joined, error) {
 	return &Joined{prepared.Identity.DID(), spec.Peer}, nil
 }
 
-func (o *JoinOptions) spec() config.JoinSpec {
+func (o *Options) spec() config.JoinSpec {
 	s := config.JoinSpec{Init: o.Init, Address: o.Link.Address,
 		Peer: config.PeerSpec{DID: o.Link.DID, Name: o.Link.Name, Endpoints: o.Link.Endpoints}}
 	if o.Name != "" {
@@ -81,8 +85,8 @@ func (o *JoinOptions) spec() config.JoinSpec {
 }
 
 // ask uses a socket of its own, so that a node may run here or not.
-func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, JoinTime)
+func (o *Options) ask(ctx context.Context, id *did.Identity) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	c := transport.Config{
 		Listen: netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
@@ -103,7 +107,7 @@ func (o *JoinOptions) ask(ctx context.Context, id *did.Identity) ([]byte, error)
 }
 
 // explain says what an ask without an answer means.
-func (o *JoinOptions) explain(err error) error {
+func (o *Options) explain(err error) error {
 	var refused *handshake.RefusedError
 	switch {
 	case errors.Is(err, enroll.ErrNoInvitation) && !time.Now().Before(o.Link.Until):
@@ -133,7 +137,7 @@ func firstOf(endpoints []string) string {
 }
 
 // refusal is the sentence for an answer that is not yes.
-func (o *JoinOptions) refusal(answer []byte) error {
+func (o *Options) refusal(answer []byte) error {
 	a, err := invite.ParseAnswer(answer)
 	if err != nil {
 		return errors.New("the other node gave an answer that this program does not understand; it may run another version")

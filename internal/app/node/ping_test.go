@@ -18,7 +18,7 @@ func TestPingAndPreferAnswers(t *testing.T) {
 		a, b, c := w.hosts[0], w.hosts[1], w.hosts[2]
 		w.join(a, b, "bob")
 		a.add(c, "eve", false, session.Settings{})
-		h := handler{&node{manager: a.m}}
+		h := peerCalls{&applier{manager: a.m}}
 		pong, err := h.Ping(w.Context(), "bob")
 		if err != nil || pong.Name != "bob" || pong.DID != b.id.DID().String() || pong.Link != "quic" || pong.RTTMS < 10 || pong.Remote != b.addr.String() || pong.Epoch == 0 {
 			w.Errorf("%+v %v", pong, err)

@@ -1,4 +1,4 @@
-package node
+package join
 
 import (
 	"errors"
@@ -12,6 +12,13 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/invite"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
+
+// idle is a node with a config in use, of which no change is pending.
+type idle struct{ used *config.Config }
+
+func (h idle) InUse() *config.Config    { return h.used }
+func (idle) Pending() error             { return nil }
+func (idle) Apply(*config.Config) error { return errors.New("not expected") }
 
 // A node that joins puts nothing into use but itself: not what the owner has
 // edited and not taken up, nor what was tried, not confirmed, and is in the file still.
@@ -31,9 +38,7 @@ func TestAJoinTakesUpNoEditsOfTheOwner(t *testing.T) {
 		}
 		return c
 	}
-	n := &node{o: Options{ConfigPath: path}, confirm: newConfirmation()}
-	n.config.Store(load(base + peer(friend)))
-	j := &joins{n: n}
+	a := &Admission{Path: path, Host: idle{load(base + peer(friend))}}
 	for name, c := range map[string]struct {
 		file string
 		ok   bool
@@ -47,7 +52,7 @@ func TestAJoinTakesUpNoEditsOfTheOwner(t *testing.T) {
 		"what needs a new start": {"listen = \"[::]:4343\"\n" + base + peer(friend), false},
 	} {
 		load(c.file)
-		_, reason, err := j.current(asker)
+		_, reason, err := a.current(asker)
 		if c.ok && err != nil || !c.ok && (reason != invite.Failed || !errors.Is(err, errNotInUse)) {
 			t.Errorf("%s: %q %v", name, reason, err)
 		}
@@ -105,9 +110,9 @@ func TestAJoinAppliesOnlyItsOwnBlock(t *testing.T) {
 // A node that joins cannot have this one dial its own host or its cloud.
 func TestEndpointsOfAJoiningNodeAreChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.toml")
-	j := &joins{n: &node{o: Options{ConfigPath: path}}} // nothing of it is looked at before
+	a := &Admission{Path: path} // nothing of the node is looked at before
 	for _, e := range []string{"127.0.0.1:22", "[::1]:22", "localhost:22", "169.254.169.254:80", "[fd00:ec2::254]:80", "224.0.0.1:1", "0.0.0.0:1", "[::ffff:127.0.0.1]:1"} {
-		reason, err := j.admit(did.FromDigest([32]byte{1}), invite.Request{Endpoints: []string{"192.0.2.1:4242", e}})
+		reason, err := a.admit(did.FromDigest([32]byte{1}), invite.Request{Endpoints: []string{"192.0.2.1:4242", e}})
 		if reason != invite.Endpoint || err == nil {
 			t.Errorf("%s: %q %v", e, reason, err)
 		}

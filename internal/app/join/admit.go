@@ -1,8 +1,9 @@
-package node
+package join
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,40 +17,55 @@ import (
 	"github.com/libertaria-project/l2tun/transport"
 )
 
-// joins answers nodes that come with an invitation, docs/node.md 8.3. What it decides
-// lies in files; between two calls it knows nothing.
-type joins struct {
-	n     *node
-	store *invite.Store
-	mu    sync.Mutex // one at a time
+// A Host is the running node as an admission needs it. Its methods are called from
+// many goroutines.
+type Host interface {
+	// InUse is the config in use; nil: the node is still starting.
+	InUse() *config.Config
+	// Pending is an error while a change of the config waits to be confirmed.
+	Pending() error
+	// Apply puts a config into use, whatever the file holds by now.
+	Apply(*config.Config) error
 }
 
-var _ enroll.Joins = (*joins)(nil)
+// An Admission makes joining nodes peers of this one, docs/node.md 8.3. What it
+// decides lies in files; it keeps nothing between two calls. Set the fields before
+// the first call.
+type Admission struct {
+	Path  string // of the config
+	Store *invite.Store
+	Host  Host
+	Log   *slog.Logger
+
+	mu sync.Mutex // one at a time
+}
+
+var _ enroll.Joins = (*Admission)(nil)
 
 // Open implements enroll.Joins. A node that is still starting has none open.
-func (j *joins) Open() bool {
-	if j.n.config.Load() == nil {
+func (a *Admission) Open() bool {
+	if a.Host.InUse() == nil {
 		return false
 	}
-	open, err := j.store.Open(time.Now())
+	open, err := a.Store.Open(time.Now())
 	if err != nil {
-		j.n.log.Error("invitations cannot be read", "error", err)
+		a.Log.Error("invitations cannot be read", "error", err)
 	}
 	return open
 }
 
 // Answer implements enroll.Joins.
-func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	log := j.n.log.With("peer", asker.String())
+func (a *Admission) Answer(_ context.Context, asker did.DID, request []byte) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	log := a.Log.With("peer", asker.String())
 	r, err := invite.ParseRequest(request)
 	if err != nil {
 		log.Warn("a node wanted to join with a request that is not understood")
 		return invite.NewAnswer(invite.Version)
 	}
 	log = log.With("invitation", r.ID)
-	refused, err := j.admit(asker, r)
+	refused, err := a.admit(asker, r)
 	switch {
 	case refused != "":
 		log.Warn("a node did not join", "reason", string(refused), "error", err)
@@ -62,21 +78,21 @@ func (j *joins) Answer(_ context.Context, asker did.DID, request []byte) []byte 
 }
 
 // errNotInUse: applying the file would not only add a peer.
-var errNotInUse = errors.New("node: the config file has changes that are not in use: l2tun reload takes them up")
+var errNotInUse = errors.New("join: the config file has changes that are not in use: l2tun reload takes them up")
 
 // admit makes the asker a peer. The invitation is claimed first, for this DID
 // alone: a process that dies in between leaves one that only the same node can go
 // on with. Whatever fails after that is undone.
-func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
+func (a *Admission) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
 	if err := dialable(r.Endpoints); err != nil {
 		return invite.Endpoint, err
 	}
-	c, reason, err := j.current(asker)
+	c, reason, err := a.current(asker)
 	if err != nil {
 		return reason, err
 	}
-	there := find(c.Peers, asker)
-	i, err := j.store.Claim(r.ID, [32]byte(r.Proof), asker, time.Now())
+	there := c.Peer(asker)
+	i, err := a.Store.Claim(r.ID, [32]byte(r.Proof), asker, time.Now())
 	switch {
 	case err != nil:
 		return invite.ReasonOf(err), err
@@ -85,18 +101,18 @@ func (j *joins) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
 	case i.Joined: // and removed since
 		return invite.Used, nil
 	case there != nil && !owns(there, i.AllowedIPs): // not by this invitation
-		return invite.Already, j.store.Release(i.ID)
+		return invite.Already, a.Store.Release(i.ID)
 	}
 	spec := config.PeerSpec{DID: asker, Name: i.Name, Endpoints: r.Endpoints, AllowedIPs: i.AllowedIPs}
 	if there == nil {
-		reason, err = j.add(spec)
+		reason, err = a.add(spec)
 	} else { // written down, and then interrupted
-		reason, err = invite.Failed, j.use(spec)
+		reason, err = invite.Failed, a.use(spec)
 	}
 	if err != nil {
-		return reason, errors.Join(err, j.store.Release(i.ID))
+		return reason, errors.Join(err, a.Store.Release(i.ID))
 	}
-	return "", j.store.Joined(i.ID)
+	return "", a.Store.Joined(i.ID)
 }
 
 // dialable refuses endpoints by which a joining node would have this one knock at
@@ -123,16 +139,16 @@ func owns(p *config.Peer, granted []string) bool {
 // current is the config file, if applying it would change nothing that an
 // invitation has no right to change: what the owner has edited and not taken up,
 // or tried and not confirmed, is not for a node that joins to put into use.
-func (j *joins) current(asker did.DID) (*config.Config, invite.Reason, error) {
-	c, err := config.LoadTrusted(j.n.o.ConfigPath)
+func (a *Admission) current(asker did.DID) (*config.Config, invite.Reason, error) {
+	c, err := config.LoadTrusted(a.Path)
 	if err != nil {
 		return nil, invite.Failed, err
 	}
-	if j.n.confirm.pending() {
-		return nil, invite.Busy, errPending()
+	if err := a.Host.Pending(); err != nil {
+		return nil, invite.Busy, err
 	}
-	used := j.n.config.Load()
-	if err := sameBase(used, c); err != nil {
+	used := a.Host.InUse()
+	if err := used.CheckReload(c); err != nil {
 		return nil, invite.Failed, errors.Join(errNotInUse, err)
 	}
 	if withoutPeer(used, asker).Digest() != withoutPeer(c, asker).Digest() {
@@ -151,15 +167,15 @@ func withoutPeer(c *config.Config, d did.DID) *config.Config {
 
 // add writes the peer down and takes it up; a peer that cannot be used is not
 // kept.
-func (j *joins) add(spec config.PeerSpec) (invite.Reason, error) {
-	path := j.n.o.ConfigPath
+func (a *Admission) add(spec config.PeerSpec) (invite.Reason, error) {
+	path := a.Path
 	if err := config.AddPeer(path, spec); err != nil {
 		if e, ok := errors.AsType[*config.Error](err); ok && e.Key != "" {
 			return invite.Conflict, err
 		}
 		return invite.Failed, err
 	}
-	err := j.use(spec)
+	err := a.use(spec)
 	if err == nil {
 		return "", nil
 	}
@@ -167,33 +183,33 @@ func (j *joins) add(spec config.PeerSpec) (invite.Reason, error) {
 	if errors.Is(err, errNotInUse) { // an edit of the owner's came in between: nothing was applied
 		return invite.Failed, errors.Join(err, gone)
 	}
-	return invite.Conflict, errors.Join(err, gone, j.n.applyOnly(j.n.withoutPeer(spec.DID)))
+	return invite.Conflict, errors.Join(err, gone, a.Host.Apply(withoutPeer(a.Host.InUse(), spec.DID)))
 }
 
 // use applies the config as it was with the peer of spec, and nothing else that is
 // in the file by now.
-func (j *joins) use(spec config.PeerSpec) error {
-	c, err := config.LoadTrusted(j.n.o.ConfigPath)
+func (a *Admission) use(spec config.PeerSpec) error {
+	c, err := config.LoadTrusted(a.Path)
 	if err != nil {
 		return err
 	}
-	if err := onlyAdds(j.n.config.Load(), c, spec); err != nil {
+	if err := onlyAdds(a.Host.InUse(), c, spec); err != nil {
 		return err
 	}
-	return j.n.applyOnly(c)
+	return a.Host.Apply(c)
 }
 
 // onlyAdds refuses a config that differs from the one in use by more than the peer
 // of spec as the invitation has it. The whole of it is compared: the owner may be
 // at work on any line, those of the peer included.
 func onlyAdds(used, c *config.Config, spec config.PeerSpec) error {
-	if err := sameBase(used, c); err != nil {
+	if err := used.CheckReload(c); err != nil {
 		return errors.Join(errNotInUse, err)
 	}
 	if withoutPeer(used, spec.DID).Digest() != withoutPeer(c, spec.DID).Digest() {
 		return errNotInUse
 	}
-	now, was := find(c.Peers, spec.DID), find(used.Peers, spec.DID)
+	now, was := c.Peer(spec.DID), used.Peer(spec.DID)
 	if now == nil || !now.Is(spec, c.Session) && (was == nil || !now.Equal(*was)) {
 		return errNotInUse
 	}

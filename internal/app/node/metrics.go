@@ -1,0 +1,20 @@
+package node
+
+import (
+	"net/http"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/metrics"
+)
+
+// Metrics implements control.Observer.
+func (r *reporter) Metrics() http.Handler { return metrics.Handler(metrics.NewCollector(r.snapshot)) }
+
+// snapshot is what metrics show.
+func (r *reporter) snapshot() metrics.Snapshot {
+	s := metrics.Snapshot{Version: control.Version, Interface: r.use.dev.Name(), Stray: r.use.data.Stray().Drops(), Transport: r.net.Stats()}
+	for _, x := range r.use.manager.Sessions() {
+		s.Peers = append(s.Peers, metrics.Peer{Name: called(x), Status: x.Status(), Counts: x.Counts(), Carried: x.Plane().Traffic().Carried()})
+	}
+	return s
+}

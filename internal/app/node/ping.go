@@ -1,0 +1,53 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// Ping implements control.Observer.
+func (p peerCalls) Ping(ctx context.Context, peer string) (control.Pong, error) {
+	s, err := p.session(peer)
+	if err != nil {
+		return control.Pong{}, err
+	}
+	pong, err := s.Ping(ctx)
+	if err != nil {
+		return control.Pong{}, pingError(s, err)
+	}
+	return control.Pong{DID: s.DID().String(), Name: s.Name(), Link: pong.Link, Carrier: pong.Carrier, Local: pong.Local.String(),
+		Remote: pong.Remote.String(), Epoch: uint64(pong.Epoch), RTTMS: float64(pong.RTT.Microseconds()) / 1000}, nil
+}
+
+func pingError(s *session.Session, err error) error {
+	st := s.Status()
+	state := st.State.String()
+	if st.Reason != session.NoReason {
+		state += ", " + string(st.Reason)
+	}
+	switch {
+	case errors.Is(err, session.ErrNotEstablished):
+		return refuse(http.StatusConflict, "no path to %s (session %s)", called(s), state)
+	case errors.Is(err, context.DeadlineExceeded):
+		return refuse(http.StatusGatewayTimeout, "no answer from %s in time (session %s)", called(s), state)
+	}
+	return err
+}
+
+// Prefer implements control.Observer.
+func (p peerCalls) Prefer(_ context.Context, peer, carrier string) error {
+	s, err := p.session(peer)
+	if err != nil {
+		return err
+	}
+	if err := s.Prefer(carrier); err != nil && !errors.Is(err, session.ErrClosed) {
+		return refuse(http.StatusBadRequest, "%v", err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
