@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// silence is how long nothing means that nothing comes, where no delay is.
-const silence = 100 * time.Millisecond
+const (
+	patience = 2 * time.Second       // for a packet that should come
+	grace    = 20 * time.Millisecond // for one that was sent before another which has come
+)
 
 // ErrNoAnswer means that a packet did not come where it was sent.
 var ErrNoAnswer = errors.New("nat: no packet came")
@@ -47,7 +49,7 @@ func (w Witnesses) Close() {
 }
 
 // Classify finds out what stands between the witnesses and the sockets that
-// listen opens. It is for a network without loss and delay.
+// listen opens. It is for a network without loss.
 func Classify(w Witnesses, listen func() (*net.UDPConn, error)) (b Behaviour, err error) {
 	if b.Mapping, b.Preserved, err = mapping(w, listen); errors.Is(err, ErrNoAnswer) {
 		return Behaviour{Blocked: true}, nil
@@ -96,22 +98,21 @@ func filtering(w Witnesses, listen func() (*net.UDPConn, error)) (Dependence, er
 	if err != nil {
 		return 0, err
 	}
-	reaches := func(from *net.UDPConn) bool {
-		if _, err := from.WriteToUDPAddrPort([]byte("filter"), seen); err != nil {
-			return false
+	for _, from := range []*net.UDPConn{w[0][1], w[1][1]} { // the address first: it may open nothing for the other
+		if _, err := from.WriteToUDPAddrPort([]byte(from.LocalAddr().String()), seen); err != nil {
+			return 0, err
 		}
-		_, err := receive(c, "filter")
-		return err == nil
 	}
+	got, err := before(c, w[0][0], seen)
 	switch {
-	case reaches(w[1][1]):
+	case err != nil:
+		return 0, err
+	case got[w[1][1].LocalAddr().String()]:
 		return EndpointIndependent, nil
-	case reaches(w[0][1]):
+	case got[w[0][1].LocalAddr().String()]:
 		return AddressDependent, nil
-	case reaches(w[0][0]):
-		return AddressAndPortDependent, nil
 	}
-	return 0, fmt.Errorf("an answer did not come back: %w", ErrNoAnswer)
+	return AddressAndPortDependent, nil
 }
 
 // hairpin lets two sockets send to each other's outside addresses. Each does so
@@ -135,8 +136,34 @@ func hairpin(w Witnesses, listen func() (*net.UDPConn, error)) (bool, error) {
 			_, _ = c.WriteToUDPAddrPort([]byte("hairpin"), seen[1-i]) // an ICMP error is an answer, too
 		}
 	}
-	_, err := receive(socks[0], "hairpin")
-	return err == nil, nil
+	got, err := before(socks[0], w[0][0], seen[0])
+	return got["hairpin"], err
+}
+
+// before returns what comes to a socket before a packet that a witness, which the
+// socket has sent to, sends now.
+func before(c, witness *net.UDPConn, seen netip.AddrPort) (map[string]bool, error) {
+	const last = "last"
+	if _, err := witness.WriteToUDPAddrPort([]byte(last), seen); err != nil {
+		return nil, err
+	}
+	got := make(map[string]bool)
+	buf := make([]byte, 1500)
+	for deadline := time.Now().Add(patience); ; {
+		_ = c.SetReadDeadline(deadline)
+		n, err := c.Read(buf)
+		switch {
+		case err == nil && string(buf[:n]) == last:
+			got[last], deadline = true, time.Now().Add(grace)
+		case err == nil:
+			got[string(buf[:n])] = true
+		case !errors.Is(err, os.ErrDeadlineExceeded): // an ICMP error about what was sent before
+		case got[last]:
+			return got, nil
+		default:
+			return nil, fmt.Errorf("an answer to %s did not come back: %w", c.LocalAddr(), ErrNoAnswer)
+		}
+	}
 }
 
 // Seen sends a packet from a socket behind a NAT to a witness and returns whence
@@ -146,13 +173,13 @@ func Seen(c, witness *net.UDPConn) (netip.AddrPort, error) {
 	if _, err := c.WriteToUDPAddrPort([]byte(text), local(witness)); err != nil {
 		return netip.AddrPort{}, err
 	}
-	return receive(witness, text)
+	return receive(witness, text, patience)
 }
 
 // receive reads until a packet with this text comes.
-func receive(c *net.UDPConn, text string) (netip.AddrPort, error) {
+func receive(c *net.UDPConn, text string, within time.Duration) (netip.AddrPort, error) {
 	buf := make([]byte, 1500)
-	for deadline := time.Now().Add(silence); ; {
+	for deadline := time.Now().Add(within); ; {
 		_ = c.SetReadDeadline(deadline)
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {

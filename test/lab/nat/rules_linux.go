@@ -40,12 +40,12 @@ func (r ruleset) filter() string {
 	if r.form == plain {
 		return ""
 	}
-	var forward, input string
+	var more, input string
 	switch r.form {
 	case noUDP:
-		forward = "meta l4proto udp drop\n"
-	case tiny:
-		forward = fmt.Sprintf("ct state new ct count over %d drop\n", tableSize)
+		more = "meta l4proto udp drop"
+	case tiny: // the mark is for flows that are in the table and have no answer yet
+		more = fmt.Sprintf("ct state new ct mark 0 ct count over %d drop\n\t\tct mark set 1", tableSize)
 	}
 	if r.form != careless {
 		input = fmt.Sprintf("iifname %q ct state new drop\n", r.dev)
@@ -57,12 +57,12 @@ func (r ruleset) filter() string {
 	}
 	chain forward {
 		type filter hook forward priority 0
-		%s
 		iifname %q ct status dnat accept
 		iifname %q ct state new,invalid drop
+		%s
 	}
 }
-`, input, forward, r.dev, r.dev)
+`, input, r.dev, r.dev, more)
 }
 
 // masquerade is the NAT that Linux does by itself: it keeps the port of the
