@@ -63,11 +63,11 @@ func (a *applier) apply(c *config.Config) error {
 		}
 	}
 	host := a.host.Addresses()
-	errs = append(errs, a.data.SetOwn(a.own(c, host)))
+	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
 	for _, p := range c.Peers {
 		errs = append(errs, a.applyPeer(p))
 	}
-	a.data.SetBeside(besides(host))
+	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
 	a.config.Store(c)
 	if a.applied != nil {
@@ -99,7 +99,7 @@ func (a *applier) removePeer(p config.Peer, back bool) error {
 func (a *applier) dropPrefixes(old, now config.Peer) {
 	for _, prefix := range old.AllowedIPs {
 		if !slices.Contains(now.AllowedIPs, prefix) {
-			a.data.Routes().Delete(prefix, a.plane(now.DID))
+			a.data.Owners().Routes().Delete(prefix, a.plane(now.DID))
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (a *applier) applyPeer(p config.Peer) error {
 	}
 	var errs []error
 	for _, prefix := range p.AllowedIPs {
-		errs = append(errs, a.data.Routes().Insert(prefix, s.Plane().(*datapath.Peer)))
+		errs = append(errs, a.data.Owners().Routes().Insert(prefix, s.Plane().(*datapath.Peer)))
 	}
 	return errors.Join(errs...)
 }

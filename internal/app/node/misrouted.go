@@ -28,7 +28,7 @@ func misrouted(data *datapath.Datapath, m *session.Manager, now time.Time) (all 
 		if s := sessions[note.Peer]; s != nil {
 			shown.Peer = s.DID().String()
 		}
-		if p, here := data.Owner(note.Addr); here {
+		if p, here := data.Owners().Of(note.Addr); here {
 			shown.Owner = control.OwnerHere
 		} else if s := sessions[p]; s != nil {
 			shown.Owner = called(s)

@@ -44,10 +44,10 @@ func (a *applier) refreshHost() {
 		return // before the first apply
 	}
 	host := a.host.Addresses()
-	if err := a.data.SetOwn(a.own(c, host)); err != nil {
+	if err := a.data.Owners().SetOwn(a.own(c, host)); err != nil {
 		a.log.Warn("peers cannot reach all addresses of this host", "error", err)
 	}
-	a.data.SetBeside(besides(host))
+	a.data.Owners().SetBeside(besides(host))
 }
 
 // besides are the networks that the host is on, where the kernel sends before it

@@ -17,11 +17,12 @@ type beside struct {
 	has []netip.Prefix
 }
 
-// SetBeside names the networks that the host is on by other interfaces. It is called again after peers were given prefixes or have lost some. Of
-// two prefixes of one length the host's counts, whose route has the better metric.
-// What is closed stays closed all the while.
-func (d *Datapath) SetBeside(host []netip.Prefix) {
-	b := &d.beside
+// SetBeside names the networks that the host is on by other interfaces. Call it again
+// after peers were given prefixes or have lost some. Of two prefixes of one length the
+// host's counts, whose route has the better metric. What is closed stays closed all the
+// while.
+func (o *Owners) SetBeside(host []netip.Prefix) {
+	b := &o.beside
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := make(map[netip.Prefix]bool)
@@ -30,8 +31,8 @@ func (d *Datapath) SetBeside(host []netip.Prefix) {
 		now[p.Masked()], networks[p.Masked()] = true, true
 	}
 	lengths := lengths(networks)
-	for p, owner := range d.routes.All() {
-		if owner != d.own.nobody && !now[p] && inside(p, networks, lengths) {
+	for p, owner := range o.routes.All() {
+		if owner != o.nobody && !now[p] && inside(p, networks, lengths) {
 			now[p] = false
 		}
 	}
@@ -72,8 +73,8 @@ func inside(p netip.Prefix, networks map[netip.Prefix]bool, lengths []int) bool 
 	return false
 }
 
-// elsewhere reports whether the kernel sends to an address of a peer by another way
-// than the device.
+// elsewhere reports whether the kernel sends to an address of a peer by another
+// interface than the device.
 func (b *beside) elsewhere(a netip.Addr) bool {
 	is, _ := b.at.Lookup(a)
 	return is

@@ -3,12 +3,12 @@ package datapath
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
-	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -18,14 +18,12 @@ type Datapath struct {
 	dev     tun.Interface
 	offload bool // dev gives and takes super-packets
 	mtu     int  // of dev, bytes
-	routes  *routing.Table[*Peer]
+	owners  Owners
 	epochs  record.Table[*receiver]
-	scratch chan *inbound // spare memory of receives; those beyond it make their own
+	spare   spare
 	stray   link.Traffic
 	taps    taps
 	guard   atomic.Pointer[guard.Guard]
-	own     *own
-	beside  beside
 	notes   notes
 	answers answerer
 	hint    atomic.Pointer[func(netip.AddrPort)]
@@ -34,18 +32,30 @@ type Datapath struct {
 // New returns a datapath over dev. The caller runs Outbound and passes received
 // records to Records; it closes dev to end both.
 func New(dev tun.Interface) *Datapath {
-	d := &Datapath{dev: dev, offload: tun.Offload(dev), mtu: tun.MTU(dev), routes: new(routing.Table[*Peer]),
-		scratch: make(chan *inbound, spareInbound), answers: newAnswerer(dev)}
-	d.own = newOwn(d)
+	d := &Datapath{dev: dev, offload: tun.Offload(dev), mtu: tun.MTU(dev)}
+	d.spare = spare{offload: d.offload, all: make(chan *inbound, spareInbound)}
+	d.owners.init(d)
+	d.answers = newAnswerer(dev, &d.owners)
 	return d
 }
 
 // Stray counts what belongs to no peer: packets without a route.
 func (d *Datapath) Stray() *link.Traffic { return &d.stray }
 
-// Routes is the table from destination to peer; a peer may use the sources
-// that lead to it. Some prefixes are owned by no peer, see Owner.
-func (d *Datapath) Routes() *routing.Table[*Peer] { return d.routes }
+// Owners is the table of whose an address is.
+func (d *Datapath) Owners() *Owners { return &d.owners }
+
+// Guard names who logs the defects that packets meet. Without it they are
+// recovered and counted all the same.
+func (d *Datapath) Guard(g *guard.Guard) { d.guard.Store(g) }
+
+// Notes are the addresses for which packets were dropped since a time, the newest
+// first.
+func (d *Datapath) Notes(since time.Time) []Note { return d.notes.since(since) }
+
+// Tap begins a capture of peer's packets (nil: of all), at most snap bytes of
+// each.
+func (d *Datapath) Tap(peer *Peer, snap int) (*Tap, error) { return d.taps.open(peer, snap) }
 
 // Known implements link.Handler.
 func (d *Datapath) Known(id wire.RecordID) bool {

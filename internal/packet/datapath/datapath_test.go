@@ -96,7 +96,7 @@ func TestForeignSourceIsDropped(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)
 	b.up(t, false)
-	b.data.Routes().Insert(netip.MustParsePrefix("10.0.0.3/32"), b.data.NewPeer(limits, b.sink))
+	b.data.Owners().Routes().Insert(netip.MustParsePrefix("10.0.0.3/32"), b.data.NewPeer(limits, b.sink))
 	for _, src := range []string{"10.0.0.3", "10.9.9.9", "10.0.0.2"} {
 		a.dev.Inject(packet(netip.MustParseAddr(src), addrB, 100, 0))
 	}

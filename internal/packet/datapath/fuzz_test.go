@@ -40,7 +40,7 @@ func FuzzPlaintexts(f *testing.F) {
 		before := b.peer.Traffic().Drops()
 		for _, p := range a.sends(t, b, plains) {
 			src, ok := routing.Source(p)
-			if owner, known := b.data.Routes().Lookup(src); !ok || !known || owner != b.peer {
+			if owner, known := b.data.Owners().Routes().Lookup(src); !ok || !known || owner != b.peer {
 				t.Fatalf("a packet from %v came out of the device: %x", src, p)
 			}
 		}

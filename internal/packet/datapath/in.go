@@ -31,6 +31,24 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	}
 }
 
+// receive opens the records of one epoch. If they meet a defect, what has not
+// reached the device is dropped with its memory, and the session is told.
+func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
+	defer d.received(r)
+	in := d.spare.borrow()
+	d.open(in, path, r, recs)
+	in.peer = nil
+	d.spare.giveBack(in)
+}
+
+// received recovers what receive has met.
+func (d *Datapath) received(r *receiver) {
+	if v := recover(); v != nil {
+		d.guard.Load().Note("packets in", v)
+		r.peer.sink.Failed()
+	}
+}
+
 // open opens the records of one epoch.
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
 	in.peer, in.carrier = r.peer, path.Kind()
@@ -122,11 +140,10 @@ func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 		return false
 	}
 	src, dst := p.Source(), p.Destination()
-	if owner, ok := d.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
+	if owner, ok := d.owners.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
 		return in.refuse(d, link.DropBadSource, src)
 	}
-	owner, ok := d.routes.Lookup(dst)
-	if !ok || owner == in.peer || owner == d.own.nobody || dst.Is4In6() || owner != d.own.here && d.beside.elsewhere(dst) {
+	if !d.owners.may(in.peer, dst) {
 		return in.refuse(d, link.DropBadDestination, dst)
 	}
 	return true

@@ -46,18 +46,24 @@ func newInbound(offload bool) *inbound {
 	return in
 }
 
-func (d *Datapath) borrow() *inbound {
+// spare is the memory of receives that are over. Receives beyond it make their own.
+type spare struct {
+	offload bool
+	all     chan *inbound
+}
+
+func (s *spare) borrow() *inbound {
 	select {
-	case in := <-d.scratch:
+	case in := <-s.all:
 		return in
 	default:
-		return newInbound(d.offload)
+		return newInbound(s.offload)
 	}
 }
 
-func (d *Datapath) giveBack(in *inbound) {
+func (s *spare) giveBack(in *inbound) {
 	select {
-	case d.scratch <- in:
+	case s.all <- in:
 	default:
 	}
 }

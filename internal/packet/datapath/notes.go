@@ -70,12 +70,11 @@ func (n *notes) forget(p *Peer) {
 	n.all = slices.DeleteFunc(n.all, func(o Note) bool { return o.Peer == p })
 }
 
-// Notes are the addresses for which packets were dropped since a time, the newest
-// first.
-func (d *Datapath) Notes(since time.Time) []Note {
-	d.notes.mu.Lock()
-	defer d.notes.mu.Unlock()
-	recent := slices.DeleteFunc(slices.Clone(d.notes.all), func(o Note) bool { return o.Last.Before(since) })
+// since are the notes since a time, the newest first.
+func (n *notes) since(t time.Time) []Note {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	recent := slices.DeleteFunc(slices.Clone(n.all), func(o Note) bool { return o.Last.Before(t) })
 	slices.SortStableFunc(recent, func(a, b Note) int { return b.Last.Compare(a.Last) })
 	return recent
 }

@@ -108,7 +108,7 @@ func TestLongExtensionChainsPass(t *testing.T) {
 	a.up(t, false)
 	b.up(t, false)
 	six := netip.MustParseAddr("fd00::1")
-	if err := b.data.Routes().Insert(netip.PrefixFrom(six, 128), b.peer); err != nil {
+	if err := b.data.Owners().Routes().Insert(netip.PrefixFrom(six, 128), b.peer); err != nil {
 		t.Fatal(err)
 	}
 	for _, headers := range []int{1, 31, 32, 33, 40, 120} { // of 8 bytes each: hop-by-hop, then destination options

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/tun"
@@ -59,6 +60,22 @@ func (d *Datapath) Outbound() error {
 	}
 }
 
+// sends is send, whatever programs of this host have put into the packets. If
+// they meet a defect, they are dropped, and the memory with them.
+func (d *Datapath) sends(pkts []tun.Packet, out *outbound) {
+	defer d.sent(len(pkts), out)
+	d.send(pkts, out)
+}
+
+// sent recovers what send has met.
+func (d *Datapath) sent(n int, out *outbound) {
+	if v := recover(); v != nil {
+		d.guard.Load().Note("packets out", v)
+		d.stray.Drop(link.DropFault, n)
+		*out = outbound{}
+	}
+}
+
 // send buckets a batch by peer in first-seen order and sends each bucket.
 func (d *Datapath) send(pkts []tun.Packet, out *outbound) {
 	groups := out.groups[:0]
@@ -109,8 +126,19 @@ func (d *Datapath) route(packet []byte) (*Peer, bool) {
 	if !ok {
 		return nil, false
 	}
-	p, ok := d.routes.Lookup(dst)
-	return p, ok && p != d.own.here && p != d.own.nobody && !dst.Is4In6()
+	return d.owners.peer(dst)
+}
+
+// noRoute drops a packet from the device whose destination no peer owns.
+func (d *Datapath) noRoute(packet []byte, out *outbound) {
+	d.stray.Drop(link.DropNoRoute, 1)
+	p, ok := ip.Read(packet)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	d.notes.note(link.DropNoRoute, nil, p.Destination(), now)
+	d.answers.unreachable(packet, now, &out.answer)
 }
 
 // send sends packets, or lets them wait when there is no path.

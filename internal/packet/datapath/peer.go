@@ -101,7 +101,7 @@ func (p *Peer) Expire(now time.Time) (next time.Time) {
 	if len(dropped) > 0 {
 		var mem answer
 		for _, w := range dropped {
-			p.d.unreachable(w.packet, now, &mem)
+			p.d.answers.unreachable(w.packet, now, &mem)
 		}
 	}
 	return next
@@ -125,6 +125,6 @@ func (p *Peer) Close() {
 	p.closed = true
 	p.tx.Store(nil)
 	p.queue.clear(&p.traffic)
-	p.d.routes.DeleteAll(p)
+	p.d.owners.routes.DeleteAll(p)
 	p.d.notes.forget(p)
 }

@@ -35,8 +35,8 @@ func offloadPair(t testing.TB, room int, offA, offB bool) (a, b *side) {
 	da, db := device(offA), device(offB)
 	a, b = newPairOn(t, room, da, db)
 	a.dev, b.dev = da, db
-	a.data.Routes().Insert(netip.PrefixFrom(addrB6, 128), a.peer)
-	b.data.Routes().Insert(netip.PrefixFrom(addrA6, 128), b.peer)
+	a.data.Owners().Routes().Insert(netip.PrefixFrom(addrB6, 128), a.peer)
+	b.data.Owners().Routes().Insert(netip.PrefixFrom(addrA6, 128), b.peer)
 	a.up(t, false)
 	b.up(t, false)
 	return a, b

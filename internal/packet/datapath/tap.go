@@ -12,7 +12,7 @@ import (
 
 const (
 	maxTaps  = 4       // at once
-	tapCount = 4096    // packets that wait for who reads a tap
+	tapCount = 4096    // packets that wait for the reader of a tap
 	tapBytes = 8 << 20 // bytes of them
 )
 
@@ -34,7 +34,7 @@ type Captured struct {
 // never makes a packet loop wait: what its reader does not fetch in time is
 // counted and lost. Close it.
 type Tap struct {
-	d       *Datapath
+	of      *taps
 	peer    *Peer // nil: all
 	snap    int
 	got     chan Captured
@@ -48,38 +48,36 @@ type taps struct {
 	all atomic.Pointer[[]*Tap]
 }
 
-// Tap begins a capture of peer's packets (nil: of all), at most snap bytes of
-// each.
-func (d *Datapath) Tap(peer *Peer, snap int) (*Tap, error) {
-	t := &Tap{d: d, peer: peer, snap: snap, got: make(chan Captured, tapCount)}
-	d.taps.mu.Lock()
-	defer d.taps.mu.Unlock()
+func (x *taps) open(peer *Peer, snap int) (*Tap, error) {
+	t := &Tap{of: x, peer: peer, snap: snap, got: make(chan Captured, tapCount)}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	var now []*Tap
-	if p := d.taps.all.Load(); p != nil {
+	if p := x.all.Load(); p != nil {
 		now = *p
 	}
 	if len(now) >= maxTaps {
 		return nil, ErrTaps
 	}
 	now = append(slices.Clone(now), t)
-	d.taps.all.Store(&now)
+	x.all.Store(&now)
 	return t, nil
 }
 
 // Close ends the capture. Packets may arrive a moment longer.
 func (t *Tap) Close() {
-	t.d.taps.mu.Lock()
-	defer t.d.taps.mu.Unlock()
-	p := t.d.taps.all.Load()
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	p := t.of.all.Load()
 	if p == nil {
 		return
 	}
 	rest := slices.DeleteFunc(slices.Clone(*p), func(x *Tap) bool { return x == t })
 	if len(rest) == 0 {
-		t.d.taps.all.Store(nil)
+		t.of.all.Store(nil)
 		return
 	}
-	t.d.taps.all.Store(&rest)
+	t.of.all.Store(&rest)
 }
 
 // Packets is where the copies come; call Took for each.

@@ -63,13 +63,13 @@ func TestAnswersAreLimited(t *testing.T) {
 	}
 	p := packet(addrA, addrB, 100, 0)
 	for range 1000 {
-		d.unreachable(p, now, &mem)
+		d.answers.unreachable(p, now, &mem)
 	}
 	if n := written(); n != answerBurst {
 		t.Errorf("%d answers at once", n)
 	}
 	for i := range 1000 {
-		d.unreachable(p, now.Add(time.Duration(i)*time.Millisecond), &mem)
+		d.answers.unreachable(p, now.Add(time.Duration(i)*time.Millisecond), &mem)
 	}
 	if n := written(); n < answerRate-2 || n > answerRate+2 {
 		t.Errorf("%d answers in a second", n)
@@ -82,18 +82,18 @@ func TestPeersDoNotUseUpTheAnswers(t *testing.T) {
 	dev := tuntest.NewChannel(1024)
 	d := New(dev)
 	peer := d.NewPeer(limits, new(sinkLog))
-	if err := d.Routes().Insert(netip.PrefixFrom(addrA, 32), peer); err != nil {
+	if err := d.Owners().Routes().Insert(netip.PrefixFrom(addrA, 32), peer); err != nil {
 		t.Fatal(err)
 	}
 	var mem answer
 	now := time.Now()
 	away := netip.MustParseAddr("10.0.0.9")
 	for range 10_000 {
-		d.unreachable(packet(addrA, away, 100, 0), now, &mem)
+		d.answers.unreachable(packet(addrA, away, 100, 0), now, &mem)
 	}
 	transit := len(dev.Written())
 	for range 60 {
-		d.unreachable(packet(addrB, away, 100, 0), now, &mem)
+		d.answers.unreachable(packet(addrB, away, 100, 0), now, &mem)
 	}
 	own := len(dev.Written()) - transit
 	if transit != transitBurst || own != answerBurst {

@@ -113,7 +113,7 @@ func (s *side) owns(t testing.TB, addrs ...netip.Addr) {
 	for _, a := range addrs {
 		all = append(all, netip.PrefixFrom(a, a.BitLen()))
 	}
-	if err := s.data.SetOwn(all); err != nil {
+	if err := s.data.Owners().SetOwn(all); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -122,7 +122,7 @@ func newSide(t testing.TB, dev tun.Interface, owns netip.Addr, k record.Keys) *s
 	t.Helper()
 	s := &side{sink: new(sinkLog), data: New(dev)}
 	s.peer = s.data.NewPeer(limits, s.sink)
-	if err := s.data.Routes().Insert(netip.PrefixFrom(owns, 32), s.peer); err != nil {
+	if err := s.data.Owners().Routes().Insert(netip.PrefixFrom(owns, 32), s.peer); err != nil {
 		t.Fatal(err)
 	}
 	var err error

@@ -43,7 +43,7 @@ func TestDefectInAReceiveEndsTheSession(t *testing.T) {
 	const times = 3
 	for range times {
 		a.send(t, b, packet(addrA, addrB, 60, 1), packet(addrA, addrB, 77, 2))
-		if n := len(b.data.scratch); n != 0 {
+		if n := len(b.data.spare.all); n != 0 {
 			t.Fatalf("%d memories of a broken receive were given back", n)
 		}
 	}
@@ -55,7 +55,7 @@ func TestDefectInAReceiveEndsTheSession(t *testing.T) {
 		t.Errorf("the session was told %d times", failed)
 	}
 	good := packet(addrA, addrB, 60, 3)
-	if a.send(t, b, good); !bytes.Equal(b.next(t), good) || len(b.data.scratch) != 1 {
+	if a.send(t, b, good); !bytes.Equal(b.next(t), good) || len(b.data.spare.all) != 1 {
 		t.Error("after it another packet came out")
 	}
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "brokenDevice.Write") || !strings.Contains(text, "Datapath).Records") {

@@ -35,11 +35,11 @@ func TestOwnAddressesAreNobodysSource(t *testing.T) {
 	a.up(t, false)
 	b.up(t, false)
 	for _, p := range prefixes("fd00::/64", "10.0.0.0/24", "192.168.0.0/16") {
-		if err := b.data.Routes().Insert(p, b.peer); err != nil {
+		if err := b.data.Owners().Routes().Insert(p, b.peer); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := b.data.SetOwn(prefixes("10.0.0.2/32", "fd00::2/128", "192.168.50.0/24")); err != nil {
+	if err := b.data.Owners().SetOwn(prefixes("10.0.0.2/32", "fd00::2/128", "192.168.50.0/24")); err != nil {
 		t.Fatal(err)
 	}
 	behind := netip.MustParseAddr("192.168.50.9")
@@ -54,7 +54,7 @@ func TestOwnAddressesAreNobodysSource(t *testing.T) {
 		t.Fatalf("%d noted", len(notes))
 	}
 	for _, note := range notes {
-		if _, here := b.data.Owner(note.Addr); !here || note.Reason != link.DropBadSource || note.Peer != b.peer || note.Packets != 1 {
+		if _, here := b.data.Owners().Of(note.Addr); !here || note.Reason != link.DropBadSource || note.Peer != b.peer || note.Packets != 1 {
 			t.Errorf("%+v, ours: %v", note, here)
 		}
 	}
@@ -73,11 +73,11 @@ func TestDestinationsOfPeers(t *testing.T) {
 	a.up(t, false)
 	b.up(t, false)
 	other := b.data.NewPeer(limits, b.sink)
-	if err := b.data.Routes().Insert(netip.MustParsePrefix("10.0.3.0/24"), other); err != nil {
+	if err := b.data.Owners().Routes().Insert(netip.MustParsePrefix("10.0.3.0/24"), other); err != nil {
 		t.Fatal(err)
 	}
 	own := prefixes("10.0.0.2/32", "fd00::2/128")
-	if err := b.data.SetOwn(append(own, prefixes("192.168.50.0/24")...)); err != nil {
+	if err := b.data.Owners().SetOwn(append(own, prefixes("192.168.50.0/24")...)); err != nil {
 		t.Fatal(err)
 	}
 	counted := func() uint64 { return b.peer.Traffic().Drops()["bad_destination"] }
@@ -109,7 +109,7 @@ func TestDestinationsOfPeers(t *testing.T) {
 		b.silent(t)
 	}
 	total := counted()
-	if err := b.data.SetOwn(own); err != nil { // a reload that takes the route away
+	if err := b.data.Owners().SetOwn(own); err != nil { // a reload that takes the route away
 		t.Fatal(err)
 	}
 	gone := !sends("192.168.50.1")
@@ -122,7 +122,7 @@ func TestDestinationsOfPeers(t *testing.T) {
 // packetFrom6 is one that B lets through but for its destination.
 func packetFrom6(t *testing.T, a, b *side, dst string) []byte {
 	t.Helper()
-	if err := b.data.Routes().Insert(netip.PrefixFrom(addrA6, 128), b.peer); err != nil {
+	if err := b.data.Owners().Routes().Insert(netip.PrefixFrom(addrA6, 128), b.peer); err != nil {
 		t.Fatal(err)
 	}
 	return packet6(addrA6, netip.MustParseAddr(dst), 60)
@@ -131,13 +131,13 @@ func packetFrom6(t *testing.T, a, b *side, dst string) []byte {
 // What a peer's prefix holds and what is this node's cannot be the same prefix.
 func TestOwnPrefixOfAPeerIsNamed(t *testing.T) {
 	_, b := newPair(t, 1415)
-	if err := b.data.SetOwn(prefixes("10.0.0.1/32", "10.0.0.2/32")); err == nil {
+	if err := b.data.Owners().SetOwn(prefixes("10.0.0.1/32", "10.0.0.2/32")); err == nil {
 		t.Error("a peer's address was made ours")
 	}
-	if _, here := b.data.Owner(addrB); !here {
+	if _, here := b.data.Owners().Of(addrB); !here {
 		t.Error("the others were not taken")
 	}
-	if p, _ := b.data.Owner(addrA); p != b.peer {
+	if p, _ := b.data.Owners().Of(addrA); p != b.peer {
 		t.Error("the peer has lost its address")
 	}
 }
