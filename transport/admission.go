@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"golang.org/x/time/rate"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 const (
@@ -91,7 +92,7 @@ func isInitial(b []byte) bool {
 // only where the question has 1200 bytes, so it is padded; the answer is smaller than
 // the question.
 func (d *admission) echoes(b []byte) bool {
-	if len(b) < minEcho || len(b) >= smallPacket || !isLong(b) {
+	if len(b) < minEcho || len(b) >= smallPacket || !udp.IsLong(b) {
 		return false
 	}
 	for _, v := range b[1:5] {

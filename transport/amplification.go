@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/quic-go/quic-go/quicvarint"
+
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 const (
@@ -108,7 +110,7 @@ func endsKnown(b []byte) bool {
 // first byte, version 4, two ids with their lengths, in an Initial a token with its
 // length, and the length of the rest (RFC 9000 section 17.2).
 func longSize(b []byte) int {
-	if !isLong(b) || b[0]&0xF0 == retryByte {
+	if !udp.IsLong(b) || b[0]&0xF0 == retryByte {
 		return 0
 	}
 	at := 5
@@ -159,6 +161,3 @@ func (l *amplificationGuard) isExempt(a netip.AddrPort) bool {
 	defer l.mu.Unlock()
 	return l.exempted[a] > 0
 }
-
-// isLong knows packets with a long header, which those of a handshake have.
-func isLong(b []byte) bool { return len(b) > 0 && b[0]&0x80 != 0 }

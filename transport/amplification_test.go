@@ -73,7 +73,7 @@ func TestAmplificationCreditIsBounded(t *testing.T) {
 func TestCreditIsKeptForTheFirstFlight(t *testing.T) {
 	l := newAmplificationGuard()
 	a := netip.MustParseAddrPort("192.0.2.1:1")
-	initial := func(n int) []byte { return initialPacket(n, a).data }
+	initial := func(n int) []byte { return initialPacket(n, a).Data }
 	l.heard(a, initial(1200))
 	if ok, _ := l.allows(a, initial(60)); ok {
 		t.Error("an acknowledgement took its share")

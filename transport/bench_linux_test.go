@@ -1,31 +1,13 @@
 package transport
 
 import (
-	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
-
-// tally is a Handler that counts.
-type tally struct{ records, bytes, calls atomic.Int64 }
-
-func (c *tally) Records(_ link.Path, recs [][]byte) {
-	n := 0
-	for _, r := range recs {
-		n += len(r)
-	}
-	c.records.Add(int64(len(recs)))
-	c.bytes.Add(int64(n))
-	c.calls.Add(1)
-}
-
-func (c *tally) Known(wire.RecordID) bool   { return false }
-func (c *tally) Unreachable(netip.AddrPort) {}
 
 // BenchmarkDirectRecords moves b.N records of 1452 bytes over loopback, both ends
 // in this process, and counts what arrives.
@@ -35,9 +17,9 @@ func BenchmarkDirectRecords(b *testing.B) {
 			c := testConfig(loopback)
 			c.NoOffload = off
 			x, y := startConfig(b, c), startConfig(b, c)
-			got := new(silent)
+			got := new(records.Tally)
 			y.Handle(got)
-			benchPath(b, x.Direct(y.LocalAddr()), 1452, 45, &got.tally)
+			benchPath(b, x.Direct(y.LocalAddr()), 1452, 45, got)
 		})
 	}
 }
@@ -46,17 +28,17 @@ func BenchmarkDirectRecords(b *testing.B) {
 // ends in this process, and counts what arrives.
 func BenchmarkDatagramRecords(b *testing.B) {
 	x, y := startNode(b, loopback), startNode(b, loopback)
-	var got tally
+	var got records.Tally
 	y.Handle(&got)
 	cx, _ := connect(b, x, y, y.LocalAddr())
 	benchPath(b, cx.Path(), 1415, 45, &got)
 }
 
 // benchPath sends b.N records as fast as they are taken.
-func benchPath(b *testing.B, p link.Path, size, batch int, got *tally) {
-	recs := batchOf()
+func benchPath(b *testing.B, p link.Path, size, batch int, got *records.Tally) {
+	recs := records.Batch()
 	for i := range batch {
-		recs.Append(record(size, uint64(i)))
+		recs.Append(records.New(size, uint64(i)))
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -69,17 +51,17 @@ func benchPath(b *testing.B, p link.Path, size, batch int, got *tally) {
 		}
 	}
 	// What is lost stays lost: the end is when nothing more comes.
-	for last := int64(-1); got.records.Load() != last; time.Sleep(20 * time.Millisecond) {
-		last = got.records.Load()
+	for last := int64(-1); got.Count.Load() != last; time.Sleep(20 * time.Millisecond) {
+		last = got.Count.Load()
 	}
 	took, burnt := time.Since(begin).Seconds(), cpuTime()-cpu
 	b.StopTimer()
-	r := float64(got.records.Load())
+	r := float64(got.Count.Load())
 	b.ReportMetric(r/took, "records/s")
-	b.ReportMetric(float64(got.bytes.Load())*8/took/1e9, "Gbit/s")
-	b.ReportMetric(burnt.Seconds()*1e9/float64(got.bytes.Load()), "cpu-s/GB")
+	b.ReportMetric(float64(got.Bytes.Load())*8/took/1e9, "Gbit/s")
+	b.ReportMetric(burnt.Seconds()*1e9/float64(got.Bytes.Load()), "cpu-s/GB")
 	b.ReportMetric(100*r/float64(b.N), "%arrived")
-	b.ReportMetric(r/float64(got.calls.Load()), "records/call")
+	b.ReportMetric(r/float64(got.Calls.Load()), "records/call")
 }
 
 // cpuTime is what this process has used, both ends together.
@@ -97,11 +79,11 @@ func BenchmarkUTCPRecords(b *testing.B) {
 	for name, c := range map[string]struct{ size, batch int }{"1452": {1452, 45}, "65536": {65536, 1}} {
 		b.Run(name, func(b *testing.B) {
 			x, y := startNode(b, loopback), startNode(b, loopback)
-			got := new(silent)
+			got := new(records.Tally)
 			y.Handle(got)
 			cx, cy, _, _ := connectUTCP(b, x, y, y.LocalAddr())
 			cy.Proven()
-			benchPath(b, cx.Path(), c.size, c.batch, &got.tally)
+			benchPath(b, cx.Path(), c.size, c.batch, got)
 		})
 	}
 }

@@ -5,12 +5,11 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/cause"
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/net/cause"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 

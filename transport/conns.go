@@ -119,7 +119,7 @@ func (t *Transport) adopt(qc *quic.Conn) (link.Conn, error) {
 // run starts a connection's goroutines; the one that receives takes it off the list
 // at its end.
 func (t *Transport) run(c link.Conn, send func(), receive func(link.Handler)) error {
-	h := t.handlerOrNil()
+	h := t.udp.Handler()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {

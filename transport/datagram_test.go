@@ -10,19 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	defer func() {
 		if t.Failed() {
-			t.Logf("%d arrived; sender %+v; receiver %+v; QUIC %+v", b.in.len(), a.Stats(), b.Stats(), ca.(*conn).qc.ConnectionStats())
+			t.Logf("%d arrived; sender %+v; receiver %+v; QUIC %+v", b.in.Len(), a.Stats(), b.Stats(), ca.(*conn).qc.ConnectionStats())
 		}
 	}()
 	if ca.Path().Room() != 1415 || cb.Path().Room() != 1415 {
@@ -31,7 +31,7 @@ func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 	const total, burst = 600, 20
 	missing := make(map[string]bool)
 	for i := range total {
-		missing[string(record(1415, uint64(i)))] = true
+		missing[string(records.New(1415, uint64(i)))] = true
 	}
 	seen := 0
 	for round := 0; len(missing) > 0; round++ {
@@ -40,71 +40,57 @@ func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 		}
 		want := seen
 		for r := range missing {
-			if n, err := ca.Path().Send(batchOf([]byte(r))); n != 1 || err != nil {
+			if n, err := ca.Path().Send(records.Batch([]byte(r))); n != 1 || err != nil {
 				t.Fatalf("send: %d, %v", n, err)
 			}
 			if want++; want == seen+burst {
 				break
 			}
 		}
-		for end := time.Now().Add(500 * time.Millisecond); b.in.len() < want && time.Now().Before(end); {
+		for end := time.Now().Add(500 * time.Millisecond); b.in.Len() < want && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
-		b.in.mu.Lock()
-		for _, r := range b.in.recs[seen:] {
+		b.in.Mu.Lock()
+		for _, r := range b.in.Recs[seen:] {
 			if !missing[string(r)] {
 				t.Fatal("a record was changed or came twice")
 			}
 			delete(missing, string(r))
 		}
-		seen = len(b.in.recs)
-		b.in.mu.Unlock()
+		seen = len(b.in.Recs)
+		b.in.Mu.Unlock()
 	}
 }
 
 func TestRecordsArriveInBatches(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	slow := &gate{open: make(chan struct{}), entered: make(chan struct{}), in: b.in}
+	slow := records.NewGate(b.in)
 	b.Handle(slow)
 	ca, _ := connect(t, a, b, b.LocalAddr())
-	ca.Path().Send(batchOf(record(100, 1)))
-	<-slow.entered
+	ca.Path().Send(records.Batch(records.New(100, 1)))
+	<-slow.Entered
 	for range 3 {
-		recs := batchOf()
+		recs := records.Batch()
 		for i := range 20 {
-			recs.Append(record(100, uint64(i)))
+			recs.Append(records.New(100, uint64(i)))
 		}
 		ca.Path().Send(recs)
 	}
 	time.Sleep(100 * time.Millisecond)
-	close(slow.open)
-	eventually(t, 30*time.Second, "61 records", func() bool { return b.in.len() == 61 })
-	if b.in.calls > 4 {
-		t.Fatalf("%d calls for 61 records", b.in.calls)
+	close(slow.Open)
+	records.Eventually(t, 30*time.Second, "61 records", func() bool { return b.in.Len() == 61 })
+	if b.in.Calls > 4 {
+		t.Fatalf("%d calls for 61 records", b.in.Calls)
 	}
 }
-
-// gate holds the first delivery.
-type gate struct {
-	once          sync.Once
-	entered, open chan struct{}
-	in            *inbox
-}
-
-func (g *gate) Records(p link.Path, recs [][]byte) {
-	g.once.Do(func() { close(g.entered); <-g.open })
-	g.in.Records(p, recs)
-}
-func (g *gate) Known(id wire.RecordID) bool { return g.in.Known(id) }
-func (g *gate) Unreachable(netip.AddrPort)  {}
 
 func TestSendSaysWhatItTook(t *testing.T) {
 	_, _, ca, _ := pair(t)
-	n, err := ca.Path().Send(batchOf(record(100, 1), record(1416, 2), record(100, 3)))
+	n, err := ca.Path().Send(records.Batch(records.New(100, 1), records.New(1416, 2), records.New(100, 3)))
 	if n != 1 || err != link.ErrTooBig {
 		t.Fatalf("too big: %d, %v", n, err)
 	}
-	if n, err := ca.Path().Send(batchOf()); n != 0 || err != nil {
+	if n, err := ca.Path().Send(records.Batch()); n != 0 || err != nil {
 		t.Fatalf("nothing: %d, %v", n, err)
 	}
 }
@@ -114,7 +100,7 @@ func TestDatagramsThatAreNoRecordsAreDropped(t *testing.T) {
 	a, b, ca, cb := pair(t)
 	ca.(*conn).qc.SendDatagram([]byte("hello"))
 	ca.(*conn).qc.SendDatagram(nil)
-	eventually(t, 30*time.Second, "two bad datagrams counted", func() bool { return b.Stats().DatagramBad == 2 })
+	records.Eventually(t, 30*time.Second, "two bad datagrams counted", func() bool { return b.Stats().DatagramBad == 2 })
 	wantTraffic(t, a, b, ca, cb)
 }
 
@@ -123,9 +109,9 @@ func TestSendNeverBlocksWhenThePeerIsGone(t *testing.T) {
 	b := startNode(t, loopback)
 	ca, _ := connect(t, a, b, b.LocalAddr())
 	sock.errno.Store(int64(101)) // ENETUNREACH: a black hole from here on
-	recs := batchOf()
+	recs := records.Batch()
 	for i := range 40 {
-		recs.Append(record(1415, uint64(i)))
+		recs.Append(records.New(1415, uint64(i)))
 	}
 	var worst time.Duration
 	taken, refused := 0, 0
@@ -150,15 +136,15 @@ func TestSendNeverBlocksWhenThePeerIsGone(t *testing.T) {
 	}
 	// What was sent last is fresh: records older than 100 ms do not wait.
 	sock.errno.Store(0)
-	mark := record(500, 77)
+	mark := records.New(500, 77)
 	time.Sleep(150 * time.Millisecond)
-	eventually(t, 10*time.Second, "a fresh record after the hole", func() bool {
-		ca.Path().Send(batchOf(mark))
+	records.Eventually(t, 10*time.Second, "a fresh record after the hole", func() bool {
+		ca.Path().Send(records.Batch(mark))
 		time.Sleep(20 * time.Millisecond)
-		b.in.mu.Lock()
-		defer b.in.mu.Unlock()
-		n := len(b.in.recs)
-		return n > 0 && bytes.Equal(b.in.recs[n-1], mark)
+		b.in.Mu.Lock()
+		defer b.in.Mu.Unlock()
+		n := len(b.in.Recs)
+		return n > 0 && bytes.Equal(b.in.Recs[n-1], mark)
 	})
 }
 
@@ -179,7 +165,7 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 		t.Fatalf("empty queue: %v", err)
 	}
 	for range 3 {
-		cb.Path().Send(batchOf(record(100, 1)))
+		cb.Path().Send(records.Batch(records.New(100, 1)))
 	}
 	time.Sleep(100 * time.Millisecond)
 	for i := range 3 {
@@ -265,9 +251,9 @@ func TestNarrowPathConnectsWithSmallPackets(t *testing.T) {
 		t.Errorf("rooms %d and %d, want 1163", ca.Path().Room(), cb.Path().Room())
 	}
 	for range 3 {
-		ca.Path().Send(batchOf(record(1163, 1)))
-		cb.Path().Send(batchOf(record(1163, 1)))
+		ca.Path().Send(records.Batch(records.New(1163, 1)))
+		cb.Path().Send(records.Batch(records.New(1163, 1)))
 	}
-	eventually(t, 30*time.Second, "full records both ways", func() bool { return a.in.len() == 3 && b.in.len() == 3 })
+	records.Eventually(t, 30*time.Second, "full records both ways", func() bool { return a.in.Len() == 3 && b.in.Len() == 3 })
 	wantTraffic(t, a, b, ca, cb)
 }

@@ -3,30 +3,29 @@
 // same port for networks that drop UDP. It gives out connections and paths through
 // the interfaces of internal/net/link.
 //
-//	readLoop (GRO, recvmmsg)     batcher (GSO, sendmsg)     directPath.Send (GSO, sendmmsg)
-//	   |                            ^
-//	sorter --- quicQueue - pacer    |                       error queue (ICMP) - hintLoop
-//	   |                     |      |                                               |
-//	   |                    quic-go-+                                               v
-//	   |                     |    ^                                    Handler.Unreachable
-//	   v                     v    |
+//	Handler.Records <---- internal/net/udp ----> directPath.Send
+//	                        |         ^
+//	                        v         |
+//	              quicQueue - pacer   batcher (GSO, sendmsg)
+//	                   |              |
+//	                 quic-go ---------+
+//	                   |     ^
+//	                   v     |
 //	Handler.Records --- receiveLoop, queue.Queue        utcp.Conn: readLoop, sendQueue, writeLoop
 //
-// Ownership: one goroutine reads the socket in batches, decides packet by packet
-// where it goes, and calls the Handler for direct records. QUIC runs on a bounded
-// queue of copies, so that nothing it does (deadlines, Close, being slow) stops
-// the reader; the extra hop costs about 5 % of what a QUIC packet costs altogether.
-// One goroutine sends QUIC's packets in runs. Direct records leave in the goroutine
-// that sends them. Each QUIC connection has one goroutine that sends datagrams and
-// one that receives them; each μTCP connection one that reads and one that writes
-// when its socket was full. One goroutine passes on what the network reports.
-// Transport.Close waits for all of them; it must not be called from a Handler.
+// Ownership: QUIC runs on a bounded queue of copies, so that nothing it does
+// (deadlines, Close, being slow) stops the reader of the socket; the extra hop costs
+// about 5 % of what a QUIC packet costs altogether. One goroutine sends QUIC's packets
+// in runs. Each QUIC connection has one goroutine that sends datagrams and one that
+// receives them; each μTCP connection one that reads and one that writes when its
+// socket was full. Transport.Close waits for all of them; it must not be called from a
+// Handler.
 //
 // Identity is not proven here: TLS is anonymous, and the handshake over the
 // first stream, bound to the connection by Conn.Binding, says who the peer is.
 //
 // Limits: QUIC packets of at most 1452 bytes; 1024 packets wait for QUIC; 256 KiB
 // wait for the socket; 1 MiB and 100 ms of records wait for the datagrams of a
-// connection, of either kind; 1024 direct paths that nobody uses; 512 TCP
-// connections of unknown peers, 16 of one source.
+// connection, of either kind; 512 TCP connections of unknown peers, 16 of one source;
+// and those of internal/net/udp.
 package transport

@@ -10,11 +10,10 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 // maxTickets is how many remotes a ticket is kept of.

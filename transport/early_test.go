@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // wantTicket waits until a has one: the server sends it after the handshake.
 func wantTicket(t *testing.T, a *node) {
 	t.Helper()
-	eventually(t, 10*time.Second, "a ticket", func() bool {
+	records.Eventually(t, 10*time.Second, "a ticket", func() bool {
 		a.dialler.tickets.mu.Lock()
 		defer a.dialler.tickets.mu.Unlock()
 		return len(a.dialler.tickets.of) == 1

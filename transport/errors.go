@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 
-	"github.com/libertaria-project/l2tun/internal/net/cause"
-
 	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/net/cause"
 )
 
 // Why a connection ended or could not be made; compare with errors.Is.

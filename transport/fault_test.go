@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // liveHeap is what this process has in use, both ends of a test together.
@@ -112,7 +112,7 @@ func TestFaultTinyDatagramLimits(t *testing.T) {
 		case c := <-got:
 			sent, err := 0, error(nil)
 			for _, n := range []int{32, 64, 100, 1000, 1415} {
-				k, e := c.Path().Send(batchOf(record(n, 1)))
+				k, e := c.Path().Send(records.Batch(records.New(n, 1)))
 				sent, err = sent+k, errors.Join(err, e)
 			}
 			time.Sleep(200 * time.Millisecond)
@@ -135,7 +135,7 @@ func TestFaultEarlyFrames(t *testing.T) {
 		closed := q.drain(2 * time.Second)
 		faults.Report(t, "H19", closed, "HANDSHAKE_DONE from a client: closed")
 	})
-	for what, early := range map[string][]byte{"HANDSHAKE_DONE": {0x1e}, "a datagram": append([]byte{0x30}, record(100, 1)...), "a stream": {0x0b, 1, 1, 'x'}} {
+	for what, early := range map[string][]byte{"HANDSHAKE_DONE": {0x1e}, "a datagram": append([]byte{0x30}, records.New(100, 1)...), "a stream": {0x0b, 1, 1, 'x'}} {
 		t.Run("early "+what, func(t *testing.T) {
 			a := startNode(t, loopback)
 			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
@@ -161,7 +161,7 @@ func TestFaultEarlyFrames(t *testing.T) {
 				default:
 				}
 			}
-			faults.Report(t, "H19", a.in.len() == 0, "%s of a server that has not heard the client's Finished: no panic, %d records delivered, the dial: %v", what, a.in.len(), dialled)
+			faults.Report(t, "H19", a.in.Len() == 0, "%s of a server that has not heard the client's Finished: no panic, %d records delivered, the dial: %v", what, a.in.Len(), dialled)
 		})
 	}
 }
@@ -186,12 +186,12 @@ func TestFaultDataInTheFirstFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{early.qc.SendDatagram(record(200, 1)), firstError(early.Stream().Write([]byte("M1r"))), firstError(second.Write([]byte("more")))} {
+	for _, err := range []error{early.qc.SendDatagram(records.New(200, 1)), firstError(early.Stream().Write([]byte("M1r"))), firstError(second.Write([]byte("more")))} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := b.in.len()
+	before := b.in.Len()
 	cb, err := b.Accept(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestFaultDataInTheFirstFlight(t *testing.T) {
 		}
 	}
 	time.Sleep(500 * time.Millisecond)
-	held := b.in.len() - before
+	held := b.in.Len() - before
 	if closedNow(cb.(link.Incomplete).Completed()) {
 		t.Fatal("the handshake is complete: this shows nothing")
 	}
@@ -214,7 +214,7 @@ func TestFaultDataInTheFirstFlight(t *testing.T) {
 	if _, taken, err := early.Complete(ctx); err != nil || !taken {
 		t.Fatal(taken, err)
 	}
-	eventually(t, 30*time.Second, "the record after the handshake", func() bool { return b.in.len() == before+1 })
+	records.Eventually(t, 30*time.Second, "the record after the handshake", func() bool { return b.in.Len() == before+1 })
 	faults.Report(t, "H19", held == 0, "a datagram in 0-RTT: %d records handed over before the handshake is complete, 1 after it", held)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // party is a node with a session manager.
@@ -168,7 +169,7 @@ func TestFaultHoardersAreBounded(t *testing.T) {
 	faults.Report(t, "S2", heap.Peak <= bound && heap.Resident <= bound && took <= 3*time.Second,
 		"180 connections from 6 addresses: %d refused, %d at most at once; %s; a newcomer's session after %v, the slowest ping of the peer %v",
 		refused, most, heap, took.Round(time.Millisecond), slowest.Round(time.Millisecond))
-	eventually(t, 8*time.Second, "all places are free", func() bool { return placesOf(node.admission.unproven) == 0 })
+	records.Eventually(t, 8*time.Second, "all places are free", func() bool { return placesOf(node.admission.unproven) == 0 })
 }
 
 // pinged returns how long a ping takes.

@@ -7,11 +7,12 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // brokenInbox is an inbox that fails as a defect does, as often as it is told.
 type brokenInbox struct {
-	*inbox
+	*records.Inbox
 	left atomic.Int32
 }
 
@@ -19,12 +20,12 @@ func (b *brokenInbox) Records(p link.Path, recs [][]byte) {
 	if b.left.Add(-1) >= 0 {
 		panic("transport: internal error: a test")
 	}
-	b.inbox.Records(p, recs)
+	b.Inbox.Records(p, recs)
 }
 
 func startBroken(t *testing.T, times int32) *node {
 	n := startNode(t, loopback)
-	broken := &brokenInbox{inbox: n.in}
+	broken := &brokenInbox{Inbox: n.in}
 	broken.left.Store(times)
 	n.Handle(broken)
 	return n
@@ -34,16 +35,16 @@ func startBroken(t *testing.T, times int32) *node {
 // and is counted; the socket is read on.
 func TestDefectInADatagram(t *testing.T) {
 	a, b := startNode(t, loopback), startBroken(t, 3)
-	b.in.know(record(32, 0))
+	b.in.Know(records.New(32, 0))
 	path := a.Direct(b.LocalAddr())
-	eventually(t, 30*time.Second, "three counted", func() bool {
-		path.Send(batchOf(record(100, 1)))
+	records.Eventually(t, 30*time.Second, "three counted", func() bool {
+		path.Send(records.Batch(records.New(100, 1)))
 		time.Sleep(time.Millisecond)
 		return b.Stats().Faults == 3
 	})
-	eventually(t, 30*time.Second, "records again", func() bool {
-		path.Send(batchOf(record(100, 1)))
-		return b.in.len() > 0
+	records.Eventually(t, 30*time.Second, "records again", func() bool {
+		path.Send(records.Batch(records.New(100, 1)))
+		return b.in.Len() > 0
 	})
 }
 
@@ -62,8 +63,8 @@ func TestDefectOnAConnection(t *testing.T) {
 				return c
 			}
 			c := dial()
-			eventually(t, 5*time.Second, "the end of the connection", func() bool {
-				c.Path().Send(batchOf(record(100, 1)))
+			records.Eventually(t, 5*time.Second, "the end of the connection", func() bool {
+				c.Path().Send(records.Batch(records.New(100, 1)))
 				time.Sleep(time.Millisecond)
 				select {
 				case <-c.Done():
@@ -76,10 +77,10 @@ func TestDefectOnAConnection(t *testing.T) {
 				t.Errorf("%d counted", n)
 			}
 			c = dial()
-			eventually(t, 30*time.Second, "records again", func() bool {
-				c.Path().Send(batchOf(record(100, 1)))
+			records.Eventually(t, 30*time.Second, "records again", func() bool {
+				c.Path().Send(records.Batch(records.New(100, 1)))
 				time.Sleep(time.Millisecond)
-				return b.in.len() > 0
+				return b.in.Len() > 0
 			})
 		})
 	}

@@ -2,9 +2,7 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,73 +10,14 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// inbox is a Handler that keeps copies.
-type inbox struct {
-	mu      sync.Mutex
-	recs    [][]byte
-	calls   int
-	paths   []link.Path // of each call
-	known   map[wire.RecordID]bool
-	missing []netip.AddrPort // reported unreachable
-}
-
-// know makes the id of a record known.
-func (b *inbox) know(rec []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.known == nil {
-		b.known = make(map[wire.RecordID]bool)
-	}
-	b.known[wire.RecordID(rec[1:8])] = true
-}
-
-func (b *inbox) Records(p link.Path, recs [][]byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls++
-	b.paths = append(b.paths, p)
-	for _, r := range recs {
-		b.recs = append(b.recs, append([]byte(nil), r...))
-	}
-}
-
-func (b *inbox) Known(id wire.RecordID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.known[id]
-}
-
-func (b *inbox) Unreachable(remote netip.AddrPort) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.missing = append(b.missing, remote)
-}
-
-// unreachable counts the reports of a remote.
-func (b *inbox) unreachable(remote netip.AddrPort) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, m := range b.missing {
-		if m == remote {
-			n++
-		}
-	}
-	return n
-}
-
-func (b *inbox) len() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.recs)
-}
-
 type node struct {
 	*Transport
-	in *inbox
+	in *records.Inbox
 }
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
@@ -99,7 +38,7 @@ func startConfig(t testing.TB, c Config) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tr.Close() })
-	n := &node{tr, &inbox{}}
+	n := &node{tr, new(records.Inbox)}
 	n.Handle(n.in)
 	return n
 }
@@ -141,50 +80,29 @@ func pair(t testing.TB) (a, b *node, ca, cb link.Conn) {
 	return
 }
 
-// record makes a record by form with random contents.
-func record(size int, n uint64) []byte {
-	b := make([]byte, size)
-	rand.Read(b)
-	var id [wire.RecordIDSize]byte
-	wire.PutHeader(b, wire.MakeRecordID(id), n, wire.SpaceDatagram)
-	return b
-}
-
-func batchOf(recs ...[]byte) *wire.Batch {
-	b := new(wire.Batch)
-	for _, r := range recs {
-		b.Append(r)
-	}
-	return b
-}
-
-func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 // wantTraffic proves that a connection works both ways.
 func wantTraffic(t testing.TB, a, b *node, ca, cb link.Conn) {
 	t.Helper()
-	na, nb := a.in.len(), b.in.len()
-	eventually(t, 30*time.Second, "records both ways", func() bool {
-		ca.Path().Send(batchOf(record(100, 1)))
-		cb.Path().Send(batchOf(record(100, 1)))
+	na, nb := a.in.Len(), b.in.Len()
+	records.Eventually(t, 30*time.Second, "records both ways", func() bool {
+		ca.Path().Send(records.Batch(records.New(100, 1)))
+		cb.Path().Send(records.Batch(records.New(100, 1)))
 		time.Sleep(5 * time.Millisecond)
-		return a.in.len() > na && b.in.len() > nb
+		return a.in.Len() > na && b.in.Len() > nb
 	})
 }
 
-func batchOfN(n, size int) *wire.Batch {
-	b := new(wire.Batch)
-	for i := range n {
-		b.Append(record(size, uint64(i)))
-	}
-	return b
+// directPair is two nodes that know each other's records, and their paths.
+func directPair(t testing.TB, ca, cb Config) (a, b *node, ab, ba link.Direct) {
+	t.Helper()
+	a, b = startConfig(t, ca), startConfig(t, cb)
+	a.in.Know(records.New(32, 0))
+	b.in.Know(records.New(32, 0))
+	return a, b, a.Direct(b.LocalAddr()), b.Direct(a.LocalAddr())
+}
+
+func plainConfig(addr netip.AddrPort) Config {
+	c := testConfig(addr)
+	c.NoOffload = true
+	return c
 }

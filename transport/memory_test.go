@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/libertaria-project/l2tun/internal/net/queue"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 const (
@@ -32,7 +33,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 	}
 	one, peer := quicState+held(acceptConn), quicState+held(largestConn)
 	all := (maxUnproven + maxReserved) * one
-	tables := maxHeard + maxHints + maxNarrow + maxInitials + maxKnownSources + sourceBuckets + maxSources
+	tables := udp.MaxHeard + udp.MaxHints + maxNarrow + maxInitials + maxKnownSources + sourceBuckets + maxSources
 	guard := maxAccounts * int(unsafe.Sizeof(account{}))
 	const mib = 1 << 20
 	for _, row := range []string{

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // A movingConn sends from one of two sockets. What comes to the second is counted,
@@ -130,7 +130,7 @@ func TestForgedAddressesOfAConnectionGetNoMore(t *testing.T) {
 	defer end()
 	other := (<-conns).(*conn)
 	// QUIC repeats its question, at growing distances, when something comes from there.
-	eventually(t, 30*time.Second, "the connection gets where it has moved to more than came from there", func() bool {
+	records.Eventually(t, 30*time.Second, "the connection gets where it has moved to more than came from there", func() bool {
 		_ = qc.SendDatagram(make([]byte, 8))
 		_ = other.qc.SendDatagram(make([]byte, 1000))
 		return c.came.Load() > 3*c.sent.Load() && b.amplification.isExempt(netaddr.PortOf(c.second.LocalAddr()))

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"golang.org/x/net/ipv4"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 const (

@@ -6,10 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quic-go/quic-go"
+
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
-	"github.com/quic-go/quic-go"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 // What both ends of a QUIC connection agree on, SPEC section 3.
@@ -18,12 +19,10 @@ const (
 	exporterLabel = "EXPORTER-l2tun-session-v1"
 	bindingQUIC   = 1 // Binding's kind: the value is the TLS exporter's
 
-	fullPacket  = maxQUICPacket // UDP payload of a path of 1500 bytes
-	smallPacket = 1200          // what every path of QUIC takes
+	fullPacket  = udp.FullPacket // UDP payload of a path of 1500 bytes
+	smallPacket = 1200           // what every path of QUIC takes
 
-	// idLength is the length of our connection ids. 18 or more would make the
-	// largest datagrams vanish in quic-go without an error.
-	idLength = 8
+	idLength = udp.ConnIDSize // of our connection ids
 
 	// Beyond this many handshakes a second from unproven addresses, QUIC asks
 	// for a proof of the address first, which costs honest ones a round trip. A
@@ -109,8 +108,8 @@ type smallInitials struct {
 }
 
 // note looks at a packet for QUIC.
-func (s *smallInitials) note(p packet) {
-	if len(p.data) >= fullPacket || !isInitial(p.data) {
+func (s *smallInitials) note(p udp.Packet) {
+	if len(p.Data) >= fullPacket || !isInitial(p.Data) {
 		return
 	}
 	now := time.Now()
@@ -122,7 +121,7 @@ func (s *smallInitials) note(p packet) {
 	if s.seen == nil {
 		s.seen = make(map[netip.AddrPort]time.Time)
 	}
-	s.seen[p.src] = now.Add(initialLife)
+	s.seen[p.Src] = now.Add(initialLife)
 }
 
 // makeRoom drops what has expired and, if that was nothing, any one entry. The

@@ -9,6 +9,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -32,14 +33,14 @@ func TestConnectionIDsNeverCarryTheTag(t *testing.T) {
 	}
 }
 
-func initialPacket(size int, src netip.AddrPort) packet {
+func initialPacket(size int, src netip.AddrPort) udp.Packet {
 	b := make([]byte, size)
 	b[0], b[4] = 0xC3, 1
 	if size >= 20 { // ids of 8 bytes and none, no token, and the rest as one packet
 		b[5] = 8
 		binary.BigEndian.PutUint16(b[16:], uint16(size-18)|0x4000)
 	}
-	return packet{data: b, src: src}
+	return udp.Packet{Data: b, Src: src}
 }
 
 // someSource is one of many addresses.
@@ -58,9 +59,9 @@ func TestSmallInitialsAreAnsweredInKind(t *testing.T) {
 		s.note(initialPacket(1200, small))
 		s.note(initialPacket(1452, full))
 		handshake, short, cut := initialPacket(1200, full), initialPacket(1200, full), initialPacket(1200, full)
-		cut.data = cut.data[:4]
-		handshake.data[0] = 0xE3
-		short.data[0] = 0x43
+		cut.Data = cut.Data[:4]
+		handshake.Data[0] = 0xE3
+		short.Data[0] = 0x43
 		s.note(handshake)
 		s.note(short)
 		s.note(cut)
@@ -120,7 +121,7 @@ func TestFirstPacketsAreBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var count counters
 		admission := newAdmission(&count, noneExempt)
-		first, other := initialPacket(1200, netip.AddrPort{}).data, []byte{0x40, 1, 2}
+		first, other := initialPacket(1200, netip.AddrPort{}).Data, []byte{0x40, 1, 2}
 		taken := 0
 		for i := range 50_000 { // in one second, of many sources
 			time.Sleep(20 * time.Microsecond)
@@ -145,12 +146,12 @@ func TestFirstPacketsOfOneSourceLeaveRoom(t *testing.T) {
 		server := netip.MustParseAddrPort("192.0.2.80:4242")
 		admission := newAdmission(&count, func(a netip.AddrPort) bool { return a == server })
 		peer, flood := netip.MustParseAddrPort("192.0.2.7:4242"), netip.MustParseAddrPort("203.0.113.66:9")
-		whole := initialPacket(1200, peer).data
-		short, long, token := initialPacket(7, flood).data, initialPacket(1200, flood).data, initialPacket(1200, flood).data
+		whole := initialPacket(1200, peer).Data
+		short, long, token := initialPacket(7, flood).Data, initialPacket(1200, flood).Data, initialPacket(1200, flood).Data
 		binary.BigEndian.PutUint16(long[16:], 1200|0x4000) // the packet ends outside the datagram
 		token[15] = 0x7F                                   // so does the token
 		token[16] = 0xFF
-		bare := initialPacket(1200, flood).data
+		bare := initialPacket(1200, flood).Data
 		bare[5] = 0 // no connection id
 		taken := 0
 		const packets = 120_000
@@ -193,7 +194,7 @@ func TestFirstPacketsInAPeersNameLeaveItRoom(t *testing.T) {
 		server, peer := netip.MustParseAddrPort("192.0.2.80:4242"), netip.MustParseAddrPort("192.0.2.7:4242")
 		admission := newAdmission(&count, func(a netip.AddrPort) bool { return a == server })
 		admission.unproven.learn(peer.Addr(), time.Now())
-		whole, short := initialPacket(1200, peer).data, initialPacket(60, server).data
+		whole, short := initialPacket(1200, peer).Data, initialPacket(60, server).Data
 		const seconds, rate, every = 2, 5000, 50
 		in, tried := [2]int{}, 0
 		for i := range seconds * rate {

@@ -8,11 +8,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/time/rate"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 // maxHold bounds how long handshake packets wait for an early dial, which takes a
@@ -28,7 +29,7 @@ const resetRate = 5
 // writes to our socket. It implements quic.OOBCapablePacketConn and ReadBatch,
 // because without both quic-go would read the socket itself.
 type quicConn struct {
-	sock          socket
+	sock          udp.Conn
 	queue         *quicQueue
 	batch         *batcher
 	pace          *pacer
@@ -90,12 +91,12 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 	to := netaddr.PortOf(addr)
 	size := len(b)
 	switch ok, exempt := c.amplification.allows(to, b); {
-	case !ok && (isLong(b) || !c.moved(to)):
+	case !ok && (udp.IsLong(b) || !c.moved(to)):
 		c.count.unproven.Add(1)
 		return size, len(oob), nil
 	case exempt:
 		b = padded(b)
-	case len(b) == resetSize && !isLong(b) && !c.resets.Allow(): // to who has no connection: a stateless reset
+	case len(b) == udp.ResetSize && !udp.IsLong(b) && !c.resets.Allow(): // to who has no connection: a stateless reset
 		return size, len(oob), nil
 	}
 	if len(b) > 0 && b[0]&0x80 != 0 {
@@ -105,7 +106,7 @@ func (c *quicConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, erro
 		return size, len(oob), nil
 	}
 	_, _, err := c.sock.WriteMsgUDPAddrPort(b, oob, to)
-	if err != nil && swallowed(err) {
+	if err != nil && udp.Transient(err) {
 		c.count.sendErrors.Add(1)
 		err = nil
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -11,12 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"golang.org/x/net/ipv4"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // faultySocket fails sends on demand.
@@ -31,7 +33,7 @@ type faultySocket struct {
 func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, int, error) {
 	s.writes.Add(1)
 	fail := syscall.Errno(s.errno.Load())
-	_, size := cutSegmentSize(nil, oob)
+	_, size := udp.CutSegmentSize(nil, oob)
 	switch {
 	case fail != 0:
 	case s.noGSO.Load() && size > 0 && size < len(b):
@@ -47,17 +49,18 @@ func (s *faultySocket) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (in
 func startFaulty(t *testing.T) (*node, *faultySocket) {
 	t.Helper()
 	cfg := testConfig(loopback)
-	udp, err := openSocket(cfg)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	conn, err := udp.Open(udp.Options{Listen: cfg.Listen, Log: cfg.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sock := &faultySocket{UDPConn: udp}
+	sock := &faultySocket{UDPConn: conn}
 	tr, err := start(cfg, sock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tr.Close() })
-	n := &node{tr, &inbox{}}
+	n := &node{tr, new(records.Inbox)}
 	n.Handle(n.in)
 	return n, sock
 }
@@ -70,8 +73,8 @@ func TestTransientSendErrorsKeepTheConnection(t *testing.T) {
 		syscall.ECONNREFUSED, syscall.EINVAL, syscall.ENETDOWN} {
 		before := a.Stats().SendErrors
 		sock.errno.Store(int64(e))
-		eventually(t, 30*time.Second, e.Error()+" counted", func() bool {
-			ca.Path().Send(batchOf(record(100, 1)))
+		records.Eventually(t, 30*time.Second, e.Error()+" counted", func() bool {
+			ca.Path().Send(records.Batch(records.New(100, 1)))
 			return a.Stats().SendErrors > before
 		})
 		sock.errno.Store(0)
@@ -128,15 +131,15 @@ func TestQueueOfQUIC(t *testing.T) {
 	msgs := func(n int) []ipv4.Message {
 		ms := make([]ipv4.Message, n)
 		for i := range ms {
-			ms[i] = ipv4.Message{Buffers: [][]byte{make([]byte, maxQUICPacket)}, OOB: make([]byte, oobSize)}
+			ms[i] = ipv4.Message{Buffers: [][]byte{make([]byte, maxQUICPacket)}, OOB: make([]byte, udp.OOBSize)}
 		}
 		return ms
 	}
 	t.Run("keeps order and contents, one address a source", func(t *testing.T) {
 		var count counters
 		q := newQUICQueue(&count)
-		q.push([]packet{{data: []byte("one"), oob: []byte("o"), src: src}, {data: []byte("two!"), src: src}})
-		q.push([]packet{{data: []byte("three"), src: src}})
+		q.push([]udp.Packet{{Data: []byte("one"), OOB: []byte("o"), Src: src}, {Data: []byte("two!"), Src: src}})
+		q.push([]udp.Packet{{Data: []byte("three"), Src: src}})
 		ms := msgs(2)
 		if n, err := q.pop(ms); n != 2 || err != nil {
 			t.Fatal(n, err)
@@ -155,9 +158,9 @@ func TestQueueOfQUIC(t *testing.T) {
 		var count counters
 		q := newQUICQueue(&count)
 		for range quicSlots + 3 {
-			q.push([]packet{{data: make([]byte, 20), src: src}})
+			q.push([]udp.Packet{{Data: make([]byte, 20), Src: src}})
 		}
-		q.push([]packet{{data: make([]byte, maxQUICPacket+1), src: src}})
+		q.push([]udp.Packet{{Data: make([]byte, maxQUICPacket+1), Src: src}})
 		if s := count.snapshot(); s.QUICOverflow != 3 || s.Malformed != 1 {
 			t.Fatalf("%+v", s)
 		}
@@ -165,7 +168,7 @@ func TestQueueOfQUIC(t *testing.T) {
 	t.Run("touches no more memory than packets ever waited", func(t *testing.T) {
 		q := newQUICQueue(new(counters))
 		for range 3 * quicSlots {
-			q.push([]packet{{data: []byte("x"), src: src}})
+			q.push([]udp.Packet{{Data: []byte("x"), Src: src}})
 			if _, err := q.pop(msgs(2)); err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +194,7 @@ func TestQueueOfQUIC(t *testing.T) {
 				}
 			}
 			blocked()
-			q.push([]packet{{data: []byte("x"), src: src}})
+			q.push([]udp.Packet{{Data: []byte("x"), Src: src}})
 			if err := <-results; err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +225,7 @@ func TestQueueOfQUIC(t *testing.T) {
 	})
 	t.Run("costs no allocation", func(t *testing.T) {
 		q := newQUICQueue(new(counters))
-		in, ms := []packet{{data: make([]byte, 1200), src: src}}, msgs(8)
+		in, ms := []udp.Packet{{Data: make([]byte, 1200), Src: src}}, msgs(8)
 		if n := testing.AllocsPerRun(100, func() { q.push(in); q.pop(ms) }); n != 0 {
 			t.Fatalf("%v allocations", n)
 		}

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 const (
 	// maxQUICPacket is the largest packet that QUIC is used with here, in bytes.
-	maxQUICPacket = 1452
+	maxQUICPacket = udp.FullPacket
 	// quicSlots is how many packets wait for quic-go: 10 ms at 100,000 a second.
 	quicSlots = 1024
 	// maxSources bounds the cache of address objects.
@@ -40,7 +42,7 @@ type quicQueue struct {
 
 type quicSlot struct {
 	data  [maxQUICPacket]byte
-	oob   [oobSize]byte
+	oob   [udp.OOBSize]byte
 	n, nn int
 	src   netip.AddrPort
 }
@@ -53,7 +55,7 @@ func newQUICQueue(c *counters) *quicQueue {
 
 // push copies packets in; what does not fit is dropped, the newest first, and
 // counted.
-func (q *quicQueue) push(pkts []packet) {
+func (q *quicQueue) push(pkts []udp.Packet) {
 	q.mu.Lock()
 	for i := range pkts {
 		q.put(&pkts[i])
@@ -62,9 +64,9 @@ func (q *quicQueue) push(pkts []packet) {
 	q.ready.Signal()
 }
 
-func (q *quicQueue) put(p *packet) {
+func (q *quicQueue) put(p *udp.Packet) {
 	switch {
-	case len(p.data) > maxQUICPacket || len(p.oob) > oobSize:
+	case len(p.Data) > maxQUICPacket || len(p.OOB) > udp.OOBSize:
 		q.count.malformed.Add(1)
 		return
 	case q.n == len(q.slots):
@@ -72,7 +74,7 @@ func (q *quicQueue) put(p *packet) {
 		return
 	}
 	s := &q.slots[(q.head+q.n)%len(q.slots)]
-	s.n, s.nn, s.src = copy(s.data[:], p.data), copy(s.oob[:], p.oob), p.src
+	s.n, s.nn, s.src = copy(s.data[:], p.Data), copy(s.oob[:], p.OOB), p.Src
 	q.n++
 }
 

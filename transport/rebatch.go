@@ -7,13 +7,13 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 // Bounds of a batcher.
 const (
-	maxRunBytes   = 45 * maxQUICPacket // what one UDP_SEGMENT call takes
-	maxRunPackets = 64
-	maxRunsBytes  = 256 << 10 // waiting altogether; then quic-go waits
+	maxRunsBytes = 256 << 10 // waiting altogether; then quic-go waits
 )
 
 // A batcher puts packets of equal size to one destination into one system call.
@@ -23,7 +23,7 @@ const (
 //
 // One goroutine sends. Packets to one destination keep their order.
 type batcher struct {
-	sock    socket
+	sock    udp.Conn
 	segment bool // the kernel cuts runs
 	count   *counters
 
@@ -48,7 +48,7 @@ type run struct {
 	closed bool // its last packet is shorter
 }
 
-func newBatcher(sock socket, segment bool, count *counters) *batcher {
+func newBatcher(sock udp.Conn, segment bool, count *counters) *batcher {
 	b := &batcher{sock: sock, segment: segment, count: count, done: make(chan struct{})}
 	b.more.L, b.room.L = &b.mu, &b.mu
 	go b.loop() // ends with close, which waits for it
@@ -61,7 +61,7 @@ func newBatcher(sock socket, segment bool, count *counters) *batcher {
 func (b *batcher) write(pkts, oob []byte, to netip.AddrPort) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	rest, size := cutSegmentSize(b.oob[:0], oob)
+	rest, size := udp.CutSegmentSize(b.oob[:0], oob)
 	b.oob = rest
 	if size == 0 {
 		return false
@@ -88,7 +88,7 @@ func (b *batcher) open(to netip.AddrPort, oob []byte, size int) *run {
 		if r.to != to {
 			continue
 		}
-		if r.closed || size > r.size || r.n == maxRunPackets || len(r.buf)+size > maxRunBytes || !bytes.Equal(r.oob, oob) {
+		if r.closed || size > r.size || r.n == udp.MaxRunPackets || len(r.buf)+size > udp.MaxRunBytes || !bytes.Equal(r.oob, oob) {
 			break
 		}
 		return r
@@ -129,7 +129,7 @@ func (b *batcher) loop() {
 // cannot segment. What fails is lost, like any packet, and counted.
 func (b *batcher) send(r *run) {
 	if r.n > 1 && b.segment {
-		_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, appendSegmentSize(r.oob, r.size), r.to)
+		_, _, err := b.sock.WriteMsgUDPAddrPort(r.buf, udp.AppendSegmentSize(r.oob, r.size), r.to)
 		if err == nil {
 			return
 		}

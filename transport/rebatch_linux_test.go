@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 )
 
 // recorder is a socket that keeps what is sent; the first send waits for open.
 type recorder struct {
-	socket
+	udp.Conn
 	open chan struct{}
 	fail error // for more than one segment
 
@@ -35,7 +35,7 @@ func (r *recorder) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, i
 	<-r.open
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rest, size := cutSegmentSize(nil, oob)
+	rest, size := udp.CutSegmentSize(nil, oob)
 	if size > 0 && r.fail != nil {
 		return 0, 0, r.fail
 	}
@@ -62,7 +62,7 @@ func batched(t *testing.T, fail error, write func(b *batcher)) []sent {
 	var count counters
 	b := newBatcher(rec, true, &count)
 	first := netip.MustParseAddrPort("192.0.2.99:1")
-	if !b.write(pkt(10, 0), appendSegmentSize(nil, 1452), first) {
+	if !b.write(pkt(10, 0), udp.AppendSegmentSize(nil, 1452), first) {
 		t.Fatal("not taken")
 	}
 	time.Sleep(20 * time.Millisecond) // the sender is in its first call
@@ -76,7 +76,7 @@ func batched(t *testing.T, fail error, write func(b *batcher)) []sent {
 }
 
 func TestPacketsOfOneSizeLeaveInOneCall(t *testing.T) {
-	oob := append(appendSegmentSize(nil, 1452), tosMessage(2)...)
+	oob := append(udp.AppendSegmentSize(nil, 1452), tosMessage(2)...)
 	x, y := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
 	calls := batched(t, nil, func(b *batcher) {
 		for i := range 5 {
@@ -85,7 +85,7 @@ func TestPacketsOfOneSizeLeaveInOneCall(t *testing.T) {
 		}
 		b.write(pkt(50, 5), oob, x)   // a shorter one ends the run
 		b.write(pkt(1443, 6), oob, x) // and must not overtake it
-		b.write(pkt(1443, 7), append(appendSegmentSize(nil, 1452), tosMessage(1)...), x)
+		b.write(pkt(1443, 7), append(udp.AppendSegmentSize(nil, 1452), tosMessage(1)...), x)
 		b.write(pkt(2*1452+10, 8), oob, x) // put together by quic-go
 	})
 	want := []struct {
@@ -109,7 +109,7 @@ func TestPacketsOfOneSizeLeaveInOneCall(t *testing.T) {
 }
 
 func TestRunsAreBounded(t *testing.T) {
-	oob := appendSegmentSize(nil, 1452)
+	oob := udp.AppendSegmentSize(nil, 1452)
 	to := netip.MustParseAddrPort("192.0.2.1:1")
 	calls := batched(t, nil, func(b *batcher) {
 		for range 100 {
@@ -120,7 +120,7 @@ func TestRunsAreBounded(t *testing.T) {
 	total := 0
 	for _, c := range calls {
 		total += len(c.data)
-		if len(c.data) > maxRunBytes || len(c.data)/c.size > maxRunPackets {
+		if len(c.data) > udp.MaxRunBytes || len(c.data)/c.size > udp.MaxRunPackets {
 			t.Errorf("a call with %d bytes of %d", len(c.data), c.size)
 		}
 	}
@@ -133,7 +133,7 @@ func TestRunIsTakenApartWhereTheWayOutCannotSegment(t *testing.T) {
 	for _, e := range []error{syscall.EIO, syscall.EINVAL} {
 		calls := batched(t, e, func(b *batcher) {
 			for i := range 3 {
-				b.write(pkt(500, byte(i)), appendSegmentSize(nil, 1452), loopback)
+				b.write(pkt(500, byte(i)), udp.AppendSegmentSize(nil, 1452), loopback)
 			}
 		})
 		if len(calls) != 3 || len(calls[2].data) != 500 || calls[2].data[0] != 2 {
@@ -145,7 +145,7 @@ func TestRunIsTakenApartWhereTheWayOutCannotSegment(t *testing.T) {
 func TestWriterWaitsWhenTheSocketIsSlow(t *testing.T) {
 	rec := &recorder{open: make(chan struct{})}
 	b := newBatcher(rec, true, new(counters))
-	oob := appendSegmentSize(nil, 1452)
+	oob := udp.AppendSegmentSize(nil, 1452)
 	written := make(chan int)
 	go func() {
 		n := 0
@@ -177,48 +177,5 @@ func TestPacketsWithoutSegmentSizeAreNotTaken(t *testing.T) {
 	defer b.close()
 	if b.write(pkt(100, 0), tosMessage(1), loopback) || b.write(pkt(100, 0), nil, loopback) {
 		t.Fatal("taken")
-	}
-}
-
-func TestReaderTakesRunsApart(t *testing.T) {
-	udp, err := openSocket(testConfig(loopback))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer udp.Close()
-	rc, err := udp.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := newBatchReader(udp, rc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self := netaddr.PortOf(udp.LocalAddr())
-	var run []byte
-	for i := range 10 {
-		run = append(run, pkt(300, byte(i))...)
-	}
-	run = append(run, pkt(70, 10)...)
-	if _, _, err := udp.WriteMsgUDPAddrPort(run, appendSegmentSize(nil, 300), self); err != nil {
-		t.Fatal(err)
-	}
-	var got []packet
-	for len(got) < 11 {
-		udp.SetReadDeadline(time.Now().Add(2 * time.Second))
-		pkts, err := r.read()
-		if err != nil {
-			t.Fatal(len(got), err)
-		}
-		got = append(got, pkts...)
-	}
-	for i, p := range got {
-		size := 300
-		if i == 10 {
-			size = 70
-		}
-		if p.src != self || len(p.data) != size || p.data[0] != byte(i) {
-			t.Fatalf("datagram %d: %d bytes from %v", i, len(p.data), p.src)
-		}
 	}
 }

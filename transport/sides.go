@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -108,7 +109,7 @@ func (t *Transport) openSide() (*Transport, error) {
 	}
 	c := t.conf
 	c.Listen, c.side = netip.AddrPortFrom(t.LocalAddr().Addr(), 0), t
-	sock, err := openSocket(c)
+	sock, err := udp.Open(c.onUDP(t.count))
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (t *Transport) inUse() bool {
 	t.mu.Lock()
 	conns := len(t.conns)
 	t.mu.Unlock()
-	return conns > 0 || t.directs.held()
+	return conns > 0 || t.udp.Held()
 }
 
 // closeSides ends all sides for good.
@@ -155,12 +156,4 @@ func (t *Transport) closeSides() {
 		wg.Go(func() { _ = s.Close() })
 	}
 	wg.Wait()
-}
-
-// held reports whether somebody holds a path.
-func (d *directs) held() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sweep()
-	return len(d.inUse) > 0
 }

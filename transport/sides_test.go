@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // A fresh dial leaves from a port of its own, and so do the direct records beside it;
@@ -33,16 +33,16 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 	if cb.Remote().Port() == a.LocalAddr().Port() {
 		t.Fatalf("from the port that listens: %v", cb.Remote())
 	}
-	rec := record(100, 1)
-	a.in.know(rec)
-	b.in.know(rec)
+	rec := records.New(100, 1)
+	a.in.Know(rec)
+	b.in.Know(rec)
 	ab, ba := ca.(link.DirectConn).Direct(), cb.(link.DirectConn).Direct()
 	for _, p := range []link.Path{ca.Path(), cb.Path(), ab, ba} {
-		if _, err := p.Send(batchOf(rec)); err != nil {
+		if _, err := p.Send(records.Batch(rec)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 30*time.Second, "two records at each end", func() bool { return a.in.len() == 2 && b.in.len() == 2 })
+	records.Eventually(t, 30*time.Second, "two records at each end", func() bool { return a.in.Len() == 2 && b.in.Len() == 2 })
 	if ba.Remote() != cb.Remote() {
 		t.Errorf("direct leads to %v, the connection to %v", ba.Remote(), cb.Remote())
 	}
@@ -51,7 +51,7 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 		t.Error("the side is not in use, or listens")
 	}
 	_ = ca.Close("done")
-	eventually(t, 5*time.Second, "the connection's end", func() bool { side.mu.Lock(); defer side.mu.Unlock(); return len(side.conns) == 0 })
+	records.Eventually(t, 5*time.Second, "the connection's end", func() bool { side.mu.Lock(); defer side.mu.Unlock(); return len(side.conns) == 0 })
 	if !side.inUse() {
 		t.Error("a direct path is held")
 	}
@@ -60,7 +60,7 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 		t.Error("a side is closed whose direct path is held")
 	}
 	_ = side.Close()
-	if _, err := ab.Send(batchOf(rec)); !errors.Is(err, link.ErrClosed) {
+	if _, err := ab.Send(records.Batch(rec)); !errors.Is(err, link.ErrClosed) {
 		t.Errorf("direct after the side's end: %v", err)
 	}
 	connect(t, b, a, a.LocalAddr())

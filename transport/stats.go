@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 )
 
@@ -39,13 +40,13 @@ type Stats struct {
 type counters struct {
 	guard *guard.Guard // nil: recovered defects are not logged
 
-	received, unknown, noPath, malformed, readErrors atomic.Uint64
-	quicOverflow, sendErrors, retries, unproven      atomic.Uint64
-	turnedAway, quicRefused, unknownConn             atomic.Uint64
-	dgFull, dgOld, dgTooBig, dgBad                   atomic.Uint64
-	directFull, directTooBig, directLost, icmpErrors atomic.Uint64
-	faults                                           atomic.Uint64
-	utcp                                             utcp.Counters
+	noPath, malformed                           atomic.Uint64
+	quicOverflow, sendErrors, retries, unproven atomic.Uint64
+	turnedAway, quicRefused, unknownConn        atomic.Uint64
+	dgFull, dgOld, dgTooBig, dgBad              atomic.Uint64
+	faults                                      atomic.Uint64
+	udp                                         udp.Counters
+	utcp                                        utcp.Counters
 }
 
 // protect runs what handles something received. If that meets a defect of this
@@ -60,12 +61,12 @@ func (c *counters) protect(where string, f func()) bool {
 
 func (c *counters) snapshot() Stats {
 	return Stats{
-		Received:       c.received.Load(),
-		UnknownRecords: c.unknown.Load(),
+		Received:       c.udp.Received.Load(),
+		UnknownRecords: c.udp.Unknown.Load(),
 		UnknownConns:   c.unknownConn.Load(),
-		NoPath:         c.noPath.Load(),
-		Malformed:      c.malformed.Load(),
-		ReadErrors:     c.readErrors.Load(),
+		NoPath:         c.udp.NoPath.Load() + c.noPath.Load(),
+		Malformed:      c.udp.Malformed.Load() + c.malformed.Load(),
+		ReadErrors:     c.udp.ReadErrors.Load(),
 		QUICOverflow:   c.quicOverflow.Load(),
 		SendErrors:     c.sendErrors.Load(),
 		Retries:        c.retries.Load(),
@@ -76,11 +77,11 @@ func (c *counters) snapshot() Stats {
 		DatagramOld:    c.dgOld.Load(),
 		DatagramTooBig: c.dgTooBig.Load(),
 		DatagramBad:    c.dgBad.Load(),
-		DirectFull:     c.directFull.Load(),
-		DirectTooBig:   c.directTooBig.Load(),
-		DirectLost:     c.directLost.Load(),
-		ICMPErrors:     c.icmpErrors.Load(),
-		Faults:         c.faults.Load(),
+		DirectFull:     c.udp.Full.Load(),
+		DirectTooBig:   c.udp.TooBig.Load(),
+		DirectLost:     c.udp.Lost.Load(),
+		ICMPErrors:     c.udp.ICMP.Load(),
+		Faults:         c.udp.Faults.Load() + c.faults.Load(),
 		UTCPFull:       c.utcp.Full.Load(),
 		UTCPOld:        c.utcp.Old.Load(),
 		UTCPRefused:    c.utcp.Refused.Load(),

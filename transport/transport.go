@@ -8,17 +8,14 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
-
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/time/rate"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -51,10 +48,8 @@ type Config struct {
 // implements link.Network; all methods are safe for concurrent use.
 type Transport struct {
 	log           *slog.Logger
-	sock          socket
+	udp           *udp.Socket
 	carriers      Carriers
-	directs       directs
-	hints         *hints
 	queue         *quicQueue
 	batch         *batcher
 	pace          *pacer
@@ -68,14 +63,12 @@ type Transport struct {
 	dialler       dialler
 	held          sync.Map   // remote netip.AddrPort -> chan struct{}: see hold
 	utcp          *utcp.Door // nil: μTCP is switched off
-	check         checker
 	conf          Config
 	sides         sides
-	handler       atomic.Pointer[link.Handler]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the reader, the hints, two goroutines a connection, two that accept
+	wg     sync.WaitGroup // two goroutines a connection, two that accept
 
 	accept   sync.Once      // starts accepting
 	incoming chan link.Conn // for Accept
@@ -85,76 +78,87 @@ type Transport struct {
 	closed bool
 }
 
-var _ link.Network = (*Transport)(nil)
+var (
+	_ link.Network = (*Transport)(nil)
+	_ link.Checker = (*Transport)(nil)
+)
 
 // Listen opens the socket and starts to read from it.
 func Listen(c Config) (*Transport, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	sock, tcp, err := openPorts(c)
+	conn, tcp, err := openPorts(c)
 	if err != nil {
 		return nil, err
 	}
-	return start(c, sock, tcp)
+	return start(c, conn, tcp)
 }
 
 // start runs a Transport on open sockets, which it owns from here on. Without a
 // TCP listener there is no μTCP.
-func start(c Config, sock socket, tcp *net.TCPListener) (*Transport, error) {
-	t, reader, err := assemble(c, sock, tcp)
+func start(c Config, conn udp.Conn, tcp *net.TCPListener) (*Transport, error) {
+	t, err := assemble(c, conn, tcp)
 	if err != nil {
-		sock.Close()
+		conn.Close()
 		if tcp != nil {
 			tcp.Close()
 		}
 		return nil, fmt.Errorf("transport: %w", err)
 	}
-	t.wg.Add(1)
-	go t.readLoop(reader)                                    // ends with the socket; Close waits
-	t.wg.Go(func() { t.hintLoop(newErrorQueue(reader.rc)) }) // ends with ctx
+	var quic func([]udp.Packet)
+	if t.dialsQUIC() {
+		quic = (&receiver{t, idCheck{ids: t.admission.ids}}).receive
+	}
+	t.udp.Start(quic)
 	return t, nil
 }
 
-func assemble(c Config, sock socket, tcp *net.TCPListener) (*Transport, *batchReader, error) {
-	rc, err := sock.SyscallConn()
+func assemble(c Config, conn udp.Conn, tcp *net.TCPListener) (*Transport, error) {
+	t, err := newTransport(c, conn)
 	if err != nil {
-		return nil, nil, err
-	}
-	reader, err := newBatchReader(sock, rc)
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := newTransport(c, sock, rc)
-	if err != nil {
-		t.cancel()
-		t.batch.close()
-		return nil, nil, err
+		if t != nil {
+			t.cancel()
+			t.batch.close()
+		}
+		return nil, err
 	}
 	t.openUTCP(c, tcp)
-	t.check = newChecker(c, t.LocalAddr())
-	return t, reader, nil
+	return t, nil
 }
 
-// newTransport joins the parts around a socket that nobody reads yet. On an
-// error the batcher runs all the same.
-func newTransport(c Config, sock socket, rc syscall.RawConn) (*Transport, error) {
-	t := &Transport{conf: c, log: c.Logger, sock: sock, carriers: c.Carriers, hints: newHints(), count: &counters{guard: guard.New(c.Logger)},
+// onUDP is what the UDP socket is to know of a config.
+func (c Config) onUDP(count *counters) udp.Options {
+	return udp.Options{Listen: c.Listen, Mark: c.Mark, NoOffload: c.NoOffload, NoDirect: !c.Carriers.Has(link.KindDirect),
+		Log: c.Logger, Guard: count.guard, Count: &count.udp}
+}
+
+// newTransport joins the parts around a socket that nobody reads yet. With an
+// error and a Transport the batcher runs all the same.
+func newTransport(c Config, conn udp.Conn) (*Transport, error) {
+	count := &counters{guard: guard.New(c.Logger)}
+	if c.side != nil {
+		count = c.side.count
+	}
+	sock, err := udp.New(conn, c.onUDP(count))
+	if err != nil {
+		return nil, err
+	}
+	t := &Transport{conf: c, log: c.Logger, udp: sock, carriers: c.Carriers, count: count,
 		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if c.side != nil {
-		t.count = c.side.count
-		t.handler.Store(c.side.handler.Load())
+		if h := c.side.udp.Handler(); h != nil {
+			sock.Handle(h)
+		}
 	}
 	t.queue = newQUICQueue(t.count)
 	t.pace = newPacer()
 	t.amplification = newAmplificationGuard()
 	t.moves = rate.NewLimiter(movesRate, movesRate)
 	t.admission = newAdmission(t.count, t.amplification.isExempt)
-	segment := !c.NoOffload && canSegment(rc)
-	patient := patientSocket{sock, t.hints}
-	t.directs.init(sock, rc, segment, t.hints, t.count)
-	t.batch = newBatcher(patient, segment, t.count)
+	patient := sock.Patient()
+	t.batch = newBatcher(patient, sock.Segments(), t.count)
 	if c.side != nil { // its port is its own, and nobody looks for it after this process
 		c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
 	}
@@ -198,26 +202,17 @@ func (t *Transport) listenQUIC() error {
 }
 
 // Handle names the receiver of records.
-func (t *Transport) Handle(h link.Handler) { t.handler.Store(&h) }
+func (t *Transport) Handle(h link.Handler) { t.udp.Handle(h) }
 
 // Direct returns the direct path to remote: one object for equal remotes as long
 // as somebody holds it. Nil when the carrier is switched off.
-func (t *Transport) Direct(remote netip.AddrPort) link.Direct {
-	if !t.carriers.Has(link.KindDirect) {
-		return nil
-	}
-	return t.directs.to(remote)
-}
+func (t *Transport) Direct(remote netip.AddrPort) link.Direct { return t.udp.Direct(remote) }
 
-func (t *Transport) handlerOrNil() link.Handler {
-	if h := t.handler.Load(); h != nil {
-		return *h
-	}
-	return nil
-}
+// Check implements link.Checker.
+func (t *Transport) Check(remote netip.AddrPort) error { return t.udp.Check(remote) }
 
 // LocalAddr is the bound address, with the port the system chose.
-func (t *Transport) LocalAddr() netip.AddrPort { return netaddr.PortOf(t.sock.LocalAddr()) }
+func (t *Transport) LocalAddr() netip.AddrPort { return t.udp.LocalAddr() }
 
 // Stats returns the counters since Listen.
 func (t *Transport) Stats() Stats { return t.count.snapshot() }
@@ -243,7 +238,7 @@ func (t *Transport) Close() error {
 	if t.utcp != nil {
 		_ = t.utcp.Close()
 	}
-	_ = t.sock.SetWriteDeadline(time.Now().Add(goodbye))
+	_ = t.udp.Patient().SetWriteDeadline(time.Now().Add(goodbye))
 	for _, c := range conns {
 		_ = c.Close("shutdown")
 	}
@@ -255,7 +250,7 @@ func (t *Transport) Close() error {
 	}
 	t.queue.close()
 	t.batch.close() // the goodbyes are out
-	err := t.sock.Close()
+	err := t.udp.Close()
 	t.wg.Wait()
 	return err
 }

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 func TestBothEndsDialAndListenOnOneSocket(t *testing.T) {
@@ -128,7 +128,7 @@ func TestCloseTellsThePeerWhy(t *testing.T) {
 	if err := ca.Err(); !errors.Is(err, ErrClosed) {
 		t.Fatalf("own error %v", err)
 	}
-	if _, err := ca.Path().Send(batchOf(record(100, 1))); err != link.ErrClosed {
+	if _, err := ca.Path().Send(records.Batch(records.New(100, 1))); err != link.ErrClosed {
 		t.Fatalf("send on a closed path: %v", err)
 	}
 }
@@ -148,12 +148,12 @@ func TestRestartOfThePeerIsNoticedAtOnce(t *testing.T) {
 		a, b, ca, cb := pair(t)
 		wantTraffic(t, a, b, ca, cb)
 		addr := b.LocalAddr()
-		b.sock.Close() // a crash says no goodbye
+		b.udp.Patient().Close() // a crash says no goodbye
 		b.Close()
 		startNode(t, addr)
 		start := time.Now()
 		for ca.Err() == nil && time.Since(start) < 2*time.Second {
-			ca.Path().Send(batchOf(record(200, 1)))
+			ca.Path().Send(records.Batch(records.New(200, 1)))
 			time.Sleep(20 * time.Millisecond)
 		}
 		if took := time.Since(start); !errors.Is(ca.Err(), ErrReset) || took > time.Second {

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/netaddr"
-
 	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 // Bounds on accepted QUIC connections whose peer has not proven who it is, SPEC 3.4.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -21,17 +22,18 @@ func wantsUTCP(c Config) bool { return utcp.Works && c.Carriers.links(wire.LinkU
 
 // openPorts opens the UDP socket and, if μTCP is wanted, the TCP listener with the
 // same port number. A port that the system chose for one may be taken for the other.
-func openPorts(c Config) (udp *net.UDPConn, tcp *net.TCPListener, err error) {
+func openPorts(c Config) (conn *net.UDPConn, tcp *net.TCPListener, err error) {
+	o := udp.Options{Listen: c.Listen, Mark: c.Mark, NoOffload: c.NoOffload, Log: c.Logger}
 	for range portTries {
-		udp, err = openSocket(c)
+		conn, err = udp.Open(o)
 		if err != nil || !wantsUTCP(c) {
-			return udp, nil, err
+			return conn, nil, err
 		}
-		tcp, err = utcp.Listen(netaddr.PortOf(udp.LocalAddr()), marker(c))
+		tcp, err = utcp.Listen(netaddr.PortOf(conn.LocalAddr()), o.Marker())
 		if err == nil {
-			return udp, tcp, nil
+			return conn, tcp, nil
 		}
-		udp.Close()
+		conn.Close()
 		if c.Listen.Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
@@ -44,7 +46,7 @@ func (t *Transport) openUTCP(c Config, ln *net.TCPListener) {
 	if ln == nil {
 		return
 	}
-	t.utcp = utcp.New(ln, t.LocalAddr().Addr(), utcp.Options{Mark: marker(c), Log: t.log, Count: &t.count.utcp,
+	t.utcp = utcp.New(ln, t.LocalAddr().Addr(), utcp.Options{Mark: c.onUDP(t.count).Marker(), Log: t.log, Count: &t.count.utcp,
 		Sources: sources{t.admission.unproven}, Protect: t.count.protect, Start: t.run, Accepted: t.welcome})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // connectUTCP is two nodes' TCP connection, with the stream that made it known.
@@ -74,11 +75,11 @@ func TestDatagramIsOffWhenSwitchedOff(t *testing.T) {
 	conf.Carriers = CarriersOf(link.KindDirect, link.KindUTCP)
 	a, b := startConfig(t, conf), startNode(t, loopback)
 	ca, cb := connect(t, a, b, b.LocalAddr())
-	if n, err := ca.Path().Send(batchOf(record(100, 1))); n != 0 || err != link.ErrOff {
+	if n, err := ca.Path().Send(records.Batch(records.New(100, 1))); n != 0 || err != link.ErrOff {
 		t.Fatal(n, err)
 	}
-	cb.Path().Send(batchOf(record(100, 1)))
-	eventually(t, time.Second, "counted", func() bool { return a.Stats().NoPath == 1 && a.in.len() == 0 })
+	cb.Path().Send(records.Batch(records.New(100, 1)))
+	records.Eventually(t, time.Second, "counted", func() bool { return a.Stats().NoPath == 1 && a.in.Len() == 0 })
 }
 
 func TestUTCPTakesBothFamiliesOnOnePort(t *testing.T) {

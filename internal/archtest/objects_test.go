@@ -37,7 +37,7 @@ func tooLarge() map[string]extent {
 		"session.Session":             {37, 102, 24},
 		"session.Status":              {27, 0, 1},
 		"test/lab.Host":               {8, 35, 6},
-		"transport.Transport":         {30, 41, 12},
+		"transport.Transport":         {28, 40, 10},
 	}
 }
 

@@ -68,7 +68,7 @@ func security() []Case {
 
 		{ID: "S32", Promise: "20,000 first packets a second in the names of two peers: 9 of 10 genuine ones of the one that dials are looked at, all of the one that is dialled, and 3 of 4 of strangers", By: by("transport TestFirstPacketsInAPeersNameLeaveItRoom")},
 
-		{ID: "S33", Promise: "first packets of less than full size, and ICMP messages, from ever new forged sources: a full table costs no more for each than one with room", By: by("transport TestFullTablesCostNoMore")},
+		{ID: "S33", Promise: "first packets of less than full size, and ICMP messages, from ever new forged sources: a full table costs no more for each than one with room", By: by("internal/net/udp TestFullTableOfHintsCostsNoMore, transport TestFullTableOfInitialsCostsNoMore")},
 
 		{ID: "S40", Promise: "a peer sends to a network that this host is on and that lies inside another peer's prefix: dropped and counted bad_destination, from the start and when a network comes; what else that peer owns is forwarded", By: slowly("internal/packet/datapath TestAnotherPeersPrefixIsNotTheHosts, test/e2e TestAnotherPeersPrefixOpensNoNetworkOfTheHost")},
 

@@ -40,7 +40,7 @@ func fuzzTargets(t *testing.T) map[string][]string {
 func fuzzKinds() map[string][]string {
 	return map[string][]string{
 		"hello":            {"handshake FuzzReaders", "handshake FuzzShortReaders", "internal/proto/wire FuzzHandshakeHeader"},
-		"cookie (a Retry)": {"transport FuzzClassify"},
+		"cookie (a Retry)": {"internal/net/udp FuzzClassify"},
 		"record":           {"internal/proto/record FuzzOpen", "internal/proto/wire FuzzRecordHeader"},
 		"frame reader":     {"internal/net/utcp FuzzFrames", "session FuzzFrames"},
 		"discovery":        {"transport/discovery FuzzParse"},
