@@ -69,7 +69,7 @@ func (a answering) Prove(h *connect.HalfOpen, res *handshake.Result, failed erro
 			a.s.unproven(h, failed, now)
 			return failed
 		}
-		a.s.abandon()                    // ours has become needless
+		a.s.attempts.abandon()           // ours has become needless
 		a.s.event(ReceiveHandshake, now) // only now is it known to be the peer's
 		a.s.event(SendResponse, now)
 		p := &proof{Proof: connect.Proof{Resumed: h.Resumed, Result: res, Conn: h.Conn}, id: h.ID}
@@ -83,7 +83,7 @@ func (s *Session) offered(h *connect.HalfOpen, now time.Time) (err error) {
 	switch early := s.halfOpen.early(); {
 	case s.state == Closed:
 		return ErrClosed
-	case now.Before(s.shunned): // it failed under its own proven keys lately
+	case now.Before(s.quarantine): // it failed under its own proven keys lately
 		return &handshake.RefusedError{Reason: handshake.RefusedPolicy}
 	case h.M1r == nil || early == nil:
 	case bytes.Equal(early.M1r, h.M1r):
@@ -110,10 +110,10 @@ func (s *Session) unproven(h *connect.HalfOpen, err error, now time.Time) {
 	if errors.Is(err, handshake.ErrAuthentication) {
 		// M3 opened under keys that only the peer's can make, and its signature is
 		// wrong: the one failure that nobody else can cause.
-		s.shunned = now.Add(s.peer.Settings.Quarantine)
-		s.log.Warn("peer quarantined", "until", s.shunned)
+		s.quarantine = now.Add(s.peer.Settings.Quarantine)
+		s.log.Warn("peer quarantined", "until", s.quarantine)
 	}
 	if !h.Early() && (s.state == HandshakeReceived || s.state == HandshakeInitiated) {
-		s.failed(eventOf(err), now)
+		s.attempts.failed(eventOf(err), now)
 	}
 }

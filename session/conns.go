@@ -60,7 +60,7 @@ func (s *Session) streamConn() link.Conn {
 
 // release lets go of everything that a session without keys must not hold.
 func (s *Session) release(now time.Time) {
-	s.abandon()
+	s.attempts.abandon()
 	s.plane.Use(nil, nil)
 	s.epochs.drop(now)
 	s.paths.clear(now)

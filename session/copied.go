@@ -3,6 +3,7 @@ package session
 import (
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
@@ -24,7 +25,7 @@ func (s *Session) copied(certain bool, now time.Time) {
 	if s.state == Closed {
 		return
 	}
-	s.abandon()
+	s.attempts.abandon()
 	clear(s.halfOpen) // what they agree on was drawn before
 	if certain {
 		if fresh, err := s.m.self.Uint64(); err == nil {
@@ -36,8 +37,8 @@ func (s *Session) copied(certain bool, now time.Time) {
 	s.epochs.stop(rotation.SessionExpired, now)
 	s.release(now)
 	s.forgetResume()
-	s.known = cachedKeys{}
+	s.attempts.known = connect.PeerKeys{}
 	if had || s.peer.Keep {
-		s.tryNow(now)
+		s.attempts.hostChanged(now)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
@@ -89,7 +88,7 @@ func TestACopyEndsHandshakesUnderWay(t *testing.T) {
 		sa, sb := w.pair(Settings{})
 		drain(sb)
 		for range 20 {
-			sa.call(func(now time.Time) error { sa.begin(InitiateHandshake, now); return nil })
+			sa.call(func(now time.Time) error { sa.attempts.begin(InitiateHandshake, now); return nil })
 			time.Sleep(15 * time.Millisecond) // M1 is on its way, or M2 back
 			w.a.m.Copied(true)
 			w.b.m.Copied(true)
@@ -153,19 +152,6 @@ func TestClocksThatAreKnownToBeRight(t *testing.T) {
 			t.Errorf("the time is %v", got)
 		}
 	})
-}
-
-// A fetched prekey is used for a day.
-func TestCachedKeysGrowOld(t *testing.T) {
-	var c cachedKeys
-	now := time.Now()
-	keys := &handshake.PeerKeys{Prekey: new(handshake.PrekeyRecord)}
-	c.keep(keys, now)
-	c.keep(keys, now.Add(time.Hour)) // used again, not fetched again
-	c.keep(&handshake.PeerKeys{}, now.Add(time.Hour))
-	if c.young(now.Add(connect.PrekeyLife-1)) != keys || c.young(now.Add(connect.PrekeyLife)) != nil {
-		t.Error("not used for a day")
-	}
 }
 
 // SPEC 5.2: no resumption two hours after the last full handshake, at either end.

@@ -205,7 +205,7 @@ func (x *epochs) do(actions []rotation.Action, now time.Time) {
 		case rotation.Retire:
 			x.retire(a.ID)
 		case rotation.StartFull:
-			x.s.begin(InitiateHandshake, now)
+			x.s.attempts.begin(InitiateHandshake, now)
 		case rotation.Stop:
 			x.stop(a.Reason, now)
 			return // the session let go of everything

@@ -65,24 +65,10 @@ func (s *Session) tickQueue(now time.Time) {
 	}
 }
 
-// demandGap is the least time between two attempts that local traffic causes.
-const demandGap = 5 * time.Second
-
-// demand is local traffic that wants out: it starts an idle session, ends the
-// waiting of a suspended one and shortens that of a failed one.
+// demand is local traffic that wants out.
 func (s *Session) demand(now time.Time) {
 	s.paths.tell(now, s.paths.machine.Demand)
-	if s.attempt != nil || !s.canDial() {
-		return
-	}
-	switch s.state {
-	case Suspended, Idle:
-		s.retry.Try(now)
-	case Failed:
-		if at := s.retry.begun.Add(demandGap); at.Before(s.retry.Deadline()) {
-			s.retry.Try(latest(at, now))
-		}
-	}
+	s.attempts.demand(now)
 }
 
 // frame handles one frame that arrived under e.

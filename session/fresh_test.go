@@ -43,10 +43,10 @@ func TestStaleTranslationIsLeftByANewPort(t *testing.T) {
 // The port that listens is tried twice, and then by turns with a new one: what is in
 // the way may let either of them pass.
 func TestPortsTakeTurns(t *testing.T) {
-	var r retry
+	r := newRetry()
 	for i, want := range []bool{false, false, true, false, true, false} {
-		if r.wantsFresh() != want {
-			t.Errorf("attempt %d: fresh is %v", i+1, !want)
+		if r.wantsNewPort() != want {
+			t.Errorf("attempt %d: new port is %v", i+1, !want)
 		}
 		r.silent++
 	}

@@ -29,7 +29,11 @@ func TestHardStopInAnOutage(t *testing.T) {
 		w.b.m.NetworkChanged()
 		time.Sleep(200 * time.Second)
 		for _, s := range []*Session{sa, sb} { // paths answer before handshakes do
-			s.call(func(now time.Time) error { s.abandon(); s.retry.Try(now.Add(40 * time.Second)); return nil })
+			s.call(func(now time.Time) error {
+				s.attempts.abandon()
+				s.attempts.retry.Try(now.Add(40 * time.Second))
+				return nil
+			})
 		}
 		w.cut(false)
 		w.want(sa, Established, 2*time.Minute)
@@ -70,7 +74,7 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 		sa.call(func(now time.Time) error {
 			sa.halfOpen[h] = struct{}{}
 			sa.event(ReceiveHandshake, now)
-			sa.retry.Try(now)
+			sa.attempts.retry.Try(now)
 			return nil
 		})
 		time.Sleep(5 * time.Millisecond)

@@ -67,29 +67,3 @@ func (s *Session) widest(p link.Path, asked []byte) int {
 	}
 	return w.Take()
 }
-
-// headStart is what we leave to the peer when both lose each other at once, so
-// that their handshakes seldom cross: an end that knows no endpoint waits for
-// one that may; of two that do, the one with the larger DID waits.
-func (s *Session) headStart() time.Duration {
-	switch {
-	case !s.peer.Keep:
-		return 2 * time.Second
-	case s.m.c.Identity.DID().Compare(s.peer.DID) > 0:
-		return 300 * time.Millisecond
-	}
-	return 0
-}
-
-// canDial reports whether we have any idea where the peer is.
-func (s *Session) canDial() bool {
-	return s.peer.Keep || s.paths.machine.Summary().Peer.IsValid()
-}
-
-// lost looks for the peer with handshakes over new connections.
-func (s *Session) lost(now time.Time) {
-	if s.canDial() {
-		s.retry.reset()
-		s.retry.Try(now.Add(s.headStart()))
-	}
-}

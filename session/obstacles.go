@@ -34,5 +34,5 @@ type Trouble struct {
 }
 
 func (s *Session) knownTrouble(now time.Time) Trouble {
-	return Trouble{Obstacles: s.retry.obstacles, Duplicates: s.remote.Duplicates(now), Displaced: s.remote.Displaced(now)}
+	return Trouble{Obstacles: s.attempts.retry.obstacles, Duplicates: s.remote.Duplicates(now), Displaced: s.remote.Displaced(now)}
 }

@@ -46,7 +46,7 @@ func (s *Session) jumped(d time.Duration, now time.Time) {
 	if !s.fullAt.IsZero() {
 		s.fullAt = s.fullAt.Add(-d)
 	}
-	s.known.at = s.known.at.Add(-d)
+	s.attempts.known.Slept(d)
 	s.epochs.do(s.epochs.machine.Jumped(now, d), now)
 	s.networkChanged(now)
 }
@@ -55,23 +55,15 @@ func (s *Session) networkChanged(now time.Time) {
 	s.paths.tell(now, s.paths.machine.Host)
 	switch s.state {
 	case Degraded, Suspended, Failed:
-		s.tryNow(now)
-	}
-}
-
-// tryNow ends the waiting for the next attempt.
-func (s *Session) tryNow(now time.Time) {
-	if s.attempt == nil && s.canDial() {
-		s.retry.Forgive()
-		s.retry.Try(now)
+		s.attempts.hostChanged(now)
 	}
 }
 
 // unreachable takes the network's word that a remote cannot be reached: a reason
 // to look, no proof.
 func (s *Session) unreachable(remote netip.AddrPort, now time.Time) {
-	if s.attempt != nil {
-		s.attempt.hurry()
+	if s.attempts.running != nil {
+		s.attempts.running.Hurry()
 		return
 	}
 	s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Hint(now, remote) })

@@ -69,7 +69,7 @@ func (x *pathing) tell(now time.Time, event func(now time.Time) []paths.Action) 
 // facts are what counters, carriers and the session say now.
 func (x *pathing) facts() paths.Facts {
 	s, t := x.s, x.s.plane.Traffic()
-	f := paths.Facts{Keys: s.epochs.cur != nil, Keep: s.peer.Keep, Dialling: s.attempt != nil || s.leaving, Yields: s.headStart() > 0,
+	f := paths.Facts{Keys: s.epochs.cur != nil, Keep: s.peer.Keep, Dialling: s.attempts.running != nil || s.attempts.ended, Yields: s.attempts.headStart() > 0,
 		LastSent: link.Time(t.LastSent.Load()), WideSent: t.WideSent.Take(), Queued: t.Queued.Load() > 0, Messages: s.msgs.Pending()}
 	x.sights = x.sights[:0]
 	for _, r := range x.routes {
@@ -193,7 +193,7 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 	case paths.Open:
 		x.open(a, now)
 	case paths.Dial:
-		s.spare(a.Links, now)
+		s.attempts.spare(a.Links, now)
 	case paths.Hangup:
 		r.conn.Close(a.Why)
 	case paths.Drop:
@@ -221,7 +221,7 @@ func (x *pathing) report(r *route, a paths.Action, now time.Time) {
 		s.event(ConnectivityLost, now)
 	case paths.Restored:
 		s.event(ConnectivityRestored, now)
-		s.abandon()
+		s.attempts.abandon()
 	case paths.Answered:
 		s.event(HeartbeatOK, now)
 	case paths.Missed:

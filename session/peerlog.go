@@ -72,7 +72,7 @@ func (s *Session) Update(name string, keep bool) error {
 	return s.call(func(now time.Time) error {
 		s.log.name.Store(&name)
 		if keep && !s.peer.Keep && (s.state == Idle || s.state == Failed) {
-			s.retry.Try(now)
+			s.attempts.retry.Try(now)
 		}
 		s.peer.Keep = keep
 		return nil

@@ -71,7 +71,7 @@ func (s *Session) proven(p *proof, e Event, now time.Time) error {
 // its place among the paths.
 func (s *Session) takePath(p *proof, won bool, now time.Time) {
 	if p.Conn.Link() == wire.LinkQUIC {
-		s.retry.silent = 0
+		s.attempts.retry.silent = 0
 	}
 	r := s.routeOf(p.Conn)
 	if r == nil {
@@ -86,7 +86,7 @@ func (s *Session) winner(p *proof, now time.Time) {
 	if !p.Resumed {
 		s.fullAt = now
 	}
-	s.known.keep(p.Result.PeerKeys, now)
+	s.attempts.known.Keep(p.Result.PeerKeys, now)
 	s.meet(p, now)
 	s.epochs.keep(p.id, p.Result)
 }

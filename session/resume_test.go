@@ -40,7 +40,7 @@ func TestScenario1_2_Resumption(t *testing.T) {
 
 // deaf makes s forget where its peer is, so that only the peer can dial.
 func deaf(s *Session) {
-	s.call(func(time.Time) error { s.leaving = true; return nil })
+	s.call(func(time.Time) error { s.attempts.ended = true; return nil })
 }
 
 // A spent or altered secret leads to a full handshake, on the same stream.

@@ -24,11 +24,11 @@ func newRetry() retry { return retry{Schedule: backoff.Schedule{Min: retryMin, M
 // ownPort is how many attempts in a row come from the port that listens.
 const ownPort = 2
 
-// wantsFresh reports whether the next attempt dials from a new port: every other
+// wantsNewPort reports whether the next attempt dials from a new port: every other
 // one after two failures. An entry of an address translator or a firewall on the
 // way may send what comes from the old port nowhere, for as long as anything comes
 // from there; and another rule may let the old port pass and no other.
-func (r *retry) wantsFresh() bool { return r.silent >= ownPort && r.silent%2 == 0 }
+func (r *retry) wantsNewPort() bool { return r.silent >= ownPort && r.silent%2 == 0 }
 
 // reset begins anew, as after a success.
 func (r *retry) reset() {
@@ -50,42 +50,84 @@ func (r *retry) level(to State, reason Reason, now time.Time) slog.Level {
 	return slog.LevelInfo
 }
 
-// tickRetry starts the next attempt when its time has come.
-func (s *Session) tickRetry(now time.Time) {
-	if s.attempt != nil || !due(s.retry.Deadline(), now) {
+// tick starts the next attempt when its time has come.
+func (x *attempts) tick(now time.Time) {
+	if x.running != nil || !due(x.retry.Deadline(), now) {
 		return
 	}
-	s.retry.Begun()
-	s.retry.begun = now
-	switch s.state {
+	x.retry.Begun()
+	x.retry.begun = now
+	switch x.s.state {
 	case Idle, HandshakeReceived, Degraded:
-		s.begin(InitiateHandshake, now)
+		x.begin(InitiateHandshake, now)
 	case Suspended, Failed:
-		s.begin(Retry, now)
+		x.begin(Retry, now)
 	}
 }
 
-func (s *Session) retryDeadline() time.Time {
-	if s.attempt != nil || s.state == Established || s.state == Rotating {
+func (x *attempts) deadline() time.Time {
+	if x.running != nil || x.s.state == Established || x.s.state == Rotating {
 		return time.Time{}
 	}
-	return s.retry.Deadline()
+	return x.retry.Deadline()
 }
 
-// tickState ends an outage or a handshake that takes too long.
-func (s *Session) tickState(now time.Time) {
-	if !due(s.stateDeadline(), now) {
+// canDial reports whether we have any idea where the peer is.
+func (x *attempts) canDial() bool {
+	return x.s.peer.Keep || x.s.paths.machine.Summary().Peer.IsValid()
+}
+
+// headStart is what we leave to the peer when both lose each other at once, so
+// that their handshakes seldom cross: an end that knows no endpoint waits for
+// one that may; of two that do, the one with the larger DID waits.
+func (x *attempts) headStart() time.Duration {
+	switch {
+	case !x.s.peer.Keep:
+		return 2 * time.Second
+	case x.s.m.c.Identity.DID().Compare(x.s.peer.DID) > 0:
+		return 300 * time.Millisecond
+	}
+	return 0
+}
+
+// lost looks for the peer with handshakes over new connections.
+func (x *attempts) lost(now time.Time) {
+	if x.canDial() {
+		x.retry.reset()
+		x.retry.Try(now.Add(x.headStart()))
+	}
+}
+
+// want brings the next attempt forward to now, unless one runs.
+func (x *attempts) want(now time.Time) {
+	if x.running == nil {
+		x.retry.Try(now)
+	}
+}
+
+// hostChanged ends the waiting for the next attempt: what failed before may do now.
+func (x *attempts) hostChanged(now time.Time) {
+	if x.running == nil && x.canDial() {
+		x.retry.Forgive()
+		x.retry.Try(now)
+	}
+}
+
+// demandGap is the least time between two attempts that local traffic causes.
+const demandGap = 5 * time.Second
+
+// demand is local traffic that wants out: it starts an idle session, ends the
+// waiting of a suspended one and shortens that of a failed one.
+func (x *attempts) demand(now time.Time) {
+	if x.running != nil || !x.canDial() {
 		return
 	}
-	s.event(Timeout, now)
-}
-
-func (s *Session) stateDeadline() time.Time {
-	switch {
-	case s.state == Degraded:
-		return s.since.Add(s.peer.Settings.DegradedTimeout)
-	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempt == nil && s.halfOpen.count() == 0:
-		return s.since.Add(s.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
+	switch x.s.state {
+	case Suspended, Idle:
+		x.retry.Try(now)
+	case Failed:
+		if at := x.retry.begun.Add(demandGap); at.Before(x.retry.Deadline()) {
+			x.retry.Try(latest(at, now))
+		}
 	}
-	return time.Time{}
 }

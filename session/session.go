@@ -49,11 +49,8 @@ type Session struct {
 	state    State
 	reason   Reason // of the last failure, kept until established
 	since    time.Time
-	attempt  *attempt
-	leaving  bool // the goodbye is sent: nothing is dialled any more
+	attempts attempts
 	halfOpen halfOpens
-	known    cachedKeys
-	retry    retry
 	epochs   epochs
 	paths    pathing
 	stale    time.Time // when the oldest waiting packet will have waited too long
@@ -66,7 +63,7 @@ type Session struct {
 	fullAt      time.Time
 	refused     uint64 // events that the table has no transition for
 	pings       []*ping
-	shunned     time.Time // full handshakes of the peer are refused until then
+	quarantine  time.Time // full handshakes of the peer are refused until then
 	waiters     []chan error
 	replies     []func() // to be given after the next publish
 }
@@ -74,10 +71,11 @@ type Session struct {
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{m: m, peer: p, box: mailbox.New(maxFrames), done: make(chan struct{}),
 		log:      newPeerLog(m.log, p),
-		halfOpen: make(halfOpens), retry: newRetry()}
+		halfOpen: make(halfOpens)}
 	s.incarnation.Store(incarnation)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
+	s.attempts.init(s)
 	s.epochs.init(s)
 	s.paths.init(s)
 	s.initMessages()
@@ -104,7 +102,7 @@ func (s *Session) loop() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	if s.peer.Keep {
-		s.retry.Try(time.Now())
+		s.attempts.retry.Try(time.Now())
 	}
 	for s.state != Closed {
 		select {
@@ -151,13 +149,30 @@ func (s *Session) tick(now time.Time) {
 	s.tickMessages(now)
 	s.paths.tick(now)
 	s.tickState(now)
-	s.tickRetry(now)
+	s.attempts.tick(now)
 	s.tickQueue(now)
+}
+
+// tickState ends an outage or a handshake that takes too long.
+func (s *Session) tickState(now time.Time) {
+	if due(s.stateDeadline(), now) {
+		s.event(Timeout, now)
+	}
+}
+
+func (s *Session) stateDeadline() time.Time {
+	switch {
+	case s.state == Degraded:
+		return s.since.Add(s.peer.Settings.DegradedTimeout)
+	case (s.state == HandshakeInitiated || s.state == HandshakeReceived) && s.attempts.running == nil && s.halfOpen.count() == 0:
+		return s.since.Add(s.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
+	}
+	return time.Time{}
 }
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.retryDeadline())
+	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -219,7 +234,7 @@ func (s *Session) record(from State, e Event, now time.Time) {
 	if s.state == Failed {
 		t.Reason = s.reason
 	}
-	level := s.retry.level(s.state, t.Reason, now)
+	level := s.attempts.retry.level(s.state, t.Reason, now)
 	s.m.history.Add(t.Peer, t)
 	attrs := []any{"from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch}
 	if level > slog.LevelDebug {
@@ -237,20 +252,20 @@ func (s *Session) entered(from State, now time.Time) {
 	switch s.state {
 	case Established:
 		if from != Rotating {
-			s.retry.reset()
+			s.attempts.retry.reset()
 			s.answer(nil)
 		}
 	case Degraded:
-		s.lost(now)
+		s.attempts.lost(now)
 	case Suspended:
-		s.retry.Try(now.Add(s.peer.Settings.SuspendedRetry))
+		s.attempts.retry.Try(now.Add(s.peer.Settings.SuspendedRetry))
 	case Failed:
 		s.release(now)
 		if s.reason == ReasonExpired {
 			s.forgetResume() // a full handshake is required
 		}
-		if s.canDial() {
-			s.retry.Failed(now)
+		if s.attempts.canDial() {
+			s.attempts.retry.Failed(now)
 			if s.wanted() {
 				s.demand(now)
 			}
@@ -260,7 +275,7 @@ func (s *Session) entered(from State, now time.Time) {
 		s.release(now)
 		s.forgetResume()
 		if s.peer.Keep {
-			s.retry.Failed(now)
+			s.attempts.retry.Failed(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
@@ -292,7 +307,7 @@ const farewell = 50 * time.Millisecond
 // erased. It returns when every goroutine of the session has ended.
 func (s *Session) Close() error {
 	leave := func(time.Time) error {
-		s.leaving = true
+		s.attempts.ended = true
 		return s.sendClose()
 	}
 	if s.call(leave) == nil {

@@ -95,9 +95,7 @@ func (s *Session) want(answer chan error, now time.Time) {
 		return
 	}
 	s.waiters = append(s.waiters, answer)
-	if s.attempt == nil {
-		s.retry.Try(now)
-	}
+	s.attempts.want(now)
 }
 
 // answer tells everybody who waits.

@@ -176,25 +176,28 @@ func ask(t *testing.T, w *world, from *memnet.Node, msg []byte) []byte {
 // The question for the version costs a connection: a peer that has talked to us is
 // not asked, and one that sends everybody away now and then.
 func TestVersionIsAskedForSparingly(t *testing.T) {
-	s := &Session{retry: newRetry()}
-	asked := 0
+	s, unknown := new(Session), &attempt{Attempt: new(connect.Attempt)}
+	s.attempts.init(s)
+	x, asked := &s.attempts, 0
 	for range 80 {
-		if s.asksVersion(new(attempt)) {
+		if x.asksVersion(unknown) {
 			asked++
 		}
-		s.retry.Failed(time.Time{})
+		x.retry.Failed(time.Time{})
 	}
 	if asked != 10 {
 		t.Errorf("%d of 80 attempts ask", asked)
 	}
-	s.retry.Forgive()
-	s.retry.Failed(time.Time{})
+	x.retry.Forgive()
+	x.retry.Failed(time.Time{})
 	s.reason = ReasonVersion
-	if !s.asksVersion(new(attempt)) {
+	if !x.asksVersion(unknown) {
 		t.Error("a peer of version 0.1.0 is not asked again: the reason would change")
 	}
-	s.retry.Forgive()
-	if s.asksVersion(&attempt{Initiator: connect.Initiator{Known: new(handshake.PeerKeys)}}) || s.asksVersion(&attempt{Initiator: connect.Initiator{Resume: handshake.Resume{Secret: handshake.Key{1}}}}) {
-		t.Error("a peer that has talked to us is asked")
+	x.retry.Forgive()
+	for _, i := range []connect.Initiator{{Cached: new(handshake.PeerKeys)}, {Resume: handshake.Resume{Secret: handshake.Key{1}}}} {
+		if x.asksVersion(&attempt{Attempt: connect.NewAttempt(i)}) {
+			t.Error("a peer that has talked to us is asked")
+		}
 	}
 }

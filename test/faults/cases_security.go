@@ -30,7 +30,7 @@ func security() []Case {
 
 		{ID: "S13", Promise: "all X25519 and Ed25519 keys public: no prekey is forged, nobody impersonated, nothing read; short mode ends 2 h after the last full handshake, and with one an hour nothing is noticed", By: by("handshake TestKeysOfAnotherAreRefused, test/symbolic TestQuantumAttackerGainsWhatTheTableSays, rotation TestNoShortHandshakeWithoutAFullOne, TestShortLimitOfTheResponder, session TestNoResumptionTwoHoursAfterTheLastFullHandshake")},
 
-		{ID: "S14", Promise: "prekeys: renewed every 24 h although nobody calls, erased and cleared after 48 h, refused a day after their time by synchronised clocks, and by no other", By: by("session TestPrekeysAreRenewedByATimer, TestCachedKeysGrowOld, TestClocksThatAreKnownToBeRight, handshake TestDatesOfAPrekey, TestErasedPrekeyIsCleared, TestAnOverdueCachedPrekeyIsFetched")},
+		{ID: "S14", Promise: "prekeys: renewed every 24 h although nobody calls, erased and cleared after 48 h, refused a day after their time by synchronised clocks, and by no other", By: by("internal/net/connect TestPeerKeysGrowOld, session TestPrekeysAreRenewedByATimer, TestClocksThatAreKnownToBeRight, handshake TestDatesOfAPrekey, TestErasedPrekeyIsCleared, TestAnOverdueCachedPrekeyIsFetched")},
 
 		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("transport TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
 

@@ -13,8 +13,8 @@ import (
 // A Failure is what the error of a handshake says about the peer.
 type Failure uint8
 
-// The failures; a later one is more telling. An answer says more than silence, and
-// silence more than a dial that never left.
+// The failures, in ascending order of what they say about the peer: an answer says
+// more than silence, and silence more than a dial that never left.
 const (
 	Unreached  Failure = iota + 1 // the network's error, or the peer ended the connection
 	Silent                        // no answer in time, or one that does not open
@@ -47,8 +47,8 @@ func FailureOf(err error) Failure {
 	return Unreached
 }
 
-// MoreTelling is b when it says more about the peer than a, or a is nil; else a.
-func MoreTelling(a, b error) error {
+// MoreInformative is b when it says more about the peer than a, or a is nil; else a.
+func MoreInformative(a, b error) error {
 	if a == nil || b != nil && FailureOf(b) > FailureOf(a) {
 		return b
 	}

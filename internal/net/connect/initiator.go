@@ -21,11 +21,11 @@ const lastTime = time.Second
 type Initiator struct {
 	Self   Self
 	Peer   did.DID
-	Known  *handshake.PeerKeys // the peer's, to save a round trip; nil: they are asked for
+	Cached *handshake.PeerKeys // the peer's, to save a round trip; nil: they are asked for
 	Resume handshake.Resume    // zero: a full handshake
 	Keys   *did.KeySet         // the peer's, for Resume
-	// Params are ours for one handshake, with a record id of its own.
-	Params func() (wire.Params, error)
+	// Params are ours, but for the record id: each handshake draws its own.
+	Params wire.Params
 	// Spend is told that the secret of Resume is of no use any more.
 	Spend func()
 	// Prove puts the keys to use, unless the session has better ones: then nothing
@@ -67,7 +67,7 @@ func (i *Initiator) Shake(ctx context.Context, d dial.Dialed) error {
 // converse exchanges messages until M2 or M2r has been read. It returns M3 or M3r,
 // unsent.
 func (i *Initiator) converse(st link.Stream, conn link.Conn, h *hello) (m3 []byte, p *Proof, err error) {
-	params, err := i.Params()
+	params, err := i.params()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,8 +86,15 @@ func (i *Initiator) converse(st link.Stream, conn link.Conn, h *hello) (m3 []byt
 	return m3, p, err
 }
 
+// params are ours for one handshake.
+func (i *Initiator) params() (p wire.Params, err error) {
+	p = i.Params
+	p.RecordID, err = i.Self.NewRecordID()
+	return p, err
+}
+
 func (i *Initiator) full(st link.Stream, c handshake.Config, p wire.Params) (m3 []byte, res *handshake.Result, err error) {
-	machine, err := handshake.NewInitiator(c, i.Peer, i.Known, p)
+	machine, err := handshake.NewInitiator(c, i.Peer, i.Cached, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -172,7 +179,7 @@ func (i *Initiator) DialEarly(ctx context.Context, network link.Network, remote 
 	if err != nil {
 		return d, false
 	}
-	params, err := i.Params()
+	params, err := i.params()
 	if err != nil {
 		early.Close("no hello")
 		return d, false

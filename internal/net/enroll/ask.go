@@ -32,7 +32,7 @@ type Ask struct {
 // Join asks and returns the answer, which is the peer's own: both ends have
 // proven their DIDs when the request leaves. Nothing lasts of it at either end
 // but what the answer says. Errors: ErrNoInvitation; those of package handshake;
-// the network's. Of several endpoints the most telling error counts.
+// the network's. Of several errors the one that says most about the node counts.
 func Join(ctx context.Context, a Ask) ([]byte, error) {
 	if len(a.Request) > wire.MaxJoin {
 		return nil, errJoin
@@ -54,7 +54,7 @@ func (a *Ask) race(ctx context.Context) (answer []byte, err error) {
 				return answer, joinError(d.Err)
 			}
 		}
-		err = connect.MoreTelling(err, d.Err)
+		err = connect.MoreInformative(err, d.Err)
 	}
 	if err == nil {
 		err = dial.ErrNoEndpoint

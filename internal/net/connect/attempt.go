@@ -1,0 +1,137 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/dial"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// connTime is how long one connection may take over a handshake while others may do
+// better.
+const connTime = 3 * time.Second
+
+// errAborted: an attempt met a defect of this program.
+var errAborted = errors.New("session: internal error, recovered")
+
+// An Attempt makes one handshake with a peer, over whichever endpoint and link
+// answers. Run it once.
+type Attempt struct {
+	Initiator
+	Network  link.Network
+	Resolver did.Resolver     // of the peer's endpoints
+	Links    []wire.Link      // that are dialled
+	Known    []netip.AddrPort // where the peer was heard: dialled behind its endpoints
+	Over     link.Conn        // a connection in use, tried first; nil: none
+	NewPort  bool             // QUIC is dialled from a port of its own
+	// AskVersion: a peer that ends connections without an answer is asked whether it
+	// is of version 0.1.0.
+	AskVersion bool
+	// Protect runs what handles something of the peer and reports false if that met
+	// a defect of this program.
+	Protect func(where string, f func()) bool
+
+	obstacles []dial.Obstacle
+	hurried   sync.Once
+	hurry     chan struct{} // closed: μTCP is dialled at once
+}
+
+// NewAttempt makes an attempt, whose fields the caller sets before it runs.
+func NewAttempt(i Initiator) *Attempt { return &Attempt{Initiator: i, hurry: make(chan struct{})} }
+
+// Hurry lets μTCP be dialled without its delay. Any goroutine may call it.
+func (a *Attempt) Hurry() { a.hurried.Do(func() { close(a.hurry) }) }
+
+// Obstacles are of endpoints that could not be tried, once Run has returned.
+func (a *Attempt) Obstacles() []dial.Obstacle { return a.obstacles }
+
+// Run tries the connection in use, then every endpoint, until one handshake is
+// complete. Of several errors it returns the one that says most about the peer.
+func (a *Attempt) Run(ctx context.Context) error {
+	err := errAborted
+	a.Protect("handshake", func() { err = a.run(ctx) })
+	return err
+}
+
+func (a *Attempt) run(ctx context.Context) error {
+	if a.Over != nil {
+		err := a.Shake(ctx, dial.Dialed{Conn: a.Over})
+		if err == nil || ctx.Err() != nil || Decided(err) {
+			return err
+		}
+	}
+	return a.race(ctx)
+}
+
+// race dials the peer's endpoints and where it was last heard, and makes handshakes
+// over the connections as they come, one at a time: at most one M3 leaves.
+func (a *Attempt) race(ctx context.Context) (err error) {
+	doc, unknown := a.Resolver.Resolve(ctx, a.Peer)
+	r := &dial.Race{Network: a.Network, Links: a.Links, Dial: a.dialSafely, Hurry: a.hurry}
+	for d := range r.Connections(ctx, doc.Endpoints, a.Known) {
+		if d.Err == nil {
+			if d.Err = a.shakeInTime(ctx, d, r.Others()); d.Err == nil {
+				return nil
+			}
+			d.Close("handshake failed")
+			if Decided(d.Err) {
+				return d.Err
+			}
+		}
+		if o := new(dial.Obstacle); errors.As(d.Err, &o) {
+			a.obstacles = append(a.obstacles, *o)
+		}
+		if !errors.Is(d.Err, link.ErrOff) {
+			err = MoreInformative(err, d.Err)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.Remotes() == 0:
+		return errors.Join(dial.ErrNoEndpoint, unknown)
+	}
+	return link.ErrOff
+}
+
+// shakeInTime does not let one dead connection use up the time of the others.
+func (a *Attempt) shakeInTime(ctx context.Context, d dial.Dialed, others bool) error {
+	if others {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, connTime)
+		defer cancel()
+	}
+	err := a.Shake(ctx, d)
+	if !a.AskVersion {
+		return err
+	}
+	return CheckVersion(ctx, a.Network, d.Conn, err)
+}
+
+// dialSafely is dial, whatever the other end answers.
+func (a *Attempt) dialSafely(ctx context.Context, l wire.Link, remote netip.AddrPort) dial.Dialed {
+	d := dial.Dialed{Err: errAborted}
+	a.Protect("handshake", func() { d = a.dial(ctx, l, remote) })
+	return d
+}
+
+// dial dials one remote over one link.
+func (a *Attempt) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) dial.Dialed {
+	if f, ok := a.Network.(link.FreshDialer); ok && a.NewPort && l == wire.LinkQUIC {
+		conn, err := f.DialFresh(ctx, remote)
+		return dial.Dialed{Conn: conn, Err: err}
+	}
+	if l == wire.LinkQUIC {
+		if d, ok := a.DialEarly(ctx, a.Network, remote); ok {
+			return d
+		}
+	}
+	conn, err := a.Network.Dial(ctx, l, remote)
+	return dial.Dialed{Conn: conn, Err: err}
+}

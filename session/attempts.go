@@ -1,0 +1,185 @@
+package session
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// attempts are the handshakes that a session initiates, one at a time: a resumption
+// where there is a secret for it, else a full one. Owned by the loop.
+type attempts struct {
+	s       *Session
+	running *attempt // nil: none
+	ended   bool     // the goodbye is sent: nothing is dialled any more
+	retry   retry
+	known   connect.PeerKeys
+}
+
+// An attempt is one of them. It runs in a goroutine of its own and reaches the
+// session by call.
+type attempt struct {
+	*connect.Attempt
+	cancel context.CancelFunc
+	spare  bool // for a second way to a peer that is established
+}
+
+func (x *attempts) init(s *Session) { *x = attempts{s: s, retry: newRetry()} }
+
+// begin starts an attempt, with the event that says why: a full handshake inside
+// an established session, else whatever brings the session back.
+func (x *attempts) begin(e Event, now time.Time) {
+	s := x.s
+	if x.running != nil || x.ended || !s.event(e, now) {
+		return
+	}
+	a := x.new(link.Set(s.m.c.Carriers).Links(), now)
+	if s.state == Established || s.state == Rotating {
+		a.Over = s.streamConn()
+	} else {
+		x.resume(a, now)
+	}
+	x.start(a, now)
+}
+
+// spare starts an attempt for links that an established session lacks. Without
+// links the next handshake of a session that is out of reach leaves now.
+func (x *attempts) spare(links []paths.Link, now time.Time) {
+	switch {
+	case len(links) == 0:
+		x.retry.Try(now)
+		return
+	case x.running != nil || x.ended:
+		return
+	}
+	dialled := make([]wire.Link, len(links))
+	for i, l := range links {
+		dialled[i] = wire.Link(l)
+	}
+	a := x.new(dialled, now)
+	a.spare = true
+	x.resume(a, now)
+	x.start(a, now)
+	a.Hurry()
+}
+
+// new makes an attempt over links.
+func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
+	s, known := x.s, x.s.paths.machine.Summary()
+	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: s.m.self, Peer: s.peer.DID,
+		Cached: x.known.Valid(now), Params: s.statement(s.epochs.machine.Propose())})}
+	a.Network, a.Resolver, a.Protect = s.m.c.Network, s.m.c.Resolver, s.protect
+	a.Links, a.Known, a.NewPort = links, []netip.AddrPort{known.UDP, known.Peer}, x.retry.wantsNewPort()
+	a.Spend = func() { s.call(func(time.Time) error { s.spend(a.Resume); return nil }) }
+	a.Prove = func(p *connect.Proof) error { return x.prove(a, p) }
+	return a
+}
+
+// resume lets an attempt begin with a resumption, where the session can be resumed.
+func (x *attempts) resume(a *attempt, now time.Time) {
+	if x.s.resumable(now) {
+		a.Resume, a.Keys = x.s.resume.out, x.s.epochs.peer
+	}
+}
+
+// start runs an attempt.
+func (x *attempts) start(a *attempt, now time.Time) {
+	s := x.s
+	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
+	a.cancel, a.AskVersion = cancel, x.asksVersion(a)
+	x.running = a
+	s.wg.Go(func() {
+		defer cancel()
+		err := a.Run(ctx)
+		s.box.Post(func(now time.Time) { x.done(a, err, now) })
+	})
+}
+
+// askEvery is how many attempts in a row share one question for the version.
+const askEvery = 8
+
+// asksVersion reports whether an attempt may ask for the version: not of a peer that
+// has talked to us in ours, and now and then else. A peer that has just restarted
+// sends many away for want of room, and another connection of each would not help it.
+func (x *attempts) asksVersion(a *attempt) bool {
+	if a.Cached != nil || !a.Resume.Secret.IsZero() {
+		return false
+	}
+	return x.s.reason == ReasonVersion || x.retry.Tries()%askEvery == 0
+}
+
+// prove hands the proof of an attempt to the session, which decides whether M3 or
+// M3r leaves. Called by the attempt's goroutine.
+func (x *attempts) prove(a *attempt, p *connect.Proof) error {
+	return x.s.call(func(now time.Time) error {
+		if x.running != a {
+			return context.Canceled
+		}
+		x.running = nil
+		err := x.s.proven(&proof{Proof: *p}, ReceiveResponse, now)
+		if err != nil && x.running == nil {
+			x.running = a // done says what it means
+		}
+		return err
+	})
+}
+
+// abandon gives up the attempt that runs.
+func (x *attempts) abandon() {
+	if x.running != nil {
+		x.running.cancel()
+		x.running = nil
+	}
+}
+
+// done takes note of how an attempt ended.
+func (x *attempts) done(a *attempt, err error, now time.Time) {
+	clear(a.Resume.Secret[:])
+	if x.running != a {
+		return // abandoned: its outcome does not matter any more
+	}
+	x.running = nil
+	if err == nil {
+		return
+	}
+	if !a.spare {
+		x.retry.obstacles = a.Obstacles()
+	}
+	if slices.Contains(a.Links, wire.LinkQUIC) {
+		x.retry.silent++
+	}
+	x.s.tally.failed(err)
+	x.log(a, err, now)
+	x.failed(eventOf(err), now)
+}
+
+// log says little of a peer that stays out of reach, and nothing of attempts that a
+// session can do without.
+func (x *attempts) log(a *attempt, err error, now time.Time) {
+	if a.spare || !x.retry.failures.Failed(string(eventOf(err).Reason()), now) {
+		x.s.log.Debug("handshake failed", "error", err)
+		return
+	}
+	x.s.log.Info("handshake failed", append([]any{"error", err}, x.retry.failures.Summary(now)...)...)
+}
+
+// failed applies the failure of a handshake: it fails a session that has
+// nothing better; one that is out of reach keeps its state and tries again.
+func (x *attempts) failed(e Event, now time.Time) {
+	s := x.s
+	switch s.state {
+	case HandshakeInitiated, HandshakeReceived:
+		if x.running == nil && s.halfOpen.count() == 0 {
+			s.event(e, now)
+		}
+	case Degraded:
+		s.reason = e.Reason()
+		x.retry.Failed(now)
+	} // established: rotation asks again
+}
