@@ -12,6 +12,7 @@ import (
 
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
@@ -73,7 +74,15 @@ then forward packets (sysctl net.ipv4.ip_forward=1); the guide has the recipe.`,
 		},
 	}
 	o.flags(c)
-	f := c.Flags()
+	o.inviteFlags(c.Flags())
+	c.AddCommand(
+		newInviteListCmd(&InviteListOptions{IO: o.IO, target: o.target}, runInviteList),
+		newInviteRemoveCmd(&InviteRemoveOptions{IO: o.IO, target: o.target}, runInviteRemove),
+	)
+	return c
+}
+
+func (o *InviteOptions) inviteFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Self, "as", "", "`NAME` of this node at the new peer (default this host's name)")
 	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node; may be repeated (default this machine's addresses)")
 	f.StringVar(&o.Address, "address", "", "address for the new peer as `CIDR` (default the next free one of this node's network)")
@@ -84,11 +93,6 @@ then forward packets (sysctl net.ipv4.ip_forward=1); the guide has the recipe.`,
 	f.Var((*days)(&o.Life), "expires", "lifetime of the link as `DURATION`, 1m to 30d")
 	f.BoolVar(&o.QR, "qr", false, "print the link as a QR code too")
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
-	c.AddCommand(
-		newInviteListCmd(&InviteListOptions{IO: o.IO, target: o.target}, runInviteList),
-		newInviteRemoveCmd(&InviteRemoveOptions{IO: o.IO, target: o.target}, runInviteRemove),
-	)
-	return c
 }
 
 func shortHostname() string {

@@ -2,10 +2,7 @@ package lab
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,16 +16,6 @@ type Cmd struct {
 	host *Host
 	once sync.Once
 	err  error
-}
-
-// Command prepares a process in the host's namespace. Files are those of this
-// machine: only the network is the host's.
-func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
-	c := &Cmd{Cmd: exec.CommandContext(ctx, name, args...), host: h}
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = c.kill
-	c.WaitDelay = 2 * time.Second // a grandchild may hold our pipes
-	return c
 }
 
 // Start starts the process from a thread inside the namespace, which the child
@@ -94,16 +81,6 @@ func (c *Cmd) Stop(grace time.Duration) error {
 
 // kill ends the whole group.
 func (c *Cmd) kill() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-
-// Run runs a program in the host to its end. The error carries its output.
-func (h *Host) Run(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := h.Command(ctx, name, args...).CombinedOutput()
-	if err != nil {
-		return string(out), fmt.Errorf("lab: host %s: %s %s: %w: %s",
-			h.Name, name, strings.Join(args, " "), err, bytes.TrimSpace(out))
-	}
-	return string(out), nil
-}
 
 // endCommands kills every process group that still runs and waits for it.
 func (l *Lab) endCommands() {

@@ -1,12 +1,18 @@
 package lab
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -120,6 +126,26 @@ func (h *Host) Forward(on bool) error {
 	return errors.Join(
 		h.Sysctl("net/ipv4/ip_forward", value),
 		h.Sysctl("net/ipv6/conf/all/forwarding", value))
+}
+
+// Command prepares a process in the host's namespace. Files are those of this
+// machine: only the network is the host's.
+func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
+	c := &Cmd{Cmd: exec.CommandContext(ctx, name, args...), host: h}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = c.kill
+	c.WaitDelay = 2 * time.Second // a grandchild may hold our pipes
+	return c
+}
+
+// Run runs a program in the host to its end. The error carries its output.
+func (h *Host) Run(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := h.Command(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("lab: host %s: %s %s: %w: %s",
+			h.Name, name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+	return string(out), nil
 }
 
 // Path names the namespace for tools such as `nsenter --net=PATH`. It is valid

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"net/netip"
-	"slices"
 )
 
 // AddRoute appends a [[route]] block to the config at path, so that peers may send
@@ -25,16 +24,4 @@ func AddRoute(path string, prefix netip.Prefix) (added bool, err error) {
 		return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
 	})
 	return added && err == nil, err
-}
-
-// reaches reports whether peers may send to a prefix.
-func (c *Config) reaches(prefix netip.Prefix) bool {
-	holds := func(p netip.Prefix) bool { return p.Bits() <= prefix.Bits() && p.Overlaps(prefix) }
-	if slices.ContainsFunc(c.Routes, holds) {
-		return true
-	}
-	if slices.ContainsFunc(c.Addresses, func(a netip.Prefix) bool { return a.Overlaps(prefix) }) {
-		return true
-	}
-	return slices.ContainsFunc(c.Peers, func(p Peer) bool { return slices.ContainsFunc(p.AllowedIPs, holds) })
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/libertaria-project/l2tun/did"
 )
@@ -58,6 +59,21 @@ func (c *Config) checkPrefixes() error {
 	return nil
 }
 
+// checkPublic refuses a peer whose prefixes together hold more than a quarter of
+// the public addresses of either family.
+func (c *Config) checkPublic() error {
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if !tooPublic(p.AllowedIPs) {
+			continue
+		}
+		at := slices.IndexFunc(p.AllowedIPs, IsPublic)
+		return newError(c.Path, p.prefixAt[at], "peer.allowed_ips",
+			"the prefixes of this peer together hold more than a quarter of the Internet's addresses: exit nodes are not supported yet")
+	}
+	return nil
+}
+
 func (c *Config) checkEndpoints() error {
 	for i := range c.Peers {
 		p := &c.Peers[i]
@@ -88,6 +104,24 @@ func (c *Config) CheckOwn(own did.DID) error {
 				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips", "%s is this node's own address", prefix)
 			}
 		}
+	}
+	return nil
+}
+
+// checkRoutes refuses a prefix that is routed twice, or that a peer has: packets
+// to it would go two ways.
+func (c *Config) checkRoutes(at []position) error {
+	seen := make(map[netip.Prefix]int)
+	for i := range c.Peers {
+		for _, p := range c.Peers[i].AllowedIPs {
+			seen[p] = c.Peers[i].Line
+		}
+	}
+	for i, p := range c.Routes {
+		if line, twice := seen[p]; twice {
+			return newError(c.Path, at[i], "route.prefix", "%s is taken, by the block of line %d", p, line)
+		}
+		seen[p] = at[i].line
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/libertaria-project/l2tun/did"
 )
@@ -56,6 +57,33 @@ func (c *Config) owner(addr netip.Addr, least int) int {
 		}
 	}
 	return found
+}
+
+// reaches reports whether peers may send to a prefix.
+func (c *Config) reaches(prefix netip.Prefix) bool {
+	holds := func(p netip.Prefix) bool { return p.Bits() <= prefix.Bits() && p.Overlaps(prefix) }
+	if slices.ContainsFunc(c.Routes, holds) {
+		return true
+	}
+	if slices.ContainsFunc(c.Addresses, func(a netip.Prefix) bool { return a.Overlaps(prefix) }) {
+		return true
+	}
+	return slices.ContainsFunc(c.Peers, func(p Peer) bool { return slices.ContainsFunc(p.AllowedIPs, holds) })
+}
+
+// Assigner is the name, or the DID, of the peer whose invitation gave this node
+// its address in a network: that peer knows which addresses of it are free, and
+// this node does not. False if this node gives them itself.
+func (c *Config) Assigner(network netip.Prefix) (string, bool) {
+	for _, p := range c.Peers {
+		if p.Assigned.IsValid() && p.Assigned.Masked() == network.Masked() {
+			if p.Name == "" {
+				return p.DID.String(), true
+			}
+			return p.Name, true
+		}
+	}
+	return "", false
 }
 
 // missing is the error that there is no peer who, with the one that was meant
@@ -125,4 +153,11 @@ func (c *Config) checkSlip(d did.DID, own did.DID) error {
 		}
 	}
 	return nil
+}
+
+// checkSlipOfNew is checkSlip for a DID that takes the place of another.
+func (c *Config) checkSlipOfNew(d, old did.DID) error {
+	others := *c
+	others.Peers = slices.DeleteFunc(slices.Clone(c.Peers), func(p Peer) bool { return p.DID == old })
+	return others.checkSlip(d, did.DID{})
 }

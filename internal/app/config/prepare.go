@@ -154,7 +154,7 @@ func (s *JoinSpec) edit(path string, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	if s.Address.IsValid() {
-		if data, err = c.withAddress(data, s.Address); err != nil {
+		if data, err = withAddress(c, data, s.Address); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func (s *JoinSpec) edit(path string, data []byte) ([]byte, error) {
 
 // withAddress adds an address to the text. A second one in a network that the
 // node is in already would never be used as a source, so it is refused.
-func (c *Config) withAddress(data []byte, a netip.Prefix) ([]byte, error) {
+func withAddress(c *Config, data []byte, a netip.Prefix) ([]byte, error) {
 	for _, have := range c.Addresses {
 		switch {
 		case have == a:

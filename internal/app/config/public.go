@@ -31,21 +31,6 @@ func nat64() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0, 0x64, 0xff, 0x9b}), 96)
 }
 
-// checkPublic refuses a peer whose prefixes together hold more than a quarter of
-// the public addresses of either family.
-func (c *Config) checkPublic() error {
-	for i := range c.Peers {
-		p := &c.Peers[i]
-		if !tooPublic(p.AllowedIPs) {
-			continue
-		}
-		at := slices.IndexFunc(p.AllowedIPs, IsPublic)
-		return newError(c.Path, p.prefixAt[at], "peer.allowed_ips",
-			"the prefixes of this peer together hold more than a quarter of the Internet's addresses: exit nodes are not supported yet")
-	}
-	return nil
-}
-
 // IsPublic reports whether a prefix holds an address that a host of the Internet
 // may have.
 func IsPublic(p netip.Prefix) bool {

@@ -37,21 +37,3 @@ func (rs *routes) read(r *reader, t *table) error {
 	}
 	return nil
 }
-
-// checkRoutes refuses a prefix that is routed twice, or that a peer has: packets
-// to it would go two ways.
-func (c *Config) checkRoutes(at []position) error {
-	seen := make(map[netip.Prefix]int)
-	for i := range c.Peers {
-		for _, p := range c.Peers[i].AllowedIPs {
-			seen[p] = c.Peers[i].Line
-		}
-	}
-	for i, p := range c.Routes {
-		if line, twice := seen[p]; twice {
-			return newError(c.Path, at[i], "route.prefix", "%s is taken, by the block of line %d", p, line)
-		}
-		seen[p] = at[i].line
-	}
-	return nil
-}

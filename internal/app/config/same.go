@@ -32,18 +32,3 @@ func sameSet(a, b []netip.Prefix) bool {
 	}
 	return len(a) == len(b) && !slices.ContainsFunc(a, in(b)) && !slices.ContainsFunc(b, in(a))
 }
-
-// Assigner is the name, or the DID, of the peer whose invitation gave this node
-// its address in a network: that peer knows which addresses of it are free, and
-// this node does not. False if this node gives them itself.
-func (c *Config) Assigner(network netip.Prefix) (string, bool) {
-	for _, p := range c.Peers {
-		if p.Assigned.IsValid() && p.Assigned.Masked() == network.Masked() {
-			if p.Name == "" {
-				return p.DID.String(), true
-			}
-			return p.Name, true
-		}
-	}
-	return "", false
-}

@@ -61,13 +61,6 @@ func SetPeer(path, who string, change PeerChange) (before Peer, err error) {
 	return before, err
 }
 
-// checkSlipOfNew is checkSlip for a DID that takes the place of another.
-func (c *Config) checkSlipOfNew(d, old did.DID) error {
-	others := *c
-	others.Peers = slices.DeleteFunc(slices.Clone(c.Peers), func(p Peer) bool { return p.DID == old })
-	return others.checkSlip(d, did.DID{})
-}
-
 func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
 	if c.DID != nil {
 		if err := b.put("did", quote(c.DID.String())); err != nil {

@@ -53,14 +53,3 @@ func confirmHandler(h Handler) http.HandlerFunc {
 		reply(w, http.StatusOK, struct{}{})
 	}
 }
-
-// ReloadFor makes the node read its config again, and go back to the one before
-// unless Confirm comes within d, MinConfirm to MaxConfirm.
-func (c *Client) ReloadFor(ctx context.Context, d time.Duration) error {
-	return c.call(ctx, http.MethodPost, "/v1/reload?"+query("confirm", d.String()), nil)
-}
-
-// Confirm keeps the change that waits to be confirmed. *APIError if none does.
-func (c *Client) Confirm(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/v1/confirm", nil)
-}

@@ -53,6 +53,26 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", nil)
 }
 
+// ReloadFor makes the node read its config again, and go back to the one before
+// unless Confirm comes within d, MinConfirm to MaxConfirm.
+func (c *Client) ReloadFor(ctx context.Context, d time.Duration) error {
+	return c.call(ctx, http.MethodPost, "/v1/reload?"+query("confirm", d.String()), nil)
+}
+
+// Confirm keeps the change that waits to be confirmed. *APIError if none does.
+func (c *Client) Confirm(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/confirm", nil)
+}
+
+// Rotate replaces the keys shared with a peer, given by DID or name, or with all
+// peers for "". It returns one result a peer once each has a new epoch in use,
+// 5 s later at most. *APIError for an unknown peer.
+func (c *Client) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
+	var r rotation
+	err := c.call(ctx, http.MethodPost, "/v1/rotate?"+query("peer", peer), &r)
+	return r.Peers, err
+}
+
 // Down stops the node and returns when its socket is gone and the lock beside it
 // is free, which a node lets go last: then interface and routes are gone too.
 func (c *Client) Down(ctx context.Context) error {
@@ -162,4 +182,15 @@ func (c *Client) explain(err error) error {
 		err = ue.Err
 	}
 	return fmt.Errorf("talking to the node at %s failed: %w", c.socket, err)
+}
+
+// query encodes names and values; empty values are left out.
+func query(pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q.Encode()
 }

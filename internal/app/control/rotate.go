@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -34,24 +33,4 @@ func rotateHandler(h Handler) http.HandlerFunc {
 		}
 		reply(w, http.StatusOK, rotation{NewStamp(), append([]Rotated{}, peers...)})
 	}
-}
-
-// Rotate replaces the keys shared with a peer, given by DID or name, or with all
-// peers for "". It returns one result a peer once each has a new epoch in use,
-// 5 s later at most. *APIError for an unknown peer.
-func (c *Client) Rotate(ctx context.Context, peer string) ([]Rotated, error) {
-	var r rotation
-	err := c.call(ctx, http.MethodPost, "/v1/rotate?"+query("peer", peer), &r)
-	return r.Peers, err
-}
-
-// query encodes names and values; empty values are left out.
-func query(pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	return q.Encode()
 }

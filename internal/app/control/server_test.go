@@ -92,8 +92,8 @@ func TestStatusTravelsWhole(t *testing.T) {
 		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do", []string{"l2tun id"}, []string{}}},
 		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Faults: 16, Outdated: []string{"192.0.2.9"},
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
-			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, Queued: 11,
-			RxRate: 1.5, TxRate: 2.5, EpochAgeMS: 13, Prefer: "utcp",
+			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, Traffic: Traffic{RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, RxRate: 1.5, TxRate: 2.5}, Queued: 11,
+			EpochAgeMS: 13, Prefer: "utcp",
 			Dropped: map[string]uint64{"replayed": 12},
 			Trouble: Trouble{Obstacles: []Obstacle{{"no_route", "192.0.2.1:2"}}, Duplicates: []string{"192.0.2.2:2"}, Displaced: true}}}}
 	_, c := start(t, &fakeNode{status: want})

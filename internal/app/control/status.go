@@ -40,39 +40,43 @@ type Misrouted struct {
 // OwnerHere is Misrouted.Owner of an address of this node, or behind it.
 const OwnerHere = "this node"
 
-// Peer is one peer's session at one moment. Bytes and packets are those of IP
-// packets inside the tunnel.
+// Peer is one peer's session at one moment.
 type Peer struct {
-	DID            string            `json:"did"`
-	Name           string            `json:"name"`
-	Addresses      []string          `json:"addresses"`        // overlay addresses that are the peer's alone, IPv4 first
-	AllowedIPs     []string          `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
-	State          string            `json:"state"`            // one of the eight of spec/behaviour.md 6.1
-	Reason         string            `json:"reason"`           // of failed, or of the last failure
-	Link           string            `json:"link"`             // "quic" or "utcp"
-	Carrier        string            `json:"carrier"`          // "direct", "datagram" or "utcp"
-	Endpoint       string            `json:"endpoint"`         // in use, else the first configured
-	Inbound        bool              `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
-	Local          string            `json:"local"`            // this node's own address on the path in use
-	SeenAs         string            `json:"seen_as"`          // where the peer sees this node, on the path in use
-	Room           int               `json:"room"`             // largest record on the path in use, bytes
-	MTU            int               `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
-	Suite          string            `json:"suite"`            // "hybrid key agreement, record cipher"
-	Epoch          uint64            `json:"epoch"`            // 0 before the first
-	Handshakes     uint64            `json:"handshakes"`       // full ones since start
-	HandshakeAgeMS int64             `json:"handshake_age_ms"` // since the last full one
-	RTTMS          float64           `json:"rtt_ms"`           // of the path in use
-	RxBytes        uint64            `json:"rx_bytes"`
-	TxBytes        uint64            `json:"tx_bytes"`
-	RxPackets      uint64            `json:"rx_packets"`
-	TxPackets      uint64            `json:"tx_packets"`
-	RxRate         float64           `json:"rx_rate"` // bytes a second, over the last few
-	TxRate         float64           `json:"tx_rate"`
-	EpochAgeMS     int64             `json:"epoch_age_ms"` // since the keys in use came into use
-	Prefer         string            `json:"prefer"`       // carrier that is preferred; "" for the best
-	Queued         uint64            `json:"queued"`       // packets that wait for a path
-	Dropped        map[string]uint64 `json:"dropped"`      // packets by reason; zeros left out
-	Trouble        Trouble           `json:"trouble"`
+	DID            string   `json:"did"`
+	Name           string   `json:"name"`
+	Addresses      []string `json:"addresses"`        // overlay addresses that are the peer's alone, IPv4 first
+	AllowedIPs     []string `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
+	State          string   `json:"state"`            // one of the eight of spec/behaviour.md 6.1
+	Reason         string   `json:"reason"`           // of failed, or of the last failure
+	Link           string   `json:"link"`             // "quic" or "utcp"
+	Carrier        string   `json:"carrier"`          // "direct", "datagram" or "utcp"
+	Endpoint       string   `json:"endpoint"`         // in use, else the first configured
+	Inbound        bool     `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
+	Local          string   `json:"local"`            // this node's own address on the path in use
+	SeenAs         string   `json:"seen_as"`          // where the peer sees this node, on the path in use
+	Room           int      `json:"room"`             // largest record on the path in use, bytes
+	MTU            int      `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
+	Suite          string   `json:"suite"`            // "hybrid key agreement, record cipher"
+	Epoch          uint64   `json:"epoch"`            // 0 before the first
+	Handshakes     uint64   `json:"handshakes"`       // full ones since start
+	HandshakeAgeMS int64    `json:"handshake_age_ms"` // since the last full one
+	RTTMS          float64  `json:"rtt_ms"`           // of the path in use
+	Traffic
+	EpochAgeMS int64             `json:"epoch_age_ms"` // since the keys in use came into use
+	Prefer     string            `json:"prefer"`       // carrier that is preferred; "" for the best
+	Queued     uint64            `json:"queued"`       // packets that wait for a path
+	Dropped    map[string]uint64 `json:"dropped"`      // packets by reason; zeros left out
+	Trouble    Trouble           `json:"trouble"`
+}
+
+// Traffic counts IP packets inside the tunnel and their bytes.
+type Traffic struct {
+	RxBytes   uint64  `json:"rx_bytes"`
+	TxBytes   uint64  `json:"tx_bytes"`
+	RxPackets uint64  `json:"rx_packets"`
+	TxPackets uint64  `json:"tx_packets"`
+	RxRate    float64 `json:"rx_rate"` // bytes a second, over the last few
+	TxRate    float64 `json:"tx_rate"`
 }
 
 // Trouble is what the node knows to be wrong with a peer's session beyond its

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -111,4 +112,31 @@ func (e *exam) dropSymptoms() {
 		blocked[f.About] = blocked[f.About] || slices.Contains(more, f.Code)
 	}
 	e.report.Findings = slices.DeleteFunc(e.report.Findings, func(f control.Finding) bool { return f.Code == health.Silent && blocked[f.About] })
+}
+
+// answerTime is how long a node may take to answer.
+const answerTime = 5 * time.Second
+
+// lookAtNode asks the running node, takes over what it says of itself, and holds
+// its config against the file.
+func (e *exam) lookAtNode(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	s, err := control.New(e.o.Socket).Status(ctx)
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		e.find(health.NoNode, control.LevelWarning, "", "no node runs ("+err.Error()+")", "start it", "l2tun up -d"+e.o.Flag)
+		return
+	case err != nil:
+		e.find(health.Mute, control.LevelError, "", err.Error(), "look at its log; if it hangs, send it SIGQUIT for a stack trace, stop it and send a bug report", "l2tun bugreport"+e.o.NodeFlag)
+		return
+	}
+	e.status = s
+	e.report.Findings = append(e.report.Findings, s.Health...)
+	if s.Program != control.Program() {
+		e.find(health.OtherVersion, control.LevelWarning, "", "the node is "+s.Program+" and this is "+control.Program(), "restart the node", "l2tun down"+e.o.NodeFlag+" && l2tun up -d"+e.o.Flag)
+	}
+	if e.config != nil && s.Config == e.config.Path && s.ConfigDigest != "" && s.ConfigDigest != e.config.Digest() {
+		e.find(health.Drift, control.LevelWarning, e.config.Path, "has changed since the node read it", "reload it; what needs a restart is then named", "l2tun reload"+e.o.NodeFlag)
+	}
 }

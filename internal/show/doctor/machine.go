@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -80,4 +81,31 @@ func (e *exam) judgeBuffers(b transport.Buffers) {
 		e.find(health.Buffers, control.LevelWarning, "", fmt.Sprintf("the send buffer is limited to %d KiB, %d are wanted: packets are lost at high rates", b.Send>>10, b.WantSend>>10),
 			"raise the limit, or give the node CAP_NET_ADMIN", fmt.Sprintf("sysctl -w net.core.wmem_max=%d", b.WantSend))
 	}
+}
+
+// portFree looks for another program on the node's port; only where no node runs.
+func (e *exam) portFree() {
+	if e.config == nil {
+		return
+	}
+	at := e.config.Listen.String()
+	const do = "stop that program, which ss shows, or choose another port: listen in the config"
+	if c, err := net.ListenPacket("udp", at); err != nil {
+		e.find(health.PortTaken, control.LevelError, at, "cannot be used for UDP: "+reason(err), do, "ss -lnup")
+	} else {
+		c.Close()
+	}
+	if l, err := net.Listen("tcp", at); err != nil {
+		e.find(health.PortTaken, control.LevelError, at, "cannot be used for TCP: "+reason(err), do, "ss -lntp")
+	} else {
+		l.Close()
+	}
+}
+
+// reason is what the system said, without where.
+func reason(err error) string {
+	if oe, ok := errors.AsType[*net.OpError](err); ok && oe.Err != nil {
+		return oe.Err.Error()
+	}
+	return err.Error()
 }

@@ -45,8 +45,8 @@ func TestFindingsOfASession(t *testing.T) {
 		{blocked("established", "", "no_route", "192.0.2.10:4242"), "", ""},
 		{control.Peer{State: "established", Trouble: control.Trouble{Duplicates: []string{"192.0.2.1:4242", "192.0.2.2:4242"}}}, Duplicate, "error"},
 		{control.Peer{State: "established", Trouble: control.Trouble{Displaced: true}}, Duplicate, "warning"},
-		{control.Peer{State: "established", TxPackets: 1000, Dropped: map[string]uint64{"device": 200}}, Dropping, "warning"},
-		{control.Peer{State: "established", TxPackets: 1_000_000, Dropped: map[string]uint64{"device": 200}}, "", ""},
+		{control.Peer{State: "established", Traffic: control.Traffic{TxPackets: 1000}, Dropped: map[string]uint64{"device": 200}}, Dropping, "warning"},
+		{control.Peer{State: "established", Traffic: control.Traffic{TxPackets: 1_000_000}, Dropped: map[string]uint64{"device": 200}}, "", ""},
 		{control.Peer{State: "established", Dropped: map[string]uint64{"replayed": 5000}}, "", ""},
 	} {
 		got := of(c.p)
