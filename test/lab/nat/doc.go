@@ -43,6 +43,19 @@
 // not expect. Openers prevent it: packets whose hop limit ends in the core, sent
 // first (Site.Depth).
 //
+// Who meets who over IPv4, each knowing how the hub sees the other, by plain
+// sockets that probe every 50 ms (TestWhoMeets prints the table of all kinds):
+//
+//	mapping by port at one end    only if the other's filter is endpoint's or address's
+//	careless and a filter by port with openers, or if careless speaks first and the other is not careless
+//	shared at both ends           only with hairpin
+//	k8s-node                      always: its socket's own port is open
+//	everybody else                always, but no-udp
+//
+// Over IPv6 everybody meets but no-udp. A delay hides the spoiling of two ends
+// that speak within it of each other: both routers are open before a packet
+// comes.
+//
 // The kernel has one limit of connections for all network namespaces, so Tiny
 // counts by a rule: a new flow is refused when the table is full, and nothing is
 // evicted for it. Mappings of cone, address-cone and the pool are kept in maps of
