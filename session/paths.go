@@ -76,10 +76,19 @@ func (x *pathing) facts() paths.Facts {
 		if heard := t.HeardOn(r.Path); !heard.IsZero() {
 			f.HeardOn, f.LastHeard = r.id, heard
 		}
-		x.sights = append(x.sights, paths.Sight{ID: r.id, Remote: r.Remote(), Local: r.Local(), Room: r.Room()})
+		x.sights = append(x.sights, sight(r))
 	}
 	f.Paths = x.sights
 	return f
+}
+
+// sight is what a carrier says of a path.
+func sight(r *route) paths.Sight {
+	v := paths.Sight{ID: r.id, Remote: r.Remote(), Local: r.Local(), Room: r.Room()}
+	if m, ok := r.Path.(link.Metered); ok {
+		v.Metered, v.Load = true, paths.Load(m.Load())
+	}
+	return v
 }
 
 // tick lets the machine act on time.
@@ -228,6 +237,12 @@ func (x *pathing) report(r *route, a paths.Action, now time.Time) {
 		if s.event(HeartbeatMissed, now); !a.Quick {
 			s.log.Warn("heartbeat not answered", "misses", a.Count)
 		}
+	case paths.Compare:
+		attrs := []any{"verdict", a.Why, "left_bytes_s", a.Count, "tried_bytes_s", a.Size}
+		if r != nil {
+			attrs = append(attrs, "carrier", r.Kind().String())
+		}
+		s.log.Info("goodput compared", attrs...)
 	case paths.BlackHole:
 		s.log.Info("path MTU black hole", "remote", r.Remote().String(), "passes", a.Size, "before", r.Room())
 	}

@@ -27,9 +27,14 @@ type datagramPath struct {
 	off   bool // switched off
 	room  atomic.Int64
 	queue queue.Queue
+
+	carried, late atomic.Int64 // bytes of records; the send loop writes them
 }
 
-var _ link.Path = (*datagramPath)(nil)
+var _ link.Metered = (*datagramPath)(nil)
+
+// lateAfter is how long a record waits for QUIC before it counts as late.
+const lateAfter = 5 * time.Millisecond
 
 func newDatagramPath(qc *quic.Conn, pace *pacer, count *counters) (*datagramPath, error) {
 	p := &datagramPath{qc: qc, pace: pace, count: count}
@@ -48,6 +53,12 @@ func (p *datagramPath) Local() netip.AddrPort  { return netaddr.PortOf(p.qc.Loca
 func (p *datagramPath) Remote() netip.AddrPort { return netaddr.PortOf(p.qc.RemoteAddr()) }
 func (p *datagramPath) Room() int              { return int(p.room.Load()) }
 func (p *datagramPath) RTT() time.Duration     { return p.qc.ConnectionStats().SmoothedRTT }
+
+// Load counts what QUIC has taken, and what it has found to be lost: packets that
+// its congestion control answers with a smaller window.
+func (p *datagramPath) Load() link.Load {
+	return link.Load{Carried: p.carried.Load(), Late: p.late.Load(), Lost: int64(p.qc.ConnectionStats().BytesLost)}
+}
 
 // Send copies records into the queue, in order, up to the first that is too big
 // or finds the queue full. It is link.ErrOff while the carrier is switched off.
@@ -87,7 +98,8 @@ func (p *datagramPath) sendLoop() {
 // each call fails at once, so the queue empties itself.
 func (p *datagramPath) sendChunk(c *queue.Chunk) {
 	for i := range c.Len() {
-		if time.Since(c.Since) > queue.MaxAge {
+		waited := time.Since(c.Since)
+		if waited > queue.MaxAge {
 			p.count.dgOld.Add(uint64(c.Len() - i))
 			return
 		}
@@ -95,6 +107,10 @@ func (p *datagramPath) sendChunk(c *queue.Chunk) {
 		if err := p.qc.SendDatagram(c.At(i)); errors.As(err, &big) {
 			p.room.Store(big.MaxDatagramPayloadSize)
 			p.count.dgTooBig.Add(1)
+			continue
+		}
+		if p.carried.Add(int64(len(c.At(i)))); waited > lateAfter {
+			p.late.Add(int64(len(c.At(i))))
 		}
 	}
 }

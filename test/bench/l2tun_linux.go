@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/libertaria-project/l2tun/test/lab"
@@ -40,7 +41,8 @@ func (b *bench) startL2tun(ctx context.Context, t *tunnel, c contender, w way) e
 	if err != nil {
 		return err
 	}
-	return errors.Join(ready(ctx, nodeA, nodeB.DID, c.kind), ready(ctx, nodeB, nodeA.DID, c.kind))
+	best := c.carriers()[0]
+	return errors.Join(ready(ctx, nodeA, nodeB.DID, best), ready(ctx, nodeB, nodeA.DID, best))
 }
 
 func (b *bench) l2tunNode(ctx context.Context, c contender, w way, h *lab.Host, dir, inside string) (*node.Node, error) {
@@ -52,7 +54,7 @@ func (b *bench) l2tunNode(ctx context.Context, c contender, w way, h *lab.Host, 
 	// Beside the slow way lies a fast one, where the nodes must not find each other.
 	top := ""
 	if c.kind != whole {
-		top += fmt.Sprintf("carriers = [%q]\n", c.kind)
+		top += fmt.Sprintf("carriers = [\"%s\"]\n", strings.Join(c.carriers(), `", "`))
 	}
 	if w.slow {
 		top += "discovery = []\n"
@@ -72,12 +74,8 @@ func (b *bench) upL2tun(t *tunnel, c contender, n *node.Node) error {
 	return nil
 }
 
-// ready waits until the session is established and uses the carrier: the best one
-// where all are allowed.
+// ready waits until the session is established and uses the carrier.
 func ready(ctx context.Context, n *node.Node, peer, carrier string) error {
-	if carrier == whole {
-		carrier = direct
-	}
 	last := "the node does not answer"
 	for {
 		if p, err := n.Peer(ctx, peer); err == nil {

@@ -18,8 +18,12 @@ const (
 	direct    = "direct"
 	datagram  = "datagram"
 	utcp      = "utcp"
-	whole     = "default" // l2tun as l2tun init makes it, with all carriers
+	whole     = "default"       // l2tun as l2tun init makes it, with all carriers
+	indirect  = "datagram+utcp" // where direct is forbidden: either, as goodput decides
 )
+
+// learning is how long nodes with a choice of carriers have to make it.
+const learning = 10 * time.Second
 
 // Options say what to measure. Check fills in and refuses.
 type Options struct {
@@ -41,7 +45,7 @@ func usual() []string {
 
 // kinds are the contenders without variants.
 func kinds() []string {
-	return slices.Concat([]string{bare, wireguard}, link.Names(), []string{whole})
+	return slices.Concat([]string{bare, wireguard}, link.Names(), []string{whole, indirect})
 }
 
 // Check refuses what cannot be measured, in a sentence.
@@ -104,10 +108,20 @@ func (c contender) measures(row string, round int) bool {
 		return round == 0 && c.procs == 0 && (c.kind == whole || c.kind == wireguard)
 	case c.kind == whole:
 		return false
+	case c.kind == indirect:
+		return row == "loss" && c.procs == 0
 	case c.procs != 0:
 		return slices.Contains(variantRows(), row)
 	}
 	return true
+}
+
+// carriers are those that the nodes may use, the best first.
+func (c contender) carriers() []string {
+	if c.kind == whole {
+		return link.Names()
+	}
+	return strings.Split(c.kind, "+")
 }
 
 // order is the order of a round: each begins one further.

@@ -49,7 +49,7 @@ func TestOrderRotates(t *testing.T) {
 func TestWhoIsMeasuredWhere(t *testing.T) {
 	for name, want := range map[string]string{
 		bare: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", wireguard: strings.Join(rowNames(), ","),
-		direct: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", whole: "idle", direct + "@2": "tcp-up,tcp-down,tcp4,udp64",
+		direct: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", whole: "idle", indirect: "loss", direct + "@2": "tcp-up,tcp-down,tcp4,udp64",
 	} {
 		c, err := parseContender(name)
 		if err != nil {

@@ -18,7 +18,7 @@ func (r *Result) markdown(o Options) string {
 		fmt.Fprintf(&b, "\n### With GOMAXPROCS=%d\n\nThe ratio is to wireguard-go with the same setting.\n\n", procs)
 		r.table(&b, r.columns(o, func(c contender) bool { return c.procs == procs }), wireguard+suffix)
 	}
-	b.WriteString("\n## What was promised\n\nRatios are to wireguard-go in the same round, the median of all rounds.\n\n")
+	b.WriteString("\n## What was promised\n\nRatios are to wireguard-go, or to what stands there, in the same round, the median of all rounds.\n\n")
 	r.verdicts(&b)
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "\n- Missing: %s\n", m)
@@ -35,8 +35,9 @@ one contender after the other runs alone, in a rotating order, %.0f s a throughp
 [smallest–largest], and behind ×, in bold, the ratio to wireguard-go: the median of the rounds' own ratios. UDP is sent as
 fast as iperf3 can; "default" is l2tun with all carriers. A ping that is not answered counts as 1 s. CPU is user and system time of both daemons.
 A wake-up is a moment of 10 ms in which an idle daemon ran; the switches of its threads, naps of the Go runtime included, stand below it. The lossy line
-is a cable through user space that delays and drops IP packets, the same ones for each contender of a round.`,
-		m.Date, m.Kernel, m.CPUs, m.CPU, m.Congestion, m.Go, m.Commit, m.WireGuard, r.Rounds, r.Seconds)
+is a cable through user space that delays and drops IP packets, the same ones for each contender of a round. "%s" is l2tun
+where direct is forbidden; its transfer runs for %.0f s before it is measured, in which the nodes compare the carriers.`,
+		m.Date, m.Kernel, m.CPUs, m.CPU, m.Congestion, m.Go, m.Commit, m.WireGuard, r.Rounds, r.Seconds, indirect, learning.Seconds())
 }
 
 // columns are the contenders of a table, in the order they were asked for.

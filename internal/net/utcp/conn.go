@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -203,6 +204,9 @@ func (c *Conn) writeNow(fd uintptr) {
 			c.stalled = true
 			break
 		}
+		if !c.out.fromControl {
+			c.path.carried.Add(int64(n))
+		}
 		c.out.wrote(n)
 	}
 	if full && c.out.waiting() <= fullControl {
@@ -224,7 +228,9 @@ func (c *Conn) writeLoop() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.count.Old.Add(uint64(c.out.expire(time.Now())))
+		before := c.path.carried.Load()
 		c.writeNow(fd)
+		c.path.late.Add(c.path.carried.Load() - before)
 		return !c.stalled
 	}
 	for ended := false; !ended; {
@@ -246,15 +252,22 @@ func (c *Conn) control(kind byte, id uint32, rest []byte) {
 }
 
 // A path carries each record in a frame of its connection.
-type path struct{ c *Conn }
+type path struct {
+	c             *Conn
+	carried, late atomic.Int64 // bytes of records that TCP took, and of those after a wait; written under c.mu
+}
 
-var _ link.Path = (*path)(nil)
+var _ link.Metered = (*path)(nil)
 
 func (p *path) Kind() *link.Kind       { return link.KindUTCP }
 func (p *path) Local() netip.AddrPort  { return p.c.local }
 func (p *path) Remote() netip.AddrPort { return p.c.remote }
 func (p *path) Room() int              { return maxRecord }
 func (p *path) RTT() time.Duration     { return roundTrip(p.c.rc) }
+
+// Load counts what the socket has taken. TCP delivers it, so nothing counts as
+// lost; at most the socket's buffer is still under way.
+func (p *path) Load() link.Load { return link.Load{Carried: p.carried.Load(), Late: p.late.Load()} }
 
 // Send writes what TCP takes at once, from where the records lie if nothing waits,
 // and copies the rest into the queue.
@@ -288,6 +301,7 @@ func (c *Conn) writePast(recs *wire.Batch, now time.Time) int {
 		c.fails(err)
 		return recs.Len()
 	}
+	c.path.carried.Add(int64(bytes))
 	n := c.out.wroteOf(recs, bytes, now)
 	if n < tried || !c.out.empty() {
 		c.stall()

@@ -47,11 +47,15 @@ const (
 	Missed
 	// BlackHole says that records above Size are lost on ID, of which it took more.
 	BlackHole
+	// Compare says how the trial of ID by its goodput goes, in Why: it begins, ID is
+	// better, with Size bytes a second, or not, or the time of that verdict is over.
+	// Count is the goodput of the kind that was left.
+	Compare
 )
 
 var opNames = [...]string{Probe: "probe", Beat: "beat", Use: "use", Resize: "resize", Open: "open", Dial: "dial",
 	Hangup: "hangup", Drop: "drop", Avoid: "avoid", Unpin: "unpin", Rotate: "rotate", Lost: "lost", Restored: "restored",
-	Answered: "answered", Missed: "missed", BlackHole: "black-hole"}
+	Answered: "answered", Missed: "missed", BlackHole: "black-hole", Compare: "compare"}
 
 func (o Op) String() string { return opNames[o] }
 
@@ -89,6 +93,8 @@ func (a Action) String() string {
 		return strings.TrimSpace("dial " + joinLinks(a.Links))
 	case Hangup:
 		return fmt.Sprintf("hangup %d %s", a.ID, a.Why)
+	case Compare:
+		return strings.TrimSuffix(fmt.Sprintf("compare %d %s %d", a.ID, a.Why, a.Size), " 0")
 	case Missed:
 		return fmt.Sprintf("missed %d", a.Count)
 	case Lost, Restored, Rotate, Answered:

@@ -24,6 +24,8 @@
 //	choice  the path in use and the phase of the session
 //	seek    where a better path may be found
 //	prefer  the order of kinds
+//	meter   what a path's queue has carried, a path
+//	contest which of two kinds has the better goodput
 //	budget  candidates that nobody has proven
 //	gate    which remotes may be sent to
 //

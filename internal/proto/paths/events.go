@@ -276,5 +276,6 @@ func (m *Machine) Clear() []Action {
 	m.memory.forget()
 	m.live.idle()
 	m.size.end()
+	m.contest = contest{}
 	return m.done()
 }

@@ -14,6 +14,7 @@ func (m *rules) use(p *path, now time.Time) {
 	m.choice.take(p)
 	if p == nil {
 		m.size.end()
+		m.contest.rest()
 		m.do(Action{Op: Use})
 		return
 	}
@@ -27,6 +28,7 @@ func (m *rules) use(p *path, now time.Time) {
 	}
 	m.size.begin(p, now)
 	p.probe.settle()
+	m.contest.moved(p, now)
 	m.do(Action{Op: Use, ID: p.id})
 	if before != nil && before.Kind.Name == p.Kind.Name && before.Remote != p.Remote {
 		m.do(Action{Op: Rotate})
@@ -41,7 +43,7 @@ func (m *rules) choose(now time.Time) {
 	best := m.choice.using
 	for _, p := range m.paths {
 		if p.ready() && p.proof.heard.After(m.choice.trouble) && m.cfg.allowed(p.Kind) &&
-			(best == nil || m.prefer.rank(p) < m.prefer.rank(best)) {
+			(best == nil || m.rank(p) < m.rank(best)) {
 			best = p
 		}
 	}
@@ -57,7 +59,7 @@ func (m *rules) awaitsBetter(p *path, now time.Time) bool {
 		return false
 	}
 	for _, x := range m.paths {
-		if m.prefer.rank(x) < m.prefer.rank(p) && m.cfg.allowed(x.Kind) && x.proof.proven && !x.ready() && x.hold.soon(now) {
+		if m.rank(x) < m.rank(p) && m.cfg.allowed(x.Kind) && x.proof.proven && !x.ready() && x.hold.soon(now) {
 			return true
 		}
 	}
@@ -91,7 +93,7 @@ func (m *rules) successor(lost *path, trouble time.Time) (next *path) {
 		if p == lost || !p.proof.proven || !m.cfg.allowed(p.Kind) || !p.proof.heard.After(trouble) {
 			continue
 		}
-		if next == nil || p.ready() && !next.ready() || p.ready() == next.ready() && m.prefer.rank(p) < m.prefer.rank(next) {
+		if next == nil || p.ready() && !next.ready() || p.ready() == next.ready() && m.rank(p) < m.rank(next) {
 			next = p
 		}
 	}

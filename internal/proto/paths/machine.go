@@ -56,6 +56,7 @@ func (m *Machine) Deadline() time.Time {
 			first = earliest(first, p.probe.deadline())
 		}
 	}
+	first = earliest(first, m.contest.deadline())
 	if !m.facts.Keys {
 		return first
 	}

@@ -28,6 +28,8 @@ type Sight struct {
 	ID            ID
 	Remote, Local netip.AddrPort
 	Room          int
+	Metered       bool // the carrier has a congestion control, and Load is what it says
+	Load          Load
 }
 
 // facts are what was observed last.
@@ -45,7 +47,10 @@ func (f *facts) heardOn(p *path) time.Time {
 }
 
 // see takes what a carrier says of the path.
-func (p *path) see(s Sight) { p.Remote, p.Local, p.Room = s.Remote, s.Local, s.Room }
+func (p *path) see(s Sight) {
+	p.Remote, p.Local, p.Room = s.Remote, s.Local, s.Room
+	p.meter.read(s.Load, s.Metered)
+}
 
 // setRoom takes the room that the session is asked to set.
 func (p *path) setRoom(bytes int) { p.Room = bytes }

@@ -27,6 +27,7 @@ type oracle struct {
 	endedBy int    // failed returns of the QUIC connection that ended
 	then    func() // to be done once paths have been dropped
 	told    bool   // the event is one that asks nothing of a path
+	contest verdict
 }
 
 type seen struct {
@@ -129,6 +130,9 @@ func (o *oracle) action(a Action) {
 		}
 	case Use, Unpin:
 		o.finish()
+	case Compare:
+		o.finish()
+		o.compare(s, a)
 	}
 }
 
@@ -186,7 +190,13 @@ func (o *oracle) allowed(s *seen) bool {
 // better orders paths: the preferred kind, the kind, the connection that stays.
 func (o *oracle) better(a, b *seen) bool {
 	key := func(s *seen) (k [2]int) {
-		k[0] = slices.Index([]string{o.prefers, "direct", "datagram", "utcp"}, s.p.Kind.Name)
+		k[0] = 2 * slices.Index([]string{o.prefers, "direct", "datagram", "utcp"}, s.p.Kind.Name)
+		if s.p.Kind.Name == o.contest.behind && s.p.Kind.Name != o.prefers {
+			k[0] = 2*slices.Index([]string{o.prefers, "direct", "datagram", "utcp"}, o.contest.ahead) + 1
+			if o.contest.ahead == o.prefers {
+				k[0] = 7
+			}
+		}
 		if s.p.Kind.Conn && !s.main {
 			k[1] = 1
 		}
@@ -206,6 +216,7 @@ func (o *oracle) use(id ID) {
 			o.ended = netip.AddrPort{}
 		}
 		s.settles, s.largest = time.Time{}, 0
+		o.contest.moved(s.p.Kind.Name, o.now)
 	}
 }
 
@@ -347,10 +358,14 @@ func (o *oracle) moved(id ID) {
 func (o *oracle) gone(id ID) {
 	s := o.find(id)
 	if s != nil && id == o.using {
+		fails := 0
+		if s.lost && !s.run.IsZero() && o.now.Sub(s.run) < 10*time.Minute {
+			fails = s.fails + 1
+		}
 		o.then = func() {
 			o.lose()
 			if s.p.Kind.Name == "datagram" { // what was lost and has ended is held against the next one
-				o.ended, o.endedBy = s.p.Remote, 0
+				o.ended, o.endedBy = s.p.Remote, fails
 			}
 		}
 	}
@@ -445,4 +460,5 @@ func (o *oracle) restarted() {
 
 func (o *oracle) clear() {
 	o.all, o.using, o.from, o.ended, o.beat = nil, 0, 0, netip.AddrPort{}, time.Time{}
+	o.contest = verdict{}
 }

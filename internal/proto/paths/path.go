@@ -64,6 +64,7 @@ type path struct {
 	hold  hold
 	roam  roaming
 	conn  conn
+	meter meter
 }
 
 // direct reports whether the path is not bound to a connection: probes prove it.

@@ -1,7 +1,7 @@
 package paths
 
 // A preference is the order of paths: the kind that the user prefers, then direct
-// before datagram before utcp.
+// before datagram before utcp, if measured goodput says nothing else.
 type preference struct {
 	kind Kind // zero: the best
 }
@@ -9,11 +9,10 @@ type preference struct {
 // set prefers a kind from now on.
 func (r *preference) set(k Kind) { r.kind = k }
 
-// rank is the place of a path; smaller is better.
-func (r *preference) rank(p *path) int {
-	rank := 2 * p.Kind.Rank
+// rank is the place of a path whose kind has one; smaller is better.
+func (r *preference) rank(p *path, rank int) int {
 	if r.kind.Name != "" && p.Kind.Name == r.kind.Name {
-		rank = -2
+		rank = -4
 	}
 	if p.Kind.Conn && !p.conn.main {
 		rank++ // the peer closes it soon

@@ -84,6 +84,9 @@ func TestAgainstTheOracle(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			h := newHost(&clock{now: start0}, seed)
 			h.oracle = &oracle{t: t, h: h}
+			if seed%3 == 0 { // goodput decides between these
+				h.m.cfg.Kinds = []Kind{datagram, utcp}
+			}
 			v := &invariants{t: t, h: h, paid: map[ID]int{}, silent: map[ID]time.Time{}}
 			h.note = v.note
 			h.dial = func(a Action) {
@@ -109,6 +112,12 @@ func (h *host) random(rng *rand.Rand) {
 	for range rng.IntN(20) {
 		h.packet([]int{100, 1200, 1415, 1452}[rng.IntN(4)])
 		h.c.run(time.Duration(rng.IntN(60))*time.Millisecond, h)
+	}
+	if one(12) {
+		if one(2) {
+			h.slows(rng)
+		}
+		h.bulk(time.Duration(rng.IntN(8000)) * time.Millisecond)
 	}
 	if one(4) {
 		h.c.run(time.Duration(rng.IntN(20_000))*time.Millisecond, h)
@@ -180,10 +189,30 @@ func (h *host) rare(rng *rand.Rand) {
 	}
 }
 
+// bulk sends more than slow lines carry.
+func (h *host) bulk(d time.Duration) {
+	for end := h.c.now.Add(d); h.c.now.Before(end); {
+		h.packet(1400)
+		h.c.run(5*time.Millisecond, h)
+	}
+}
+
+// slows heals the lines of connections but for their rates, and makes a connection
+// of each link.
+func (h *host) slows(rng *rand.Rand) {
+	for _, k := range []Kind{datagram, utcp} {
+		*h.lines[k.Name] = line{delay: 10 * time.Millisecond, rate: []int{0, 40_000, 50_000, 100_000}[rng.IntN(4)]}
+		if w := h.add(Path{Kind: k, Remote: remote(rng), Local: h.addr, Origin: Handshake, Room: 1415}); w != nil {
+			h.handshake(w, Completion{Won: true})
+		}
+	}
+}
+
 func (h *host) disturb(rng *rand.Rand) {
 	l := h.lines[[]string{"direct", "datagram", "utcp", "direct", "datagram"}[rng.IntN(5)]]
 	*l = line{cut: rng.IntN(2) == 0, limit: []int{0, 0, 1250, 1400}[rng.IntN(4)], loss: []float64{0, 0.1, 0.5}[rng.IntN(3)],
-		delay: time.Duration(1+rng.IntN(100)) * time.Millisecond, jit: time.Duration(rng.IntN(100)) * time.Millisecond}
+		delay: time.Duration(1+rng.IntN(100)) * time.Millisecond, jit: time.Duration(rng.IntN(100)) * time.Millisecond,
+		rate: []int{0, 0, 40_000, 100_000, 200_000}[rng.IntN(5)]}
 }
 
 // connects makes a connection, and mostly completes a handshake over it.

@@ -22,7 +22,12 @@ type rules struct {
 	memory memory
 	budget budget
 	gates  gates
+
+	contest contest
 }
+
+// rank is the place of a path; smaller is better.
+func (m *rules) rank(p *path) int { return m.prefer.rank(p, m.contest.rank(p.Kind)) }
 
 // do appends an action to the list of the current event.
 func (m *rules) do(a Action) { m.out = append(m.out, a) }
@@ -44,6 +49,7 @@ func (m *rules) nonce() uint64 {
 func (m *rules) pass(now time.Time) {
 	m.tickLive(now)
 	m.tickConns(now)
+	m.tickGoodput(now)
 	if m.facts.Keys {
 		m.tickPaths(now)
 		if due(m.seek.spreadAt, now) {
@@ -114,7 +120,7 @@ func (m *rules) stream() ID {
 	}
 	best = nil
 	for _, p := range m.paths {
-		if p.Kind.Conn && p.proof.proven && (best == nil || m.prefer.rank(p) < m.prefer.rank(best)) {
+		if p.Kind.Conn && p.proof.proven && (best == nil || m.rank(p) < m.rank(best)) {
 			best = p
 		}
 	}

@@ -146,6 +146,9 @@ func (s *script) pass(d time.Duration) {
 		step := end.Sub(s.h.c.now)
 		if s.traffic > 0 || s.talks != "" {
 			step = min(step, 20*time.Millisecond)
+			if s.traffic > 0 {
+				step = min(step, s.traffic)
+			}
 		}
 		s.h.c.run(step, s.h)
 		if s.traffic > 0 {
@@ -245,6 +248,12 @@ func (s *script) more(w []string, arg func(int) string) {
 		if arg(1) != "off" {
 			s.traffic, s.bytes = 20*time.Millisecond, s.number(arg(1))
 		}
+		if arg(2) != "" { // the distance
+			var err error
+			if s.traffic, err = time.ParseDuration(arg(2)); err != nil {
+				s.t.Fatal(err)
+			}
+		}
 	case "peer":
 		s.talks = arg(1)
 	case "only":
@@ -302,13 +311,16 @@ func (s *script) conn(name, kind string, rest []string) {
 	}
 }
 
-// line changes what a line does: "cut", "heals", "limit 1400", "delay 1s".
+// line changes what a line does: "cut", "heals", "limit 1400", "delay 1s",
+// "rate 50000".
 func (s *script) line(l *line, w []string) {
 	switch w[0] {
 	case "cut":
 		l.cut = true
 	case "heals":
-		l.cut, l.limit = false, 0
+		l.cut, l.limit, l.rate = false, 0, 0
+	case "rate":
+		l.rate = s.number(w[1])
 	case "limit":
 		l.limit = s.number(w[1])
 	case "delay":

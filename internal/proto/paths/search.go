@@ -55,16 +55,21 @@ func (m *rules) revisit(p *path, now time.Time) {
 // spare dials the links that an established session lacks: QUIC always, μTCP
 // while the path in use is in doubt or if it is preferred.
 func (m *rules) spare(now time.Time) {
+	m.dial(now, func(l Link) bool { return l == QUIC || m.live.doubtful() || m.prefer.lacks(l, m.paths) })
+}
+
+// dial dials the links that are wanted and have no connection. It reports whether
+// there are any, and one may dial now.
+func (m *rules) dial(now time.Time, wanted func(Link) bool) bool {
 	if m.facts.Dialling || m.choice.phase != Up || now.Before(m.seek.spareAt) || !m.facts.Keep && !m.seek.peer.IsValid() {
-		return
+		return false
 	}
-	links := slices.DeleteFunc(m.cfg.links(), func(l Link) bool {
-		return m.paths.has(l) || l != QUIC && !m.live.doubtful() && !m.prefer.lacks(l, m.paths)
-	})
+	links := slices.DeleteFunc(m.cfg.links(), func(l Link) bool { return m.paths.has(l) || !wanted(l) })
 	if len(links) > 0 {
 		m.seek.dialled(now)
 		m.do(Action{Op: Dial, Links: links})
 	}
+	return len(links) > 0
 }
 
 // bound closes the oldest connection of a link that has too many.
@@ -96,7 +101,7 @@ func (m *rules) retire(now time.Time) {
 			p.conn.stay()
 		case !p.conn.main:
 			p.conn.retire(now.Add(linger))
-		case m.choice.using != nil && p.Kind.Link == TCP && m.prefer.rank(p) > m.prefer.rank(m.choice.using):
+		case m.choice.using != nil && p.Kind.Link == TCP && m.rank(p) > m.rank(m.choice.using):
 			p.conn.retire(now.Add(standbyLife))
 		}
 	}

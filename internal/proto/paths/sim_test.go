@@ -60,6 +60,7 @@ type line struct {
 	loss  float64 // of datagrams
 	delay time.Duration
 	jit   time.Duration // reordering
+	rate  int           // bytes a second that a connection carries; 0: any
 }
 
 // A way is a path of a host with its line.
@@ -69,8 +70,40 @@ type way struct {
 	line *line
 	far  *way // the peer's end of a connection
 	gone bool
-	came int // bytes that came by it and are not spent
-	wide int // largest record that came since a small probe was answered
+	came int       // bytes that came by it and are not spent
+	wide int       // largest record that came since a small probe was answered
+	load Load      // of a connection
+	free time.Time // when its queue is empty
+	log  []carried // of the last two seconds
+}
+
+// carried is how much a way had carried when another packet came.
+type carried struct {
+	at     time.Time
+	before int64
+}
+
+// carry puts a packet into the queue of a connection. False: it is full.
+func (w *way) carry(bytes int, now time.Time) bool {
+	if !w.path.Kind.Conn {
+		return true
+	}
+	w.free = latest(w.free, now)
+	waits := w.free.Sub(now)
+	if waits > 40*time.Millisecond {
+		return false
+	}
+	for len(w.log) > 0 && now.Sub(w.log[0].at) > 2*time.Second {
+		w.log = w.log[1:]
+	}
+	w.log = append(w.log, carried{now, w.load.Carried})
+	if w.load.Carried += int64(bytes); waits > 5*time.Millisecond {
+		w.load.Late += int64(bytes)
+	}
+	if w.line.rate > 0 {
+		w.free = w.free.Add(time.Duration(bytes) * time.Second / time.Duration(w.line.rate))
+	}
+	return true
 }
 
 // A host executes one machine's actions over lines. Without a peer its records
@@ -115,7 +148,7 @@ func (h *host) ask(means func(o *oracle), event func(now time.Time) []Action) {
 		if !w.path.Kind.Conn {
 			w.path.Local = h.addr
 		}
-		f.Paths = append(f.Paths, Sight{w.id, w.path.Remote, w.path.Local, w.path.Room})
+		f.Paths = append(f.Paths, Sight{w.id, w.path.Remote, w.path.Local, w.path.Room, w.path.Kind.Conn, w.load})
 	}
 	h.facts.WideSent = 0
 	h.event++
@@ -330,6 +363,9 @@ func (h *host) packet(bytes int) {
 	h.facts.WideSent = max(h.facts.WideSent, bytes)
 	if h.m.Summary().Watch {
 		h.tell(h.m.Sent)
+	}
+	if !w.carry(bytes, h.c.now) {
+		return
 	}
 	h.send(w, bytes, func(far *host, fw *way) {
 		if h.peer == nil && fw.path.Kind.Link == QUIC {
