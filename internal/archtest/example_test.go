@@ -36,6 +36,6 @@ func copyExample(t *testing.T, root, dir string) {
 func exampleCommand(t *testing.T, dir string) *exec.Cmd {
 	c := exec.CommandContext(t.Context(), "go", "run", "-mod=mod", ".")
 	c.Dir = dir
-	c.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+	c.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "CGO_ENABLED=0")
 	return c
 }

@@ -21,6 +21,7 @@ import (
 
 type options struct {
 	root, results, lines, table string
+	ran                         []string // files with what go test -json printed
 	quick, full                 bool
 	ids                         []string
 }
@@ -33,6 +34,10 @@ func main() {
 	flag.StringVar(&o.table, "table", "", "make the table of the lines in this file, of each case the last one, and run nothing")
 	flag.BoolVar(&o.quick, "quick", false, "only what needs no network namespaces and little time")
 	flag.BoolVar(&o.full, "full", false, "nothing shortened")
+	flag.Func("ran", "take how tests ended from this output of go test -json of this tree, and run the others; may be repeated", func(file string) error {
+		o.ran = append(o.ran, file)
+		return nil
+	})
 	flag.Parse()
 	o.ids = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -61,6 +66,14 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 		out = io.MultiWriter(out, f)
 	}
 	r := &faults.Runner{Root: o.root, Out: out, Log: os.Stderr, Full: o.full, Filter: o.wants}
+	for _, file := range o.ran {
+		f, err := os.Open(file)
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		r.Ran = append(r.Ran, f)
+	}
 	start := time.Now()
 	lines, err := r.Run(ctx)
 	if err != nil {

@@ -155,7 +155,9 @@ func (w *world) buildVersion(file, version string) {
 	changed := strings.Replace(string(text), `"`+control.Version+`"`, `"`+version+`"`, 1)
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: w.file("version.go", changed)}})
 	w.ok(err)
-	out, err := exec.Command("go", "build", "-race=false", "-overlay", w.file("overlay.json", string(overlay)), "-o", file, "../../cmd/l2tun").CombinedOutput()
+	c := exec.Command("go", "build", "-race=false", "-overlay", w.file("overlay.json", string(overlay)), "-o", file, "../../cmd/l2tun")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := c.CombinedOutput()
 	if err != nil {
 		w.Fatalf("build another version: %v\n%s", err, out)
 	}

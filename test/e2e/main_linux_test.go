@@ -35,7 +35,9 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "l2tun")
-	out, err := exec.Command("go", "build", "-race=false", "-o", file, "../../cmd/l2tun").CombinedOutput()
+	c := exec.Command("go", "build", "-race=false", "-o", file, "../../cmd/l2tun")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
+	out, err := c.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
@@ -50,14 +51,15 @@ func (w *world) privileges(pid int, mask string) {
 	w.Logf("process %d: %d threads with %s", pid, len(tasks), mask)
 }
 
-// static builds the program without cgo, as it is packaged.
-func static(t *testing.T) string {
+// withCgo builds the program with cgo, where a C compiler is; the program under test is
+// built without, as it is shipped. Under the race detector the program runs under it
+// too, as all that it consists of has been compiled for it.
+func withCgo(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "l2tun")
-	c := exec.Command("go", "build", "-race=false", "-trimpath", "-o", file, "../../cmd/l2tun")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	c := exec.Command("go", "build", fmt.Sprintf("-race=%v", bubble.Raced()), "-o", file, "../../cmd/l2tun")
 	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("build the program without cgo: %v\n%s", err, out)
+		t.Fatalf("build the program with cgo: %v\n%s", err, out)
 	}
 	return file
 }
@@ -96,8 +98,8 @@ func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
 	for _, build := range []string{"cgo", "static"} {
 		t.Run(build, func(t *testing.T) {
 			w := newWorld(t, lab.Shape{Routed: true, C: true})
-			if build == "static" {
-				w.program = static(t)
+			if build == "cgo" {
+				w.program = withCgo(t)
 			}
 			a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 			b.listens(443)

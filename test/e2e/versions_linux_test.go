@@ -87,6 +87,7 @@ func built(t *testing.T, dir string, args ...string) string {
 	program := filepath.Join(t.TempDir(), "l2tun")
 	c := exec.Command("go", append(append([]string{"build", "-race=false", "-o", program}, args...), "./cmd/l2tun")...)
 	c.Dir = dir
+	c.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -29,9 +29,16 @@ type Case struct {
 type Test struct {
 	Pkg, Name string
 	Slow      bool // not in the quick run
+	race      bool // under the race detector
 }
 
 func (t Test) String() string { return t.Pkg + " " + t.Name }
+
+// key is a test of the case as runs know it.
+func (c Case) key(t Test) Test {
+	t.Slow, t.race = false, c.Race
+	return t
+}
 
 // by names tests: "session TestRotation", several separated by commas. A name
 // without a package is of the package before it.

@@ -92,12 +92,13 @@ func TestNamesOfTests(t *testing.T) {
 }
 
 func TestBatchesHoldEachTestOnce(t *testing.T) {
-	got := batches([]Case{{By: by("a T1, b T2")}, {By: by("a T1, a T3")}, {By: by("a T1"), Race: true}, {Cut: "x"}})
+	ended := map[Test]outcome{by("b T4")[0]: {ended: "fail"}, by("a T1")[0]: {}}
+	got := batches([]Case{{By: by("a T1, b T2, b T4")}, {By: by("a T1, a T3")}, {By: by("a T1, b T4"), Race: true}, {Cut: "x"}}, ended)
 	var out []string
 	for _, b := range got {
 		out = append(out, fmt.Sprint(b.pkg, b.race, " ", len(b.tests)))
 	}
-	if s := strings.Join(out, " "); s != "afalse 2 bfalse 1 atrue 1" {
+	if s := strings.Join(out, " "); s != "afalse 2 bfalse 1 atrue 1 btrue 1" {
 		t.Error(s)
 	}
 }

@@ -42,7 +42,7 @@ func (c Case) line(outcomes map[Test]outcome) Line {
 	}
 	var measured, control, wrong, names []string
 	for _, t := range c.By {
-		o := outcomes[t]
+		o := outcomes[c.key(t)]
 		names = append(names, t.String())
 		l.Seconds += o.took.Seconds()
 		if o.ended != "pass" {

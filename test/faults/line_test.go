@@ -113,3 +113,33 @@ func TestLatestLines(t *testing.T) {
 		t.Errorf("%v, run again: %v", lines, again)
 	}
 }
+
+// What go test has run is not run again; what it skipped or did not finish is.
+func TestResultsOfARunThatWas(t *testing.T) {
+	printed := strings.Join([]string{
+		`{"Action":"attr","Package":"github.com/libertaria-project/l2tun/p","Test":"TestA","Key":"fault","Value":"{\"id\":\"X1\",\"measured\":\"1 s\"}"}`,
+		`{"Action":"pass","Package":"github.com/libertaria-project/l2tun/p","Test":"TestA","Elapsed":1}`,
+		`{"Action":"pass","Package":"github.com/libertaria-project/l2tun/q","Test":"TestSkipped"}`,
+		`{"Action":"skip","Package":"github.com/libertaria-project/l2tun/p","Test":"TestSkipped"}`,
+		`{"Action":"output","Package":"github.com/libertaria-project/l2tun/p","Test":"TestUnended","Output":"x"}`,
+		"ok  \tno event\n",
+	}, "\n")
+	var out bytes.Buffer
+	r := &Runner{Log: new(bytes.Buffer), Out: &out, outcomes: make(map[Test]outcome)}
+	r.waiting = []Case{{ID: "X1", By: by("p TestA")}, {ID: "X2", By: slowly("p TestA, p TestSkipped")}, {ID: "X3", By: by("p TestUnended")},
+		{ID: "X4", By: by("p TestA"), Race: true}}
+	if err := r.take(strings.NewReader(printed)); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := ReadLines(&out)
+	if err != nil || len(lines) != 1 || lines[0].ID != "X1" || lines[0].Measured != "1 s" || !lines[0].OK {
+		t.Errorf("%v %+v", err, lines)
+	}
+	var left []string
+	for _, b := range batches(r.waiting, r.outcomes) {
+		left = append(left, fmt.Sprint(b.race, b.tests))
+	}
+	if s := strings.Join(left, " "); s != "false [p TestSkipped p TestUnended] true [p TestA]" {
+		t.Errorf("left to run: %s", s)
+	}
+}

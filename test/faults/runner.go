@@ -1,9 +1,7 @@
 package faults
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +21,10 @@ type Runner struct {
 	Log    io.Writer // progress, and the output of what failed
 	Filter func(Case) bool
 	Full   bool // as the catalogue has it; else shortened
+	// Ran is what `go test -json` printed of this tree: a test that passed or failed
+	// there is not run again, unless its case wants the race detector, under which
+	// it may not have run.
+	Ran []io.Reader
 
 	dir      string
 	outcomes map[Test]outcome
@@ -46,13 +48,17 @@ func (r *Runner) Run(ctx context.Context) ([]Line, error) {
 	}
 	defer os.RemoveAll(dir)
 	r.dir, r.outcomes = dir, make(map[Test]outcome)
-	all := Catalogue()
-	for _, c := range all {
+	for _, c := range Catalogue() {
 		if r.Filter == nil || r.Filter(c) {
 			r.waiting = append(r.waiting, c)
 		}
 	}
-	for _, b := range batches(r.waiting) {
+	for _, ran := range r.Ran {
+		if err := r.take(ran); err != nil {
+			return r.lines, err
+		}
+	}
+	for _, b := range batches(r.waiting, r.outcomes) {
 		if err := r.runBatch(ctx, b); err != nil {
 			return r.lines, err
 		}
@@ -73,10 +79,15 @@ func InOrder(lines []Line) []Line {
 	return lines
 }
 
-// batches groups tests by binary, each test once, in the order of the cases.
-func batches(cases []Case) (all []*batch) {
+// batches groups tests by binary, each test once, in the order of the cases. Tests
+// that have ended are left out.
+func batches(cases []Case, ended map[Test]outcome) (all []*batch) {
 	for _, c := range cases {
 		for _, t := range c.By {
+			t = c.key(t)
+			if ended[t].ended != "" {
+				continue
+			}
 			i := slices.IndexFunc(all, func(b *batch) bool { return b.pkg == t.Pkg && b.race == c.Race })
 			if i < 0 {
 				i, all = len(all), append(all, &batch{pkg: t.Pkg, race: c.Race})
@@ -140,17 +151,8 @@ func (r *Runner) runTests(ctx context.Context, pkg, binary string, tests []Test)
 	if err := c.Start(); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
-	listener := newListener(r, pkg, tests)
-	for lines := bufio.NewReader(out); ; {
-		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
-			if err := listener.line(line); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			break
-		}
+	if err := newListener(r, pkg, tests).listen(out); err != nil {
+		return err
 	}
 	err = c.Wait()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || !exit.Exited()) {
@@ -164,7 +166,7 @@ func (r *Runner) runTests(ctx context.Context, pkg, binary string, tests []Test)
 func (r *Runner) flush(last bool) error {
 	var keep []Case
 	for _, c := range r.waiting {
-		if !last && slices.ContainsFunc(c.By, func(t Test) bool { return r.outcomes[t].ended == "" }) {
+		if !last && slices.ContainsFunc(c.By, func(t Test) bool { return r.outcomes[c.key(t)].ended == "" }) {
 			keep = append(keep, c)
 			continue
 		}
@@ -176,80 +178,4 @@ func (r *Runner) flush(last bool) error {
 	}
 	r.waiting = keep
 	return nil
-}
-
-// An event is a line of test2json.
-type event struct {
-	Action, Test, Output, Key, Value string
-	Elapsed                          float64
-}
-
-// A listener sorts the events of one process to its tests.
-type listener struct {
-	r      *Runner
-	pkg    string
-	tests  map[string]Test
-	output map[string][]string
-}
-
-func newListener(r *Runner, pkg string, tests []Test) *listener {
-	l := &listener{r: r, pkg: pkg, tests: make(map[string]Test), output: make(map[string][]string)}
-	for _, t := range tests {
-		l.tests[t.Name] = t
-	}
-	return l
-}
-
-// line takes an event; subtests count as their test.
-func (l *listener) line(line []byte) error {
-	var e event
-	if json.Unmarshal(line, &e) != nil {
-		_, err := l.r.Log.Write(line)
-		return err
-	}
-	top, _, sub := strings.Cut(e.Test, "/")
-	t, ours := l.tests[top]
-	if !ours {
-		return nil
-	}
-	o := l.r.outcomes[t]
-	switch e.Action {
-	case "output":
-		l.output[top] = append(l.output[top], e.Output)
-	case "attr":
-		var f figure
-		if e.Key == attrKey && json.Unmarshal([]byte(e.Value), &f) == nil {
-			o.figures = append(o.figures, f)
-		}
-	case "pass", "fail", "skip":
-		if sub {
-			break
-		}
-		o.ended, o.took = e.Action, time.Duration(e.Elapsed*float64(time.Second))
-		o.last = l.said(top)
-		if e.Action == "fail" {
-			fmt.Fprint(l.r.Log, strings.Join(l.output[top], ""))
-		}
-		fmt.Fprintf(l.r.Log, "%s %s (%.1f s)\n", e.Action, t, e.Elapsed)
-		delete(l.output, top)
-	}
-	l.r.outcomes[t] = o
-	if o.ended != "" {
-		return l.r.flush(false)
-	}
-	return nil
-}
-
-// said is what a test printed by itself, cut to what fits a line.
-func (l *listener) said(test string) string {
-	var own []string
-	for _, s := range l.output[test] {
-		s = strings.TrimSpace(s)
-		if _, text, ok := strings.Cut(s, "_test.go:"); ok {
-			_, text, _ = strings.Cut(text, ": ")
-			own = append(own, text)
-		}
-	}
-	s := oneLine(strings.Join(own, "; "))
-	return s[max(0, len(s)-300):]
 }
