@@ -8,6 +8,8 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/keys"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // halfOpens are the handshakes that a session answers and that are not proven yet:
@@ -51,13 +53,17 @@ func (a answering) Offer(h *connect.HalfOpen) error {
 }
 
 // Install implements connect.Session.
-func (a answering) Install(h *connect.HalfOpen, m2 []byte, keys *handshake.Result) error {
-	return a.s.call(func(time.Time) error {
-		if !a.s.halfOpen.has(h) {
-			return errGone // everything was dropped meanwhile
+func (a answering) Install(h *connect.HalfOpen, m2 []byte, res *handshake.Result) error {
+	return a.s.call(func(time.Time) (err error) {
+		switch {
+		case !a.s.halfOpen.has(h):
+			return keys.ErrGone // everything was dropped meanwhile
+		case a.s.state == Closed:
+			return ErrClosed
 		}
-		h.M2, h.ID = m2, a.s.epochs.machine.NewID()
-		return a.s.epochs.install(h.ID, keys, true)
+		h.M2 = m2
+		h.ID, err = a.s.keys.Hold(res)
+		return err
 	})
 }
 
@@ -72,7 +78,7 @@ func (a answering) Prove(h *connect.HalfOpen, res *handshake.Result, failed erro
 		a.s.attempts.abandon()           // ours has become needless
 		a.s.event(ReceiveHandshake, now) // only now is it known to be the peer's
 		a.s.event(SendResponse, now)
-		p := &proof{Proof: connect.Proof{Resumed: h.Resumed, Result: res, Conn: h.Conn}, id: h.ID}
+		p := &keys.Proof{Proof: connect.Proof{Resumed: h.Resumed, Result: res, Conn: h.Conn}, Role: rotation.Responder, ID: h.ID}
 		return a.s.proven(p, ReceiveAck, now)
 	})
 }
@@ -91,9 +97,9 @@ func (s *Session) offered(h *connect.HalfOpen, now time.Time) (err error) {
 	default:
 		return connect.ErrEarlyTaken
 	}
-	number, ok := s.epochs.machine.NumberFor(h.Claim.Params.Epoch)
-	if !ok {
-		return errNumbers
+	number, err := s.keys.NumberFor(h.Claim.Params.Epoch)
+	if err != nil {
+		return err
 	}
 	if h.Params, err = s.params(number); err == nil {
 		s.halfOpen[h] = struct{}{}
@@ -105,7 +111,7 @@ func (s *Session) offered(h *connect.HalfOpen, now time.Time) (err error) {
 func (s *Session) unproven(h *connect.HalfOpen, err error, now time.Time) {
 	s.tally.failed(err)
 	if h.ID != 0 {
-		s.epochs.retire(h.ID)
+		s.keys.Retire(h.ID)
 	}
 	if errors.Is(err, handshake.ErrAuthentication) {
 		// M3 opened under keys that only the peer's can make, and its signature is

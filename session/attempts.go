@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // attempts are the handshakes that a session initiates, one at a time: a resumption
@@ -43,7 +45,7 @@ func (x *attempts) begin(e Event, now time.Time) {
 	if s.state == Established || s.state == Rotating {
 		a.Over = s.streamConn()
 	} else {
-		x.resume(a, now)
+		a.Resume, a.Keys = s.keys.Secrets.Resumption(now)
 	}
 	x.start(a, now)
 }
@@ -64,7 +66,7 @@ func (x *attempts) spare(links []paths.Link, now time.Time) {
 	}
 	a := x.new(dialled, now)
 	a.spare = true
-	x.resume(a, now)
+	a.Resume, a.Keys = x.s.keys.Secrets.Resumption(now)
 	x.start(a, now)
 	a.Hurry()
 }
@@ -73,19 +75,12 @@ func (x *attempts) spare(links []paths.Link, now time.Time) {
 func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
 	s, known := x.s, x.s.paths.machine.Summary()
 	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: s.m.self, Peer: s.peer.DID,
-		Cached: x.known.Valid(now), Params: s.statement(s.epochs.machine.Propose())})}
+		Cached: x.known.Valid(now), Params: s.statement(s.keys.Propose())})}
 	a.Network, a.Resolver, a.Protect = s.m.c.Network, s.m.c.Resolver, s.protect
 	a.Links, a.Known, a.NewPort = links, []netip.AddrPort{known.UDP, known.Peer}, x.retry.wantsNewPort()
-	a.Spend = func() { s.call(func(time.Time) error { s.spend(a.Resume); return nil }) }
+	a.Spend = func() { s.call(func(time.Time) error { s.keys.Secrets.Spend(a.Resume); return nil }) }
 	a.Prove = func(p *connect.Proof) error { return x.prove(a, p) }
 	return a
-}
-
-// resume lets an attempt begin with a resumption, where the session can be resumed.
-func (x *attempts) resume(a *attempt, now time.Time) {
-	if x.s.resumable(now) {
-		a.Resume, a.Keys = x.s.resume.out, x.s.epochs.peer
-	}
 }
 
 // start runs an attempt.
@@ -122,7 +117,7 @@ func (x *attempts) prove(a *attempt, p *connect.Proof) error {
 			return context.Canceled
 		}
 		x.running = nil
-		err := x.s.proven(&proof{Proof: *p}, ReceiveResponse, now)
+		err := x.s.proven(&keys.Proof{Proof: *p, Role: rotation.Initiator}, ReceiveResponse, now)
 		if err != nil && x.running == nil {
 			x.running = a // done says what it means
 		}

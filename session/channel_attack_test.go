@@ -60,7 +60,7 @@ func lyingStream(t *testing.T, s *Session, id uint64) link.Stream {
 func sealed(t *testing.T, s *Session, frame []byte) (out []byte) {
 	t.Helper()
 	var e *record.Epoch
-	s.call(func(time.Time) error { e = s.epochs.cur.rec; return nil })
+	s.call(func(time.Time) error { e = s.keys.InUse(); return nil })
 	out, err := e.SealFramed(frame)
 	if err != nil {
 		t.Fatal(err)

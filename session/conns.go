@@ -62,7 +62,7 @@ func (s *Session) streamConn() link.Conn {
 func (s *Session) release(now time.Time) {
 	s.attempts.abandon()
 	s.plane.Use(nil, nil)
-	s.epochs.drop(now)
+	s.keys.Drop(now)
 	s.paths.clear(now)
 }
 

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/connect"
-	"github.com/libertaria-project/l2tun/rotation"
 )
 
 // Copied tells that this process may run more than once from one state: a snapshot
@@ -33,10 +32,9 @@ func (s *Session) copied(certain bool, now time.Time) {
 		}
 		s.msgs.Restart()
 	}
-	had := s.epochs.cur != nil
-	s.epochs.stop(rotation.SessionExpired, now)
+	had := s.keys.InUse() != nil
+	s.keys.Expire(now)
 	s.release(now)
-	s.forgetResume()
 	s.attempts.known = connect.PeerKeys{}
 	if had || s.peer.Keep {
 		s.attempts.hostChanged(now)

@@ -28,10 +28,8 @@ var handshakeResults = [...]string{HandshakeFull, HandshakeResumed, string(Reaso
 
 // A tally holds the counters: written by the loop, read by anybody.
 type tally struct {
-	entered   [Closed]atomic.Uint64
-	shakes    [len(handshakeResults)]atomic.Uint64
-	rotations atomic.Uint64
-	resends   atomic.Uint64
+	entered [Closed]atomic.Uint64
+	shakes  [len(handshakeResults)]atomic.Uint64
 }
 
 func (t *tally) enter(s State) {
@@ -61,8 +59,8 @@ func (t *tally) failed(err error) { t.shake(string(eventOf(err).Reason())) }
 
 // Counts returns the counters as they are now.
 func (s *Session) Counts() Counts {
-	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64), Rotations: s.tally.rotations.Load(),
-		Resends: s.tally.resends.Load()}
+	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
+	c.Rotations, c.Resends = s.keys.Counts()
 	for i := range s.tally.entered {
 		c.Entered[State(i).String()] = s.tally.entered[i].Load()
 	}

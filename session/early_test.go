@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -231,8 +232,24 @@ func TestReplayedFlightChangesNothing(t *testing.T) {
 	faults.Report(t, "H9", true, "a first flight replayed 5 times: no state, no secret burnt")
 }
 
-func resumeOf(s *Session) (r resumable) {
-	s.call(func(time.Time) error { r = s.resume; return nil })
+// resumption is what a session can be resumed by.
+type resumption struct {
+	out handshake.Resume   // ours
+	in  handshake.ResumeID // of the peer's
+}
+
+func resumeOf(s *Session) (r resumption) {
+	s.call(func(now time.Time) error {
+		r.out, _ = s.keys.Secrets.Resumption(now)
+		return nil
+	})
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	for id, of := range s.m.resumes {
+		if of == s {
+			r.in = id
+		}
+	}
 	return r
 }
 
@@ -266,8 +283,8 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	sb.call(func(time.Time) error {
-		if len(sb.halfOpen) != 1 || sb.halfOpen.early() == nil || len(sb.epochs.byID) != 2 {
-			t.Errorf("%d half-open, early %v, %d epochs", len(sb.halfOpen), sb.halfOpen.early() != nil, len(sb.epochs.byID))
+		if len(sb.halfOpen) != 1 || sb.halfOpen.early() == nil || sb.keys.Epochs() != 2 {
+			t.Errorf("%d half-open, early %v, %d epochs", len(sb.halfOpen), sb.halfOpen.early() != nil, sb.keys.Epochs())
 		}
 		return nil
 	})

@@ -33,8 +33,4 @@ var (
 	// ErrPeerRestarted: the peer that a message was on its way to is gone; whether
 	// it took it cannot be known.
 	ErrPeerRestarted = msgchan.ErrPeerRestarted
-
-	errGone     = errors.New("session: the epoch ended before its proof")
-	errOtherWon = errors.New("session: another handshake with the peer was completed first")
-	errNumbers  = errors.New("session: the peer proposes an epoch number out of range")
 )

@@ -26,8 +26,8 @@ func (s *Session) sealPacket(space wire.Space) (rec []byte) {
 		var out wire.Batch
 		plain := make([]byte, 20)
 		plain[0], plain[3] = 0x45, 20
-		if e := s.epochs.cur; e != nil {
-			if err := e.rec.Seal(&out, space, [][]byte{plain}); err == nil {
+		if e := s.keys.InUse(); e != nil {
+			if err := e.Seal(&out, space, [][]byte{plain}); err == nil {
 				rec = append([]byte(nil), out.At(0)...)
 			}
 		}
@@ -123,13 +123,9 @@ func TestAThousandRotationsASecond(t *testing.T) {
 // askOften makes n M1r of as many attempts, sealed under the epoch in use.
 func (s *Session) askOften(n int) (recs [][]byte, err error) {
 	err = s.call(func(time.Time) error {
-		x, out := &s.epochs, new(wire.Batch)
+		out := new(wire.Batch)
 		for i := range n {
-			params, err := s.params(x.number() + 1)
-			if err != nil {
-				return err
-			}
-			h, err := handshake.NewShortInitiator(s.m.self.Handshake(0, [32]byte{}), x.peer, handshake.Rotation(x.number()+1, uint32(i+1)), x.cur.rekey, params)
+			h, err := s.keys.Initiate(handshake.Rotation(s.keys.Number()+1, uint32(i+1)))
 			if err != nil {
 				return err
 			}
@@ -138,7 +134,7 @@ func (s *Session) askOften(n int) (recs [][]byte, err error) {
 			if err != nil {
 				return err
 			}
-			if err := x.cur.rec.Seal(out, wire.SpaceControl, [][]byte{append([]byte{wire.FrameHandshake}, m1r...)}); err != nil {
+			if err := s.keys.InUse().Seal(out, wire.SpaceControl, [][]byte{append([]byte{wire.FrameHandshake}, m1r...)}); err != nil {
 				return err
 			}
 		}
@@ -273,7 +269,7 @@ func TestForgedCloseIsIgnored(t *testing.T) {
 		w.wantCarrier(sa, link.KindDirect, time.Second)
 		var old wire.Batch
 		sb.call(func(time.Time) error {
-			return sb.epochs.cur.rec.Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
+			return sb.keys.InUse().Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
 		})
 		w.rotate(sa)
 		time.Sleep(time.Second)

@@ -25,7 +25,7 @@ func (k sink) Failed() { k.s.faulted() }
 
 // Opened implements link.Sink.
 func (k sink) Opened(p link.Path, e *record.Epoch) {
-	k.s.box.Post(func(now time.Time) { k.s.opened(p, e, now) })
+	k.s.box.Post(func(now time.Time) { k.s.keys.Opened(e, now) })
 }
 
 // Moved implements link.Sink. The newest few paths count, and are never lost.
@@ -80,11 +80,11 @@ func (s *Session) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 			return
 		}
 	case wire.FrameHandshake:
-		if s.shortFrame(p, e, f[1:], now) == nil {
+		if s.keys.Receive(e, f[1:], s.replyPath(p), now) == nil {
 			return
 		}
 	case wire.FrameClose:
-		if x := s.epochs.find(e); len(f) == wire.CloseSize && x != nil && x == s.epochs.cur {
+		if len(f) == wire.CloseSize && e == s.keys.InUse() {
 			s.event(PeerClosed, now)
 			return
 		}
@@ -102,8 +102,8 @@ func (s *Session) path() link.Path {
 
 // send tells the plane what to send under and where.
 func (s *Session) send() {
-	if e := s.epochs.cur; e != nil && s.paths.using != nil {
-		s.plane.Use(e.rec, s.paths.using.Path)
+	if e := s.keys.InUse(); e != nil && s.paths.using != nil {
+		s.plane.Use(e, s.paths.using.Path)
 		s.carryMessages()
 	}
 }
@@ -119,7 +119,7 @@ func (s *Session) sendFrame(frame []byte) error {
 
 // sendOn sends a frame under the current epoch on p, in the carrier's space.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
-	return frames.Send(s.epochs.using(), p, p.Kind().Space, frame)
+	return frames.Send(s.keys.InUse(), p, p.Kind().Space, frame)
 }
 
 // sendClose tells the peer that we end the session.

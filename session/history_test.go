@@ -29,7 +29,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			for i := range flaps {
 				now = now.Add(200 * time.Millisecond)
 				sa.record(Established, TimeToRotate, now)
-				sa.meet(&proof{Proof: connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.streamConn()}}, now)
+				sa.meet(&connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.streamConn()}, now)
 			}
 			lines = strings.Count(b.String(), "\n")
 			return nil

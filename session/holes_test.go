@@ -234,8 +234,8 @@ func TestEpochGoneBeforeM3(t *testing.T) {
 		sb := w.b.peer(w.a, true, Settings{})
 		for dropped := false; !dropped; time.Sleep(time.Millisecond) {
 			sa.call(func(now time.Time) error {
-				if dropped = len(sa.halfOpen) > 0 && len(sa.epochs.byID) > 0; dropped {
-					sa.epochs.drop(now)
+				if dropped = sa.keys.Epochs() > 0; dropped {
+					sa.keys.Drop(now)
 				}
 				return nil
 			})

@@ -15,8 +15,7 @@ import (
 func TestAnUnopenedM1rIsUnknown(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		_, sb := w.pair(Settings{})
-		var known handshake.ResumeID
-		sb.call(func(time.Time) error { known = sb.resume.in.ID; return nil })
+		known := resumeOf(sb).in
 		var got [2][]byte
 		for i, id := range []handshake.ResumeID{known, {1, 2, 3, 4, 5, 6}} {
 			conn, err := w.a.node.Dial(t.Context(), wire.LinkQUIC, w.b.addr)

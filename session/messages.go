@@ -68,7 +68,7 @@ func (s *Session) wantStream() {
 
 // carryMessages keeps the channel on the connection in use.
 func (s *Session) carryMessages() {
-	if s.epochs.cur != nil {
+	if s.keys.InUse() != nil {
 		s.carrier.Carry(s.ctx, s.streamConn())
 	}
 }

@@ -43,11 +43,8 @@ func (m *Manager) Unreachable(remote netip.AddrPort) {
 
 func (s *Session) jumped(d time.Duration, now time.Time) {
 	s.log.Info("the machine slept", "for", d)
-	if !s.fullAt.IsZero() {
-		s.fullAt = s.fullAt.Add(-d)
-	}
 	s.attempts.known.Slept(d)
-	s.epochs.do(s.epochs.machine.Jumped(now, d), now)
+	s.keys.Jumped(d, now)
 	s.networkChanged(now)
 }
 

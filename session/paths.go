@@ -69,7 +69,7 @@ func (x *pathing) tell(now time.Time, event func(now time.Time) []paths.Action) 
 // facts are what counters, carriers and the session say now.
 func (x *pathing) facts() paths.Facts {
 	s, t := x.s, x.s.plane.Traffic()
-	f := paths.Facts{Keys: s.epochs.cur != nil, Keep: s.peer.Keep, Dialling: s.attempts.running != nil || s.attempts.ended, Yields: s.attempts.headStart() > 0,
+	f := paths.Facts{Keys: s.keys.InUse() != nil, Keep: s.peer.Keep, Dialling: s.attempts.running != nil || s.attempts.ended, Yields: s.attempts.headStart() > 0,
 		LastSent: link.Time(t.LastSent.Load()), WideSent: t.WideSent.Take(), Queued: t.Queued.Load() > 0, Messages: s.msgs.Pending()}
 	x.sights = x.sights[:0]
 	for _, r := range x.routes {
@@ -216,7 +216,7 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 			d.ForgetLocal()
 		}
 	case paths.Rotate:
-		s.epochs.do(s.epochs.machine.Rotate(now), now)
+		s.keys.Rotate(now)
 	default:
 		x.report(r, a, now)
 	}
@@ -256,7 +256,7 @@ func (x *pathing) probe(r *route, a paths.Action, now time.Time) {
 		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Denied(now, a.ID, a.Nonce) })
 		return
 	}
-	if e := x.s.epochs.using(); e != nil {
+	if e := x.s.keys.InUse(); e != nil {
 		frames.SendWhole(e, r, r.Kind().Space, wire.AppendProbe(nil, a.Nonce, a.Size-wire.Overhead))
 	}
 }

@@ -56,7 +56,7 @@ func (s *Session) Ping(ctx context.Context) (Pong, error) {
 }
 
 func (s *Session) ping(p *ping, now time.Time) error {
-	if s.paths.using == nil || s.epochs.cur == nil {
+	if s.paths.using == nil || s.keys.InUse() == nil {
 		return ErrNotEstablished
 	}
 	if len(s.pings) >= maxPings {
@@ -64,9 +64,9 @@ func (s *Session) ping(p *ping, now time.Time) error {
 	}
 	p.nonce, p.path, p.at = s.paths.machine.NewNonce(), s.paths.using.Path, now
 	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
-		Epoch: s.epochs.number()}
+		Epoch: s.keys.Number()}
 	s.pings = append(s.pings, p)
-	return frames.SendWhole(s.epochs.using(), p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
+	return frames.SendWhole(s.keys.InUse(), p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
 }
 
 // ponged takes an echo that somebody waits for. One that came by another path

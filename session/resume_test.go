@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/handshake"
 )
 
 // lose ends the connection under a session at both ends and waits until it is
@@ -43,17 +45,27 @@ func deaf(s *Session) {
 	s.call(func(time.Time) error { s.attempts.ended = true; return nil })
 }
 
+// alter changes what s will start a resumption with.
+func alter(s *Session, change func(*handshake.Resume)) {
+	s.call(func(now time.Time) error {
+		out, peer := s.keys.Secrets.Resumption(now)
+		change(&out)
+		s.keys.Secrets.Take(peer, out)
+		return nil
+	})
+}
+
 // A spent or altered secret leads to a full handshake, on the same stream.
 // SPEC R-5.1-15.
 func TestSpentSecretLeadsToFull(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
-		sa.call(func(time.Time) error { sa.resume.out.ID[0] ^= 1; return nil })
+		alter(sa, func(out *handshake.Resume) { out.ID[0] ^= 1 })
 		deaf(sb)
 		if took := w.lose(sa, sb); took > 200*time.Millisecond || sa.Status().Handshakes != 2 {
 			t.Fatalf("unknown id: %v, %d full handshakes", took, sa.Status().Handshakes)
 		}
-		sa.call(func(time.Time) error { sa.resume.out.Secret[0] ^= 1; return nil })
+		alter(sa, func(out *handshake.Resume) { out.Secret[0] ^= 1 })
 		deaf(sb)
 		w.lose(sa, sb)
 		if a, b := sa.Status(), sb.Status(); a.Handshakes != 3 || a.Epoch != b.Epoch {

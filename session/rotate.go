@@ -9,7 +9,7 @@ import (
 // use. The error is ErrNotEstablished, ErrClosed or the context's; the epoch in
 // use stays in use until there is a new one, also after an error.
 func (s *Session) Rotate(ctx context.Context) error {
-	return s.await(ctx, s.epochs.wantRotation)
+	return s.await(ctx, s.wantRotation)
 }
 
 // await asks the loop for something that takes a while, and waits for its answer.
@@ -26,11 +26,18 @@ func (s *Session) await(ctx context.Context, ask func(answer chan error, now tim
 	}
 }
 
-func (x *epochs) wantRotation(answer chan error, now time.Time) {
-	if x.cur == nil || x.s.state != Established && x.s.state != Rotating {
-		x.s.reply(answer, ErrNotEstablished)
+// wantRotation answers once a later epoch is in use.
+func (s *Session) wantRotation(answer chan error, now time.Time) {
+	done := func(rotated bool) {
+		if rotated {
+			s.reply(answer, nil)
+		} else {
+			s.reply(answer, ErrNotEstablished)
+		}
+	}
+	if s.state != Established && s.state != Rotating {
+		done(false)
 		return
 	}
-	x.waiters = append(x.waiters, waiter{x.number(), answer})
-	x.do(x.machine.Rotate(now), now)
+	s.keys.RotateAndTell(done, now)
 }

@@ -54,11 +54,11 @@ type slot struct {
 func sealAll(t *testing.T, s *Session, seen map[slot]bool) {
 	plain := [][]byte{{0x40}}
 	s.call(func(time.Time) error {
-		e := s.epochs.cur
+		e := s.keys.InUse()
 		for space := range wire.Space(wire.NumSpaces) {
 			var out wire.Batch
 			for range 500 {
-				if err := e.rec.Seal(&out, space, plain); err != nil {
+				if err := e.Seal(&out, space, plain); err != nil {
 					return err
 				}
 			}

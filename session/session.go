@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/mailbox"
+	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
@@ -51,17 +52,14 @@ type Session struct {
 	since    time.Time
 	attempts attempts
 	halfOpen halfOpens
-	epochs   epochs
+	keys     *keys.Store
 	paths    pathing
 	stale    time.Time // when the oldest waiting packet will have waited too long
-	resume   resumable
 
 	incarnation atomic.Uint64       // ours, as the peer knows this session
 	remote      incarnation.History // the peer's
 	carrier     msgchan.Runner      // keeps msgs on the connection in use
-	full        uint64              // full handshakes since start
-	fullAt      time.Time
-	refused     uint64 // events that the table has no transition for
+	refused     uint64              // events that the table has no transition for
 	pings       []*ping
 	quarantine  time.Time // full handshakes of the peer are refused until then
 	waiters     []chan error
@@ -76,9 +74,9 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.attempts.init(s)
-	s.epochs.init(s)
 	s.paths.init(s)
 	s.initMessages()
+	s.keys = newKeys(s)
 	s.publish(time.Now())
 	s.wg.Go(s.loop)
 	return s
@@ -145,7 +143,7 @@ func (s *Session) answerAll() {
 
 // tick does what is due.
 func (s *Session) tick(now time.Time) {
-	s.tickEpochs(now)
+	s.keys.Tick(now)
 	s.tickMessages(now)
 	s.paths.tick(now)
 	s.tickState(now)
@@ -172,7 +170,7 @@ func (s *Session) stateDeadline() time.Time {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.epochs.deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.attempts.deadline())
+	return earliest(s.keys.Deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -230,7 +228,7 @@ func (s *Session) noteReason(to State, e Event) {
 // record logs a transition once and keeps it.
 func (s *Session) record(from State, e Event, now time.Time) {
 	t := Transition{Time: now, Peer: s.peer.DID, From: from.String(), To: s.state.String(), Cause: e.String(),
-		Epoch: s.epochs.number(), Link: s.linkName()}
+		Epoch: s.keys.Number(), Link: s.linkName()}
 	if s.state == Failed {
 		t.Reason = s.reason
 	}
@@ -262,7 +260,7 @@ func (s *Session) entered(from State, now time.Time) {
 	case Failed:
 		s.release(now)
 		if s.reason == ReasonExpired {
-			s.forgetResume() // a full handshake is required
+			s.keys.Secrets.Forget() // a full handshake is required
 		}
 		if s.attempts.canDial() {
 			s.attempts.retry.Failed(now)
@@ -273,14 +271,14 @@ func (s *Session) entered(from State, now time.Time) {
 		s.answer(s.failure())
 	case Idle: // the peer closed; a kept one is asked again
 		s.release(now)
-		s.forgetResume()
+		s.keys.Secrets.Forget()
 		if s.peer.Keep {
 			s.attempts.retry.Failed(now)
 		}
 		s.answer(ErrClosed)
 	case Closed:
 		s.release(now)
-		s.forgetResume()
+		s.keys.Secrets.Forget()
 		s.answer(ErrClosed)
 	}
 }

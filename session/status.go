@@ -66,13 +66,14 @@ func (s *Session) Status() Status {
 // publish makes the loop's state visible.
 func (s *Session) publish(now time.Time) {
 	sum := s.paths.machine.Summary()
-	p := &snapshot{fullAt: s.fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: s.full, RTT: sum.RTT,
+	full, fullAt := s.keys.Secrets.Full()
+	p := &snapshot{fullAt: fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: full, RTT: sum.RTT,
 		Refused: s.refused, Preferred: sum.Prefers, Endpoint: sum.Peer, Trouble: s.knownTrouble(now)}}
-	if e := s.epochs.cur; e != nil {
-		p.Suite = Suite + " " + e.rec.Cipher().String()
-		p.Epoch = e.rec.Number()
-		p.epochAt = s.epochs.curAt
-		p.MTU = e.mtu
+	if e := s.keys.InUse(); e != nil {
+		p.Suite = Suite + " " + e.Cipher().String()
+		p.Epoch = e.Number()
+		p.epochAt = s.keys.Since()
+		p.MTU = s.keys.MTU()
 	}
 	if path := s.path(); path != nil {
 		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Kind().String(), path.Remote()

@@ -1,4 +1,4 @@
-package session
+package keys
 
 import (
 	"time"
@@ -24,76 +24,81 @@ type short struct {
 	done bool   // the whole result has been taken
 }
 
-// An m1r is a message that rotation knows by its reference, and the path by which
-// it came.
+// An m1r is a message that rotation knows by its reference, and the path that its
+// answer takes.
 type m1r struct {
-	msg []byte
-	on  link.Path
+	msg  []byte
+	back link.Path
 }
 
 // start sends M1r; what it returns reports that there is none.
-func (x *epochs) start(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
+func (x *Store) start(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
 	err := x.sendM1r(a)
 	if err == nil {
 		return nil
 	}
-	x.s.log.Warn("rotation not started", "error", err)
+	x.c.Log.Warn("rotation not started", "error", err)
 	x.endShort(a.ID)
 	return func() []rotation.Action { return x.machine.Failed(now, a.ID) }
 }
 
 // answer makes M2r and the keys of its epoch; what it returns reports whether they
 // are there.
-func (x *epochs) answer(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
+func (x *Store) answer(a rotation.Action, now time.Time) (outcome func() []rotation.Action) {
 	if err := x.makeM2r(a); err != nil {
-		x.s.log.Debug("rotation not answered", "error", err)
+		x.c.Log.Debug("rotation not answered", "error", err)
 		x.endShort(a.ID)
 		return func() []rotation.Action { return x.machine.AnswerFailed(now, a.ID) }
 	}
 	return func() []rotation.Action { return x.machine.AnswerMade(now, a.ID) }
 }
 
-func (x *epochs) reply(a rotation.Action) {
+func (x *Store) reply(a rotation.Action) {
 	if r := x.shorts[a.ID]; r != nil {
-		x.sendShort(r.via, x.replyPath(x.m1rs[a.Msg].on), r.last)
+		x.sendShort(r.via, x.asked[a.Msg].back, r.last)
 	}
 }
 
-func (x *epochs) resend(id uint64) {
+func (x *Store) resend(id uint64) {
 	if r := x.shorts[id]; r != nil {
-		x.s.tally.resends.Add(1)
-		x.sendShort(x.cur, x.s.path(), r.last)
+		x.resends.Add(1)
+		x.sendShort(x.cur, x.c.Session.Path(), r.last)
 	}
 }
 
 // sendM1r makes M1r, chained from the epoch in use, and sends it.
-func (x *epochs) sendM1r(a rotation.Action) error {
-	params, err := x.s.params(a.Number)
-	if err != nil {
-		return err
-	}
+func (x *Store) sendM1r(a rotation.Action) (err error) {
 	r := &short{what: handshake.Rotation(a.Number, a.Attempt)}
-	r.init, err = handshake.NewShortInitiator(x.s.m.self.Handshake(0, [32]byte{}), x.peer, r.what, x.cur.rekey, params)
-	if err != nil {
+	if r.init, err = x.Initiate(r.what); err != nil {
 		return err
 	}
 	if r.last, err = r.init.Start(nil); err != nil {
 		return err
 	}
 	x.shorts[a.ID] = r
-	x.sendShort(x.cur, x.s.path(), r.last)
+	x.sendShort(x.cur, x.c.Session.Path(), r.last)
 	return nil
 }
 
+// Initiate makes the initiator of a rotation that is chained from the epoch in use,
+// which there must be.
+func (x *Store) Initiate(what handshake.Short) (*handshake.ShortInitiator, error) {
+	params, err := x.c.Session.Params(what.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	return handshake.NewShortInitiator(x.c.Self.Handshake(0, [32]byte{}), x.Secrets.peer, what, x.cur.rekey, params)
+}
+
 // makeM2r answers an M1r, unsent; the epoch's records are held.
-func (x *epochs) makeM2r(a rotation.Action) error {
+func (x *Store) makeM2r(a rotation.Action) error {
 	r := &short{what: handshake.Rotation(a.Number, a.Attempt), via: x.cur}
-	r.resp = handshake.NewShortResponder(x.s.m.self.Handshake(0, [32]byte{}), x.secretFor)
-	_, _, err := r.resp.Read(nil, x.m1rs[a.Msg].msg)
+	r.resp = handshake.NewShortResponder(x.c.Self.Handshake(0, [32]byte{}), x.secretFor)
+	_, _, err := r.resp.Read(nil, x.asked[a.Msg].msg)
 	if err != nil {
 		return err
 	}
-	params, err := x.s.params(a.Number)
+	params, err := x.c.Session.Params(a.Number)
 	if err != nil {
 		return err
 	}
@@ -106,32 +111,43 @@ func (x *epochs) makeM2r(a rotation.Action) error {
 }
 
 // secretFor is a handshake.Lookup for rotations under the epoch in use.
-func (x *epochs) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bool) {
+func (x *Store) secretFor(what handshake.Short) (*did.KeySet, handshake.Key, bool) {
 	if what.Mode != wire.ModeRotate || x.cur == nil || what.Epoch != x.cur.rec.Number()+1 {
 		return nil, handshake.Key{}, false
 	}
-	return x.peer, x.cur.rekey, true
+	return x.Secrets.peer, x.cur.rekey, true
 }
 
-// replyPath is where an M2r goes: back on the path of its M1r, which the peer uses
-// while ours may be broken. M1r may be a replay, so only a proven one counts.
-func (x *epochs) replyPath(asked link.Path) link.Path {
-	if p := &x.s.paths; p.machine.Proves(p.idOf(asked)) {
-		return asked
+// finish lets the M3r of a rotation leave. The last message of any other handshake
+// leaves from the goroutine that makes it, once this list is done.
+func (x *Store) finish(id uint64) {
+	if r := x.shorts[id]; r != nil {
+		x.sendShort(x.cur, x.c.Session.Path(), r.last)
 	}
-	return x.s.path()
+}
+
+// endShort forgets a rotation and its secrets.
+func (x *Store) endShort(id uint64) {
+	if r := x.shorts[id]; r != nil {
+		delete(x.shorts, id)
+		if r.init != nil {
+			r.init.Close()
+		} else {
+			r.resp.Close()
+		}
+	}
 }
 
 // sendShort sends a message of short mode as a frame under e.
-func (x *epochs) sendShort(e *epoch, p link.Path, msg []byte) {
+func (x *Store) sendShort(e *epoch, p link.Path, msg []byte) {
 	if e != nil {
 		frames.Send(e.rec, p, wire.SpaceControl, append([]byte{wire.FrameHandshake}, msg...))
 	}
 }
 
-// shortFrame takes a message of short mode that arrived under rec.
-func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now time.Time) error {
-	x := &s.epochs
+// Receive takes a message of short mode that arrived in a frame under rec. An answer
+// goes back by a path that the peer uses. The error is handshake.ErrMalformed.
+func (x *Store) Receive(rec *record.Epoch, msg []byte, back link.Path, now time.Time) error {
 	typ, what, err := handshake.ParseShort(msg)
 	via := x.find(rec)
 	if err != nil || what.Mode != wire.ModeRotate || via == nil {
@@ -142,7 +158,7 @@ func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now tim
 		if via == x.cur && what.Epoch != via.rec.Number()+1 {
 			return nil // a late copy of an earlier rotation
 		}
-		x.ask(via.id, what.Attempt, m1r{msg, p}, now)
+		x.ask(via.id, what.Attempt, m1r{msg, back}, now)
 	case wire.MsgM2r:
 		x.m2r(what, msg, now)
 	case wire.MsgM3r:
@@ -154,15 +170,15 @@ func (s *Session) shortFrame(p link.Path, rec *record.Epoch, msg []byte, now tim
 }
 
 // ask asks rotation about an M1r, which is kept until all of its actions are done.
-func (x *epochs) ask(via uint64, attempt uint32, m m1r, now time.Time) {
+func (x *Store) ask(via uint64, attempt uint32, m m1r, now time.Time) {
 	ref := rotation.Message(attempt)
-	x.m1rs[ref] = m
-	defer delete(x.m1rs, ref)
+	x.asked[ref] = m
+	defer delete(x.asked, ref)
 	x.do(x.machine.Asked(now, via, attempt, ref), now)
 }
 
 // findShort is the handshake that a message belongs to.
-func (x *epochs) findShort(what handshake.Short, initiator bool) (uint64, *short) {
+func (x *Store) findShort(what handshake.Short, initiator bool) (uint64, *short) {
 	for id, r := range x.shorts {
 		if r.what == what && (r.init != nil) == initiator {
 			return id, r
@@ -172,7 +188,7 @@ func (x *epochs) findShort(what handshake.Short, initiator bool) (uint64, *short
 }
 
 // m2r proves the responder of our rotation; a later copy changes nothing.
-func (x *epochs) m2r(what handshake.Short, msg []byte, now time.Time) {
+func (x *Store) m2r(what handshake.Short, msg []byte, now time.Time) {
 	id, r := x.findShort(what, true)
 	if r == nil || r.done {
 		return
@@ -182,7 +198,7 @@ func (x *epochs) m2r(what handshake.Short, msg []byte, now time.Time) {
 		err = x.install(id, res, true)
 	}
 	if err != nil {
-		x.s.log.Debug("rotation failed", "error", err)
+		x.c.Log.Debug("rotation failed", "error", err)
 		if res != nil {
 			res.Erase()
 		}
@@ -196,7 +212,7 @@ func (x *epochs) m2r(what handshake.Short, msg []byte, now time.Time) {
 
 // m3r proves the initiator of the peer's rotation. A copy says that the peer
 // has not heard us under the new epoch yet.
-func (x *epochs) m3r(what handshake.Short, msg []byte, now time.Time) {
+func (x *Store) m3r(what handshake.Short, msg []byte, now time.Time) {
 	id, r := x.findShort(what, false)
 	if r == nil {
 		return
@@ -204,7 +220,7 @@ func (x *epochs) m3r(what handshake.Short, msg []byte, now time.Time) {
 	if !r.done {
 		res, err := r.resp.Finish(msg)
 		if err != nil {
-			x.s.log.Debug("rotation failed", "error", err)
+			x.c.Log.Debug("rotation failed", "error", err)
 			x.do(x.machine.Failed(now, id), now)
 			return
 		}
@@ -216,7 +232,7 @@ func (x *epochs) m3r(what handshake.Short, msg []byte, now time.Time) {
 
 // confirm completes a rotation that we answered, when a record under its epoch
 // came before M3r.
-func (x *epochs) confirm(id uint64) {
+func (x *Store) confirm(id uint64) {
 	r := x.shorts[id]
 	if r == nil || r.done || r.resp == nil {
 		return
@@ -224,18 +240,5 @@ func (x *epochs) confirm(id uint64) {
 	if res, err := r.resp.Confirm(); err == nil {
 		r.done = true
 		x.keep(id, res)
-	}
-}
-
-// keep takes the secrets that later handshakes start from.
-func (x *epochs) keep(id uint64, res *handshake.Result) {
-	x.keepRekey(id, res)
-	x.s.keepResume(res)
-	res.Erase()
-}
-
-func (x *epochs) keepRekey(id uint64, res *handshake.Result) {
-	if e := x.byID[id]; e != nil {
-		e.rekey = res.Rekey
 	}
 }
