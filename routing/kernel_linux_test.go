@@ -225,12 +225,12 @@ func TestSomebodyElsesRouteComesFirst(t *testing.T) {
 		}
 	}
 	must(t, netlink.RouteDel(theirs))
-	if way := InterfaceTo(netip.MustParseAddr("10.9.1.1")); way != "l2t" {
-		t.Errorf("without their route packets go to %q", way)
+	if dev := InterfaceTo(netip.MustParseAddr("10.9.1.1")); dev != "l2t" {
+		t.Errorf("without their route packets go to %q", dev)
 	}
 	must(t, netlink.RouteAdd(theirs))
-	if way := InterfaceTo(netip.MustParseAddr("10.9.1.1")); way != "eth7" {
-		t.Errorf("with their route packets go to %q", way)
+	if dev := InterfaceTo(netip.MustParseAddr("10.9.1.1")); dev != "eth7" {
+		t.Errorf("with their route packets go to %q", dev)
 	}
 	must(t, k.Undo())
 	if after := table(t); !slices.Equal(before, after) {
@@ -251,16 +251,16 @@ func TestLANThatComesLaterComesFirst(t *testing.T) {
 	must(t, netlink.AddrAdd(eth, a))
 	tuntest.AwaitAddress(t, netip.MustParseAddr("2001:db8:7::1"))
 	for _, host := range []string{"192.0.2.20", "2001:db8:7::20"} {
-		if way := InterfaceTo(netip.MustParseAddr(host)); way != "eth7" {
-			t.Errorf("%s goes to %q", host, way)
+		if dev := InterfaceTo(netip.MustParseAddr(host)); dev != "eth7" {
+			t.Errorf("%s goes to %q", host, dev)
 		}
 	}
 	if n := len(k.Shadows()); n != 2 {
 		t.Errorf("%d shadows", n)
 	}
 	must(t, netlink.LinkDel(eth))
-	if way := InterfaceTo(netip.MustParseAddr("192.0.2.20")); way != "l2t" || len(k.Shadows()) != 0 {
-		t.Errorf("goes to %q, shadows %v", way, k.Shadows())
+	if dev := InterfaceTo(netip.MustParseAddr("192.0.2.20")); dev != "l2t" || len(k.Shadows()) != 0 {
+		t.Errorf("goes to %q, shadows %v", dev, k.Shadows())
 	}
 }
 
@@ -339,7 +339,7 @@ func TestReleaseOutlivesTheAddress(t *testing.T) {
 			}
 			if r, err := h.RouteGet(net.IPv4(10, 77, 0, 9)); err != nil || r[0].LinkIndex != d.Index() {
 				select {
-				case leaks <- "no way through the tunnel":
+				case leaks <- "no route through the tunnel":
 				default:
 				}
 			}

@@ -17,7 +17,7 @@ import (
 
 func twoPeers() control.Status {
 	return control.Status{Version: 1, Program: control.Program(), Interface: "l2tun0", DID: "did:a", Addresses: []string{"fd00::1/128", "10.9.0.1/24"},
-		Listen: "[::]:4242", Health: []control.Finding{}, Misrouted: []control.Misrouted{}, Host: control.Host{LastPutBack: []string{}, Missing: []string{}, Taken: []control.Taken{}}, Peers: []control.Peer{
+		Listen: "[::]:4242", Health: []control.Finding{}, Misrouted: []control.Misrouted{}, Host: control.Host{LastRepaired: []string{}, Missing: []string{}, Taken: []control.Taken{}}, Peers: []control.Peer{
 			{DID: "did:b", Name: "bob", Addresses: []string{"10.9.0.2", "fd00::2"}, AllowedIPs: []string{"10.9.0.2/32", "192.168.7.0/24", "fd00::2/128"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", SeenAs: "198.51.100.7:4242",
 				Room: 1452, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
 				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Queued: 1,

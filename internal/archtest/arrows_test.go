@@ -71,8 +71,8 @@ func arrows() map[string][]string {
 		"internal/show/bugreport": nil,
 		"internal/show/screen":    {"internal/app/control", "internal/net/link", "internal/show/health"},
 		"internal/show/top":       {"internal/app/control", "internal/net/link", "internal/show/health", "internal/show/screen"},
-		// The doctor reads the config as the node does, asks a node, and tries the
-		// way to peers with the node's own sockets.
+		// The doctor reads the config as the node does, asks a node, and probes the
+		// endpoints of peers with the node's own sockets.
 		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
 		"test/example":         {"did", "session", "transport"},
 		"test/node":            {"test/lab", "internal/app/control"},
@@ -174,13 +174,13 @@ func TestUnusedArrowIsNamed(t *testing.T) {
 // in a circle has no order.
 func TestArrowsHaveNoCircle(t *testing.T) {
 	table := arrows()
-	var walk func(pkg string, way []string)
-	walk = func(pkg string, way []string) {
-		if slices.Contains(way, pkg) {
-			t.Fatalf("circle: %v", append(way, pkg))
+	var walk func(pkg string, from []string)
+	walk = func(pkg string, from []string) {
+		if slices.Contains(from, pkg) {
+			t.Fatalf("circle: %v", append(from, pkg))
 		}
 		for _, to := range table[pkg] {
-			walk(to, append(slices.Clip(way), pkg))
+			walk(to, append(slices.Clip(from), pkg))
 		}
 	}
 	for pkg := range table {

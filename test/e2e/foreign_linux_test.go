@@ -46,7 +46,7 @@ func TestWhatOthersRemoveComesBack(t *testing.T) {
 		}
 		w.eventually(15*time.Second, loss.what+" are there again", func() bool {
 			h := a.status().Host
-			return a.pings(loss.through) && h.PutBack > before.PutBack && len(h.Missing) == 0 && !h.NoIPv6
+			return a.pings(loss.through) && h.Repaired > before.Repaired && len(h.Missing) == 0 && !h.NoIPv6
 		})
 		w.says(a, "L2T-513")
 	}

@@ -122,8 +122,8 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 	w.asRoot(w.A, "reload", "--socket", a.socket)
 	w.owned(dir, serviceUID)
 	w.uids(pid, serviceUID)
-	if s := a.status(); s.Fence.UID != serviceUID {
-		t.Errorf("status says user %d", s.Fence.UID)
+	if s := a.status(); s.Sandbox.UID != serviceUID {
+		t.Errorf("status says user %d", s.Sandbox.UID)
 	}
 
 	// A join is written by the node.

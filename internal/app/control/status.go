@@ -15,7 +15,7 @@ type Status struct {
 	Listen    string   `json:"listen"`    // HOST:PORT
 	Peers     []Peer   `json:"peers"`     // in the config's order
 	Host      Host     `json:"host"`
-	Fence     Fence    `json:"fence"`
+	Sandbox   Sandbox  `json:"fence"`
 
 	Socket       string    `json:"socket"`        // control socket
 	Config       string    `json:"config"`        // path of the config that is applied
@@ -96,7 +96,7 @@ type Obstacle struct {
 // fill makes what is empty [] and {} in JSON, never null.
 func (s *Status) fill() {
 	s.Host.fill()
-	s.Fence.fill()
+	s.Sandbox.fill()
 	if s.Addresses == nil {
 		s.Addresses = []string{}
 	}

@@ -59,12 +59,12 @@ func (x *sandbox) become() error {
 
 // shut is the last step before commands are answered: from now on the node
 // has what is kept and nothing else.
-func (x *sandbox) shut(c *config.Config) (f control.Fence, err error) {
+func (x *sandbox) shut(c *config.Config) (f control.Sandbox, err error) {
 	if err := confine.Keep(kept(c)...); err != nil {
 		return f, err
 	}
 	x.warnClosed()
-	f = control.Fence{UID: os.Geteuid(), Missing: confine.Unshut()}
+	f = control.Sandbox{UID: os.Geteuid(), Missing: confine.Unshut()}
 	if err := confine.Files(x.writable(), readable); err != nil {
 		f.Missing = append(f.Missing, "files of the host stay open to it: "+err.Error())
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 )
 
-// ensure puts back what is missing, and removes nothing.
+// ensure adds what is missing again, and removes nothing.
 func (a *applier) ensure() (put []string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

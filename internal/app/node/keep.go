@@ -15,17 +15,17 @@ const (
 	// keepEvery is how often settings are checked: the kernel does not report their
 	// changes.
 	keepEvery = time.Minute
-	// keepFirst and keepMost bound the back-off: a program that removes things again
-	// and again gets no more than one answer in keepMost.
+	// keepFirst and keepMost bound the back-off: against a program that removes things
+	// again and again there is at most one repair in keepMost.
 	keepFirst, keepMost = 500 * time.Millisecond, 10 * time.Second
 	// keepCalm without a loss ends the back-off.
 	keepCalm = time.Minute
-	// keepNamed is how many things that were put back are named in status.
+	// keepNamed is how many restored things are named in status.
 	keepNamed = 5
 )
 
-// A keeper puts back what others take away from the interface: addresses, routes
-// and settings. The goroutine of watch owns it, but for kept. docs/node.md 7.11.
+// A keeper repairs the interface: it adds addresses, routes and settings again that
+// others remove. The goroutine of the watcher owns it, but for kept. docs/node.md 7.11.
 type keeper struct {
 	use *applier
 	log *slog.Logger
@@ -40,8 +40,8 @@ type keeper struct {
 
 // keptCounts are what status says of it.
 type keptCounts struct {
-	times   uint64 // that something was put back
-	things  uint64 // that were put back
+	times   uint64 // that something was restored
+	things  uint64 // that were restored
 	last    time.Time
 	names   []string // of the last of them
 	missing []string // what is not in place, and why
@@ -105,9 +105,9 @@ func (k *keeper) status(now time.Time) control.Host {
 	k.mu.Lock()
 	is := k.kept
 	k.mu.Unlock()
-	h := control.Host{PutBack: is.things, PutBackTimes: is.times, LastPutBack: is.names, Missing: is.missing, NoIPv6: is.noIPv6}
+	h := control.Host{Repaired: is.things, Repairs: is.times, LastRepaired: is.names, Missing: is.missing, NoIPv6: is.noIPv6}
 	if is.times > 0 {
-		h.PutBackAgeMS = now.Sub(is.last).Milliseconds()
+		h.RepairAgeMS = now.Sub(is.last).Milliseconds()
 	}
 	for _, s := range k.use.kernel.Shadows() {
 		h.Taken = append(h.Taken, control.Taken{Prefix: s.Prefix.String(), By: s.By})

@@ -200,7 +200,7 @@ func (n *node) startControl(c *config.Config, fail context.CancelCauseFunc) erro
 	if err != nil {
 		return err
 	}
-	if n.reporter.fence, err = n.box.shut(c); err != nil {
+	if n.reporter.sandbox, err = n.box.shut(c); err != nil {
 		return errors.Join(err, srv.Close())
 	}
 	served := make(chan struct{})

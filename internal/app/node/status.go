@@ -22,7 +22,7 @@ type reporter struct {
 	use     *applier
 	keeper  *keeper
 	rates   *rates
-	fence   control.Fence // set before commands are answered
+	sandbox control.Sandbox // set before commands are answered
 }
 
 // Status implements control.Handler.
@@ -47,7 +47,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 			st.Peers = append(st.Peers, ps)
 		}
 	}
-	st.Host, st.Fence = r.keeper.status(time.Now()), r.fence
+	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
 	st.Misrouted = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]

@@ -56,7 +56,7 @@ func drawMix(t *rapid.T) []tun.Packet {
 }
 
 // SPEC section 7.12: batches and super-packets on utcp deliver byte for byte what
-// the plain way delivers, in its order, between nodes with and without offload;
+// a node without offload delivers, in its order, between nodes with and without offload;
 // both ends count the same. A record that is lost or comes twice takes its own
 // packets with it and no other.
 // SPEC R-7.12-1.

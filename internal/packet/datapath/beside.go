@@ -19,8 +19,8 @@ type beside struct {
 
 // SetBeside names the networks that the host is on by other interfaces. Call it again
 // after peers were given prefixes or have lost some. Of two prefixes of one length the
-// host's counts, whose route has the better metric. What is closed stays closed all the
-// while.
+// host's counts, whose route has the better metric. During a change no network opens
+// that is closed before and after.
 func (o *Owners) SetBeside(host []netip.Prefix) {
 	b := &o.beside
 	b.mu.Lock()

@@ -45,8 +45,8 @@ func (d *Datapath) Stray() *link.Traffic { return &d.stray }
 // Owners is the table of whose an address is.
 func (d *Datapath) Owners() *Owners { return &d.owners }
 
-// Guard names who logs the defects that packets meet. Without it they are
-// recovered and counted all the same.
+// Guard sets the logger of defects that packets meet. Without one they are recovered
+// and counted all the same.
 func (d *Datapath) Guard(g *guard.Guard) { d.guard.Store(g) }
 
 // Notes are the addresses for which packets were dropped since a time, the newest
@@ -63,7 +63,7 @@ func (d *Datapath) Known(id wire.RecordID) bool {
 	return ok
 }
 
-// Hints names who is told that the network reported an error about a remote.
+// Hints sets what is called when the network reports an error about a remote.
 func (d *Datapath) Hints(f func(remote netip.AddrPort)) { d.hint.Store(&f) }
 
 // Unreachable implements link.Handler.

@@ -153,7 +153,7 @@ func TestPacketsWaitAndLeaveInOrder(t *testing.T) {
 	}
 }
 
-// spec/behaviour.md 6.4: what waits is bounded by count, bytes and age, the oldest goes first.
+// spec/behaviour.md 6.4: the queue is bounded by count, bytes and age, the oldest goes first.
 func TestQueueBounds(t *testing.T) {
 	var tr link.Traffic
 	now := time.Now()

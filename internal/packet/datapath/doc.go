@@ -8,9 +8,9 @@
 // that its payload lands behind the one before. On utcp it is one record and one
 // write, and small packets share a record.
 //
-// It is not asked what to do: sessions tell each Peer which epoch and path to
-// use, and the loops read that through one atomic pointer. No lock is held
+// It decides nothing: sessions tell each Peer which epoch and path to use, and the
+// loops read that through one atomic pointer. No lock is held
 // across a system call, nothing is allocated per packet, and nothing goes to
-// another goroutine but frames, which are copied. Packets that have no path wait
-// in the peer's own queue, so that no peer holds up another. SPEC section 7.
+// another goroutine but frames, which are copied. Packets without a path are
+// queued per peer, so that no peer delays another. SPEC section 7.
 package datapath

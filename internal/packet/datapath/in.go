@@ -11,28 +11,28 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// Records implements link.Handler: it opens a receive's records, run by run of
-// one record id, and writes the packets in them to the device.
+// Records implements link.Handler: it opens a receive's records, those of one
+// record id at a time, and writes the packets in them to the device.
 func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	for len(recs) > 0 {
 		id, ok := wire.IDOf(recs[0])
-		run := 1
-		for run < len(recs) && wire.SameID(recs[0], recs[run]) {
-			run++
+		n := 1
+		for n < len(recs) && wire.SameID(recs[0], recs[n]) {
+			n++
 		}
 		if r, known := d.epochs.Get(id); ok && known {
-			if !r.held.Keep(path, recs[:run], &r.peer.traffic) {
-				d.receive(path, r, recs[:run])
+			if !r.held.Keep(path, recs[:n], &r.peer.traffic) {
+				d.receive(path, r, recs[:n])
 			}
 		} else {
-			d.stray.Drop(link.DropUnknown, run)
+			d.stray.Drop(link.DropUnknown, n)
 		}
-		recs = recs[run:]
+		recs = recs[n:]
 	}
 }
 
 // receive opens the records of one epoch. If they meet a defect, what has not
-// reached the device is dropped with its memory, and the session is told.
+// reached the device is dropped with its memory, and the session is notified.
 func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	defer d.received(r)
 	in := d.spare.borrow()
@@ -52,7 +52,7 @@ func (d *Datapath) received(r *receiver) {
 // open opens the records of one epoch.
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
 	in.peer, in.carrier = r.peer, path.Kind()
-	heard := 0 // largest record that cannot be a replay
+	largest := 0 // record that cannot be a replay
 	widest := r.peer.traffic.Heard(in.carrier)
 	for _, rec := range recs {
 		if in.full() {
@@ -63,22 +63,22 @@ func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte)
 			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
-		if len(rec) > heard && !isControl(rec) {
-			heard = len(rec)
-			widest.Note(heard) // before a probe behind it is answered
+		if len(rec) > largest && !isControl(rec) {
+			largest = len(rec)
+			widest.Note(largest) // before a probe behind it is answered
 		}
 		if !r.heard.Load() && r.heard.CompareAndSwap(false, true) {
 			r.peer.sink.Opened(path, r.epoch) // before what came in it
 		}
 		switch {
-		case plain == nil: // it has joined the run
+		case plain == nil: // it has joined the super-packet
 		case isBatch(plain) && in.takesBatch(rec):
 			in.takeBatch(d, plain)
 		default:
 			in.take(d, path, r, plain)
 		}
 	}
-	if heard > 0 {
+	if largest > 0 {
 		if r.peer.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
@@ -93,8 +93,8 @@ func isControl(rec []byte) bool {
 	return !ok || space == wire.SpaceControl
 }
 
-// take sorts one plaintext, which lies where the next packet goes, into the
-// batch or to the session.
+// take puts one plaintext, which lies where the next packet goes, into the batch or
+// passes it to the session.
 func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) {
 	if wire.IsFrame(plain, wire.FramePart) {
 		dst := in.space()
@@ -132,7 +132,7 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 
 // allowed is the check of both addresses (SPEC section 7.2): a packet from a peer
 // must have a source that leads back to that peer, and a destination that is this
-// node's, is behind it on purpose, or is another peer's, to whom the kernel sends it.
+// node's, lies behind a [[route]] of it, or is another peer's, to which the kernel sends it.
 func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	p, ok := ip.Read(packet)
 	if !ok {
@@ -155,12 +155,12 @@ func (in *inbound) refuse(d *Datapath, reason link.Drop, a netip.Addr) bool {
 	return false
 }
 
-// write hands what has gathered to the device in one call.
+// write writes the gathered packets to the device in one call.
 func (in *inbound) write(d *Datapath) {
 	if in.n == 0 {
 		return
 	}
-	in.endRun()
+	in.endSuper()
 	if t := d.taps.all.Load(); t != nil {
 		tapIn(*t, in.peer, in.pkts[:in.n])
 	}

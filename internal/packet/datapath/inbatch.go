@@ -20,7 +20,7 @@ func (in *inbound) takesBatch(rec []byte) bool {
 // openBatch opens a record of utcp. A batch comes to lie so that the headers in
 // it are its packets' headroom; another plaintext is put at place.
 func (in *inbound) openBatch(e *record.Epoch, rec []byte) ([]byte, record.Verdict) {
-	in.endRun()
+	in.endSuper()
 	dst := in.apart
 	if in.stride == 0 {
 		dst = in.slab[in.next-wire.BatchHeaderSize:]
@@ -91,7 +91,7 @@ func (in *inbound) acceptOfBatch(d *Datapath, at int, data []byte, segment uint1
 }
 
 // formOf reports whether a packet is of a form that may travel in a batch, and
-// clears its mark. What the peer says about it is input: SPEC section 7.12.
+// clears its mark. It does not trust the mark: the peer sets it (SPEC section 7.12).
 func (in *inbound) formOf(d *Datapath, data []byte, segment uint16) (l tun.Layout, partial, ok bool) {
 	if !wire.ClearPartial(data) {
 		return l, false, segment == 0 && wire.KindOf(data) == wire.KindPacket
@@ -101,7 +101,7 @@ func (in *inbound) formOf(d *Datapath, data []byte, segment uint16) (l tun.Layou
 }
 
 // writeSplit writes a super-packet whose segments are larger than the device's
-// MTU one by one, as the plain way does: each one's headers, and the headroom
+// MTU one by one, as without offload: each one's headers, and the headroom
 // before them, lie over the tail of one that has been written.
 func (in *inbound) writeSplit(d *Datapath, at, n int, segment uint16) {
 	in.write(d)

@@ -13,7 +13,7 @@ const (
 )
 
 // An inbound is the memory of one receive that is under way: packets one after
-// another in a slab, each with its headroom, the last of which may be a run that
+// another in a slab, each with its headroom; the last may be a super-packet that
 // still grows.
 type inbound struct {
 	slab   []byte
@@ -21,9 +21,9 @@ type inbound struct {
 	pkts   [inboundSize]tun.Packet
 	counts [inboundSize]count
 	n      int
-	next   int // where the next packet goes, while there is no run
-	run    run
-	saved  [maxRunHead]byte
+	next   int // where the next packet goes, while no super-packet grows
+	super  super
+	saved  [maxSuperHead]byte
 
 	apart    []byte // with stride: a batch before its packets are laid out
 	segments tun.Segments
@@ -32,7 +32,7 @@ type inbound struct {
 	carrier *link.Kind
 }
 
-// A count is what the peer sent of what is now one packet.
+// A count is how much the peer sent that is one packet now.
 type count struct{ packets, bytes int }
 
 func newInbound(offload bool) *inbound {
@@ -73,10 +73,10 @@ func (in *inbound) full() bool {
 	return in.n == len(in.pkts) || in.n > 0 && len(in.slab)-in.place() < packetSize
 }
 
-// place is where a packet goes that does not join the run.
+// place is where a packet goes that does not join the super-packet.
 func (in *inbound) place() int {
-	if in.run.open {
-		return after(in.run.end)
+	if in.super.open {
+		return after(in.super.end)
 	}
 	return in.next
 }
@@ -90,22 +90,22 @@ func (in *inbound) space() []byte {
 	return in.slab[at : at+packetSize : at+packetSize]
 }
 
-// open opens a record to place, or, when it continues the run, so that its
+// open opens a record to place, or, when it continues the super-packet, so that its
 // payload lands behind it: then plain is nil.
 func (in *inbound) open(e *record.Epoch, rec []byte) (plain []byte, v record.Verdict) {
 	if in.takesBatch(rec) {
 		return in.openBatch(e, rec)
 	}
-	if in.run.mayTake(len(rec)) {
+	if in.super.mayTake(len(rec)) {
 		return in.openBehind(e, rec)
 	}
 	return e.OpenTo(in.space()[:0], rec)
 }
 
-// openBehind opens a record with its headers over the tail of the run, which is
-// put back in every case.
+// openBehind opens a record with its headers over the tail of the super-packet,
+// which is restored in every case.
 func (in *inbound) openBehind(e *record.Epoch, rec []byte) ([]byte, record.Verdict) {
-	r := &in.run
+	r := &in.super
 	at := r.end - r.l.Head
 	tail := in.saved[:copy(in.saved[:], in.slab[at:r.end])]
 	plain, v := e.OpenTo(in.slab[at:at:len(in.slab)], rec)
@@ -114,7 +114,7 @@ func (in *inbound) openBehind(e *record.Epoch, rec []byte) ([]byte, record.Verdi
 		c := &in.counts[in.n-1]
 		c.packets, c.bytes = c.packets+1, c.bytes+len(plain)
 		if r.ended() {
-			in.endRun()
+			in.endSuper()
 		}
 		return nil, v
 	}
@@ -128,10 +128,10 @@ func (in *inbound) openBehind(e *record.Epoch, rec []byte) ([]byte, record.Verdi
 // add enters the packet that lies at place.
 func (in *inbound) add(data []byte, l tun.Layout, partial bool) {
 	at := in.place()
-	in.endRun()
+	in.endSuper()
 	in.enter(at, len(data), partial, 0, count{1, len(data)})
 	if partial {
-		in.run.begin(data, l, at)
+		in.super.begin(data, l, at)
 	}
 }
 
@@ -148,9 +148,9 @@ func (in *inbound) enter(at, n int, partial bool, segment uint16, c count) {
 	}
 }
 
-// endRun makes a packet of the run: nothing joins it any more.
-func (in *inbound) endRun() {
-	r := &in.run
+// endSuper makes a packet of the super-packet: nothing joins it any more.
+func (in *inbound) endSuper() {
+	r := &in.super
 	if !r.open {
 		return
 	}

@@ -60,8 +60,8 @@ func (d *Datapath) Outbound() error {
 	}
 }
 
-// sends is send, whatever programs of this host have put into the packets. If
-// they meet a defect, they are dropped, and the memory with them.
+// sends is send with recovery: packets that meet a defect are dropped, and the
+// memory with them, whatever programs of this host have put into them.
 func (d *Datapath) sends(pkts []tun.Packet, out *outbound) {
 	defer d.sent(len(pkts), out)
 	d.send(pkts, out)
@@ -141,7 +141,7 @@ func (d *Datapath) noRoute(packet []byte, out *outbound) {
 	d.answers.unreachable(packet, now, &out.answer)
 }
 
-// send sends packets, or lets them wait when there is no path.
+// send sends packets, or queues them when there is no path.
 func (p *Peer) send(pkts []*tun.Packet, out *outbound) {
 	tx := p.tx.Load()
 	if tx == nil {

@@ -15,7 +15,7 @@ type Peer struct {
 	d       *Datapath
 	sink    link.Sink
 	traffic link.Traffic
-	tx      atomic.Pointer[sender] // nil: packets wait
+	tx      atomic.Pointer[sender] // nil: packets are queued
 	halves  link.Reassembly
 	partID  atomic.Uint32
 
@@ -32,7 +32,7 @@ type sender struct {
 	path  link.Path
 }
 
-// A receiver is what a record id leads to.
+// A receiver is what the table of record ids has for an epoch.
 type receiver struct {
 	peer  *Peer
 	epoch *record.Epoch
@@ -67,8 +67,8 @@ func (p *Peer) Remove(e *record.Epoch) {
 	}
 }
 
-// Use implements link.Plane. It sends what waits before it lets the packet path
-// send, so that order is kept.
+// Use implements link.Plane. It sends the queue before it lets the packet path send,
+// so that order is kept.
 func (p *Peer) Use(e *record.Epoch, path link.Path) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 	p.tx.Store(tx)
 }
 
-// flush sends what waits; the caller holds mu. This is the one place where a
+// flush sends the queue; the caller holds mu. This is the one place where a
 // lock is held while sending: nothing else may pass until the queue is empty.
 func (p *Peer) flush(tx *sender) {
 	var out outbound
@@ -94,8 +94,7 @@ func (p *Peer) flush(tx *sender) {
 	}
 }
 
-// Expire implements link.Plane. Who sent what is dropped is told that it did not
-// arrive.
+// Expire implements link.Plane. The senders of dropped packets get an ICMP error.
 func (p *Peer) Expire(now time.Time) (next time.Time) {
 	dropped, next := p.expire(now)
 	if len(dropped) > 0 {

@@ -5,7 +5,7 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// A chunk is a run of packets that are sealed and sent together.
+// A chunk is the packets that are sealed and sent together.
 type chunk struct {
 	packets int
 	records int // one for each packet, one for each segment of a super-packet
@@ -58,7 +58,7 @@ func (p *Peer) seal(tx *sender, pkts []*tun.Packet, c chunk, room int, out *outb
 	return nil
 }
 
-// single is the plaintext of a packet that is none of many.
+// single is the plaintext of a packet that is no super-packet.
 func single(pkt *tun.Packet, whole bool) []byte {
 	data := pkt.Data()
 	switch {
@@ -71,8 +71,8 @@ func single(pkt *tun.Packet, whole bool) []byte {
 	return data
 }
 
-// sealHalves seals packets of which some are larger than a record. This is the
-// plain way: every checksum is complete.
+// sealHalves seals packets of which some are larger than a record, without offload:
+// every checksum is complete.
 func (p *Peer) sealHalves(tx *sender, pkts []*tun.Packet, space wire.Space, room int, out *outbound) error {
 	out.fitted.Reset()
 	for _, pkt := range pkts {

@@ -165,7 +165,7 @@ func (s *side) deliver(recs [][]byte, order []int, cuts []int) {
 	}
 }
 
-// SPEC section 7: super-packets deliver byte for byte what the plain way
+// SPEC section 7: super-packets deliver byte for byte what packets without offload
 // delivers, whatever the network loses, doubles and reorders; also between a node
 // with offload and one without.
 func TestSuperPacketsDeliverWhatThePlainWayDelivers(t *testing.T) {
@@ -235,7 +235,7 @@ func TestSuperPacketComesOutWhole(t *testing.T) {
 	}
 }
 
-// SPEC section 7: a path with less room than a segment goes the plain way.
+// SPEC section 7: on a path with less room than a segment packets go without offload.
 func TestSuperPacketOnANarrowPath(t *testing.T) {
 	a, b := offloadPair(t, 1163, true, true)
 	p := newFlow(false, 4000, 12, 1368).next(10*1368, 8)
@@ -266,7 +266,7 @@ func TestSuperPacketWaits(t *testing.T) {
 	}
 }
 
-// expected is what the plain way makes of plaintexts of a peer: it completes and
+// expected is what a node without offload makes of plaintexts of a peer: it completes and
 // delivers what is of the simple form and has a source of the peer's.
 func expected(plains [][]byte) (want [][]byte) {
 	for _, p := range plains {

@@ -16,7 +16,7 @@ const (
 	tapBytes = 8 << 20 // bytes of them
 )
 
-// ErrTaps: as many captures run as may.
+// ErrTaps: the largest number of captures runs already.
 var ErrTaps = errors.New("datapath: four captures run already")
 
 // A Captured is one packet that passed: a copy of its first bytes. Of a

@@ -50,10 +50,10 @@ type exam struct {
 	now    time.Time
 	report Report
 
-	config *config.Config  // nil: it cannot be read
-	status *control.Status // nil: no node answers
-	host   *routing.Host   // nil: it cannot be read
-	ways   []way           // to the peers' endpoints
+	config  *config.Config  // nil: it cannot be read
+	status  *control.Status // nil: no node answers
+	host    *routing.Host   // nil: it cannot be read
+	targets []target        // to the peers' endpoints
 }
 
 // find notes a finding with the commands that do what it says, on this host.

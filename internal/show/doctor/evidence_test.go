@@ -35,7 +35,7 @@ func TestASessionThatAnswersIsEvidence(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.peer.Name = "nas"
 			e := &exam{config: &config.Config{}, status: &control.Status{Peers: []control.Peer{c.peer}}}
-			e.judge(way{about: "nas", remote: remote}, passage{session: c.session})
+			e.judge(target{about: "nas", remote: remote}, passage{session: c.session})
 			r := e.end()
 			if !slices.Equal(codes(r), c.codes) || r.Findings[0].Level != c.level {
 				t.Errorf("%+v", r.Findings)
@@ -67,7 +67,7 @@ func TestAKnownObstacleIsSaidOnce(t *testing.T) {
 					e.report.Findings = append(e.report.Findings, f)
 				}
 			}
-			e.judge(way{about: "nas", remote: remote}, passage{})
+			e.judge(target{about: "nas", remote: remote}, passage{})
 			if r := e.end(); !slices.Equal(codes(r), c.codes) {
 				t.Errorf("%+v", r.Findings)
 			}
@@ -92,7 +92,7 @@ func TestAPeerThatRefusesIsReached(t *testing.T) {
 	} {
 		s := &control.Status{Peers: []control.Peer{{Name: "nas", State: c.state, Reason: c.reason, Endpoint: c.at}}}
 		e := &exam{config: &config.Config{}, status: s}
-		e.judge(way{about: "nas", endpoint: "nas.example:4242", remote: remote}, passage{})
+		e.judge(target{about: "nas", endpoint: "nas.example:4242", remote: remote}, passage{})
 		if r := e.end(); !slices.Equal(codes(r), c.codes) {
 			t.Errorf("%+v: %+v", c, r.Findings)
 		}

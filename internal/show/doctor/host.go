@@ -122,7 +122,7 @@ func (e *exam) lookAtVPNs(ctx context.Context) {
 	}
 	e.resolve(ctx)
 	carriers := make(map[string]bool)
-	for _, w := range e.ways {
+	for _, w := range e.targets {
 		i := e.host.Interface(routing.InterfaceTo(w.remote.Addr()))
 		if i == nil || !i.Tunnel() || e.ours(i.Name) {
 			continue
@@ -164,8 +164,8 @@ func addressesOf(i *routing.HostInterface) string {
 	return cmp.Or(strings.Join(all, ", "), "no address")
 }
 
-// A way is one endpoint of a peer, resolved.
-type way struct {
+// A target is one endpoint of a peer, resolved.
+type target struct {
 	about    string // the peer
 	endpoint string
 	remote   netip.AddrPort

@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	maxWays  = 64 // endpoints that are looked at
-	atOnce   = 8
-	dialTime = 6 * time.Second // of QUIC and of TCP
-	pingTime = 2 * time.Second
+	maxTargets = 64 // endpoints that are looked at
+	atOnce     = 8
+	dialTime   = 6 * time.Second // of QUIC and of TCP
+	pingTime   = 2 * time.Second
 )
 
 // resolve finds the addresses of the endpoints, once.
 func (e *exam) resolve(ctx context.Context) {
-	if e.config == nil || e.o.Offline || e.ways != nil {
+	if e.config == nil || e.o.Offline || e.targets != nil {
 		return
 	}
 	for i := range e.config.Peers {
@@ -37,7 +37,7 @@ func (e *exam) resolve(ctx context.Context) {
 			continue
 		}
 		for _, endpoint := range p.Endpoints {
-			if len(e.ways) < maxWays {
+			if len(e.targets) < maxTargets {
 				e.resolveOne(ctx, p, endpoint)
 			}
 		}
@@ -64,7 +64,7 @@ func (e *exam) resolveOne(ctx context.Context, p *config.Peer, endpoint string) 
 			"correct the name, or write the address; check the resolver if no name works", "cat /etc/resolv.conf")
 		return
 	}
-	e.ways = append(e.ways, way{about: called(p), endpoint: endpoint, remote: netip.AddrPortFrom(addrs[0].Unmap(), uint16(number))})
+	e.targets = append(e.targets, target{about: called(p), endpoint: endpoint, remote: netip.AddrPortFrom(addrs[0].Unmap(), uint16(number))})
 }
 
 func why(err error) string {
@@ -86,7 +86,7 @@ type passage struct {
 // several sizes.
 func (e *exam) lookAtPeers(ctx context.Context) {
 	e.resolve(ctx)
-	if e.o.Offline || len(e.ways) == 0 {
+	if e.o.Offline || len(e.targets) == 0 {
 		return
 	}
 	t, err := transport.Listen(transport.Config{Listen: netip.MustParseAddrPort("[::]:0")})
@@ -95,10 +95,10 @@ func (e *exam) lookAtPeers(ctx context.Context) {
 	}
 	defer t.Close()
 	t.Handle(deaf{})
-	got := make([]passage, len(e.ways))
+	got := make([]passage, len(e.targets))
 	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
-	for i, w := range e.ways {
+	for i, w := range e.targets {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -107,7 +107,7 @@ func (e *exam) lookAtPeers(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	for i, w := range e.ways {
+	for i, w := range e.targets {
 		if ctx.Err() == nil {
 			e.judge(w, got[i])
 		}
@@ -164,7 +164,7 @@ func try(ctx context.Context, t *transport.Transport, remote netip.AddrPort) (p 
 const smallestDirect = 1312
 
 // judge interprets a passage. A peer whose session is up has another path.
-func (e *exam) judge(w way, p passage) {
+func (e *exam) judge(w target, p passage) {
 	if !p.quic && !p.tcp && !p.echo.Answered && (e.obstructed(w.about, w.remote.String()) || e.rebuffed(w)) {
 		return // the node has said why
 	}
@@ -226,7 +226,7 @@ func (e *exam) obstructed(about, endpoint string) bool {
 
 // rebuffed reports whether an endpoint has answered the running node, which saw
 // more of it than a probe from another port, and sent it away.
-func (e *exam) rebuffed(w way) bool {
+func (e *exam) rebuffed(w target) bool {
 	if e.status == nil {
 		return false
 	}
@@ -249,7 +249,7 @@ func (e *exam) probed() *link.Kind {
 	return nil
 }
 
-func (e *exam) unreachable(w way, p passage, level string) {
+func (e *exam) unreachable(w target, p passage, level string) {
 	what := fmt.Sprintf("no UDP or TCP traffic reaches %s", w.remote)
 	do := "check the address, that the host is up, and the firewalls on the path"
 	if p.echo.Refused || errors.Is(p.tcpErr, transport.ErrPeerClosed) {

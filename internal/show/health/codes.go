@@ -13,7 +13,7 @@ const (
 	Privilege = "L2T-202" // CAP_NET_ADMIN is missing
 	Buffers   = "L2T-203" // socket buffers are small
 	PortTaken = "L2T-204" // another program has the port
-	Unfenced  = "L2T-205" // the kernel does not let the node shut itself in
+	NoSandbox = "L2T-205" // the sandbox is incomplete on this kernel
 
 	AddressOverlap = "L2T-301" // an address range of ours is another interface's
 	RouteOverlap   = "L2T-302" // a peer's prefix and a route of another interface overlap
@@ -52,7 +52,7 @@ const (
 
 // Codes are all codes in order.
 func Codes() []string {
-	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, Unfenced, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial, NoNode, Drift, OtherVersion, Mute}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// maxRunHead is the headers of IPv6 and TCP with all options, bytes.
-const maxRunHead = 40 + 60
+// maxSuperHead is the headers of IPv6 and TCP with all options, bytes.
+const maxSuperHead = 40 + 60
 
 const (
 	tcpEnds  = ip.FIN | ip.PSH                   // nothing follows in a super-packet
 	tcpAlone = ip.SYN | ip.RST | ip.URG | ip.CWR // never in a super-packet
 )
 
-// A run is a super-packet under way: TCP packets of which each continues the one
-// before, so that the kernel, which takes them apart again, makes the same
-// packets of it (SPEC section 7). All of them came with a partial checksum.
-type run struct {
+// A super is a super-packet that is being joined, as GRO does: TCP packets of which
+// each continues the one before, so that the kernel, which splits it again, makes the
+// same packets of it (SPEC section 7). All of them came with a partial checksum.
+type super struct {
 	open      bool
 	l         tun.Layout
 	base, end int // in the slab
@@ -28,18 +28,18 @@ type run struct {
 	seq       uint32 // expected next
 	id        uint16 // IPv4's, expected next
 	ends      byte   // PSH and FIN of the last
-	head      [maxRunHead]byte
+	head      [maxSuperHead]byte
 }
 
-// first is the headers of the run's first packet.
-func (r *run) first() []byte { return r.head[:r.l.Head] }
+// first is the headers of the first packet.
+func (r *super) first() []byte { return r.head[:r.l.Head] }
 
-// begin starts a run with a packet that has been let through, if anything may
+// begin starts with a packet that has passed the source check, if anything may
 // follow it.
-func (r *run) begin(data []byte, l tun.Layout, at int) {
+func (r *super) begin(data []byte, l tun.Layout, at int) {
 	t, ok := l.TCPHeader(data)
 	payload := len(data) - l.Head
-	if !ok || payload <= 0 || l.Head > maxRunHead || t.Flags()&(tcpEnds|tcpAlone) != 0 || t.Flags()&ip.ACK == 0 {
+	if !ok || payload <= 0 || l.Head > maxSuperHead || t.Flags()&(tcpEnds|tcpAlone) != 0 || t.Flags()&ip.ACK == 0 {
 		return
 	}
 	if h, ok := ip.ReadV4(data); ok {
@@ -54,15 +54,15 @@ func (r *run) begin(data []byte, l tun.Layout, at int) {
 	copy(r.head[:], data[:l.Head])
 }
 
-// mayTake reports whether a record could continue the run by its size.
-func (r *run) mayTake(record int) bool {
+// mayTake reports whether a record could continue the super-packet by its size.
+func (r *super) mayTake(record int) bool {
 	payload := record - wire.Overhead - r.l.Head
 	return r.open && payload > 0 && payload <= r.size && r.end-r.base+payload < packetSize
 }
 
-// joins reports whether plain, whose payload lies at the run's end, continues
-// the run, and if so enters it. The run's own headers may lie under plain.
-func (r *run) joins(plain []byte) bool {
+// joins reports whether plain, whose payload lies at the end, continues the
+// super-packet, and if so enters it. Its own headers may lie under plain.
+func (r *super) joins(plain []byte) bool {
 	if !wire.ClearPartial(plain) {
 		return false
 	}
@@ -81,20 +81,20 @@ func (r *run) joins(plain []byte) bool {
 }
 
 // ended reports that nothing may follow: PSH, FIN or a short payload came.
-func (r *run) ended() bool { return r.ends != 0 || (r.end-r.base-r.l.Head)%r.size != 0 }
+func (r *super) ended() bool { return r.ends != 0 || (r.end-r.base-r.l.Head)%r.size != 0 }
 
 // finish writes into the headers of the whole, p, what the last packet had and
 // how long it is.
-func (r *run) finish(p []byte) {
+func (r *super) finish(p []byte) {
 	if t, ok := r.l.TCPHeader(p); ok {
 		t.SetFlags(t.Flags() | r.ends)
 	}
 	tun.PutLength(p)
 }
 
-// continues reports whether plain is the run's next packet, and returns its TCP
+// continues reports whether plain is the next packet, and returns its TCP
 // header.
-func (r *run) continues(plain []byte) (*ip.TCP, bool) {
+func (r *super) continues(plain []byte) (*ip.TCP, bool) {
 	if l, ok := tun.Parse(plain); !ok || l != r.l {
 		return nil, false
 	}
@@ -108,7 +108,7 @@ func (r *run) continues(plain []byte) (*ip.TCP, bool) {
 	return t, bytes.Equal(plain[r.l.L4+ip.TCPSize:r.l.Head], r.head[r.l.L4+ip.TCPSize:r.l.Head]) // options; Parse has seen them
 }
 
-func (r *run) sameIP(plain []byte) bool {
+func (r *super) sameIP(plain []byte) bool {
 	if h, ok := ip.ReadV6(plain); ok {
 		f, ok := ip.ReadV6(r.first())
 		return ok && *h.Flow() == *f.Flow() && h.NextHeader() == f.NextHeader() && h.HopLimit() == f.HopLimit() && *h.Addresses() == *f.Addresses()
