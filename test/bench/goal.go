@@ -38,6 +38,10 @@ func goals() []goal {
 		goal{what: "direct, idle ping, median", contender: direct, metric: "ping", ratio: true, limit: 1, less: true},
 		goal{what: "direct, TCP with 1 % loss and 20 ms", contender: direct, metric: "loss", ratio: true, limit: 1},
 		goal{what: "datagram or μTCP by goodput, the same, to direct", contender: indirect, metric: "loss", ratio: true, to: direct, limit: 0.5})
+	gs = append(gs,
+		goal{what: "direct, TCP with a rotation a second, of that without", contender: direct, metric: "rotating", limit: 95, unit: "%"},
+		goal{what: "μTCP, the same", contender: utcp, metric: "rotating", limit: 95, unit: "%"},
+		goal{what: "direct, TCP beside a peer that has vanished under load, of that before", contender: direct, metric: "lost-peer", limit: 95, unit: "%"})
 	for _, c := range link.Names() {
 		gs = append(gs, goal{what: c + ", memory under load", contender: c, metric: "rss", limit: 64, less: true, strict: true, unit: "MiB"})
 	}

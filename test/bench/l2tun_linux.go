@@ -22,11 +22,11 @@ func (b *bench) startL2tun(ctx context.Context, t *tunnel, c contender, w way) e
 	if err != nil {
 		return err
 	}
-	nodeA, err := b.l2tunNode(ctx, c, w, w.a, dir, insideA)
+	nodeA, err := b.l2tunNode(ctx, c, w, node.Options{Name: w.a.Name, Interface: "l2bench", Inside: inside(insideA)}, w.a, dir)
 	if err != nil {
 		return err
 	}
-	nodeB, err := b.l2tunNode(ctx, c, w, w.b, dir, insideB)
+	nodeB, err := b.l2tunNode(ctx, c, w, node.Options{Name: w.b.Name, Interface: "l2bench", Inside: inside(insideB)}, w.b, dir)
 	if err != nil {
 		return err
 	}
@@ -41,13 +41,18 @@ func (b *bench) startL2tun(ctx context.Context, t *tunnel, c contender, w way) e
 	if err != nil {
 		return err
 	}
+	t.a, t.b = nodeA, nodeB
 	best := c.carriers()[0]
 	return errors.Join(ready(ctx, nodeA, nodeB.DID, best), ready(ctx, nodeB, nodeA.DID, best))
 }
 
-func (b *bench) l2tunNode(ctx context.Context, c contender, w way, h *lab.Host, dir, inside string) (*node.Node, error) {
-	n := node.New(h, node.Options{Program: filepath.Join(b.o.Programs, "l2tun"), Dir: dir, Name: h.Name, Interface: "l2bench",
-		Inside: netip.PrefixFrom(netip.MustParseAddr(inside), 24), LogFile: b.logOf(c, h)})
+// inside is an address in the network of the tunnel.
+func inside(a string) netip.Prefix { return netip.PrefixFrom(netip.MustParseAddr(a), 24) }
+
+// l2tunNode makes a node that is named and placed by o.
+func (b *bench) l2tunNode(ctx context.Context, c contender, w way, o node.Options, h *lab.Host, dir string) (*node.Node, error) {
+	o.Program, o.Dir, o.LogFile = filepath.Join(b.o.Programs, "l2tun"), dir, b.logOf(c, h)
+	n := node.New(h, o)
 	if err := n.Init(ctx); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ func metrics() []metric {
 		{id: "ping-load", row: "ping-load", title: "Ping beside a TCP stream, median", unit: "µs", digits: 0, less: true},
 		{id: "ping-load p99", row: "ping-load", title: "– 99th percentile", unit: "µs", digits: 0, less: true},
 		{id: "loss", row: "loss", title: "TCP, 20 ms and 1 % loss each way, A to B", unit: "Mbit/s", digits: 1},
+		{id: "rotating", row: "rotating", title: "TCP with a rotation a second, of that without", unit: "%", digits: 1, absolute: true},
+		{id: "lost-peer", row: "lost-peer", title: "TCP beside a peer that has vanished under load, of that before", unit: "%", digits: 1, absolute: true},
 		{id: "rss", row: rowAlways, title: "Memory of the larger daemon, peak of all", unit: "MiB", digits: 1, less: true, absolute: true},
 		{id: "idle", row: "idle", title: "Idle: wake-ups of the busier daemon", unit: "1/s", digits: 2, less: true, absolute: true},
 		{id: "idle switches", row: "idle", title: "– its threads' own switches", unit: "1/s", digits: 1, less: true, absolute: true},
@@ -41,7 +43,7 @@ const rowAlways = ""
 // rowNames are the rows that can be asked for, in the order of a visit: quiet
 // ones first.
 func rowNames() []string {
-	return []string{"idle", "ping", "tcp-up", "tcp-down", "tcp4", "udp1300", "udp64", "ping-load", "loss"}
+	return []string{"idle", "ping", "tcp-up", "tcp-down", "tcp4", "udp1300", "udp64", "ping-load", "rotating", "lost-peer", "loss"}
 }
 
 // variantRows are the rows of a contender with its own GOMAXPROCS.

@@ -106,6 +106,10 @@ func (c contender) measures(row string, round int) bool {
 	switch {
 	case row == "idle":
 		return round == 0 && c.procs == 0 && (c.kind == whole || c.kind == wireguard)
+	case row == "rotating":
+		return c.procs == 0 && (c.kind == direct || c.kind == utcp)
+	case row == "lost-peer":
+		return c.procs == 0 && c.kind == direct
 	case c.kind == whole:
 		return false
 	case c.kind == indirect:

@@ -48,8 +48,8 @@ func TestOrderRotates(t *testing.T) {
 
 func TestWhoIsMeasuredWhere(t *testing.T) {
 	for name, want := range map[string]string{
-		bare: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", wireguard: strings.Join(rowNames(), ","),
-		direct: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", whole: "idle", indirect: "loss", direct + "@2": "tcp-up,tcp-down,tcp4,udp64",
+		bare: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss", wireguard: "idle,ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss",
+		direct: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,rotating,lost-peer,loss", utcp: "ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,rotating,loss", whole: "idle", indirect: "loss", direct + "@2": "tcp-up,tcp-down,tcp4,udp64",
 	} {
 		c, err := parseContender(name)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/test/lab"
+	"github.com/libertaria-project/l2tun/test/node"
 )
 
 const (
@@ -33,7 +34,8 @@ type way struct {
 type tunnel struct {
 	to      netip.Addr // B, as A calls it
 	daemons []*lab.Cmd
-	cleanup func() // what is left when the daemons have ended
+	a, b    *node.Node // of l2tun
+	cleanup func()     // what is left when the daemons have ended
 }
 
 // start brings a contender up over a way and returns when pings pass.

@@ -64,6 +64,10 @@ func (v *visit) measure(ctx context.Context, t *tunnel, w way, row string) error
 		return v.udp(ctx, t, w, row, 64)
 	case "ping-load":
 		return v.pingUnderLoad(ctx, t, w, row)
+	case "rotating":
+		return v.rotating(ctx, t, w, row)
+	case "lost-peer":
+		return v.lostPeer(ctx, t, w, row)
 	case "loss":
 		return v.lossy(ctx, t, w, row)
 	}

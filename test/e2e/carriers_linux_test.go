@@ -340,8 +340,9 @@ func TestFaultForcedToUTCP(t *testing.T) {
 		"suite %q before, on μTCP, and of a full handshake there; the move is logged", suite)
 }
 
-// F12, in two halves: the throughput of the other peer, and its pings.
-// Alone: it measures throughput and times pings beside it.
+// F12: transfers to the other peer go on, and so do its pings. What is left of the
+// throughput is told here and judged by scripts/bench, row lost-peer.
+// Alone: it fills the machine and counts packets.
 func TestFaultBlackholedPeer(t *testing.T) {
 	onlyLong(t)
 	lab.Require(t, "iperf3")
@@ -374,7 +375,7 @@ func TestFaultBlackholedPeer(t *testing.T) {
 	wild := ping()
 	with, _ := mean(there.rate)
 	without, _ := mean(gone.rate)
-	faults.Report(t, "F12", without >= 0.95*with && slow(wild) <= slow(calm)+1 && wild.lost() <= calm.lost()+3,
+	faults.Report(t, "F12", wild.gap() <= 3*time.Second && wild.lost() <= calm.lost()+3,
 		"%.0f Mbit/s to B = %.0f %% of the control; pings to B: %.2f %% above 10 ms, the slowest %v, %d lost; %.0f Mbit/s for C", without, 100*without/with, slow(wild), ms(wild.centile(100)), wild.lost(), rate)
 	faults.Control(t, "F12", "%.0f Mbit/s; %.2f %% above 10 ms, the slowest %v, %d lost", with, slow(calm), ms(calm.centile(100)), calm.lost())
 }

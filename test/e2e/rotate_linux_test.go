@@ -214,7 +214,8 @@ func losesMore(a, b *side) bool {
 }
 
 // rotationsUnderLoad alternates runs without and with a rotation a second under
-// iperf3 and pings both ways, because the machine's own losses change with time.
+// iperf3 and pings both ways, because the machine's own losses change with time. What
+// is left of the throughput is told here and judged by scripts/bench, row rotating.
 func (w *world) rotationsUnderLoad(id string, a, b *node, rounds, rotations int) {
 	lab.Require(w.T, "iperf3")
 	var sides [2]side
@@ -234,7 +235,7 @@ func (w *world) rotationsUnderLoad(id string, a, b *node, rounds, rotations int)
 	done := a.peer(b).Epoch - epoch
 	still, _ := mean(sides[0].rate)
 	moving, _ := mean(sides[1].rate)
-	faults.Report(w, id, !losesMore(&sides[0], &sides[1]) && sides[1].copies == 0 && forged() == wrong && moving >= 0.95*still && done >= uint64(rounds*rotations),
+	faults.Report(w, id, !losesMore(&sides[0], &sides[1]) && sides[1].copies == 0 && forged() == wrong && done >= uint64(rounds*rotations),
 		"%d rotations: %v, %.1f %% of the control, %d records forged", done, &sides[1], 100*moving/still, forged()-wrong)
 	faults.Control(w, id, "%v", &sides[0])
 }

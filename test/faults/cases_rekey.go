@@ -3,7 +3,7 @@ package faults
 // rekey is group R: rotation of keys.
 func rekey() []Case {
 	return []Case{
-		{ID: "R1", Promise: "one rotation a second for 60 s under iperf3 and pings: none lost beyond the control, none twice, no record forged, goodput at least 95 % of the control",
+		{ID: "R1", Promise: "one rotation a second for 60 s under iperf3 and pings: none lost beyond the control, none twice, no record forged (goodput: scripts/bench, row rotating)",
 			By:      slowly("test/e2e TestFaultRotationsUnderLoad"),
 			Instead: "a ping every 2 ms each way, not a flood; beyond the control is more than 3 above its rate and more than two standard errors of the runs, because two cores under iperf3 lose pings without any rotation (measured beside)"},
 		{ID: "R2", Promise: "the same over μTCP", By: slowly("test/e2e TestFaultRotationsUnderLoadOnUTCP"),
