@@ -5,6 +5,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +66,54 @@ func impureCode(t *testing.T, s source) (wrong []string) {
 func TestPurePackages(t *testing.T) {
 	for _, w := range impure(t, tree(t)) {
 		t.Error(w)
+	}
+}
+
+// concurrent returns a sentence for each place that starts a goroutine or a parallel
+// test in the packages that a script tests without the race detector.
+func concurrent(t *testing.T, all []source, script string) (wrong []string) {
+	t.Helper()
+	list := regexp.MustCompile(`(?m)^alone=\(([^)]*)\)`).FindStringSubmatch(script)
+	if list == nil {
+		t.Fatal("the script has no list alone=(...)")
+	}
+	pkgs := strings.Fields(strings.ReplaceAll(list[1], "./", ""))
+	for _, s := range all {
+		if !slices.Contains(pkgs, s.pkg) {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, called := n.(*ast.CallExpr)
+			_, starts := n.(*ast.GoStmt)
+			if called {
+				fun, ok := call.Fun.(*ast.SelectorExpr)
+				starts = ok && slices.Contains([]string{"Go", "Parallel"}, fun.Sel.Name)
+			}
+			if starts {
+				wrong = append(wrong, fmt.Sprintf("%s: %s is tested without the race detector and must not start goroutines", s.path, s.pkg))
+			}
+			return true
+		})
+	}
+	return wrong
+}
+
+func TestOneGoroutineWithoutTheRaceDetector(t *testing.T) {
+	script, err := os.ReadFile("../../scripts/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range concurrent(t, tree(t), string(script)) {
+		t.Error(w)
+	}
+	const code = "package p\nfunc f() { go f(); wg.Go(f); t.Parallel(); f() }\n"
+	all := readTree(t, fstest.MapFS{"rotation/a_test.go": {Data: []byte(code)}, "session/a.go": {Data: []byte(code)}})
+	if got := concurrent(t, all, "alone=(./did\n\t./rotation)\n"); len(got) != 3 {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -40,8 +40,8 @@ func TestEveryCallRunsOnceInOrder(t *testing.T) {
 func TestBoundedCallsAreBounded(t *testing.T) {
 	m := New(2)
 	post := func() bool { return m.PostBounded(func(time.Time) {}) }
-	if !post() || !post() || post() {
-		t.Fatal("a limit of 2 does not hold 2")
+	if got := [3]bool{post(), post(), post()}; got != [3]bool{true, true, false} {
+		t.Fatalf("of three calls with a limit of 2 are taken: %v", got)
 	}
 	if !m.Post(func(time.Time) {}) {
 		t.Error("another call is refused")
