@@ -87,7 +87,7 @@ func arrows() map[string][]string {
 		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
 		"test/records":      {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
-		"test/bench":        {"internal/net/link", "test/lab", "test/node"},
+		"test/bench":        {"internal/app/control", "internal/net/link", "test/lab", "test/node"},
 		"test/bench/cmd":    {"test/bench"},
 		"internal/archtest": nil,
 		"test/e2e":          nil,

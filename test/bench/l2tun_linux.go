@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/lab"
 	"github.com/libertaria-project/l2tun/test/node"
 )
@@ -51,8 +51,9 @@ func inside(a string) netip.Prefix { return netip.PrefixFrom(netip.MustParseAddr
 
 // l2tunNode makes a node that is named and placed by o.
 func (b *bench) l2tunNode(ctx context.Context, c contender, w way, o node.Options, h *lab.Host, dir string) (*node.Node, error) {
-	o.Program, o.Dir, o.LogFile = filepath.Join(b.o.Programs, "l2tun"), dir, b.logOf(c, h)
+	o.Program, o.Dir = filepath.Join(b.o.Programs, "l2tun"), dir
 	n := node.New(h, o)
+	n.Log = b.logOf(c, h)
 	if err := n.Init(ctx); err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (b *bench) upL2tun(t *tunnel, c contender, n *node.Node) error {
 	if c.procs != 0 {
 		env = append(env, "GOMAXPROCS="+strconv.Itoa(c.procs))
 	}
-	if err := n.Start(env); err != nil {
+	if err := n.Start(node.Launch{Env: env}); err != nil {
 		return err
 	}
 	t.daemons = append(t.daemons, n.Cmd)
@@ -81,16 +82,13 @@ func (b *bench) upL2tun(t *tunnel, c contender, n *node.Node) error {
 
 // ready waits until the session is established and uses the carrier.
 func ready(ctx context.Context, n *node.Node, peer, carrier string) error {
-	last := "the node does not answer"
-	for {
-		if p, err := n.Peer(ctx, peer); err == nil {
-			if p.State == "established" && p.Carrier == carrier {
-				return nil
-			}
-			last = fmt.Sprintf("state %s %s, carrier %q", p.State, p.Reason, p.Carrier)
-		}
-		if !node.Pause(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("l2tun is not established on %s within %v: %s", carrier, startTime, last)
-		}
+	err := n.Answers(ctx)
+	if err != nil {
+		return err
 	}
+	p, err := n.WaitPeer(ctx, peer, func(p control.Peer) bool { return p.State == "established" && p.Carrier == carrier })
+	if err != nil {
+		return fmt.Errorf("l2tun is not established on %s within %v: state %s %s, carrier %q: %w", carrier, startTime, p.State, p.Reason, p.Carrier, err)
+	}
+	return nil
 }

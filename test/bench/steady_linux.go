@@ -24,7 +24,7 @@ func (v *visit) rotating(ctx context.Context, t *tunnel, w way, row string) erro
 	rotated := make(chan error, 1)
 	go func() {
 		rotated <- every(ctx, time.Second, func() error {
-			_, err := t.a.Run(ctx, "rotate", "--socket", t.a.Socket(), t.b.DID)
+			_, err := t.a.Run(ctx, "rotate", "--socket", t.a.Socket, t.b.DID)
 			return err
 		})
 	}()
@@ -72,7 +72,7 @@ func (v *visit) lostPeer(ctx context.Context, t *tunnel, w way, row string) erro
 	}
 	defer func() {
 		_ = w.b.Allow()
-		_, _ = t.a.Run(context.WithoutCancel(ctx), "peer", "remove", "--config", t.a.Config(), "--socket", t.a.Socket(), lost.DID)
+		_, _ = t.a.Run(context.WithoutCancel(ctx), "peer", "remove", "--config", t.a.Config, "--socket", t.a.Socket, lost.DID)
 	}()
 	conn, err := w.a.DialUDP(netip.AddrPortFrom(netip.MustParseAddr(lostInside), 9))
 	if err != nil {
@@ -131,13 +131,13 @@ func (v *visit) secondPeer(ctx context.Context, t *tunnel, w way) (*node.Node, e
 
 // listensAt changes the port in a config that l2tun init has made.
 func listensAt(n *node.Node, port int) error {
-	text, err := os.ReadFile(n.Config())
+	text, err := os.ReadFile(n.Config)
 	if err != nil {
 		return err
 	}
 	old, fresh := fmt.Sprintf(`"[::]:%d"`, node.Port), fmt.Sprintf(`"[::]:%d"`, port)
 	if strings.Count(string(text), old) != 1 {
-		return fmt.Errorf("bench: %s does not say once that it listens at %s", n.Config(), old)
+		return fmt.Errorf("bench: %s does not say once that it listens at %s", n.Config, old)
 	}
-	return os.WriteFile(n.Config(), []byte(strings.Replace(string(text), old, fresh, 1)), 0o600)
+	return os.WriteFile(n.Config, []byte(strings.Replace(string(text), old, fresh, 1)), 0o600)
 }

@@ -61,7 +61,7 @@ func (h *host) addPeer(ctx context.Context, peer *host, endpoints ...string) err
 // up starts the node and returns when it answers. If it ends before stop, fail
 // is called with the reason.
 func (h *host) up(ctx context.Context, fail context.CancelCauseFunc) error {
-	if err := h.Start(nil); err != nil {
+	if err := h.Start(node.Launch{}); err != nil {
 		return err
 	}
 	h.ended = make(chan struct{})
@@ -80,7 +80,7 @@ func (h *host) attend(up *lab.Cmd, fail context.CancelCauseFunc) {
 	defer close(h.ended)
 	err := up.Wait()
 	if !h.down.Load() {
-		said, _ := os.ReadFile(h.Log())
+		said, _ := os.ReadFile(h.Log)
 		fail(h.Failure("l2tun up", errors.Join(errors.New("it ended"), err), string(said)))
 	}
 }

@@ -31,7 +31,7 @@ func (d diagnosis) follow(n *node, code string, there *node) {
 			if there == nil {
 				d.w.Fatalf("%s: nobody to run %q", code, line)
 			}
-			d.w.follows(there, line+" --config "+there.config+" --socket "+there.socket)
+			d.w.follows(there, line+" --config "+there.Config+" --socket "+there.Socket)
 			ran++
 		}
 	}
@@ -51,7 +51,7 @@ func (w *world) follows(n *node, line string) {
 		return
 	}
 	script := `l2tun() { "` + w.program + `" "$@"; }; sudo() { "$@"; }; ` + line
-	c := n.host.Command(w.Context(), "sh", "-c", script)
+	c := n.Host.Command(w.Context(), "sh", "-c", script)
 	c.Dir = w.Dir()
 	r := w.finish(c)
 	w.Logf("$ %s\n%s%s", line, r.out, r.errs)
@@ -65,13 +65,13 @@ func (w *world) follows(n *node, line string) {
 func TestAdviceLeadsToANodeThatRuns(t *testing.T) {
 	t.Parallel()
 	w, a := alone(t)
-	key := config.KeyPath(a.config)
+	key := config.KeyPath(a.Config)
 	w.ok(os.Remove(key))
-	w.ok(os.Remove(a.config))
+	w.ok(os.Remove(a.Config))
 	d := a.doctor()
 	d.finds("L2T-101", "error", "no such file")
 	d.follow(a, "L2T-101", nil)
-	w.ok(os.Chmod(a.config, 0o666))
+	w.ok(os.Chmod(a.Config, 0o666))
 	w.ok(os.Chmod(key, 0o644))
 	d = a.doctor()
 	d.follow(a, "L2T-102", nil)
@@ -84,8 +84,8 @@ func TestAdviceLeadsToANodeThatRuns(t *testing.T) {
 	d = a.doctor()
 	d.only("L2T-601")
 	d.follow(a, "L2T-601", nil)
-	status := w.must(w.A, "status", "--config", a.config)
-	w.must(w.A, "down", "--config", a.config)
+	status := w.must(w.A, "status", "--config", a.Config)
+	w.must(w.A, "down", "--config", a.Config)
 	if !strings.Contains(status, "did:morpheus:") {
 		t.Error(status)
 	}

@@ -29,10 +29,10 @@ func TestAnotherPeersPrefixOpensNoNetworkOfTheHost(t *testing.T) {
 		return netip.MustParsePrefix(host).Addr()
 	}
 	there := behind("LAN", "192.168.77.2/24", "192.168.77.1/24")
-	text := w.read(a.config) + "\n[[peer]]\ndid = \"" + did.FromDigest([32]byte{1}).String() + "\"\nallowed_ips = [\"192.168.0.0/16\"]\n"
-	w.ok(os.WriteFile(a.config, []byte(text), 0o600))
-	text = strings.Replace(w.read(b.config), "\nallowed_ips = [", "\nallowed_ips = [\"192.168.0.0/16\", ", 1)
-	w.ok(os.WriteFile(b.config, []byte(text), 0o600))
+	text := w.read(a.Config) + "\n[[peer]]\ndid = \"" + did.FromDigest([32]byte{1}).String() + "\"\nallowed_ips = [\"192.168.0.0/16\"]\n"
+	w.ok(os.WriteFile(a.Config, []byte(text), 0o600))
+	text = strings.Replace(w.read(b.Config), "\nallowed_ips = [", "\nallowed_ips = [\"192.168.0.0/16\", ", 1)
+	w.ok(os.WriteFile(b.Config, []byte(text), 0o600))
 	w.bothUp(a, b)
 	w.ok(w.A.Forward(true))
 	w.pings(w.A, there, 3)

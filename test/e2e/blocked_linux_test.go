@@ -18,7 +18,7 @@ func TestBlockedPeerBlocksNobody(t *testing.T) {
 	stop, sent := w.flood(a, c)
 	w.pings(w.A, b.v4, 50, "-i", "0.1")
 	a.waitPeer(c, 20*time.Second, "lost", func(p control.Peer) bool { return p.State != "established" && p.State != "rotating" })
-	w.pings(w.A, b.v6, 50)
+	w.pings(w.A, b.Address, 50)
 	stop()
 	t.Logf("%d packets for C meanwhile; A says of C: %s", sent.Load(), brief(a.peer(c)))
 
@@ -43,7 +43,7 @@ func (w *world) floodAt(from *node, to netip.Addr) (stop func(), sent *atomic.In
 // floodOf is floodAt with so many packets a millisecond.
 func (w *world) floodOf(from *node, to netip.Addr, burst int) (stop func(), sent *atomic.Int64) {
 	w.Helper()
-	conn, err := from.host.DialUDP(netip.AddrPortFrom(to, 9))
+	conn, err := from.Host.DialUDP(netip.AddrPortFrom(to, 9))
 	w.ok(err)
 	sent = new(atomic.Int64)
 	ended := make(chan struct{})

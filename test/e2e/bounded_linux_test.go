@@ -1,33 +1,26 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/test/lab"
+	driver "github.com/libertaria-project/l2tun/test/node"
 )
 
 // upBy starts the node through a program that gives it its privileges, with these
 // files as descriptors from 3 on.
-func (n *node) upBy(files []*os.File, by string, args ...string) (pid int) {
+func (n *node) upBy(files []*os.File, by ...string) (pid int) {
 	n.w.Helper()
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	n.w.ok(err)
-	defer log.Close()
-	args = append(args, "up", "--config", n.config, "--socket", n.socket)
+	l := driver.Launch{Through: by, Files: files}
 	if len(files) > 0 {
-		args = append(args, "--tun-fd", "3")
+		l.Flags = []string{"--tun-fd", "3"}
 	}
-	n.cmd = n.host.Command(context.Background(), by, args...)
-	n.cmd.Stdout, n.cmd.Stderr, n.cmd.ExtraFiles = log, log, files
-	n.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	n.w.ok(n.cmd.Start())
-	return n.cmd.Process.Pid
+	n.w.ok(n.Start(l))
+	return n.Cmd.Process.Pid
 }
 
 // What a container or a service manager leaves a node is enough: root with one
@@ -40,7 +33,7 @@ func TestOneCapabilityIsEnough(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
-	pid := a.upBy(nil, "setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", w.program)
+	pid := a.upBy(nil, "setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all")
 	a.waitLog(1, "node is up")
 	w.established(a, b)
 	w.privileges(pid, onlyAdmin)
@@ -70,17 +63,18 @@ func TestAUserWithTheCapabilityRunsANode(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
-	dir := w.readable(uid, w.program, a.config, config.KeyPath(a.config))
-	a.config, a.socket = filepath.Join(dir, filepath.Base(a.config)), filepath.Join(dir, "a.sock")
+	dir := w.readable(uid, w.program, a.Config, config.KeyPath(a.Config))
+	a.Config, a.Socket = filepath.Join(dir, filepath.Base(a.Config)), filepath.Join(dir, "a.sock")
+	a.Program = filepath.Join(dir, filepath.Base(w.program))
 	id := strconv.Itoa(uid)
-	device := []*os.File{w.premade(w.A, a.iface)} // the device file may be root's alone
+	device := []*os.File{w.premade(w.A, a.Interface)} // the device file may be root's alone
 	pid := a.upBy(device, "setpriv", "--reuid="+id, "--regid="+id, "--clear-groups", "--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin",
-		"--bounding-set=-all,+net_admin", filepath.Join(dir, filepath.Base(w.program)))
+		"--bounding-set=-all,+net_admin")
 	a.waitLog(1, "node is up")
 	w.established(a, b) // asked by root
 	w.privileges(pid, onlyAdmin)
 	w.pings(w.A, b.v4, 10)
-	w.pings(w.B, a.v6, 10)
+	w.pings(w.B, a.Address, 10)
 	if n := a.logged("level=WARN"); n != 0 {
 		t.Errorf("%d warnings", n)
 	}

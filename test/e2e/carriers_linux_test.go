@@ -101,7 +101,7 @@ func TestUpWithoutUDP(t *testing.T) {
 			if took > c.limit {
 				t.Errorf("established after %v; the aim is %v, the limit %v", took, c.aim, c.limit)
 			}
-			w.pings(w.A, b.v6, 10)
+			w.pings(w.A, b.Address, 10)
 			w.transfer(w.A, w.B, b.v4, 5_000_000)
 			if got := a.peer(b).Carrier; got != "utcp" {
 				t.Errorf("the carrier is %q without UDP", got)
@@ -121,24 +121,24 @@ func TestEachCarrierAlone(t *testing.T) {
 				n[0].waitCarrier(n[1], carrier, 5*time.Second)
 			}
 			w.pings(w.A, b.v4, 50)
-			w.pings(w.B, a.v6, 50)
+			w.pings(w.B, a.Address, 50)
 			w.pings(w.A, b.v4, 10, "-s", "1392", "-M", "do")
 			w.transfer(w.A, w.B, b.v4, 20_000_000)
-			w.transfer(w.B, w.A, a.v6, 20_000_000)
+			w.transfer(w.B, w.A, a.Address, 20_000_000)
 			for _, n := range [][2]*node{{a, b}, {b, a}} {
 				got := n[0].peer(n[1])
 				sent := regexp.MustCompile(`l2tun_sent_bytes_total\{carrier="` + carrier + `",[^}]*\} [1-9]`)
-				if text := w.must(n[0].host, "metrics", "--socket", n[0].socket); !sent.MatchString(text) {
-					t.Errorf("the metrics of %s have no bytes sent by %s", n[0].iface, carrier)
+				if text := w.must(n[0].Host, "metrics", "--socket", n[0].Socket); !sent.MatchString(text) {
+					t.Errorf("the metrics of %s have no bytes sent by %s", n[0].Interface, carrier)
 				}
 				if got.Carrier != carrier {
-					t.Errorf("%s uses %s, which its config does not name", n[0].iface, got.Carrier)
+					t.Errorf("%s uses %s, which its config does not name", n[0].Interface, got.Carrier)
 				}
 				if inbound := carrier == "utcp" && n[0] == b; got.Inbound != inbound {
-					t.Errorf("%s says inbound %v of %s", n[0].iface, got.Inbound, got.Endpoint)
+					t.Errorf("%s says inbound %v of %s", n[0].Interface, got.Inbound, got.Endpoint)
 				}
-				if seen := netip.MustParseAddrPort(got.SeenAs); seen.Addr() != n[0].host.IP4 || carrier == "datagram" && seen.Port() != port {
-					t.Errorf("%s is seen as %s", n[0].iface, seen)
+				if seen := netip.MustParseAddrPort(got.SeenAs); seen.Addr() != n[0].Host.IP4 || carrier == "datagram" && seen.Port() != port {
+					t.Errorf("%s is seen as %s", n[0].Interface, seen)
 				}
 			}
 		})
@@ -148,7 +148,7 @@ func TestEachCarrierAlone(t *testing.T) {
 // links are the links that a node has used, in their order, as its log has them.
 func (n *node) links() (all []string) {
 	n.w.Helper()
-	for _, m := range regexp.MustCompile(`msg="path in use".* carrier=(\w+)`).FindAllStringSubmatch(n.w.read(n.log), -1) {
+	for _, m := range regexp.MustCompile(`msg="path in use".* carrier=(\w+)`).FindAllStringSubmatch(n.w.read(n.Log), -1) {
 		link := map[bool]string{true: "utcp", false: "quic"}[m[1] == "utcp"]
 		if len(all) == 0 || all[len(all)-1] != link {
 			all = append(all, link)
@@ -178,7 +178,7 @@ func TestFlappingUDP(t *testing.T) {
 	w.ok(w.R.Allow())
 	f.done(time.Minute)
 	for _, n := range []*node{a, b} {
-		t.Logf("%s chose a path %d times, of these utcp %d; degraded %d times", n.iface, n.logged("path in use"),
+		t.Logf("%s chose a path %d times, of these utcp %d; degraded %d times", n.Interface, n.logged("path in use"),
 			n.logged("carrier=utcp"), n.logged("to=degraded"))
 	}
 	t.Logf("full handshakes: %d before, %d after; A says %s", before, a.peer(b).Handshakes, brief(a.peer(b)))
@@ -242,7 +242,7 @@ func TestFaultTCPResets(t *testing.T) {
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
 	relay, err := w.R.RelayTCP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
 	w.ok(err)
-	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
+	w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 	a.knows(b, relay.Addr().String())
 	w.bothUp(a, b)
 	before := a.session(b)

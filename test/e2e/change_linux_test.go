@@ -28,11 +28,11 @@ func (w *world) traffic(a, b *node, seconds int, f func(), options ...string) (s
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), time.Duration(seconds+30)*time.Second)
 	defer cancel()
-	server := b.host.Command(ctx, "iperf3", "-s", "-1", "-B", b.v4.String())
+	server := b.Host.Command(ctx, "iperf3", "-s", "-1", "-B", b.v4.String())
 	w.ok(server.Start())
 	defer func() { _ = server.Stop(time.Second) }()
-	w.eventually(5*time.Second, "iperf3 listens", func() bool { return listens(ctx, b.host, 5201) })
-	client := a.host.Command(ctx, "iperf3", append([]string{"-c", b.v4.String(), "-J", "-t", strconv.Itoa(seconds)}, options...)...)
+	w.eventually(5*time.Second, "iperf3 listens", func() bool { return listens(ctx, b.Host, 5201) })
+	client := a.Host.Command(ctx, "iperf3", append([]string{"-c", b.v4.String(), "-J", "-t", strconv.Itoa(seconds)}, options...)...)
 	var out strings.Builder
 	client.Stdout = &out
 	w.ok(client.Start())
@@ -62,7 +62,7 @@ func (w *world) traffic(a, b *node, seconds int, f func(), options ...string) (s
 // address; the peer that is there stays as it is.
 func (n *node) versions(other string) (with, without string) {
 	n.w.Helper()
-	text, err := os.ReadFile(n.config)
+	text, err := os.ReadFile(n.Config)
 	n.w.ok(err)
 	without = string(text)
 	with = strings.Replace(without, `/24"]`, `/24", "10.8.0.1/24"]`, 1) +
@@ -80,7 +80,7 @@ func (n *node) keeps(p *node) (check func()) {
 		n.w.Helper()
 		n.waitPeer(p, 20*time.Second, "established", isEstablished)
 		if now := n.peer(p).Handshakes; now != before {
-			n.w.Errorf("%s has made %d full handshakes with %s, before %d", n.iface, now, p.iface, before)
+			n.w.Errorf("%s has made %d full handshakes with %s, before %d", n.Interface, now, p.Interface, before)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestReloadUnderTrafficLosesNothing(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	w.bothUp(a, b)
-	with, without := a.versions(c.did)
+	with, without := a.versions(c.DID)
 	seconds := either(5, 30)
 	reloads := 0
 	reload := func() {
@@ -110,11 +110,11 @@ func TestReloadUnderTrafficLosesNothing(t *testing.T) {
 			if reloads%2 == 1 {
 				text = without
 			}
-			w.ok(os.WriteFile(a.config, []byte(text), 0o600))
+			w.ok(os.WriteFile(a.Config, []byte(text), 0o600))
 			if reloads%4 < 2 {
-				w.must(w.A, "reload", "--socket", a.socket)
+				w.must(w.A, "reload", "--socket", a.Socket)
 			} else {
-				w.ok(a.cmd.Process.Signal(syscall.SIGHUP))
+				w.ok(a.Cmd.Process.Signal(syscall.SIGHUP))
 			}
 			time.Sleep(250 * time.Millisecond)
 		}
@@ -136,12 +136,12 @@ func TestReloadUnderTrafficLosesNothing(t *testing.T) {
 	for _, f := range check {
 		f()
 	}
-	w.ok(os.WriteFile(a.config, []byte(with), 0o600))
-	w.must(w.A, "reload", "--socket", a.socket)
+	w.ok(os.WriteFile(a.Config, []byte(with), 0o600))
+	w.must(w.A, "reload", "--socket", a.Socket)
 	if n := len(a.status().Peers); n != 2 {
 		t.Errorf("%d peers after the last reload", n)
 	}
-	if out := w.run(w.A, "ip", "-o", "-4", "addr", "show", "dev", a.iface); !strings.Contains(out, "10.8.0.1/24") || !strings.Contains(out, "10.9.0.1/24") {
+	if out := w.run(w.A, "ip", "-o", "-4", "addr", "show", "dev", a.Interface); !strings.Contains(out, "10.8.0.1/24") || !strings.Contains(out, "10.9.0.1/24") {
 		t.Errorf("addresses after the last reload: %s", out)
 	}
 	w.answers(w.A, b.v4)
@@ -151,24 +151,24 @@ func TestReloadUnderTrafficLosesNothing(t *testing.T) {
 func TestBadConfigLeavesTheOldOneRunning(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
 	check := a.keeps(b)
 	for bad, sentence := range map[string]string{
 		string(text) + "colour = \"red\"\n": "peer.colour: unknown key",
-		"interface = ":                      a.config + ":1:",
+		"interface = ":                      a.Config + ":1:",
 		strings.Replace(string(text), `listen = "[::]:4242"`, `listen = "[::]:4343"`, 1): "listen has changed, which needs a restart",
 	} {
-		w.ok(os.WriteFile(a.config, []byte(bad), 0o600))
-		w.refused(w.l2tun(w.A, "reload", "--socket", a.socket), 1, sentence)
+		w.ok(os.WriteFile(a.Config, []byte(bad), 0o600))
+		w.refused(w.l2tun(w.A, "reload", "--socket", a.Socket), 1, sentence)
 		before := a.logged("the config was refused")
-		w.ok(a.cmd.Process.Signal(syscall.SIGHUP))
+		w.ok(a.Cmd.Process.Signal(syscall.SIGHUP))
 		a.waitLog(before+1, "the config was refused")
 		w.answers(w.A, b.v4)
 		check()
 	}
-	w.ok(os.WriteFile(a.config, text, 0o600))
-	w.must(w.A, "reload", "--socket", a.socket)
+	w.ok(os.WriteFile(a.Config, text, 0o600))
+	w.must(w.A, "reload", "--socket", a.Socket)
 	check()
 }
 
@@ -200,17 +200,17 @@ func TestUnconfirmedStartIsUndone(t *testing.T) {
 	before := w.snapshot(w.A)
 	w.answers(w.C, w.A.IP4)
 	start := time.Now()
-	r := w.l2tun(w.A, "up", "--detach", "--confirm", "10s", "--config", a.config, "--socket", a.socket, "--log-file", a.log)
+	r := w.l2tun(w.A, "up", "--detach", "--confirm", "10s", "--config", a.Config, "--socket", a.Socket, "--log-file", a.Log)
 	if r.code != 0 || !strings.Contains(r.out, "it will be rolled back in 10s unless confirmed") {
 		t.Fatalf("%+v", r)
 	}
 	during := w.snapshot(w.A)
-	if during == before || !strings.Contains(during, a.iface) {
+	if during == before || !strings.Contains(during, a.Interface) {
 		t.Fatal("nothing was set up")
 	}
 	w.silent(w.C, w.A.IP4) // cut off
 	w.eventually(20*time.Second, "the node to stop", func() bool {
-		_, err := control.New(a.socket).Status(t.Context())
+		_, err := a.Client().Status(t.Context())
 		return err != nil
 	})
 	w.eventually(10*time.Second, "the undone network", func() bool { return w.snapshot(w.A) == before })
@@ -226,18 +226,18 @@ func TestUnconfirmedStartIsUndone(t *testing.T) {
 	a.waitLog(1, "node is up")
 
 	// Confirmed, it stays.
-	w.must(w.A, "up", "--detach", "--confirm", "6s", "--config", a.config, "--socket", a.socket, "--log-file", a.log)
-	w.must(w.A, "confirm", "--socket", a.socket)
-	w.refused(w.l2tun(w.A, "confirm", "--socket", a.socket), 1, "nothing waits to be confirmed")
+	w.must(w.A, "up", "--detach", "--confirm", "6s", "--config", a.Config, "--socket", a.Socket, "--log-file", a.Log)
+	w.must(w.A, "confirm", "--socket", a.Socket)
+	w.refused(w.l2tun(w.A, "confirm", "--socket", a.Socket), 1, "nothing waits to be confirmed")
 	time.Sleep(7 * time.Second)
 	w.established(a, b)
-	w.must(w.A, "down", "--socket", a.socket)
+	w.must(w.A, "down", "--socket", a.Socket)
 	if now := w.snapshot(w.A); now != before {
 		t.Errorf("after down:\n%s\nbefore:\n%s", now, before)
 	}
 
 	// In the foreground it says so by its code and a sentence.
-	r = w.l2tun(w.A, "up", "--confirm", "1s", "--config", a.config, "--socket", a.socket, "--log-level", "error")
+	r = w.l2tun(w.A, "up", "--confirm", "1s", "--config", a.Config, "--socket", a.Socket, "--log-level", "error")
 	w.refused(r, 1, "it was not confirmed in time, so all that it had set up is undone (waited 1s)")
 }
 
@@ -250,27 +250,27 @@ func TestUnconfirmedReloadGoesBack(t *testing.T) {
 	w.established(a, b)
 	check := a.keeps(b)
 	before := w.snapshot(w.A)
-	old, err := os.ReadFile(a.config)
+	old, err := os.ReadFile(a.Config)
 	w.ok(err)
 	changed := strings.Replace(string(old), `"10.9.0.2/32"`, `"10.9.0.2/32", "`+w.C.IP4.String()+`/32"`, -1) // also in a comment
 	changed = strings.Replace(changed, `/24"]`, `/24", "10.8.0.1/24"]`, 1)
-	w.ok(os.WriteFile(a.config, []byte(changed), 0o600))
-	out := w.must(w.A, "reload", "--confirm", "8s", "--socket", a.socket)
+	w.ok(os.WriteFile(a.Config, []byte(changed), 0o600))
+	out := w.must(w.A, "reload", "--confirm", "8s", "--socket", a.Socket)
 	if !strings.Contains(out, "it will be rolled back in 8s unless confirmed") {
 		t.Error(out)
 	}
 	w.silent(w.C, w.A.IP4)
-	w.refused(w.l2tun(w.A, "reload", "--socket", a.socket), 1, "a change waits to be confirmed")
+	w.refused(w.l2tun(w.A, "reload", "--socket", a.Socket), 1, "a change waits to be confirmed")
 	a.waitLog(1, "the reload was not confirmed in time")
 	w.eventually(10*time.Second, "the network as before", func() bool { return w.snapshot(w.A) == before })
 	w.answers(w.C, w.A.IP4)
 	w.answers(w.A, b.v4)
 	check()
-	if now, _ := os.ReadFile(a.config); string(now) != changed {
+	if now, _ := os.ReadFile(a.Config); string(now) != changed {
 		t.Error("the file is not its owner's any more")
 	}
-	w.must(w.A, "reload", "--confirm", "6s", "--socket", a.socket)
-	w.must(w.A, "confirm", "--socket", a.socket)
+	w.must(w.A, "reload", "--confirm", "6s", "--socket", a.Socket)
+	w.must(w.A, "confirm", "--socket", a.Socket)
 	time.Sleep(7 * time.Second)
 	w.silent(w.C, w.A.IP4)
 	check()
@@ -282,32 +282,32 @@ func TestJournalSurvivesKill(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	before := w.run(w.B, "ip", "-j", "route")
-	index, _, _ := strings.Cut(w.run(w.A, "ip", "-o", "link", "show", "dev", a.iface), ":")
+	index, _, _ := strings.Cut(w.run(w.A, "ip", "-o", "link", "show", "dev", a.Interface), ":")
 	a.kill()
-	journal := control.JournalPath(a.socket)
+	journal := control.JournalPath(a.Socket)
 	info, err := os.Stat(journal)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("the journal: %v, %v", info, err)
 	}
 	// The device itself went with the process. Here another takes its place, as one
 	// that outlives its process would be: same name, same index, same routes.
-	w.run(w.A, "ip", "link", "add", a.iface, "index", index, "type", "veth", "peer", "name", "other")
+	w.run(w.A, "ip", "link", "add", a.Interface, "index", index, "type", "veth", "peer", "name", "other")
 	w.run(w.A, "ip", "link", "set", "other", "up", "addrgenmode", "none")
-	w.run(w.A, "ip", "link", "set", a.iface, "up", "addrgenmode", "none")
-	w.run(w.A, "ip", "addr", "add", "10.5.0.1/24", "dev", a.iface)
-	for _, dev := range []string{a.iface, "other"} { // the kernel notices later
+	w.run(w.A, "ip", "link", "set", a.Interface, "up", "addrgenmode", "none")
+	w.run(w.A, "ip", "addr", "add", "10.5.0.1/24", "dev", a.Interface)
+	for _, dev := range []string{a.Interface, "other"} { // the kernel notices later
 		w.eventually(10*time.Second, dev+" to be up", func() bool {
 			return strings.Contains(w.run(w.A, "ip", "-o", "link", "show", "dev", dev), "state UP")
 		})
 	}
 	bare := w.snapshot(w.A)
-	w.run(w.A, "ip", "addr", "add", a.v4.String()+"/24", "dev", a.iface)
-	w.run(w.A, "ip", "-6", "addr", "add", a.v6.String()+"/128", "dev", a.iface, "nodad")
-	w.run(w.A, "ip", "route", "add", b.v4.String()+"/32", "dev", a.iface, "proto", "108")
-	w.run(w.A, "ip", "-6", "route", "add", b.v6.String()+"/128", "dev", a.iface, "proto", "108")
-	out := w.must(w.A, "down", "--config", a.config, "--socket", a.socket)
+	w.run(w.A, "ip", "addr", "add", a.v4.String()+"/24", "dev", a.Interface)
+	w.run(w.A, "ip", "-6", "addr", "add", a.Address.String()+"/128", "dev", a.Interface, "nodad")
+	w.run(w.A, "ip", "route", "add", b.v4.String()+"/32", "dev", a.Interface, "proto", "108")
+	w.run(w.A, "ip", "-6", "route", "add", b.Address.String()+"/128", "dev", a.Interface, "proto", "108")
+	out := w.must(w.A, "down", "--config", a.Config, "--socket", a.Socket)
 	t.Log(out)
-	for _, what := range []string{"no node was running; removed what an earlier one had left", "route " + b.v4.String() + "/32", "route " + b.v6.String() + "/128", "address " + a.v4.String() + "/24"} {
+	for _, what := range []string{"no node was running; removed what an earlier one had left", "route " + b.v4.String() + "/32", "route " + b.Address.String() + "/128", "address " + a.v4.String() + "/24"} {
 		if !strings.Contains(out, what) {
 			t.Errorf("%q lacks %q", out, what)
 		}
@@ -318,7 +318,7 @@ func TestJournalSurvivesKill(t *testing.T) {
 	if _, err := os.Stat(journal); err == nil {
 		t.Error("the journal is still there")
 	}
-	w.run(w.A, "ip", "link", "delete", a.iface)
+	w.run(w.A, "ip", "link", "delete", a.Interface)
 	a.up()
 	w.established(a, b)
 	a.kill()

@@ -16,8 +16,8 @@ func TestBashCompletesPeerNames(t *testing.T) {
 	lab.Require(t, "bash")
 	w := newWorld(t, lab.Shape{})
 	a, b := w.node(w.A), w.node(w.B)
-	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "alice", b.did)
-	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", w.other())
+	w.must(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, "--name", "alice", b.DID)
+	w.must(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, "--name", "bob", w.other())
 	a.up()
 	bin := filepath.Join(w.Dir(), "bin")
 	w.ok(os.Mkdir(bin, 0o700))
@@ -54,12 +54,12 @@ printf '%s\n' "${COMPREPLY[@]}"
 		words []string
 		want  string
 	}{
-		{[]string{"rotate", "--socket", a.socket, ""}, "alice bob"},
-		{[]string{"send", "--socket", a.socket, "al"}, "alice"},
-		{[]string{"wait", "--socket", a.socket, "b"}, "bob"},
+		{[]string{"rotate", "--socket", a.Socket, ""}, "alice bob"},
+		{[]string{"send", "--socket", a.Socket, "al"}, "alice"},
+		{[]string{"wait", "--socket", a.Socket, "b"}, "bob"},
 		{[]string{"wait", "--state", "esta"}, "established"},
-		{[]string{"peer", "remove", "--config", a.config, ""}, "alice bob"},
-		{[]string{"peer", "remove", "--config", a.config, "alice", ""}, ""},
+		{[]string{"peer", "remove", "--config", a.Config, ""}, "alice bob"},
+		{[]string{"peer", "remove", "--config", a.Config, "alice", ""}, ""},
 		{[]string{"inv"}, "invite"},
 	} {
 		if got := strings.Join(press(c.words...), " "); got != c.want {

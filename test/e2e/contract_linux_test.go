@@ -21,15 +21,15 @@ func TestDetachedNodesAndTheirStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
-	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", "--endpoint", b.endpoint4(),
-		"--allowed-ip", b.v4.String()+"/32", b.did)
+	w.must(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, "--name", "bob", "--endpoint", b.endpoint4(),
+		"--allowed-ip", b.v4.String()+"/32", b.DID)
 	b.knows(a, "")
 	for _, n := range []*node{b, a} {
-		out := w.must(n.host, "up", "--detach", "--config", n.config, "--socket", n.socket, "--log-file", n.log)
-		if !strings.HasPrefix(out, n.iface+" is up") {
+		out := w.must(n.Host, "up", "--detach", "--config", n.Config, "--socket", n.Socket, "--log-file", n.Log)
+		if !strings.HasPrefix(out, n.Interface+" is up") {
 			t.Errorf("up --detach printed %q", out)
 		}
-		if out := w.run(n.host, "ip", "-o", "link", "show", "dev", n.iface); !strings.Contains(out, "UP") {
+		if out := w.run(n.Host, "ip", "-o", "link", "show", "dev", n.Interface); !strings.Contains(out, "UP") {
 			t.Errorf("the command has returned and the interface is not up: %s", out)
 		}
 	}
@@ -39,16 +39,16 @@ func TestDetachedNodesAndTheirStatus(t *testing.T) {
 	w.checkStatus(a, b)
 	w.checkPeerLists(a, b)
 	for _, n := range []*node{a, b} {
-		w.must(n.host, "down", "--socket", n.socket)
+		w.must(n.Host, "down", "--socket", n.Socket)
 		n.gone()
 	}
-	w.refused(w.l2tun(w.A, "status", "--socket", a.socket), 1, "no node runs")
+	w.refused(w.l2tun(w.A, "status", "--socket", a.Socket), 1, "no node runs")
 }
 
 // checkStatus holds the document against docs/node.md 8.1, name by name.
 func (w *world) checkStatus(a, b *node) {
 	w.Helper()
-	text := w.must(w.A, "status", "--json", "--socket", a.socket)
+	text := w.must(w.A, "status", "--json", "--socket", a.Socket)
 	w.Log(text)
 	doc := decode[map[string]any](w, text)
 	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health", "misrouted", "faults")
@@ -57,16 +57,16 @@ func (w *world) checkStatus(a, b *node) {
 	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
 		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "dropped",
 		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble")
-	for field, want := range map[string]any{"did": b.did, "name": "bob", "state": "established", "reason": "", "link": "quic",
+	for field, want := range map[string]any{"did": b.DID, "name": "bob", "state": "established", "reason": "", "link": "quic",
 		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
 		if peer[field] != want {
 			w.Errorf("status: %s is %v, not %v", field, peer[field], want)
 		}
 	}
-	if doc["version"] != 1.0 || doc["interface"] != a.iface || doc["did"] != a.did {
+	if doc["version"] != 1.0 || doc["interface"] != a.Interface || doc["did"] != a.DID {
 		w.Errorf("status: %v", doc)
 	}
-	if want := []any{a.v6.String() + "/128", a.v4.String() + "/24"}; !slices.Equal(doc["addresses"].([]any), want) {
+	if want := []any{a.Address.String() + "/128", a.v4.String() + "/24"}; !slices.Equal(doc["addresses"].([]any), want) {
 		w.Errorf("status: addresses are %v, not %v", doc["addresses"], want)
 	}
 	w.checkLive(peer)
@@ -107,16 +107,16 @@ func (w *world) names(what string, doc map[string]any, want ...string) {
 // checkPeerLists holds peer list and id against what init said.
 func (w *world) checkPeerLists(a, b *node) {
 	w.Helper()
-	list := decode[[]map[string]any](w, w.must(w.A, "peer", "list", "--json", "--config", a.config))
-	if len(list) != 1 || list[0]["did"] != b.did || list[0]["name"] != "bob" || list[0]["address"] != b.v6.String() {
+	list := decode[[]map[string]any](w, w.must(w.A, "peer", "list", "--json", "--config", a.Config))
+	if len(list) != 1 || list[0]["did"] != b.DID || list[0]["name"] != "bob" || list[0]["address"] != b.Address.String() {
 		w.Errorf("peer list: %v", list)
 	}
 	for _, n := range []*node{a, b} {
-		if id := w.must(n.host, "id", "--json", "--config", n.config); id != n.made {
-			w.Errorf("id says %q, init said %q", id, n.made)
+		if id := w.must(n.Host, "id", "--json", "--config", n.Config); id != string(n.Made) {
+			w.Errorf("id says %q, init said %q", id, n.Made)
 		}
 	}
-	if plain := w.must(w.A, "status", "--long", "--socket", a.socket); !strings.Contains(plain, b.did) || !strings.Contains(plain, "established") {
+	if plain := w.must(w.A, "status", "--long", "--socket", a.Socket); !strings.Contains(plain, b.DID) || !strings.Contains(plain, "established") {
 		w.Errorf("status for people: %s", plain)
 	}
 }
@@ -134,9 +134,9 @@ func TestSilenceIsATimeout(t *testing.T) {
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B) // B never starts and its host says nothing
 	w.ok(w.R.DropUDP())
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(a.config, append(text, "\n[session]\nhandshake_timeout = \"1s\"\n"...), 0o600))
+	w.ok(os.WriteFile(a.Config, append(text, "\n[session]\nhandshake_timeout = \"1s\"\n"...), 0o600))
 	a.knows(b, b.endpoint4())
 	a.up()
 	a.waitPeer(b, 20*time.Second, "failed with timeout", func(p control.Peer) bool {

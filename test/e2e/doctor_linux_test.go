@@ -28,8 +28,8 @@ type diagnosis struct {
 // doctor runs it on a node, behind a program and its arguments if given.
 func (n *node) doctor(through ...string) diagnosis {
 	n.w.Helper()
-	args := append(slices.Clone(through), n.w.program, "doctor", "--json", "--config", n.config, "--socket", n.socket)
-	r := n.w.finish(n.host.Command(n.w.Context(), args[0], args[1:]...))
+	args := append(slices.Clone(through), n.w.program, "doctor", "--json", "--config", n.Config, "--socket", n.Socket)
+	r := n.w.finish(n.Host.Command(n.w.Context(), args[0], args[1:]...))
 	d := diagnosis{w: n.w, code: r.code}
 	if err := json.Unmarshal([]byte(r.out), &d); err != nil {
 		n.w.Fatalf("doctor: exit code %d, %v: %s%s", r.code, err, r.out, r.errs)
@@ -146,7 +146,7 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		d.only("L2T-506")
 	})
 	t.Run("somebody else is there", func(t *testing.T) {
-		w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
+		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, c.endpoint4())
 		a.waitPeer(b, 30*time.Second, "not found", func(p control.Peer) bool { return p.Reason == "authentication_failed" })
 		d := a.doctor()
@@ -154,16 +154,16 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		d.only("L2T-502")
 	})
 	t.Run("a name leads nowhere", func(t *testing.T) {
-		w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
+		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, "nobody.invalid:4242")
 		d := a.doctor()
 		d.finds("L2T-406", "error", "nobody.invalid:4242 does not resolve")
 	})
 	t.Run("the peer is silent", func(t *testing.T) {
-		w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
+		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, b.endpoint4())
 		w.established(a, b)
-		w.ok(b.cmd.Process.Signal(syscall.SIGSTOP))
+		w.ok(b.Cmd.Process.Signal(syscall.SIGSTOP))
 		w.ping(w.A, b.v4, 3, "-W", "1") // without traffic it takes longer to notice
 		a.waitPeer(b, 30*time.Second, "lost", func(p control.Peer) bool { return p.State == "degraded" || p.State == "suspended" })
 		d := a.doctor()
@@ -173,7 +173,7 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		a.stop()
 		a.up()
 		a.waitPeer(b, 30*time.Second, "failed", func(p control.Peer) bool { return p.Reason != "" })
-		r := w.l2tun(w.A, "status", "--socket", a.socket)
+		r := w.l2tun(w.A, "status", "--socket", a.Socket)
 		if !strings.Contains(r.out, "L2T-503") {
 			t.Errorf("status: %s", r.out)
 		}
@@ -200,41 +200,41 @@ func TestDoctorFindsWhatTheMachineLacks(t *testing.T) {
 	taken.Close()
 	a.up()
 	a.doctor().only()
-	w.ok(a.cmd.Process.Signal(syscall.SIGSTOP))
+	w.ok(a.Cmd.Process.Signal(syscall.SIGSTOP))
 	a.doctor().finds("L2T-604", "error", "did not answer in time")
-	w.ok(a.cmd.Process.Signal(syscall.SIGCONT))
+	w.ok(a.Cmd.Process.Signal(syscall.SIGCONT))
 }
 
 // What is wrong with the files.
 func TestDoctorFindsWhatIsWrongWithFiles(t *testing.T) {
 	t.Parallel()
 	w, a := alone(t)
-	key := config.KeyPath(a.config)
+	key := config.KeyPath(a.Config)
 	a.up()
 	w.ok(os.Chmod(key, 0o644))
 	a.doctor().finds("L2T-102", "error", "can be read or written by others")
 	w.ok(os.Chmod(key, 0o600))
-	w.ok(os.Chmod(a.config, 0o666))
+	w.ok(os.Chmod(a.Config, 0o666))
 	a.doctor().finds("L2T-103", "error", "can be changed by others (mode 0666)")
-	w.ok(os.Chmod(a.config, 0o600))
+	w.ok(os.Chmod(a.Config, 0o600))
 	soon := time.Now().Add(48 * time.Hour)
 	w.ok(os.Chtimes(key, soon, soon))
 	a.doctor().finds("L2T-110", "warning", "one of the two is wrong")
 	w.ok(os.Chtimes(key, time.Now(), time.Now()))
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(a.config, append([]byte("# a remark\n"), text...), 0o600))
+	w.ok(os.WriteFile(a.Config, append([]byte("# a remark\n"), text...), 0o600))
 	a.doctor().only()
-	w.ok(os.WriteFile(a.config, append([]byte("mtu = 1400\n"), text...), 0o600))
+	w.ok(os.WriteFile(a.Config, append([]byte("mtu = 1400\n"), text...), 0o600))
 	a.doctor().finds("L2T-602", "warning", "has changed since the node read it")
-	w.ok(os.WriteFile(a.config, append(text, "\n[[peer]]\ndid = \""+did.FromDigest([32]byte{1}).String()+"\"\n"...), 0o600))
+	w.ok(os.WriteFile(a.Config, append(text, "\n[[peer]]\ndid = \""+did.FromDigest([32]byte{1}).String()+"\"\n"...), 0o600))
 	drift := a.doctor()
 	drift.finds("L2T-602", "warning", "has changed since the node read it")
 	drift.follow(a, "L2T-602", nil)
 	a.doctor().only("L2T-506") // of the peer that is new
-	w.ok(os.WriteFile(a.config, append([]byte("mtv = 1400\n"), text...), 0o600))
-	a.doctor().finds("L2T-101", "error", a.config+":1:1: mtv: unknown key")
-	w.ok(os.WriteFile(a.config, text, 0o600))
+	w.ok(os.WriteFile(a.Config, append([]byte("mtv = 1400\n"), text...), 0o600))
+	a.doctor().finds("L2T-101", "error", a.Config+":1:1: mtv: unknown key")
+	w.ok(os.WriteFile(a.Config, text, 0o600))
 	w.ok(os.Remove(key))
 	a.doctor().finds("L2T-102", "error", "is missing")
 }
@@ -274,9 +274,9 @@ func TestBugreportOfANode(t *testing.T) {
 	t.Parallel()
 	w, a, _ := pair(t)
 	file := w.Dir() + "/report.tar.gz"
-	w.must(w.A, "bugreport", file, "--config", a.config, "--socket", a.socket, "--log-file", a.log)
+	w.must(w.A, "bugreport", file, "--config", a.Config, "--socket", a.Socket, "--log-file", a.Log)
 	text := w.run(w.A, "tar", "-xzOf", file)
-	for _, there := range []string{a.did, "session established", "l2tun_session_state", `"checks"`, "interface = "} {
+	for _, there := range []string{a.DID, "session established", "l2tun_session_state", `"checks"`, "interface = "} {
 		if !strings.Contains(text, there) {
 			t.Errorf("the bundle has no %q", there)
 		}

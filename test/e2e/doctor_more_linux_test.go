@@ -19,7 +19,7 @@ import (
 // setting appends to a config, which must not be in use.
 func (n *node) setting(text string) {
 	n.w.Helper()
-	f, err := os.OpenFile(n.config, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(n.Config, os.O_APPEND|os.O_WRONLY, 0)
 	n.w.ok(err)
 	_, err = f.WriteString("\n" + text + "\n")
 	n.w.ok(err)
@@ -56,9 +56,9 @@ func TestDoctorFindsASilentPeer(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	a.setting("[session]\nhandshake_timeout = \"2s\"")
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(a.config, append([]byte("carriers = [\"direct\", \"datagram\"]\n"), text...), 0o600))
+	w.ok(os.WriteFile(a.Config, append([]byte("carriers = [\"direct\", \"datagram\"]\n"), text...), 0o600))
 	b.up()
 	w.ok(w.R.Rule(fmt.Sprintf("ip saddr %s udp sport %d drop", w.A.IP4, port)))
 	a.up()
@@ -68,7 +68,7 @@ func TestDoctorFindsASilentPeer(t *testing.T) {
 	d.only("L2T-503")
 	d.follow(a, "L2T-503", nil)
 	var s control.Status
-	w.ok(json.Unmarshal([]byte(w.must(w.A, "status", "--json", "--socket", a.socket)), &s))
+	w.ok(json.Unmarshal([]byte(w.must(w.A, "status", "--json", "--socket", a.Socket)), &s))
 	if !has(s.Health, "L2T-503") {
 		t.Errorf("status --json: %+v", s.Health)
 	}
@@ -89,7 +89,7 @@ func TestDoctorFindsLostPackets(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	b.doctor().only()
-	w.ok(w.B.SetLink(b.iface, false))
+	w.ok(w.B.SetLink(b.Interface, false))
 	c, err := w.A.DialUDP(netip.AddrPortFrom(b.v4, 9))
 	w.ok(err)
 	defer c.Close()
@@ -132,15 +132,15 @@ func TestDoctorFindsAnotherVersion(t *testing.T) {
 	t.Parallel()
 	lab.Require(t, "go")
 	w, a := alone(t)
-	a.program = filepath.Join(w.Dir(), "l2tun-other")
-	w.buildVersion(a.program, "0.0.9-other")
+	a.Program = filepath.Join(w.Dir(), "l2tun-other")
+	w.buildVersion(a.Program, "0.0.9-other")
 	a.up()
-	a.program = ""
+	a.Program = w.program
 	d := a.doctor()
 	d.finds("L2T-603", "warning", "the node is l2tun 0.0.9-other and this is "+control.Program())
 	d.only("L2T-603")
 	d.follow(a, "L2T-603", nil)
-	w.must(w.A, "down", "--config", a.config)
+	w.must(w.A, "down", "--config", a.Config)
 	a.up()
 	a.doctor().only()
 }

@@ -23,36 +23,36 @@ func TestNothingShowsTheKey(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 10)
-	w.must(w.A, "rotate", "--socket", a.socket)
-	w.must(w.A, "send", "--socket", a.socket, b.did, "hello")
+	w.must(w.A, "rotate", "--socket", a.Socket)
+	w.must(w.A, "send", "--socket", a.Socket, b.DID, "hello")
 	w.ok(w.R.DropAll()) // errors and retries are shown, too
 	time.Sleep(3 * time.Second)
 	w.ok(w.R.Allow())
 	w.established(a, b)
 	for _, n := range []*node{a, b} {
-		shown := map[string][]byte{"the log": read(w, n.log), "the config": read(w, n.config)}
+		shown := map[string][]byte{"the log": read(w, n.Log), "the config": read(w, n.Config)}
 		for _, command := range [][]string{{"status", "--json"}, {"status"}, {"status", "--long"}, {"metrics"},
 			{"top", "--once", "--samples", "1"}, {"doctor", "--json"}, {"events", "--json"}, {"events"}, {"id", "--json"}, {"peer", "list", "--json"}} {
-			where := []string{"--socket", n.socket}
+			where := []string{"--socket", n.Socket}
 			if command[0] == "doctor" {
-				where = append(where, "--config", n.config)
+				where = append(where, "--config", n.Config)
 			}
 			if command[0] == "id" || command[0] == "peer" {
-				where = []string{"--config", n.config}
+				where = []string{"--config", n.Config}
 			}
-			shown[strings.Join(command, " ")] = []byte(w.must(n.host, append(command, where...)...))
+			shown[strings.Join(command, " ")] = []byte(w.must(n.Host, append(command, where...)...))
 		}
 		for _, file := range []string{"cmdline", "environ", "comm"} {
-			shown["/proc/PID/"+file] = read(w, fmt.Sprintf("/proc/%d/%s", n.cmd.Process.Pid, file))
+			shown["/proc/PID/"+file] = read(w, fmt.Sprintf("/proc/%d/%s", n.Cmd.Process.Pid, file))
 		}
 		pieces := keyPieces(w, n)
 		for what, text := range shown {
 			if len(text) == 0 && what != "the config" {
-				t.Errorf("%s: %s is empty, which shows nothing", n.iface, what)
+				t.Errorf("%s: %s is empty, which shows nothing", n.Interface, what)
 			}
 			for form, piece := range pieces {
 				if bytes.Contains(text, piece) {
-					t.Errorf("%s: %s has the key in %s", n.iface, what, form)
+					t.Errorf("%s: %s has the key in %s", n.Interface, what, form)
 				}
 			}
 		}
@@ -101,7 +101,7 @@ func TestACrashLeavesNoCore(t *testing.T) {
 		faults.Report(t, "C8", true, "core files are not looked at: %s; the node is not dumpable", why)
 		return
 	}
-	if files := w.crash(w.program, "up", "--config", a.config, "--socket", a.socket); len(files) > 0 {
+	if files := w.crash(w.program, "up", "--config", a.Config, "--socket", a.Socket); len(files) > 0 {
 		t.Errorf("the node left %v", files)
 	}
 	w.run(w.A, "ip", "-o", "link") // the namespace is still there

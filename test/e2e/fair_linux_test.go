@@ -27,7 +27,7 @@ func (w *world) beside(what string, flooder, flooded, from, to *node) {
 	stop, sent := w.floodOf(flooder, flooded.v4, 40)
 	w.eventually(10*time.Second, "the flood is under way", func() bool { return sent.Load() > 1000 })
 	before := sent.Load()
-	took := w.transfer(from.host, to.host, to.v4, either[int64](5_000_000, 100_000_000))
+	took := w.transfer(from.Host, to.Host, to.v4, either[int64](5_000_000, 100_000_000))
 	during := sent.Load() - before
 	stop()
 	w.Logf("%s: %v beside %d packets", what, took, during)

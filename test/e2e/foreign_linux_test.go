@@ -13,7 +13,7 @@ import (
 
 // pings reports whether an address answers within a second.
 func (n *node) pings(to netip.Addr) bool {
-	_, err := n.host.Run(n.w.Context(), "ping", "-c", "1", "-W", "1", to.String())
+	_, err := n.Host.Run(n.w.Context(), "ping", "-c", "1", "-W", "1", to.String())
 	return err == nil
 }
 
@@ -24,7 +24,7 @@ func (w *world) says(n *node, code string) {
 			return
 		}
 	}
-	w.Errorf("status of %s does not say %s: %+v", n.iface, code, n.status().Health)
+	w.Errorf("status of %s does not say %s: %+v", n.Interface, code, n.status().Health)
 }
 
 // What another program removes from the interface comes back, and is said.
@@ -36,9 +36,9 @@ func TestWhatOthersRemoveComesBack(t *testing.T) {
 		do      [][]string
 		through netip.Addr
 	}{
-		{"routes", [][]string{{"ip", "route", "flush", "dev", a.iface, "proto", "108"}}, b.v4},
-		{"addresses", [][]string{{"ip", "addr", "flush", "dev", a.iface, "scope", "global"}}, b.v4},
-		{"IPv6", [][]string{{"sysctl", "-qw", "net.ipv6.conf." + a.iface + ".disable_ipv6=1"}, {"sysctl", "-qw", "net.ipv6.conf." + a.iface + ".disable_ipv6=0"}}, a.v6},
+		{"routes", [][]string{{"ip", "route", "flush", "dev", a.Interface, "proto", "108"}}, b.v4},
+		{"addresses", [][]string{{"ip", "addr", "flush", "dev", a.Interface, "scope", "global"}}, b.v4},
+		{"IPv6", [][]string{{"sysctl", "-qw", "net.ipv6.conf." + a.Interface + ".disable_ipv6=1"}, {"sysctl", "-qw", "net.ipv6.conf." + a.Interface + ".disable_ipv6=0"}}, a.Address},
 	} {
 		before := a.status().Host
 		for _, c := range loss.do {
@@ -50,10 +50,10 @@ func TestWhatOthersRemoveComesBack(t *testing.T) {
 		})
 		w.says(a, "L2T-513")
 	}
-	w.run(w.A, "ip", "link", "set", a.iface, "down")
+	w.run(w.A, "ip", "link", "set", a.Interface, "down")
 	w.eventually(15*time.Second, "what is missing is told", func() bool { return len(a.status().Host.Missing) > 0 })
 	w.says(a, "L2T-513")
-	w.run(w.A, "ip", "link", "set", a.iface, "up")
+	w.run(w.A, "ip", "link", "set", a.Interface, "up")
 	w.eventually(15*time.Second, "all is there again", func() bool { return a.pings(b.v4) && len(a.status().Host.Missing) == 0 })
 }
 
@@ -71,18 +71,18 @@ func TestReloadMakesBeforeItBreaks(t *testing.T) {
 	w.ok(c.Start())
 	defer c.Stop(time.Second)
 	time.Sleep(200 * time.Millisecond)
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
 	other := w.node(w.R) // never up: a peer to which the prefix moves
 	edited := strings.Replace(string(text), `addresses = ["10.9.0.1/24"]`, `addresses = ["10.9.0.77/24"]`, 1)
-	edited = strings.Replace(edited, b.did, other.did, 1)
+	edited = strings.Replace(edited, b.DID, other.DID, 1)
 	if edited == string(text) {
 		t.Fatal("nothing edited")
 	}
-	w.ok(os.WriteFile(a.config, []byte(edited), 0o600))
-	w.must(w.A, "reload", "--socket", a.socket)
+	w.ok(os.WriteFile(a.Config, []byte(edited), 0o600))
+	w.must(w.A, "reload", "--socket", a.Socket)
 	w.eventually(5*time.Second, "the new address", func() bool {
-		return strings.Contains(w.run(w.A, "ip", "addr", "show", "dev", a.iface), "10.9.0.77/24")
+		return strings.Contains(w.run(w.A, "ip", "addr", "show", "dev", a.Interface), "10.9.0.77/24")
 	})
 	time.Sleep(200 * time.Millisecond)
 	seen, err := os.ReadFile(monitor)
@@ -92,7 +92,7 @@ func TestReloadMakesBeforeItBreaks(t *testing.T) {
 			t.Errorf("the route of the prefix was removed: %s", line)
 		}
 	}
-	if now := w.run(w.A, "ip", "route", "show", b.v4.String()); !strings.Contains(now, a.iface) {
+	if now := w.run(w.A, "ip", "route", "show", b.v4.String()); !strings.Contains(now, a.Interface) {
 		t.Errorf("the route is gone: %q", now)
 	}
 }
@@ -125,13 +125,13 @@ func TestNodeTakesTheHostAsItIs(t *testing.T) {
 	if h := a.status().Host; len(h.Taken) != 2 {
 		t.Errorf("taken: %+v", h.Taken)
 	}
-	for _, knob := range []string{"all", a.iface} {
+	for _, knob := range []string{"all", a.Interface} {
 		if v := w.run(w.A, "sysctl", "-n", "net.ipv4.conf."+knob+".send_redirects"); strings.TrimSpace(v) != "0" {
 			t.Errorf("send_redirects of %s is %s", knob, v)
 		}
 	}
 	w.run(w.A, "ip", "link", "del", "lan0")
-	if way := w.run(w.A, "ip", "route", "get", "192.168.8.20"); !strings.Contains(way, "dev "+a.iface) {
+	if way := w.run(w.A, "ip", "route", "get", "192.168.8.20"); !strings.Contains(way, "dev "+a.Interface) {
 		t.Errorf("without the LAN the peer does not have its prefix: %s", way)
 	}
 	a.stop()
@@ -155,6 +155,6 @@ func TestContainersCostNoProbes(t *testing.T) {
 		t.Errorf("containers have changed the way to %d peers", a.logged(line))
 	}
 	w.run(w.A, "sh", "-ec", `to=$1; set -- $(ip route get "$to"); while [ "$1" != via ]; do shift; done; via=$2; while [ "$1" != dev ]; do shift; done
-		ip addr add 198.51.100.99/32 dev "$2"; ip route replace "$to/32" via "$via" dev "$2" src 198.51.100.99`, "sh", b.host.IP4.String())
+		ip addr add 198.51.100.99/32 dev "$2"; ip route replace "$to/32" via "$via" dev "$2" src 198.51.100.99`, "sh", b.Host.IP4.String())
 	w.eventually(3*time.Second, "another source is seen", func() bool { return a.logged(line) > 0 })
 }

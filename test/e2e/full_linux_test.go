@@ -36,7 +36,7 @@ func TestFullDiskChangesNothing(t *testing.T) {
 	a := w.node(w.A)
 	link := a.invites("guest")
 	for name, edit := range map[string]string{
-		"peer add":    `"$L" peer add --config "$D/n.toml" --socket "$D/n.sock" ` + a.did,
+		"peer add":    `"$L" peer add --config "$D/n.toml" --socket "$D/n.sock" ` + a.DID,
 		"peer remove": `"$L" peer remove --config "$D/n.toml" --socket "$D/n.sock" bob`,
 		"invite":      `"$L" invite --config "$D/n.toml" --socket "$D/n.sock" --endpoint 192.0.2.1:4242`,
 		"init":        `"$L" init --config "$D/m.toml"`,
@@ -100,7 +100,7 @@ while kill -0 $node 2> /dev/null; do wait $node || true; done`)
 	w.ok(err)
 	link := strings.TrimSpace(string(text))
 	w.refused(b.joins(link), 1, "the other node could not take this one as a peer; its log says why")
-	if _, err := os.Stat(filepath.Dir(b.config)); err == nil {
+	if _, err := os.Stat(filepath.Dir(b.Config)); err == nil {
 		t.Error("the joining node has made something")
 	}
 	if text, _ := os.ReadFile(log); !strings.Contains(string(text), "no space left on device") {
@@ -117,7 +117,7 @@ while kill -0 $node 2> /dev/null; do wait $node || true; done`)
 	}
 	b.known()
 	b.up()
-	w.must(w.B, "wait", b.peers()[0], "--socket", b.socket)
+	w.must(w.B, "wait", b.peers()[0], "--socket", b.Socket)
 	w.must(w.A, "down", "--socket", filepath.Join(w.Dir(), "full.sock"))
 	w.ok(node.Wait())
 }
@@ -125,7 +125,7 @@ while kill -0 $node 2> /dev/null; do wait $node || true; done`)
 // peers are the DIDs of those in the node's config.
 func (n *node) peers() (dids []string) {
 	n.w.Helper()
-	for _, p := range decode[[]struct{ DID string }](n.w, n.w.must(n.host, "peer", "list", "--json", "--config", n.config)) {
+	for _, p := range decode[[]struct{ DID string }](n.w, n.w.must(n.Host, "peer", "list", "--json", "--config", n.Config)) {
 		dids = append(dids, p.DID)
 	}
 	return dids

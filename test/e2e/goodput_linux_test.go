@@ -45,7 +45,7 @@ func TestGoodputLeavesDatagramForUTCP(t *testing.T) {
 	}
 	for _, n := range [][2]*node{{a, b}, {b, a}} {
 		if got := n[0].peer(n[1]); got.Handshakes != 1 || got.State != "established" && got.State != "rotating" {
-			t.Errorf("%s: %s", n[0].iface, brief(got))
+			t.Errorf("%s: %s", n[0].Interface, brief(got))
 		}
 	}
 }

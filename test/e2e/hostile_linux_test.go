@@ -32,7 +32,7 @@ func TestWrongDIDAtTheEndpointFails(t *testing.T) {
 		return p.State == "failed" && p.Reason == "authentication_failed"
 	})
 	w.silent(w.A, c.v4)
-	w.silent(w.A, c.v6)
+	w.silent(w.A, c.Address)
 	if p := a.peer(c); p.RxPackets != 0 || p.Handshakes != 0 || p.Epoch != 0 {
 		t.Errorf("something passed: %+v", p)
 	}
@@ -74,19 +74,19 @@ func brief(p control.Peer) string {
 func TestForeignSourceIsDropped(t *testing.T) {
 	t.Parallel()
 	w, a, b, c := trio(t)
-	for _, addr := range []netip.Addr{c.v4, c.v6} {
+	for _, addr := range []netip.Addr{c.v4, c.Address} {
 		before := b.peer(a)
 		check := b.undisturbed(a)
-		w.ok(w.A.AddAddr(a.iface, netip.PrefixFrom(addr, addr.BitLen())))
+		w.ok(w.A.AddAddr(a.Interface, netip.PrefixFrom(addr, addr.BitLen())))
 		to := b.v4
 		if addr.Is6() {
-			to = b.v6
+			to = b.Address
 		}
 		w.silent(w.A, to, "-I", addr.String())
 		b.waitPeer(a, 5*time.Second, "counting bad_source", func(p control.Peer) bool {
 			return p.Dropped["bad_source"] == before.Dropped["bad_source"]+3
 		})
-		w.ok(w.A.DelAddr(a.iface, netip.PrefixFrom(addr, addr.BitLen())))
+		w.ok(w.A.DelAddr(a.Interface, netip.PrefixFrom(addr, addr.BitLen())))
 		if now := b.peer(a); now.RxPackets != before.RxPackets {
 			t.Errorf("%d packets from %s came in", now.RxPackets-before.RxPackets, addr)
 		}
@@ -114,7 +114,7 @@ func TestRandomBytesChangeNothing(t *testing.T) {
 			check()
 		}
 	}
-	w.pings(w.B, a.v6, 5)
+	w.pings(w.B, a.Address, 5)
 }
 
 // stranger opens a socket in a host, bound to an address that may be another
@@ -482,7 +482,7 @@ func (w *world) honest(c, b *node) time.Duration {
 	start := time.Now()
 	c.start()
 	for deadline := start.Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if s, err := control.New(c.socket).Status(w.Context()); err == nil && s.Peers[0].State == "established" {
+		if s, err := c.Client().Status(w.Context()); err == nil && s.Peers[0].State == "established" {
 			return time.Since(start)
 		}
 		if time.Now().After(deadline) {

@@ -23,7 +23,7 @@ func TestFaultRoutingLoop(t *testing.T) {
 	w, a, b := pair(t)
 	w.direct(a, b)
 	sent := func() uint64 { return a.peer(b).TxBytes }
-	w.run(w.A, "ip", "route", "add", w.B.IP4.String()+"/32", "dev", a.iface)
+	w.run(w.A, "ip", "route", "add", w.B.IP4.String()+"/32", "dev", a.Interface)
 	before, m := sent(), a.watchMemory()
 	got := w.ping(w.A, b.v4, 10)
 	time.Sleep(time.Second)
@@ -32,7 +32,7 @@ func TestFaultRoutingLoop(t *testing.T) {
 	time.Sleep(time.Second)
 	busy := a.cpu() - cpu
 	m.grown()
-	w.run(w.A, "ip", "route", "del", w.B.IP4.String()+"/32", "dev", a.iface)
+	w.run(w.A, "ip", "route", "del", w.B.IP4.String()+"/32", "dev", a.Interface)
 	w.established(a, b)
 	w.pings(w.A, b.v4, 5)
 	faults.Report(t, "I9", bytes < 70_000 && busy < 500*time.Millisecond, "%d bytes into the tunnel after 10 pings and 1 s (%d answered), %v of CPU in the next second; %v; it works again when the route is gone", bytes, got, ms(busy), m)
@@ -61,37 +61,37 @@ func TestFaultDeviceTakenAway(t *testing.T) {
 			w.ok(other.Start())
 			args := make([]string, len(c.do))
 			for i, s := range c.do {
-				args[i] = strings.NewReplacer("DEV", a.iface, "PID", fmt.Sprint(other.Process.Pid)).Replace(s)
+				args[i] = strings.NewReplacer("DEV", a.Interface, "PID", fmt.Sprint(other.Process.Pid)).Replace(s)
 			}
 			w.run(w.A, "ip", args...)
 			ended := make(chan error, 1)
-			go func() { ended <- a.cmd.Wait() }()
+			go func() { ended <- a.Cmd.Wait() }()
 			select {
 			case err := <-ended:
-				a.cmd = nil
+				a.Cmd = nil
 				faults.Report(t, "I10", err != nil && a.logged("panic") == 0, "%s: the node ends with a code other than 0 (%v)", c.what, err)
 			case <-time.After(1500 * time.Millisecond):
 				cpu := a.cpu()
 				time.Sleep(time.Second)
 				busy := a.cpu() - cpu
 				if c.undo != nil {
-					w.run(w.A, "ip", strings.Split(strings.ReplaceAll(strings.Join(c.undo, " "), "DEV", a.iface), " ")...)
+					w.run(w.A, "ip", strings.Split(strings.ReplaceAll(strings.Join(c.undo, " "), "DEV", a.Interface), " ")...)
 				}
 				p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 				took := p.answeredAfter(time.Now(), 10*time.Second)
 				p.stop()
-				w.pings(w.A, b.v6, 5)
+				w.pings(w.A, b.Address, 5)
 				faults.Report(t, "I10", busy < 300*time.Millisecond && took <= time.Second, "%s%s: the node goes on, %v of CPU in a second, pings pass after %v", c.what,
 					map[bool]string{true: " and up"}[c.undo != nil], ms(busy), ms(took))
-				w.ok(a.cmd.Process.Signal(unix.SIGTERM))
+				w.ok(a.Cmd.Process.Signal(unix.SIGTERM))
 				select {
 				case <-ended:
 				case <-time.After(10 * time.Second):
 					t.Errorf("%s: the node does not end", c.what)
-					w.ok(a.cmd.Process.Kill())
+					w.ok(a.Cmd.Process.Kill())
 					<-ended
 				}
-				a.cmd = nil
+				a.Cmd = nil
 			}
 			_ = other.Stop(time.Second)
 		})
@@ -111,7 +111,7 @@ func TestFaultTunnelAddressFromOutside(t *testing.T) {
 	plain := ask()
 	records := a.peer(b)
 	w.ok(w.A.Nft(`table inet guard {
-	chain prerouting { type filter hook prerouting priority raw; iifname != "` + a.iface + `" ip daddr ` + a.v4.String() + ` fib saddr type != local drop; }
+	chain prerouting { type filter hook prerouting priority raw; iifname != "` + a.Interface + `" ip daddr ` + a.v4.String() + ` fib saddr type != local drop; }
 }`))
 	guarded := ask()
 	w.pings(w.A, b.v4, 5)
@@ -137,12 +137,12 @@ func TestFaultNothingInClear(t *testing.T) {
 	nobody := netip.MustParseAddr("fd4c:3254::dead")
 	w.keepIn("add")
 	seen := w.captures()
-	fromA, fromB := w.marking(w.A, b.v4, b.v6, nobody), w.marking(w.B, a.v4, a.v6)
+	fromA, fromB := w.marking(w.A, b.v4, b.Address, nobody), w.marking(w.B, a.v4, a.Address)
 	time.Sleep(500 * time.Millisecond)
 	w.bothUp(a, b)
-	inside, err := w.A.Capture(a.iface, 4096, nil)
+	inside, err := w.A.Capture(a.Interface, 4096, nil)
 	w.ok(err)
-	w.run(w.A, "ip", "-6", "route", "replace", "fd4c:3254::/32", "dev", a.iface) // these come to the node, while it runs
+	w.run(w.A, "ip", "-6", "route", "replace", "fd4c:3254::/32", "dev", a.Interface) // these come to the node, while it runs
 	for _, phase := range []func(){
 		func() { a.rotateNow(b) },
 		func() { w.ok(w.R.DropUDP()); a.waitCarrier(b, "utcp", 10*time.Second) },
@@ -250,7 +250,7 @@ func TestFaultZeroWindow(t *testing.T) {
 	w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["utcp"]`)
 	relay, err := w.R.RelayTCP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), port), netip.AddrPortFrom(w.B.IP4, port), 1)
 	w.ok(err)
-	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, b.did)
+	w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 	a.knows(b, relay.Addr().String())
 	w.bothUp(a, b)
 	before := a.session(b)
@@ -302,7 +302,7 @@ func TestFaultSendErrors(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	w.sameSession(a, b, before)
-	if _, err := os.Stat(a.socket); err != nil {
+	if _, err := os.Stat(a.Socket); err != nil {
 		t.Error(err)
 	}
 }

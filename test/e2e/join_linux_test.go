@@ -22,19 +22,15 @@ import (
 // guest is a node whose config nobody has made yet.
 func (w *world) guest(h *lab.Host) *node {
 	w.Helper()
-	name := fmt.Sprintf("l2%s%s", w.tag, strings.ToLower(h.Name))
-	dir := filepath.Join(w.Dir(), "home-"+strings.ToLower(h.Name))
-	n := &node{w: w, host: h, rank: len(w.nodes) + 1, iface: name, config: filepath.Join(dir, name+".toml"),
-		socket: filepath.Join(w.Dir(), name+".sock"), log: filepath.Join(w.Dir(), name+".log")}
-	w.nodes = append(w.nodes, n)
-	w.Cleanup(n.end)
+	n := w.unmade(h)
+	n.Config = filepath.Join(w.Dir(), "home-"+strings.ToLower(h.Name), n.Name+".toml")
 	return n
 }
 
 // invites returns a link for a guest.
 func (n *node) invites(args ...string) string {
 	n.w.Helper()
-	r := n.w.l2tun(n.host, append([]string{"invite", "--config", n.config, "--socket", n.socket, "--endpoint", n.endpoint4()}, args...)...)
+	r := n.w.l2tun(n.Host, append([]string{"invite", "--config", n.Config, "--socket", n.Socket, "--endpoint", n.endpoint4()}, args...)...)
 	if r.code != 0 || !strings.HasPrefix(r.out, "l2tun:join?") {
 		n.w.Fatalf("invite: %d %s %s", r.code, r.out, r.errs)
 	}
@@ -44,17 +40,17 @@ func (n *node) invites(args ...string) string {
 // joins runs l2tun join.
 func (n *node) joins(link string, args ...string) result {
 	n.w.Helper()
-	return n.w.l2tun(n.host, append([]string{"join", "--config", n.config, "--socket", n.socket, "-i", n.iface, link}, args...)...)
+	return n.w.l2tun(n.Host, append([]string{"join", "--config", n.Config, "--socket", n.Socket, "-i", n.Interface, link}, args...)...)
 }
 
 // known takes the node's DID and addresses from what it made.
 func (n *node) known() {
 	n.w.Helper()
-	c, err := config.Load(n.config)
+	c, err := config.Load(n.Config)
 	n.w.ok(err)
-	id, err := config.LoadIdentity(n.config)
+	id, err := config.LoadIdentity(n.Config)
 	n.w.ok(err)
-	n.did, n.v6, n.v4 = id.DID().String(), id.DID().Addr(), c.Addresses[0].Addr()
+	n.DID, n.Address, n.v4 = id.DID().String(), id.DID().Addr(), c.Addresses[0].Addr()
 }
 
 // Two hosts without a config: init, up, invite on the one, join, up on the other,
@@ -67,22 +63,22 @@ func TestTwoHostsJoinByOneLink(t *testing.T) {
 	start := time.Now()
 	run := func(n *node, args ...string) string {
 		t.Helper()
-		r := w.l2tun(n.host, args...)
-		fmt.Fprintf(&transcript, "%6.2fs %s$ l2tun %s\n%s%s", time.Since(start).Seconds(), n.host.Name, strings.Join(args, " "), indent(r.out), indent(r.errs))
+		r := w.l2tun(n.Host, args...)
+		fmt.Fprintf(&transcript, "%6.2fs %s$ l2tun %s\n%s%s", time.Since(start).Seconds(), n.Host.Name, strings.Join(args, " "), indent(r.out), indent(r.errs))
 		if r.code != 0 {
 			t.Fatalf("%s", transcript.String())
 		}
 		return r.out
 	}
 	at := func(n *node, args ...string) []string {
-		return append(args, "--config", n.config, "--socket", n.socket)
+		return append(args, "--config", n.Config, "--socket", n.Socket)
 	}
-	run(a, "init", "--config", a.config, "--interface", a.iface, "--address", "10.9.0.1/24")
-	run(a, at(a, "up", "--detach", "--log-file", a.log)...)
+	run(a, "init", "--config", a.Config, "--interface", a.Interface, "--address", "10.9.0.1/24")
+	run(a, at(a, "up", "--detach", "--log-file", a.Log)...)
 	link := strings.TrimSpace(run(a, at(a, "invite", "bob", "--as", "office")...))
 	w.takesNoInternet(b, link)
-	run(b, at(b, "join", "-i", b.iface, link)...)
-	run(b, at(b, "up", "--detach", "--log-file", b.log)...)
+	run(b, at(b, "join", "-i", b.Interface, link)...)
+	run(b, at(b, "up", "--detach", "--log-file", b.Log)...)
 	run(b, at(b, "wait", "office", "--timeout", "20s")...)
 	a.known()
 	b.known()
@@ -95,13 +91,13 @@ func TestTwoHostsJoinByOneLink(t *testing.T) {
 	}
 	faults.Control(t, "S3", "an ordinary link: from init to the first ping %.1f s", took.Seconds())
 	w.pings(w.A, b.v4, 20)
-	w.pings(w.A, b.v6, 20)
-	w.pings(w.B, a.v6, 20)
+	w.pings(w.A, b.Address, 20)
+	w.pings(w.B, a.Address, 20)
 	if p := a.peer(b); p.Name != "bob" || p.State != "established" {
 		t.Errorf("%+v", p)
 	}
 	for _, n := range []*node{a, b} {
-		w.must(n.host, "down", "--socket", n.socket)
+		w.must(n.Host, "down", "--socket", n.Socket)
 		n.gone()
 	}
 }
@@ -116,12 +112,12 @@ func (w *world) takesNoInternet(b *node, link string) {
 	for _, p := range strings.Fields("1.0.0.0/8 2.0.0.0/7 4.0.0.0/6 16.0.0.0/4 32.0.0.0/3 64.0.0.0/3 96.0.0.0/4 112.0.0.0/5 128.0.0.0/3 172.0.0.0/8 176.0.0.0/4 192.0.0.0/4 2000::/3") {
 		l.Allowed = append(l.Allowed, netip.MustParsePrefix(p))
 	}
-	before := w.run(b.host, "ip", "route")
+	before := w.run(b.Host, "ip", "route")
 	for _, args := range [][]string{nil, {"--yes"}} {
 		w.refused(b.joins(l.Text(), args...), exitUsage, "more than a quarter of the Internet's addresses")
 	}
-	_, err = os.Stat(b.config)
-	kept := w.run(b.host, "ip", "route") == before && errors.Is(err, fs.ErrNotExist)
+	_, err = os.Stat(b.Config)
+	kept := w.run(b.Host, "ip", "route") == before && errors.Is(err, fs.ErrNotExist)
 	if !kept {
 		w.Error("a refused link has changed something")
 	}
@@ -147,17 +143,17 @@ func TestRunningNodeJoinsAnotherNetwork(t *testing.T) {
 	a.up()
 	w.established(a, b)
 	// C has a network of its own.
-	text, err := os.ReadFile(c.config)
+	text, err := os.ReadFile(c.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(c.config, []byte(strings.Replace(string(text), "10.9.0.3/24", "10.8.0.1/24", 1)), 0o600))
+	w.ok(os.WriteFile(c.Config, []byte(strings.Replace(string(text), "10.9.0.3/24", "10.8.0.1/24", 1)), 0o600))
 	c.up()
 	check := a.keeps(b)
-	old, err := os.ReadFile(a.config)
+	old, err := os.ReadFile(a.Config)
 	w.ok(err)
 	var doc struct{ Address, Peer string }
 	out := a.joins(c.invites("carl", "--as", "carol"), "--json")
 	w.ok(json.Unmarshal([]byte(out.out), &doc))
-	if out.code != 0 || doc.Address != "10.8.0.2/24" || doc.Peer != c.did || !strings.Contains(out.out, `"running":true`) {
+	if out.code != 0 || doc.Address != "10.8.0.2/24" || doc.Peer != c.DID || !strings.Contains(out.out, `"running":true`) {
 		t.Fatalf("%+v", out)
 	}
 	a.waitPeer(c, 20*time.Second, "established", isEstablished)
@@ -165,7 +161,7 @@ func TestRunningNodeJoinsAnotherNetwork(t *testing.T) {
 	w.run(w.C, "ping", "-c", "3", "-i", "0.2", "-W", "2", "10.8.0.2")
 	w.pings(w.A, b.v4, 10)
 	check()
-	now, err := os.ReadFile(a.config)
+	now, err := os.ReadFile(a.Config)
 	w.ok(err)
 	want := strings.Replace(string(old), `["10.9.0.1/24"]`, `["10.9.0.1/24", "10.8.0.2/24"]`, 1)
 	if !strings.HasPrefix(string(now), want) || want == string(old) {
@@ -181,23 +177,23 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	a, b, c := w.node(w.A), w.guest(w.B), w.guest(w.C)
 	nothing := func(n *node, link, sentence string) {
 		t.Helper()
-		text, err := os.ReadFile(a.config)
+		text, err := os.ReadFile(a.Config)
 		w.ok(err)
 		w.refused(n.joins(link), 1, sentence)
-		if after, err := os.ReadFile(a.config); err != nil || string(after) != string(text) {
+		if after, err := os.ReadFile(a.Config); err != nil || string(after) != string(text) {
 			t.Errorf("%s: the config of the inviting node has changed: %v\n%s", sentence, err, after)
 		}
-		if _, err := os.Stat(filepath.Dir(n.config)); err == nil {
+		if _, err := os.Stat(filepath.Dir(n.Config)); err == nil {
 			t.Errorf("%s: the joining node has made something", sentence)
 		}
 	}
 	nothing(b, a.invites(), "the node that invited does not answer at "+a.endpoint4()+": does it run")
-	w.must(w.A, "invite", "remove", "--config", a.config, firstInvitation(w, a))
+	w.must(w.A, "invite", "remove", "--config", a.Config, firstInvitation(w, a))
 	a.up()
 
 	// None is open; then one that was withdrawn while another is open.
 	gone := a.invites("gone")
-	w.must(w.A, "invite", "remove", "--config", a.config, firstInvitation(w, a))
+	w.must(w.A, "invite", "remove", "--config", a.Config, firstInvitation(w, a))
 	nothing(b, gone, "the other node has no such invitation open")
 	good := a.invites("bob")
 	nothing(b, gone, "the other node does not know this invitation: it was withdrawn")
@@ -213,13 +209,13 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 
 	// Led to another node: it hears nothing of the token.
 	l, _ = invite.Parse(good)
-	l.DID, err = did.Parse(w.node(w.C).did)
+	l.DID, err = did.Parse(w.node(w.C).DID)
 	w.ok(err)
 	nothing(b, l.Text(), "another node than the inviting one answers")
 
 	// Expired: the node's own file decides, so its time is set back there.
 	late := a.invites("late")
-	store := filepath.Join(filepath.Dir(a.config), strings.TrimSuffix(filepath.Base(a.config), ".toml")+".invitations")
+	store := filepath.Join(filepath.Dir(a.Config), strings.TrimSuffix(filepath.Base(a.Config), ".toml")+".invitations")
 	text, err := os.ReadFile(store)
 	w.ok(err)
 	var doc map[string]any
@@ -238,13 +234,13 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	b.known()
 	time.Sleep(6 * time.Second) // from one address one join each 5 s
 	nothing(c, good, "the invitation has been used by another node")
-	before, err := os.ReadFile(b.config)
+	before, err := os.ReadFile(b.Config)
 	w.ok(err)
 	w.refused(b.joins(good), exitUsage, "this peer is there already")
-	if after, _ := os.ReadFile(b.config); string(after) != string(before) {
+	if after, _ := os.ReadFile(b.Config); string(after) != string(before) {
 		t.Error("joining twice has changed the config")
 	}
-	w.ok(os.WriteFile(b.config, []byte("interface = \""+b.iface+"\"\n"), 0o600)) // lost, but for the key
+	w.ok(os.WriteFile(b.Config, []byte("interface = \""+b.Interface+"\"\n"), 0o600)) // lost, but for the key
 	if r := b.joins(good); r.code != 0 {
 		t.Errorf("the same node cannot go on: %s", r.errs)
 	}
@@ -253,11 +249,11 @@ func TestInvitationsThatAreNotGood(t *testing.T) {
 	w.pings(w.B, a.v4, 10)
 
 	// Who was removed does not come back by an old link.
-	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, "bob")
+	w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, "bob")
 	b.down()
-	w.ok(os.WriteFile(b.config, []byte("interface = \""+b.iface+"\"\n"), 0o600))
+	w.ok(os.WriteFile(b.Config, []byte("interface = \""+b.Interface+"\"\n"), 0o600))
 	w.refused(b.joins(good), 1, "the invitation has been used by another node, or this one was removed since")
-	if log, _ := os.ReadFile(a.log); strings.Contains(string(log), l.Text()[strings.Index(l.Text(), "token=")+6:][:22]) {
+	if log, _ := os.ReadFile(a.Log); strings.Contains(string(log), l.Text()[strings.Index(l.Text(), "token=")+6:][:22]) {
 		t.Error("the log holds a token")
 	}
 	if n := a.logged("a node joined by an invitation"); n < 2 {
@@ -273,23 +269,23 @@ func TestPromiseThatDoesNotFitAnyMore(t *testing.T) {
 	a, b := w.node(w.A), w.guest(w.B)
 	a.up()
 	link := a.invites("bob")
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
 	fails := func(sentence string) {
 		t.Helper()
-		before, err := os.ReadFile(a.config)
+		before, err := os.ReadFile(a.Config)
 		w.ok(err)
 		w.refused(b.joins(link), 1, sentence)
-		if now, _ := os.ReadFile(a.config); string(now) != string(before) {
+		if now, _ := os.ReadFile(a.Config); string(now) != string(before) {
 			t.Errorf("%s: the config has changed", sentence)
 		}
-		if state := decode[[]struct{ State string }](w, w.must(w.A, "invite", "list", "--json", "--config", a.config))[0].State; state != "open" {
+		if state := decode[[]struct{ State string }](w, w.must(w.A, "invite", "list", "--json", "--config", a.Config))[0].State; state != "open" {
 			t.Errorf("%s: the invitation is %s", sentence, state)
 		}
 	}
-	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, "--name", "bob", w.other())
+	w.must(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, "--name", "bob", w.other())
 	fails("does not fit the other node's config any more")
-	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, "bob")
+	w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, "bob")
 
 	// A route that the kernel does not take is found when the peer is there already.
 	w.run(w.A, "ip", "route", "add", "unreachable", "10.9.0.2/32")
@@ -299,13 +295,13 @@ func TestPromiseThatDoesNotFitAnyMore(t *testing.T) {
 	}
 	w.run(w.A, "ip", "route", "del", "unreachable", "10.9.0.2/32")
 
-	w.ok(os.WriteFile(a.config, []byte(strings.Replace(string(text), "[::]:4242", "[::]:4343", 1)), 0o600))
+	w.ok(os.WriteFile(a.Config, []byte(strings.Replace(string(text), "[::]:4242", "[::]:4343", 1)), 0o600))
 	fails("the other node could not take this one as a peer; its log says why")
-	w.ok(os.WriteFile(a.config, text, 0o600))
+	w.ok(os.WriteFile(a.Config, text, 0o600))
 
-	w.must(w.A, "reload", "--confirm", "1m", "--socket", a.socket)
+	w.must(w.A, "reload", "--confirm", "1m", "--socket", a.Socket)
 	fails("a change there waits to be confirmed")
-	w.must(w.A, "confirm", "--socket", a.socket)
+	w.must(w.A, "confirm", "--socket", a.Socket)
 
 	time.Sleep(6 * time.Second) // from one address one join each 5 s
 	if r := b.joins(link); r.code != 0 {
@@ -320,5 +316,5 @@ func TestPromiseThatDoesNotFitAnyMore(t *testing.T) {
 // firstInvitation is the id of the node's oldest invitation.
 func firstInvitation(w *world, n *node) string {
 	w.Helper()
-	return decode[[]struct{ ID string }](w, w.must(n.host, "invite", "list", "--json", "--config", n.config))[0].ID
+	return decode[[]struct{ ID string }](w, w.must(n.Host, "invite", "list", "--json", "--config", n.Config))[0].ID
 }

@@ -19,9 +19,9 @@ func lan(t *testing.T, how string) (w *world, a, b *node) {
 	w = newWorld(t, lab.Shape{})
 	a, b = w.node(w.A), w.node(w.B)
 	for _, n := range []*node{a, b} {
-		text, err := os.ReadFile(n.config)
+		text, err := os.ReadFile(n.Config)
 		w.ok(err)
-		w.ok(os.WriteFile(n.config, append([]byte(how+"\n"), text...), 0o600))
+		w.ok(os.WriteFile(n.Config, append([]byte(how+"\n"), text...), 0o600))
 	}
 	a.knows(b, "")
 	b.knows(a, "")
@@ -49,7 +49,7 @@ func TestNodesOnOneSegmentFindEachOther(t *testing.T) {
 				t.Errorf("found at %s", at)
 			}
 			w.pings(w.A, b.v4, 20)
-			w.pings(w.B, a.v6, 20)
+			w.pings(w.B, a.Address, 20)
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestDiscoveryOffOpensNoSocket(t *testing.T) {
 	if quiet[discovery.Port] > 0 || len(quiet) != 1 || quiet[port] == 0 {
 		t.Errorf("UDP sockets by port: %v", quiet)
 	}
-	w.ok(os.WriteFile(b.config, []byte(strings.Replace(w.read(b.config), "discovery = []", "", 1)), 0o600))
+	w.ok(os.WriteFile(b.Config, []byte(strings.Replace(w.read(b.Config), "discovery = []", "", 1)), 0o600))
 	b.up()
 	if loud := sockets(w, b); loud[discovery.Port] != 2 || len(loud) != 4 {
 		t.Errorf("UDP sockets by port when it is on: %v", loud)
@@ -100,7 +100,7 @@ func (w *world) read(file string) string {
 func sockets(w *world, n *node) map[int]int {
 	w.Helper()
 	ports := make(map[int]int)
-	w.ok(n.host.Do(func() error {
+	w.ok(n.Host.Do(func() error {
 		for _, file := range []string{"/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"} {
 			text, err := os.ReadFile(file)
 			if err != nil {

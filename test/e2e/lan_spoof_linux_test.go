@@ -98,7 +98,7 @@ func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
 	trap, err := w.B.ListenUDP(netip.AddrPortFrom(w.B.IP4, 5555))
 	w.ok(err)
 	defer trap.Close()
-	l := w.liar(w.B, w.B.IP4, b.did, a.did)
+	l := w.liar(w.B, w.B.IP4, b.DID, a.DID)
 	l.say(l.question(5555))
 	buf := make([]byte, 2000)
 	w.ok(trap.SetReadDeadline(time.Now().Add(3 * time.Second)))
@@ -135,8 +135,8 @@ func TestCopiedAnnouncementLeadsNowhere(t *testing.T) {
 	w, a, b := lan(t, "")
 	a.up()
 	other := netip.MustParseAddr("10.77.1.99")
-	genuine := w.liar(w.B, w.B.IP4, b.did, a.did) // makes what B would send
-	copied := w.liar(w.B, other, b.did, a.did)
+	genuine := w.liar(w.B, w.B.IP4, b.DID, a.DID) // makes what B would send
+	copied := w.liar(w.B, other, b.DID, a.DID)
 	for range 100 {
 		copied.say(genuine.question(4242))
 	}
@@ -161,7 +161,7 @@ func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
 	m := a.watchMemory()
 	var liars []*liar
 	for i := range 250 {
-		liars = append(liars, w.liar(w.B, netip.AddrFrom4([4]byte{10, 77, 1, byte(i + 3)}), b.did, a.did))
+		liars = append(liars, w.liar(w.B, netip.AddrFrom4([4]byte{10, 77, 1, byte(i + 3)}), b.DID, a.DID))
 	}
 	const identities = 100_000
 	sent := datagrams(w, a)
@@ -193,7 +193,7 @@ func TestAnnouncedIdentitiesCostNoMemory(t *testing.T) {
 // datagrams is how many UDP datagrams the sockets of a node's host have taken.
 func datagrams(w *world, n *node) (count int) {
 	w.Helper()
-	w.ok(n.host.Do(func() error {
+	w.ok(n.Host.Do(func() error {
 		text, err := os.ReadFile("/proc/thread-self/net/snmp")
 		if err != nil {
 			return err

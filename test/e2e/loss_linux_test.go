@@ -41,8 +41,8 @@ func (w *world) allUp(nodes []*node) {
 		n.start()
 	}
 	for _, n := range nodes {
-		w.eventually(30*time.Second, n.iface+" answers", func() bool {
-			_, err := control.New(n.socket).Status(w.Context())
+		w.eventually(30*time.Second, n.Interface+" answers", func() bool {
+			_, err := n.Client().Status(w.Context())
 			return err == nil
 		})
 	}
@@ -92,7 +92,7 @@ func TestHandshakesThroughHeavyLoss(t *testing.T) {
 		took[0].Round(time.Millisecond), took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
 	for _, p := range peers {
 		if p.logged("panic") > 0 {
-			t.Errorf("%s panicked", p.iface)
+			t.Errorf("%s panicked", p.Interface)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func TestHandshakesThroughUnkindRelays(t *testing.T) {
 	}
 	peers, relays := w.star(a, len(cases)), make([]*lab.UDPRelay, len(cases))
 	for i, p := range peers {
-		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.host.IP4, port), uint64(i))
+		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.Host.IP4, port), uint64(i))
 		w.ok(err)
 		r.Set(lab.Up, cases[i].up)
 		r.Set(lab.Down, cases[i].down)
@@ -203,7 +203,7 @@ func (w *world) relayed(a *node, peers []*node, what func(i int) (up, down lab.D
 	w.Helper()
 	relays := make([]*lab.UDPRelay, len(peers))
 	for i, p := range peers {
-		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.host.IP4, port), uint64(i))
+		r, err := w.R.RelayUDP(netip.AddrPortFrom(w.CableA.B.IP4.Addr(), uint16(5000+i)), netip.AddrPortFrom(p.Host.IP4, port), uint64(i))
 		w.ok(err)
 		up, down := what(i)
 		r.Set(lab.Up, up)
@@ -273,7 +273,7 @@ func TestFaultHandshakesThroughRelays(t *testing.T) {
 				}
 			}
 			if c.id == "L4" {
-				s := w.counted(w.A, peers[0].host, peers[0].v4, 1000, 500)
+				s := w.counted(w.A, peers[0].Host, peers[0].v4, 1000, 500)
 				time.Sleep(2 * time.Second)
 				got := s.end()
 				changed = got.foreign

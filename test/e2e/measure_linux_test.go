@@ -76,9 +76,7 @@ func twoNodes(t *testing.T, s lab.Shape, settings string) (w *world, a, b *node)
 // set puts settings at the top of a config. The node must not run.
 func (n *node) set(settings string) {
 	n.w.Helper()
-	text, err := os.ReadFile(n.config)
-	n.w.ok(err)
-	n.w.ok(os.WriteFile(n.config, slices.Concat([]byte(settings+"\n"), text), 0o600))
+	n.w.ok(n.Prepend(settings + "\n"))
 }
 
 // bothUp starts B, then A, and waits until they are established.

@@ -38,14 +38,14 @@ func (n *node) memory() (m memory, err error) {
 		}
 	}
 	if m.resident == 0 {
-		return m, fmt.Errorf("no VmRSS of %s", n.iface)
+		return m, fmt.Errorf("no VmRSS of %s", n.Interface)
 	}
 	return m, nil
 }
 
 // proc is a file of the node's process.
 func (n *node) proc(name string) string {
-	return filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), name)
+	return filepath.Join("/proc", strconv.Itoa(n.Cmd.Process.Pid), name)
 }
 
 // A watch follows the memory of a process through a flood.

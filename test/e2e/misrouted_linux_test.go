@@ -19,8 +19,8 @@ import (
 // finding waits for a finding of the node's own, and returns its sentence.
 func (n *node) finding(code, text string) (what string) {
 	n.w.Helper()
-	n.w.eventually(5*time.Second, n.iface+" says "+code+": "+text, func() bool {
-		s, err := control.New(n.socket).Status(n.w.Context())
+	n.w.eventually(5*time.Second, n.Interface+" says "+code+": "+text, func() bool {
+		s, err := n.Client().Status(n.w.Context())
 		n.w.ok(err)
 		for _, f := range s.Health {
 			if f.Code == code && strings.Contains(f.What, text) {
@@ -39,7 +39,7 @@ func TestUnownedAddressIsAnswered(t *testing.T) {
 	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.bothUp(a, b)
-	w.run(w.A, "ip", "-6", "route", "add", "fd4c:3254:99::/48", "dev", a.iface)
+	w.run(w.A, "ip", "-6", "route", "add", "fd4c:3254:99::/48", "dev", a.Interface)
 	for to, says := range map[string]string{"10.9.0.3": "Destination Host Unreachable", "fd4c:3254:99::3": "Address unreachable"} {
 		start := time.Now()
 		out := w.run(w.A, "sh", "-c", "ping -n -c 2 -i 0.2 -W 5 "+to+" || true")
@@ -67,11 +67,11 @@ func TestPeersUseTheirOwnAddresses(t *testing.T) {
 	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	edit := func(n *node, old, now string) {
-		text := w.read(n.config)
+		text := w.read(n.Config)
 		if !strings.Contains(text, old) {
 			t.Fatalf("%q is not in the config", old)
 		}
-		w.ok(os.WriteFile(n.config, []byte(strings.Replace(text, old, now, 1)), 0o600))
+		w.ok(os.WriteFile(n.Config, []byte(strings.Replace(text, old, now, 1)), 0o600))
 	}
 	ours := netip.MustParseAddr("fd99::1")
 	edit(a, "\naddresses = [", "\naddresses = [\"fd99::1/128\", ")
@@ -83,8 +83,8 @@ func TestPeersUseTheirOwnAddresses(t *testing.T) {
 	w.ok(err)
 	defer c.Close()
 	send := func(from string, script string) {
-		w.run(w.B, "ip", "addr", "add", from, "dev", b.iface, "nodad")
-		defer w.run(w.B, "ip", "addr", "del", from, "dev", b.iface)
+		w.run(w.B, "ip", "addr", "add", from, "dev", b.Interface, "nodad")
+		defer w.run(w.B, "ip", "addr", "del", from, "dev", b.Interface)
 		w.run(w.B, "sh", "-c", script)
 	}
 	heard := func() bool {
@@ -134,10 +134,10 @@ func TestPeersUseTheirOwnAddresses(t *testing.T) {
 	a.refuses(b, "bad_destination", func() { w.silent(w.B, behind) })
 	t.Log(a.finding("L2T-510", "192.168.77.2"))
 	edit(a, "\n[[peer]]", "\n[[route]]\nprefix = \"192.168.77.0/24\"\n\n[[peer]]")
-	w.must(w.A, "reload", "--socket", a.socket)
+	w.must(w.A, "reload", "--socket", a.Socket)
 	w.pings(w.B, behind, 5)
 	edit(a, "\n[[route]]\nprefix = \"192.168.77.0/24\"\n\n", "\n")
-	w.must(w.A, "reload", "--socket", a.socket)
+	w.must(w.A, "reload", "--socket", a.Socket)
 	a.refuses(b, "bad_destination", func() { w.silent(w.B, behind) })
 	faults.Report(t, "S23", true, "live: the host's own address answers a peer; a network behind a node that forwards is unreachable, reached with [[route]] after a reload, and unreachable again without")
 }

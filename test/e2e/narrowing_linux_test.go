@@ -46,9 +46,9 @@ func TestWayBecomesNarrow(t *testing.T) {
 			p.stop()
 			f.done(time.Minute)
 			a.waitCarrier(b, c.carrier, 25*time.Second) // by way of utcp where the machine is slow
-			w.pings(w.B, a.v6, 10, "-s", "1380")
-			w.transfer(w.B, w.A, a.v6, 5_000_000)
-			w.must(w.A, "send", "--socket", a.socket, "--timeout", "20s", b.did, strings.Repeat("hello", 10_000)) // on a stream
+			w.pings(w.B, a.Address, 10, "-s", "1380")
+			w.transfer(w.B, w.A, a.Address, 5_000_000)
+			w.must(w.A, "send", "--socket", a.Socket, "--timeout", "20s", b.DID, strings.Repeat("hello", 10_000)) // on a stream
 			if got := a.peer(b); got.Room != c.room || got.MTU != c.mtu || got.SeenAs != a.endpoint4() {
 				t.Errorf("status shows %s", brief(got))
 			}
@@ -75,6 +75,6 @@ func (w *world) resumes(n, p *node, more uint64, within time.Duration) time.Dura
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	w.Fatalf("%s received %d bytes of %d within %v", n.iface, n.peer(p).RxBytes-from, more, within)
+	w.Fatalf("%s received %d bytes of %d within %v", n.Interface, n.peer(p).RxBytes-from, more, within)
 	return 0
 }

@@ -26,22 +26,22 @@ func TestNodeShowsItself(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 5)
-	pong := w.must(w.A, "ping", b.did, "--socket", a.socket, "-c", "3", "--interval", "50ms")
+	pong := w.must(w.A, "ping", b.DID, "--socket", a.Socket, "-c", "3", "--interval", "50ms")
 	w.Log(pong)
 	if !regexp.MustCompile(`(?m)^pong from did:\S+ by (udp-direct|quic), \S+ -> `+regexp.QuoteMeta(b.endpoint4())+`, in [0-9.]+ ms$`).MatchString(pong) ||
 		!strings.Contains(pong, "3 sent, 3 received, 0% loss") {
 		t.Errorf("ping: %s", pong)
 	}
-	w.refused(w.l2tun(w.A, "ping", "nobody", "--socket", a.socket), 64, `there is no peer "nobody"`)
+	w.refused(w.l2tun(w.A, "ping", "nobody", "--socket", a.Socket), 64, `there is no peer "nobody"`)
 	w.checkMetrics(a, b)
 	w.checkCapture(a, b)
 	w.checkPreferred(a, b)
-	top := w.must(w.A, "top", "--once", "--samples", "3", "--interval", "200ms", "--socket", a.socket)
+	top := w.must(w.A, "top", "--once", "--samples", "3", "--interval", "200ms", "--socket", a.Socket)
 	w.Log(top)
 	if !strings.Contains(top, "established") || !strings.Contains(top, "history") {
 		t.Errorf("top: %s", top)
 	}
-	status := w.must(w.A, "status", "--socket", a.socket)
+	status := w.must(w.A, "status", "--socket", a.Socket)
 	w.Log(status)
 	for _, want := range []string{"established", "PEER", "ADDRESS", b.v4.String()} {
 		if !strings.Contains(status, want) {
@@ -52,7 +52,7 @@ func TestNodeShowsItself(t *testing.T) {
 
 func (w *world) checkMetrics(a, b *node) {
 	w.Helper()
-	text := w.must(w.A, "metrics", "--socket", a.socket)
+	text := w.must(w.A, "metrics", "--socket", a.Socket)
 	for _, want := range []string{`l2tun_session_state\{peer="[^"]+",state="established"\} 1`, `l2tun_handshakes_total\{peer="[^"]+",result="full"\} 1`,
 		`l2tun_sent_packets_total\{carrier="\w+",peer="[^"]+"\} [1-9]`, `l2tun_rtt_seconds\{`} {
 		if !regexp.MustCompile(want).MatchString(text) {
@@ -65,7 +65,7 @@ func (w *world) checkMetrics(a, b *node) {
 func (w *world) checkCapture(a, b *node) {
 	w.Helper()
 	file := filepath.Join(w.Dir(), "inner.pcapng")
-	cmd := w.A.Command(w.Context(), w.program, "capture", file, "--peer", b.did, "--count", "6", "--socket", a.socket)
+	cmd := w.A.Command(w.Context(), w.program, "capture", file, "--peer", b.DID, "--count", "6", "--socket", a.Socket)
 	said, err := cmd.StderrPipe()
 	w.ok(err)
 	w.ok(cmd.Start())
@@ -82,7 +82,7 @@ func (w *world) checkCapture(a, b *node) {
 	}
 	// One that is interrupted ends well too.
 	file += "2"
-	cmd = w.A.Command(w.Context(), w.program, "capture", file, "--socket", a.socket)
+	cmd = w.A.Command(w.Context(), w.program, "capture", file, "--socket", a.Socket)
 	said, err = cmd.StderrPipe()
 	w.ok(err)
 	w.ok(cmd.Start())
@@ -100,17 +100,17 @@ func (w *world) checkCapture(a, b *node) {
 // checkPreferred lets A send by TCP, and by the best again, while pings pass.
 func (w *world) checkPreferred(a, b *node) {
 	w.Helper()
-	client := control.New(a.socket)
-	w.must(w.A, "prefer", b.v4.String(), "utcp", "--socket", a.socket)
+	client := a.Client()
+	w.must(w.A, "prefer", b.v4.String(), "utcp", "--socket", a.Socket)
 	a.waitPeer(b, 20*time.Second, "on utcp", func(p control.Peer) bool { return p.Carrier == "utcp" && p.Prefer == "utcp" })
 	w.pings(w.A, b.v4, 100)
 	if p := a.peer(b); p.State != "established" && p.State != "rotating" || p.Carrier != "utcp" {
 		w.Errorf("after pings on the preferred carrier: %+v", p)
 	}
-	w.must(w.A, "prefer", b.did, "auto", "--socket", a.socket)
+	w.must(w.A, "prefer", b.DID, "auto", "--socket", a.Socket)
 	a.waitPeer(b, 20*time.Second, "on the best carrier again", func(p control.Peer) bool { return p.Carrier == "direct" })
 	w.pings(w.A, b.v4, 20)
-	if err := client.Prefer(w.Context(), b.did, "pigeon"); err == nil {
+	if err := client.Prefer(w.Context(), b.DID, "pigeon"); err == nil {
 		w.Error("a carrier that is none was taken")
 	}
 }
@@ -126,9 +126,9 @@ func alone(t *testing.T) (w *world, a *node) {
 func TestMetricsOnLoopback(t *testing.T) {
 	t.Parallel()
 	w, a := alone(t)
-	text, err := os.ReadFile(a.config)
+	text, err := os.ReadFile(a.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(a.config, append([]byte("metrics = \"127.0.0.1:9586\"\n"), text...), 0o600))
+	w.ok(os.WriteFile(a.Config, append([]byte("metrics = \"127.0.0.1:9586\"\n"), text...), 0o600))
 	a.up()
 	inside := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return w.A.DialTCP(ctx, netip.MustParseAddrPort("127.0.0.1:9586"))
@@ -143,27 +143,27 @@ func TestMetricsOnLoopback(t *testing.T) {
 		t.Errorf("%.300s", body)
 	}
 	a.stop()
-	w.ok(os.WriteFile(a.config, append([]byte("metrics = \"0.0.0.0:9586\"\n"), text...), 0o600))
-	w.refused(w.l2tun(w.A, "up", "--config", a.config), exitUsage, "metrics: 0.0.0.0:9586 is not a loopback address")
+	w.ok(os.WriteFile(a.Config, append([]byte("metrics = \"0.0.0.0:9586\"\n"), text...), 0o600))
+	w.refused(w.l2tun(w.A, "up", "--config", a.Config), exitUsage, "metrics: 0.0.0.0:9586 is not a loopback address")
 }
 
 // Log lines in the journal's form begin with their priority and have no time.
 func TestLogForTheJournal(t *testing.T) {
 	t.Parallel()
 	w, a := alone(t)
-	log, err := os.Create(a.log)
+	log, err := os.Create(a.Log)
 	w.ok(err)
 	defer log.Close()
 	info, err := log.Stat()
 	w.ok(err)
 	st := info.Sys().(*syscall.Stat_t)
-	cmd := w.A.Command(w.Context(), w.program, "up", "--config", a.config, "--socket", a.socket, "--log-format", "json")
+	cmd := w.A.Command(w.Context(), w.program, "up", "--config", a.Config, "--socket", a.Socket, "--log-format", "json")
 	cmd.Stderr = log
 	cmd.Env = append(os.Environ(), "JOURNAL_STREAM="+jsonNumber(uint64(st.Dev))+":"+jsonNumber(st.Ino))
 	w.ok(cmd.Start())
 	a.waitLog(1, "node is up")
 	w.ok(cmd.Stop(20 * time.Second))
-	text, err := os.ReadFile(a.log)
+	text, err := os.ReadFile(a.Log)
 	w.ok(err)
 	for line := range strings.Lines(string(text)) {
 		if !regexp.MustCompile(`^<[3-7]>\{"level":`).MatchString(line) {

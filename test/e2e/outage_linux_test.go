@@ -32,7 +32,7 @@ func TestTrafficIsBackAfterKill(t *testing.T) {
 	} {
 		w.established(a, b)
 		time.Sleep(300 * time.Millisecond) // or more: the first time, both ends move to direct meanwhile
-		p := w.pinging(c.lives.host, c.dies.v4, 10*time.Millisecond)
+		p := w.pinging(c.lives.Host, c.dies.v4, 10*time.Millisecond)
 		p.answeredAfter(time.Now(), 5*time.Second)
 		c.dies.kill()
 		time.Sleep(c.dead)
@@ -89,7 +89,7 @@ func TestOutageHealsAndMessagesArriveInOrder(t *testing.T) {
 
 // sendLater runs l2tun send and says how it went: nothing if well.
 func (w *world) sendLater(from, to *node, text string, ended chan<- string) {
-	c := from.host.Command(w.Context(), w.program, "send", "--socket", from.socket, "--timeout", "90s", to.did, text)
+	c := from.Host.Command(w.Context(), w.program, "send", "--socket", from.Socket, "--timeout", "90s", to.DID, text)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		ended <- fmt.Sprintf("%s: %v: %s", text, err, out)
@@ -102,7 +102,7 @@ func (w *world) sendLater(from, to *node, text string, ended chan<- string) {
 // this order, and their senders know.
 func (w *world) checkMessages(from, to *node, sent <-chan string, count int) {
 	w.Helper()
-	got := strings.Split(strings.TrimSuffix(w.must(to.host, "receive", "--socket", to.socket, "--count", fmt.Sprint(count)), "\n"), "\n")
+	got := strings.Split(strings.TrimSuffix(w.must(to.Host, "receive", "--socket", to.Socket, "--count", fmt.Sprint(count)), "\n"), "\n")
 	for i := range count {
 		if want := fmt.Sprintf("message %d", i); i >= len(got) || got[i] != want {
 			w.Errorf("messages came as %q", got)
@@ -125,7 +125,7 @@ func (w *world) checkMessages(from, to *node, sent <-chan string, count int) {
 // called, which gives the events.
 func (w *world) follow(n *node) (end func() []control.Event) {
 	w.Helper()
-	c := n.host.Command(w.Context(), w.program, "events", "--follow", "--json", "--socket", n.socket)
+	c := n.Host.Command(w.Context(), w.program, "events", "--follow", "--json", "--socket", n.Socket)
 	var out strings.Builder
 	c.Stdout = &out
 	w.ok(c.Start())
@@ -148,7 +148,7 @@ func checkStory(t *testing.T, events []control.Event, peer *node) {
 	var states []string
 	for i, e := range events {
 		t.Logf("event: %s -> %s %s %s epoch %d link %s", e.From, e.To, e.Cause, e.Reason, e.Epoch, e.Link)
-		if e.Peer != peer.did || e.Time.IsZero() || e.Missed != 0 {
+		if e.Peer != peer.DID || e.Time.IsZero() || e.Missed != 0 {
 			t.Errorf("event %+v", e)
 		}
 		if i > 0 && e.From != events[i-1].To {
@@ -171,7 +171,7 @@ func TestMessagesGoRound(t *testing.T) {
 	w, a, b := pair(t)
 	for _, n := range [][2]*node{{a, b}, {b, a}} {
 		for _, text := range []string{"hello", "", "two\nlines", strings.Repeat("x", 100_000), "\x00\xff not UTF-8"} {
-			c := n[0].host.Command(w.Context(), w.program, "send", "--socket", n[0].socket, n[1].did)
+			c := n[0].Host.Command(w.Context(), w.program, "send", "--socket", n[0].Socket, n[1].DID)
 			c.Stdin = strings.NewReader(text)
 			if text == "" { // nothing on standard input is a mistake; meant, it is an argument
 				c.Args = append(c.Args, text)
@@ -179,8 +179,8 @@ func TestMessagesGoRound(t *testing.T) {
 			if r := w.finish(c); r.code != 0 || r.out != "" {
 				t.Fatalf("send ends with %d: %s%s", r.code, r.out, r.errs)
 			}
-			got := decode[control.Message](w, w.must(n[1].host, "receive", "--json", "--count", "1", "--socket", n[1].socket, n[0].did))
-			if string(got.Data) != text || got.Peer != n[0].did {
+			got := decode[control.Message](w, w.must(n[1].Host, "receive", "--json", "--count", "1", "--socket", n[1].Socket, n[0].DID))
+			if string(got.Data) != text || got.Peer != n[0].DID {
 				t.Errorf("sent %q, received %q from %s", text, got.Data, got.Peer)
 			}
 		}
@@ -215,7 +215,7 @@ func TestFaultKillAndRestart(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			var p *pinger
 			if !c.first {
-				p = w.pinging(c.from.host, c.to.v4, 10*time.Millisecond)
+				p = w.pinging(c.from.Host, c.to.v4, 10*time.Millisecond)
 				p.answeredAfter(time.Now(), 5*time.Second)
 			}
 			for _, n := range c.kill {
@@ -227,10 +227,10 @@ func TestFaultKillAndRestart(t *testing.T) {
 			since := time.Now()
 			if c.first {
 				w.eventually(10*time.Second, "the node answers", func() bool {
-					_, err := control.New(c.from.socket).Status(t.Context())
+					_, err := c.from.Client().Status(t.Context())
 					return err == nil
 				})
-				p = w.pinging(c.from.host, c.to.v4, 10*time.Millisecond)
+				p = w.pinging(c.from.Host, c.to.v4, 10*time.Millisecond)
 			}
 			worst = max(worst, p.answeredAfter(since, 15*time.Second))
 			p.stop()
@@ -297,12 +297,12 @@ func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
 	before := a.session(b)
 	p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 	p.answeredAfter(time.Now(), 5*time.Second)
-	w.ok(b.cmd.Process.Signal(syscall.SIGSTOP))
+	w.ok(b.Cmd.Process.Signal(syscall.SIGSTOP))
 	var queued uint64
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		queued = max(queued, a.peer(b).Queued)
 	}
-	w.ok(b.cmd.Process.Signal(syscall.SIGCONT))
+	w.ok(b.Cmd.Process.Signal(syscall.SIGCONT))
 	took := p.answeredAfter(time.Now(), 20*time.Second)
 	time.Sleep(2 * time.Second)
 	got := p.stop()
@@ -352,7 +352,7 @@ func TestFaultOneWay(t *testing.T) {
 		time.Sleep(time.Second)
 		p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 		p.answeredAfter(time.Now(), 5*time.Second)
-		w.ok(w.R.Rule("ip saddr " + side.host.IP4.String() + " drop"))
+		w.ok(w.R.Rule("ip saddr " + side.Host.IP4.String() + " drop"))
 		cut := time.Now()
 		a.waitPeer(b, 15*time.Second, "degraded", func(c control.Peer) bool { return c.State == "degraded" })
 		noticed := time.Since(cut)
@@ -361,7 +361,7 @@ func TestFaultOneWay(t *testing.T) {
 		took := p.answeredAfter(time.Now(), 10*time.Second)
 		p.stop()
 		faults.Report(t, "O8", noticed <= 10*time.Second && took <= time.Second, "from %s nothing passes: A degraded after %v, traffic %v after healing",
-			side.host.Name, ms(noticed), ms(took))
+			side.Host.Name, ms(noticed), ms(took))
 	}
 }
 
@@ -465,7 +465,7 @@ func TestFaultFamilies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
-	w.must(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, b.did, "--endpoint", b.endpoint4(), "--endpoint", b.endpoint6(),
+	w.must(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, b.DID, "--endpoint", b.endpoint4(), "--endpoint", b.endpoint6(),
 		"--allowed-ip", b.v4.String()+"/32")
 	b.knows(a, "")
 	w.bothUp(a, b)

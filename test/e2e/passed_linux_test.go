@@ -4,7 +4,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,35 +42,32 @@ func TestNodeOnAPassedDevice(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.up()
-	device := w.premade(w.A, a.iface)
+	device := w.premade(w.A, a.Interface)
 	qdisc := regexp.MustCompile(`qdisc \S+`) // the kernel gives it one when it first comes up
-	link := func() string { return qdisc.ReplaceAllString(w.run(w.A, "ip", "link", "show", "dev", a.iface), "") }
+	link := func() string { return qdisc.ReplaceAllString(w.run(w.A, "ip", "link", "show", "dev", a.Interface), "") }
 	before := link()
 	for _, how := range []string{"foreground", "--detach"} {
-		args := []string{"up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3"}
-		hidden := []string{"-m", "sh", "-c", `mount --bind /dev/null /dev/net/tun && exec "$0" "$@"`, w.program}
-		c := w.A.Command(t.Context(), "unshare", append(hidden, args...)...)
-		c.ExtraFiles = []*os.File{device}
+		hidden := []string{"unshare", "-m", "sh", "-c", `mount --bind /dev/null /dev/net/tun && exec "$0" "$@"`}
 		if how == "foreground" {
-			c.SysProcAttr.Pdeathsig = syscall.SIGKILL
-			w.ok(c.Start())
-			a.cmd = c
+			a.upBy([]*os.File{device}, hidden...)
 		} else {
-			c.Args = append(c.Args, "--detach", "--log-file", a.log)
+			c := w.A.Command(t.Context(), hidden[0], append(hidden[1:], w.program, "up", "--config", a.Config, "--socket", a.Socket, "--tun-fd", "3",
+				"--detach", "--log-file", a.Log)...)
+			c.ExtraFiles = []*os.File{device}
 			if r := w.finish(c); r.code != 0 {
 				t.Fatal(r)
 			}
 		}
-		w.eventually(20*time.Second, "the node answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.socket).code == 0 })
+		w.eventually(20*time.Second, "the node answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.Socket).code == 0 })
 		w.established(a, b)
 		w.pings(w.A, b.v4, 10)
-		w.pings(w.B, a.v6, 10)
+		w.pings(w.B, a.Address, 10)
 		w.transfer(w.A, w.B, b.v4, 20_000_000)
 		a.down()
 		if after := link(); after != before {
 			t.Errorf("%s: the device was\n%sand is\n%s", how, before, after)
 		}
-		for _, look := range [][]string{{"-o", "addr", "show", "dev", a.iface}, {"route", "show", "dev", a.iface}, {"-6", "route", "show", "dev", a.iface}} {
+		for _, look := range [][]string{{"-o", "addr", "show", "dev", a.Interface}, {"route", "show", "dev", a.Interface}, {"-6", "route", "show", "dev", a.Interface}} {
 			if out := w.run(w.A, "ip", look...); strings.TrimSpace(out) != "" {
 				t.Errorf("%s: left on the device: %s", how, out)
 			}
@@ -84,12 +80,12 @@ func TestWrongDescriptorIsOneSentence(t *testing.T) {
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	up := func(fd string, flags ...string) result {
-		return w.l2tun(w.A, append([]string{"up", "--config", a.config, "--socket", a.socket, "--tun-fd", fd}, flags...)...)
+		return w.l2tun(w.A, append([]string{"up", "--config", a.Config, "--socket", a.Socket, "--tun-fd", fd}, flags...)...)
 	}
 	w.refused(up("1"), exitUsage, "--tun-fd 1: the descriptor of a TUN device is 3 or more")
 	w.refused(up("99"), exitUsage, "--tun-fd 99: this descriptor is not open")
 	w.refused(up("99", "--detach"), exitUsage, "--tun-fd 99: this descriptor is not open")
-	c := w.A.Command(t.Context(), w.program, "up", "--config", a.config, "--socket", a.socket, "--tun-fd", "3")
+	c := w.A.Command(t.Context(), w.program, "up", "--config", a.Config, "--socket", a.Socket, "--tun-fd", "3")
 	c.ExtraFiles = []*os.File{w.premade(w.A, "other0")}
-	w.refused(w.finish(c), 1, "its device is called other0, not "+a.iface)
+	w.refused(w.finish(c), 1, "its device is called other0, not "+a.Interface)
 }

@@ -14,8 +14,8 @@ func TestThreeNodesReachEachOther(t *testing.T) {
 	for _, from := range []*node{a, b, c} {
 		for _, to := range []*node{a, b, c} {
 			if from != to {
-				w.pings(from.host, to.v4, 10)
-				w.pings(from.host, to.v6, 10)
+				w.pings(from.Host, to.v4, 10)
+				w.pings(from.Host, to.Address, 10)
 			}
 		}
 	}
@@ -24,11 +24,11 @@ func TestThreeNodesReachEachOther(t *testing.T) {
 // routes lets the node's peers reach networks behind it.
 func (n *node) routes(prefixes ...netip.Prefix) {
 	n.w.Helper()
-	text := n.w.read(n.config)
+	text := n.w.read(n.Config)
 	for _, p := range prefixes {
 		text += "\n[[route]]\nprefix = \"" + p.String() + "\"\n"
 	}
-	n.w.ok(os.WriteFile(n.config, []byte(text), 0o600))
+	n.w.ok(os.WriteFile(n.Config, []byte(text), 0o600))
 }
 
 // A host behind B belongs to B's prefix and to its routes: A reaches it, and it answers to A's
@@ -47,7 +47,7 @@ func TestHostBehindAPeerIsReached(t *testing.T) {
 	w.pings(w.A, stub.IP4.Addr(), 20)
 	w.pings(w.A, stub.IP6.Addr(), 20)
 	w.transfer(w.A, w.Stub, stub.IP4.Addr(), 5_000_000)
-	w.transfer(w.Stub, w.A, a.v6, 5_000_000)
+	w.transfer(w.Stub, w.A, a.Address, 5_000_000)
 }
 
 // Peers come and go on running nodes; the session with the other peer does not
@@ -69,10 +69,10 @@ func TestPeersAreAddedAndRemovedWhileRunning(t *testing.T) {
 	a.knows(c, c.endpoint4()) // the program says when the node uses it
 	w.established(a, c)
 	w.pings(w.A, c.v4, 10)
-	w.pings(w.C, a.v6, 10)
+	w.pings(w.C, a.Address, 10)
 	check()
 
-	w.must(w.A, "peer", "remove", "--config", a.config, "--socket", a.socket, c.did)
+	w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, c.DID)
 	if n := len(a.status().Peers); n != 1 {
 		t.Errorf("A has %d peers after one was removed", n)
 	}

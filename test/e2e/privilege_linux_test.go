@@ -67,8 +67,8 @@ func withCgo(t *testing.T) string {
 // detach starts the node in the background and returns its process.
 func (n *node) detach(flags ...string) (pid int) {
 	n.w.Helper()
-	args := []string{"up", "--detach", "--config", n.config, "--socket", n.socket, "--log-file", n.log}
-	out := n.w.must(n.host, append(args, flags...)...)
+	args := []string{"up", "--detach", "--config", n.Config, "--socket", n.Socket, "--log-file", n.Log}
+	out := n.w.must(n.Host, append(args, flags...)...)
 	m := regexp.MustCompile(`\(process (\d+),`).FindStringSubmatch(out)
 	if m == nil {
 		n.w.Fatalf("up --detach printed %q", out)
@@ -81,13 +81,13 @@ func (n *node) detach(flags ...string) (pid int) {
 // listens changes the port in a config.
 func (n *node) listens(port int) {
 	n.w.Helper()
-	text, err := os.ReadFile(n.config)
+	text, err := os.ReadFile(n.Config)
 	n.w.ok(err)
 	changed := strings.Replace(string(text), `listen = "[::]:4242"`, fmt.Sprintf(`listen = "[::]:%d"`, port), 1)
 	if changed == string(text) {
 		n.w.Fatal("the config has no such line to change")
 	}
-	n.w.ok(os.WriteFile(n.config, []byte(changed), 0o600))
+	n.w.ok(os.WriteFile(n.Config, []byte(changed), 0o600))
 }
 
 // A node that runs has one capability, or two with a low port, and does with
@@ -106,13 +106,13 @@ func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
 			a.knows(b, hostPort(w.B.IP4, 443))
 			b.knows(a, "")
 			c.knows(a, "")
-			w.ok(os.Chmod(a.config, 0o600)) // root's own and closed to others
+			w.ok(os.Chmod(a.Config, 0o600)) // root's own and closed to others
 			pid := a.detach()
 			b.up()
 			c.up()
 			w.established(a, b)
 			w.privileges(pid, onlyAdmin)
-			w.privileges(b.cmd.Process.Pid, adminBinds)
+			w.privileges(b.Cmd.Process.Pid, adminBinds)
 			w.pings(w.A, b.v4, 10)
 			w.transfer(w.A, w.B, b.v4, 20_000_000) // more threads
 			w.comesAndGoes(a, c)
@@ -122,7 +122,7 @@ func TestARunningNodeHasGivenUpItsPrivileges(t *testing.T) {
 			if n := a.logged("level=WARN"); n != 0 {
 				t.Errorf("%d warnings", n)
 			}
-			w.must(w.A, "down", "--socket", a.socket)
+			w.must(w.A, "down", "--socket", a.Socket)
 			a.gone()
 			b.stop()
 			b.gone()
@@ -137,12 +137,12 @@ func (w *world) comesAndGoes(n, peer *node) {
 	w.Helper()
 	n.knows(peer, peer.endpoint4(), "192.0.2.0/24")
 	w.established(n, peer)
-	w.pings(n.host, peer.v6, 10)
-	route := func() string { return w.run(n.host, "ip", "route", "show", "192.0.2.0/24") }
-	if out := route(); !strings.Contains(out, n.iface) {
+	w.pings(n.Host, peer.Address, 10)
+	route := func() string { return w.run(n.Host, "ip", "route", "show", "192.0.2.0/24") }
+	if out := route(); !strings.Contains(out, n.Interface) {
 		w.Errorf("no route to the new peer: %q", out)
 	}
-	w.must(n.host, "peer", "remove", "--config", n.config, "--socket", n.socket, peer.did)
+	w.must(n.Host, "peer", "remove", "--config", n.Config, "--socket", n.Socket, peer.DID)
 	if out := route(); out != "" {
 		w.Errorf("the route of a peer that is gone: %q", out)
 	}
@@ -154,12 +154,12 @@ func TestFilesThatOnlyAPrivilegeOpenedAreNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	dir := w.readable(65534, a.config, config.KeyPath(a.config))
-	a.config = filepath.Join(dir, filepath.Base(a.config))
-	w.ok(errors.Join(os.Chown(a.config, 0, 0), os.Chown(config.KeyPath(a.config), 0, 0))) // in a folder that is closed to root
+	dir := w.readable(65534, a.Config, config.KeyPath(a.Config))
+	a.Config = filepath.Join(dir, filepath.Base(a.Config))
+	w.ok(errors.Join(os.Chown(a.Config, 0, 0), os.Chown(config.KeyPath(a.Config), 0, 0))) // in a folder that is closed to root
 	a.up()
 	a.waitLog(1, "make it root's own")
-	if out := w.l2tun(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, w.node(w.B).did); out.code != 1 || !strings.Contains(out.errs, "permission denied") {
+	if out := w.l2tun(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, w.node(w.B).DID); out.code != 1 || !strings.Contains(out.errs, "permission denied") {
 		t.Errorf("a reload without the right to read: %+v", out)
 	}
 	a.stop()
@@ -174,22 +174,22 @@ func TestAnotherUserIsRefusedOnTheControlSocket(t *testing.T) {
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	dir := w.readable(nobody, w.program)
-	a.socket = filepath.Join(dir, "a.sock")
+	a.Socket = filepath.Join(dir, "a.sock")
 	w.ok(os.Chown(dir, 0, 0))
 	w.ok(os.Chmod(dir, 0o755))
 	a.up()
 	ask := func(args ...string) result {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(w.program)), append(args, "--socket", a.socket)...)
+		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(w.program)), append(args, "--socket", a.Socket)...)
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 		return w.finish(c)
 	}
-	w.refused(ask("status"), 1, "not allowed to talk to the node at "+a.socket)
-	w.ok(os.Chmod(a.socket, 0o666))
+	w.refused(ask("status"), 1, "not allowed to talk to the node at "+a.Socket)
+	w.ok(os.Chmod(a.Socket, 0o666))
 	w.refused(ask("status"), 1, "this node serves root and its own user (uid 0), not uid 65534")
 	w.refused(ask("down"), 1, "not uid 65534")
-	w.must(w.A, "status", "--socket", a.socket)
+	w.must(w.A, "status", "--socket", a.Socket)
 	a.down()
 	a.gone()
 	faults.Report(t, "C11", true, "another user: refused by the socket and by the program")
@@ -199,10 +199,10 @@ func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	key := config.KeyPath(a.config)
+	key := config.KeyPath(a.Config)
 	kept := key + ".kept"
 	w.ok(os.Rename(key, kept))
-	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
+	up := func() result { return w.l2tun(w.A, "up", "--config", a.Config, "--socket", a.Socket) }
 	w.ok(os.Symlink(kept, key))
 	w.refused(up(), exitUsage, "it is a symbolic link")
 	w.ok(os.Remove(key))
@@ -214,6 +214,6 @@ func TestKeyFilesThatLeadElsewhereAreRefused(t *testing.T) {
 		w.refused(up(), exitUsage, key+" belongs to another user")
 		w.ok(os.Chown(key, 0, 0))
 	}
-	w.noInterface(w.A, a.iface)
+	w.noInterface(w.A, a.Interface)
 	faults.Report(t, "C8", true, "the program: a link, a FIFO, another user as owner: code 2, one line")
 }

@@ -40,11 +40,11 @@ func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a, b := w.node(w.A), w.node(w.B)
-	key, err := os.ReadFile(config.KeyPath(a.config))
+	key, err := os.ReadFile(config.KeyPath(a.Config))
 	w.ok(err)
-	peer := "\n[[peer]]\ndid = \"" + b.did + "\"\n" // its did is in column 7
+	peer := "\n[[peer]]\ndid = \"" + b.DID + "\"\n" // its did is in column 7
 	for _, m := range []struct{ name, text, place, what string }{
-		{"misspelt key", "interfaces = \"" + a.iface + "\"\n" + peer, "1:1", "interfaces: unknown key"},
+		{"misspelt key", "interfaces = \"" + a.Interface + "\"\n" + peer, "1:1", "interfaces: unknown key"},
 		{"bad CIDR", "addresses = [\"10.9.0.1/33\"]\n" + peer, "1:14", "addresses: "},
 		{"bad CIDR of a peer", peer + "allowed_ips = [\"10.9.0.2/32\", \"10.9.0.2/24\"]\n", "4:31", "peer.allowed_ips: 10.9.0.2/24 has host bits set"},
 		{"bad DID", "\n[[peer]]\ndid = \"did:morpheus:z0\"\n", "3:7", "peer.did: not a DID"},
@@ -55,7 +55,7 @@ func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
 			v := w.within(t)
 			file := v.file("bad.toml", m.text)
 			v.ok(os.WriteFile(config.KeyPath(file), key, 0o600))
-			r := v.l2tun(w.A, "up", "--config", file, "--socket", a.socket)
+			r := v.l2tun(w.A, "up", "--config", file, "--socket", a.Socket)
 			v.refused(r, exitUsage, file+":"+m.place+": "+m.what)
 			if out := v.run(w.A, "ip", "-o", "tuntap"); out != "" {
 				t.Errorf("a device was made: %s", out)
@@ -75,8 +75,8 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	key := config.KeyPath(a.config)
-	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
+	key := config.KeyPath(a.Config)
+	up := func() result { return w.l2tun(w.A, "up", "--config", a.Config, "--socket", a.Socket) }
 
 	w.ok(os.Chmod(key, 0o644))
 	w.refused(up(), exitUsage, key+" can be read or written by others")
@@ -88,7 +88,7 @@ func TestUnsafeKeyFilesAreRefused(t *testing.T) {
 	w.refused(up(), exitUsage, key+" is a directory")
 	w.ok(os.Remove(key))
 	w.refused(up(), exitUsage, key)
-	w.noInterface(w.A, a.iface)
+	w.noInterface(w.A, a.Interface)
 	faults.Report(t, "C8", true, "the program: readable by others, empty, a folder, missing: code 2, one line")
 }
 
@@ -96,14 +96,14 @@ func TestSecondNodeOfAnInterfaceIsRefused(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	checks := []func(){a.undisturbed(b), b.undisturbed(a)}
-	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket), 1, "a node runs already")
-	w.refused(w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket+"2"), 1, a.iface)
-	w.refused(w.l2tun(w.A, "up", "--detach", "--config", a.config, "--socket", a.socket+"2", "--log-file", a.log), 1, a.iface)
+	w.refused(w.l2tun(w.A, "up", "--config", a.Config, "--socket", a.Socket), 1, "a node runs already")
+	w.refused(w.l2tun(w.A, "up", "--config", a.Config, "--socket", a.Socket+"2"), 1, a.Interface)
+	w.refused(w.l2tun(w.A, "up", "--detach", "--config", a.Config, "--socket", a.Socket+"2", "--log-file", a.Log), 1, a.Interface)
 	w.pings(w.A, b.v4, 10)
 	for _, check := range checks {
 		check()
 	}
-	if _, err := os.Stat(a.socket); err != nil {
+	if _, err := os.Stat(a.Socket); err != nil {
 		t.Error(err)
 	}
 	faults.Report(t, "C7", true, "3 attempts: code 1; the first node has lost no ping")
@@ -115,7 +115,7 @@ func TestWithoutRootTheProgramSaysWhatIsMissing(t *testing.T) {
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
 	const nobody = 65534
-	dir := w.readable(nobody, w.program, a.config, config.KeyPath(a.config))
+	dir := w.readable(nobody, w.program, a.Config, config.KeyPath(a.Config))
 	for _, with := range []struct{ env, args []string }{
 		{},
 		{env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}},
@@ -123,7 +123,7 @@ func TestWithoutRootTheProgramSaysWhatIsMissing(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		args := append([]string{"up", "--config", filepath.Join(dir, filepath.Base(a.config))}, with.args...)
+		args := append([]string{"up", "--config", filepath.Join(dir, filepath.Base(a.Config))}, with.args...)
 		c := w.A.Command(ctx, filepath.Join(dir, filepath.Base(w.program)), args...)
 		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 		c.Env = append([]string{"PATH=/usr/bin"}, with.env...)

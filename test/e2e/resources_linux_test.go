@@ -20,7 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
-	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
@@ -34,9 +33,9 @@ func TestFaultFewDescriptors(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	b.start()
-	const limit = 64
-	w.ok(unix.Prlimit(b.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: limit}, nil))
-	w.eventually(20*time.Second, "B answers", func() bool { _, err := control.New(b.socket).Status(t.Context()); return err == nil })
+	const allowed = 64
+	w.ok(unix.Prlimit(b.Cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: allowed, Max: allowed}, nil))
+	w.eventually(20*time.Second, "B answers", func() bool { _, err := b.Client().Status(t.Context()); return err == nil })
 	a.up()
 	w.established(a, b)
 	before, cpu := a.session(b), b.cpu()
@@ -51,7 +50,7 @@ func TestFaultFewDescriptors(t *testing.T) {
 		}
 	}
 	for range 100 {
-		c, err := net.Dial("unix", b.socket)
+		c, err := net.Dial("unix", b.Socket)
 		if err != nil {
 			break
 		}
@@ -59,15 +58,15 @@ func TestFaultFewDescriptors(t *testing.T) {
 	}
 	w.pings(w.A, b.v4, 20)
 	time.Sleep(2 * time.Second)
-	most := b.fdsBelow(limit)
+	most := b.fdsBelow(allowed)
 	busy, logged := b.cpu()-cpu, b.logLines()-lines
 	m.grown()
 	for _, c := range conns {
 		c.Close()
 	}
-	w.eventually(20*time.Second, "B answers again", func() bool { _, err := control.New(b.socket).Status(t.Context()); return err == nil })
+	w.eventually(20*time.Second, "B answers again", func() bool { _, err := b.Client().Status(t.Context()); return err == nil })
 	w.sameSession(a, b, before)
-	faults.Report(t, "C3", most >= limit-2 && busy < 2*time.Second && logged < 100, "%d connections, %d of 64 descriptors in use: pings pass, %v of CPU, %d log lines; %v; the control socket answers when they are gone", len(conns), most, ms(busy), logged, m)
+	faults.Report(t, "C3", most >= allowed-2 && busy < 2*time.Second && logged < 100, "%d connections, %d of 64 descriptors in use: pings pass, %v of CPU, %d log lines; %v; the control socket answers when they are gone", len(conns), most, ms(busy), logged, m)
 }
 
 // fdsBelow counts descriptors with lower numbers: those that a limit allows.
@@ -98,7 +97,7 @@ func TestFaultHundredPeers(t *testing.T) {
 	w.allUp(others)
 	group := w.memoryGroup()
 	group.limit(64 << 20)
-	a.group = group.dir // from its first page on
+	a.through = []string{"sh", "-ec", `echo $$ > "$0"; exec "$@"`, filepath.Join(group.dir, "cgroup.procs")} // from its first page on
 	a.up()
 	a.reaches(others, 60*time.Second)
 	m := a.watchMemory()
@@ -166,7 +165,7 @@ func (w *world) toAll(peers []*node, during time.Duration) (sum tally) {
 	w.Helper()
 	var streams []*counted
 	for _, p := range peers {
-		streams = append(streams, w.counted(w.A, p.host, p.v4, 1000, 50))
+		streams = append(streams, w.counted(w.A, p.Host, p.v4, 1000, 50))
 	}
 	time.Sleep(during)
 	got := make([]tally, len(streams))
@@ -182,7 +181,7 @@ func (w *world) toAll(peers []*node, during time.Duration) (sum tally) {
 }
 
 // alive reports that a node's process runs.
-func alive(n *node) bool { return syscall.Kill(n.cmd.Process.Pid, 0) == nil }
+func alive(n *node) bool { return syscall.Kill(n.Cmd.Process.Pid, 0) == nil }
 
 // A memoryGroup is a control group with a limit on memory.
 type memoryGroup struct {
@@ -254,16 +253,16 @@ func TestFaultConfigWrites(t *testing.T) {
 	other := w.other()
 	whole, torn, took := 0, 0, 0
 	for i := range 200 {
-		verb := []string{"peer", "add", "--config", a.config, "--socket", a.socket, other, "--name", "bob"}
+		verb := []string{"peer", "add", "--config", a.Config, "--socket", a.Socket, other, "--name", "bob"}
 		if i%2 == 1 {
-			verb = []string{"peer", "remove", "--config", a.config, "--socket", a.socket, "bob"}
+			verb = []string{"peer", "remove", "--config", a.Config, "--socket", a.Socket, "bob"}
 		}
 		c := exec.Command(l2tunBinary(), verb...)
 		w.ok(c.Start())
 		time.Sleep(time.Duration(i%50) * 400 * time.Microsecond)
 		_ = c.Process.Kill()
 		_ = c.Wait() // killed, or quicker
-		file, err := config.Load(a.config)
+		file, err := config.Load(a.Config)
 		switch {
 		case err != nil:
 			torn++
@@ -302,10 +301,10 @@ func TestFaultOddKeyFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	key := config.KeyPath(a.config)
+	key := config.KeyPath(a.Config)
 	text, err := os.ReadFile(key)
 	w.ok(err)
-	up := func() result { return w.l2tun(w.A, "up", "--config", a.config, "--socket", a.socket) }
+	up := func() result { return w.l2tun(w.A, "up", "--config", a.Config, "--socket", a.Socket) }
 	w.ok(os.Truncate(key, 1<<30)) // sparse
 	start := time.Now()
 	w.refused(up(), exitUsage, key)
@@ -323,7 +322,7 @@ func TestFaultOddKeyFiles(t *testing.T) {
 		said = append(said, strings.ReplaceAll(strings.TrimSpace(r.errs), dir, "FOLDER"))
 	}
 	w.ok(os.Chmod(dir, info.Mode().Perm()))
-	w.noInterface(w.A, a.iface)
+	w.noInterface(w.A, a.Interface)
 	faults.Report(t, "C8", took < 2*time.Second, "1 GiB: refused in %v; a folder that its group or others can write: %s", ms(took), strings.Join(said, ", "))
 }
 
@@ -334,13 +333,13 @@ func TestFaultReloads(t *testing.T) {
 	lab.Require(t, "iperf3")
 	w, a, b := pair(t)
 	w.direct(a, b)
-	good, err := os.ReadFile(a.config)
+	good, err := os.ReadFile(a.Config)
 	w.ok(err)
 	check := a.undisturbed(b)
 	bad := 0
 	for _, text := range []string{"interface = \n", "nonsense = 1\n" + string(good), string(good) + "\n[[peer]]\ndid = \"x\"\n", string(good) + string(good)} {
-		w.ok(os.WriteFile(a.config, []byte(text), 0o600))
-		if err := control.New(a.socket).Reload(t.Context()); err != nil && strings.Contains(err.Error(), a.config) {
+		w.ok(os.WriteFile(a.Config, []byte(text), 0o600))
+		if err := a.Client().Reload(t.Context()); err != nil && strings.Contains(err.Error(), a.Config) {
 			bad++
 		} else {
 			t.Errorf("%.30q: %v", text, err)
@@ -348,14 +347,14 @@ func TestFaultReloads(t *testing.T) {
 	}
 	w.pings(w.A, b.v4, 5)
 	check()
-	w.ok(os.WriteFile(a.config, good, 0o600))
+	w.ok(os.WriteFile(a.Config, good, 0o600))
 	var sides [2]side
 	reloads, rounds := 0, 0
 	for ; rounds < 3 || reloads < 1000 && rounds < 10; rounds++ {
 		for busy := range 2 {
 			rate, got := w.loaded(a, b, 6, func() {
 				for end := time.Now().Add(5500 * time.Millisecond); busy == 1 && time.Now().Before(end); reloads++ {
-					w.ok(control.New(a.socket).Reload(t.Context()))
+					w.ok(a.Client().Reload(t.Context()))
 					time.Sleep(5 * time.Millisecond)
 				}
 			})

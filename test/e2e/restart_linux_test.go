@@ -19,28 +19,28 @@ import (
 func (n *node) gone() {
 	n.w.Helper()
 	for _, look := range [][]string{{"-o", "link"}, {"-o", "addr"}, {"route", "show", "table", "all"}, {"-6", "route", "show", "table", "all"}} {
-		if out := n.w.run(n.host, "ip", look...); strings.Contains(out, n.iface) || strings.Contains(out, "proto 108") {
-			n.w.Errorf("%s is gone but not all of it: ip %s: %s", n.iface, strings.Join(look, " "), out)
+		if out := n.w.run(n.Host, "ip", look...); strings.Contains(out, n.Interface) || strings.Contains(out, "proto 108") {
+			n.w.Errorf("%s is gone but not all of it: ip %s: %s", n.Interface, strings.Join(look, " "), out)
 		}
 	}
-	if out := n.w.run(n.host, "cat", "/proc/self/net/udp", "/proc/self/net/udp6", "/proc/self/net/tcp", "/proc/self/net/tcp6"); strings.Contains(out, ":1092 ") {
+	if out := n.w.run(n.Host, "cat", "/proc/self/net/udp", "/proc/self/net/udp6", "/proc/self/net/tcp", "/proc/self/net/tcp6"); strings.Contains(out, ":1092 ") {
 		n.w.Errorf("port %d is still taken: %s", port, out)
 	}
-	if _, err := os.Lstat(n.socket); !errors.Is(err, fs.ErrNotExist) {
-		n.w.Errorf("the control socket of %s is still there: %v", n.iface, err)
+	if _, err := os.Lstat(n.Socket); !errors.Is(err, fs.ErrNotExist) {
+		n.w.Errorf("the control socket of %s is still there: %v", n.Interface, err)
 	}
 }
 
 func TestDownLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
-	if out := w.run(w.A, "ip", "route", "show", "proto", "108"); !strings.Contains(out, a.iface) {
+	if out := w.run(w.A, "ip", "route", "show", "proto", "108"); !strings.Contains(out, a.Interface) {
 		t.Fatalf("no route to look for: %q", out)
 	}
-	w.must(w.A, "down", "--socket", a.socket)
+	w.must(w.A, "down", "--socket", a.Socket)
 	a.gone() // when the command returns, not a moment later
-	w.ok(a.cmd.Wait())
-	a.cmd = nil
+	w.ok(a.Cmd.Wait())
+	a.Cmd = nil
 	a.up()
 	w.established(a, b)
 	w.pings(w.A, b.v4, 10)
@@ -64,10 +64,10 @@ func TestKillStandsInNobodysWay(t *testing.T) {
 	w, a, b := pair(t)
 	for range 2 {
 		a.kill()
-		if _, err := os.Lstat(a.socket); err != nil {
+		if _, err := os.Lstat(a.Socket); err != nil {
 			t.Errorf("the test expects a stale socket: %v", err)
 		}
-		r := w.l2tun(w.A, "status", "--socket", a.socket)
+		r := w.l2tun(w.A, "status", "--socket", a.Socket)
 		w.refused(r, 1, "no node runs")
 		a.up()
 		w.established(a, b)
@@ -106,7 +106,7 @@ func TestKilledPeerComesBackUnderTraffic(t *testing.T) {
 		w.established(a, b)
 		t.Logf("B was dead for %v; its node was back, and the session %v later", dead, time.Since(start).Round(time.Millisecond))
 		w.pings(w.A, b.v4, 20)
-		w.pings(w.B, a.v6, 20)
+		w.pings(w.B, a.Address, 20)
 	}
 	t.Logf("of the pings that went on all the time: %s", traffic())
 }
@@ -117,7 +117,7 @@ func (w *world) endlessPing(a, b *node) (summary func() string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	w.Cleanup(cancel)
-	c := a.host.Command(ctx, "ping", "-n", "-q", "-i", "0.1", "-W", "1", b.v4.String())
+	c := a.Host.Command(ctx, "ping", "-n", "-q", "-i", "0.1", "-W", "1", b.v4.String())
 	var out strings.Builder
 	c.Stdout = &out
 	w.ok(c.Start())

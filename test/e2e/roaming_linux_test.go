@@ -56,9 +56,9 @@ func (w *world) move(n, other *node, cable *lab.Cable) time.Duration {
 	octets := cable.A.IP4.Addr().As4()
 	octets[3] = 77
 	to := netip.PrefixFrom(netip.AddrFrom4(octets), cable.A.IP4.Bits())
-	w.ok(n.host.AddAddr(cable.A.Dev, to))
-	w.ok(n.host.DelAddr(cable.A.Dev, cable.A.IP4))
-	w.ok(n.host.Route(netip.MustParsePrefix("0.0.0.0/0"), cable.B.IP4.Addr(), 0))
+	w.ok(n.Host.AddAddr(cable.A.Dev, to))
+	w.ok(n.Host.DelAddr(cable.A.Dev, cable.A.IP4))
+	w.ok(n.Host.Route(netip.MustParsePrefix("0.0.0.0/0"), cable.B.IP4.Addr(), 0))
 	at := time.Now()
 	other.waitPeer(n, 10*time.Second, "at its new address", func(c control.Peer) bool {
 		return c.Endpoint == netip.AddrPortFrom(to.Addr(), port).String()

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
@@ -35,7 +34,7 @@ func TestRotationsCostNothing(t *testing.T) {
 	moving, busy := w.loaded(a, b, rotations, func() {
 		for range rotations {
 			next := time.Now().Add(time.Second)
-			w.must(w.A, "rotate", "--socket", a.socket, b.did)
+			w.must(w.A, "rotate", "--socket", a.Socket, b.DID)
 			time.Sleep(time.Until(next))
 		}
 	})
@@ -149,7 +148,7 @@ func (w *world) rotateCrosswise(a, b *node, times int) {
 
 // rotates runs l2tun rotate and says how it failed: not at all if well.
 func (w *world) rotates(n, peer *node) string {
-	out, err := n.host.Run(w.Context(), l2tunBinary(), "rotate", "--socket", n.socket, peer.did)
+	out, err := n.Host.Run(w.Context(), l2tunBinary(), "rotate", "--socket", n.Socket, peer.DID)
 	if err != nil {
 		return fmt.Sprintf("%v: %s", err, out)
 	}
@@ -291,13 +290,13 @@ func TestFaultKilledInRotation(t *testing.T) {
 		w.established(a, b)
 		p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 		p.answeredAfter(time.Now(), 10*time.Second)
-		last[m.dies.host.Name+" "+a.killInRotation(b, m.dies, m.step)]++
+		last[m.dies.Host.Name+" "+a.killInRotation(b, m.dies, m.step)]++
 		m.dies.start()
 		since := time.Now()
 		took := p.answeredAfter(since, 15*time.Second)
 		p.stop()
 		if took > time.Second {
-			t.Logf("kill %d, %s at %s: %v, restarted at %v", i, m.dies.host.Name, m.step, ms(took), since.UTC().Format("15:04:05.000"))
+			t.Logf("kill %d, %s at %s: %v, restarted at %v", i, m.dies.Host.Name, m.step, ms(took), since.UTC().Format("15:04:05.000"))
 		}
 		worst, sum = max(worst, took), sum+took
 	}
@@ -313,7 +312,7 @@ func TestFaultKilledInRotation(t *testing.T) {
 // a step of the rotation. It returns the last step that it logged.
 func (n *node) killInRotation(p, dies *node, step string) (last string) {
 	n.w.Helper()
-	log, err := os.Open(dies.log)
+	log, err := os.Open(dies.Log)
 	n.w.ok(err)
 	defer log.Close()
 	from, err := log.Seek(0, io.SeekEnd)
@@ -322,7 +321,7 @@ func (n *node) killInRotation(p, dies *node, step string) (last string) {
 	var rotating sync.WaitGroup
 	rotating.Go(func() {
 		for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-			_, _ = control.New(n.socket).Rotate(ctx, p.did) // it fails: one of them dies
+			_, _ = n.Client().Rotate(ctx, p.DID) // it fails: one of them dies
 		}
 	})
 	defer rotating.Wait()
@@ -331,7 +330,7 @@ func (n *node) killInRotation(p, dies *node, step string) (last string) {
 	buf := make([]byte, 1<<18)
 	for deadline := time.Now().Add(10 * time.Second); !slices.Contains(rotationSteps(log, from, buf, first), step); {
 		if time.Now().After(deadline) {
-			n.w.Fatalf("%s does not come to %q", dies.iface, step)
+			n.w.Fatalf("%s does not come to %q", dies.Interface, step)
 		}
 	}
 	dies.kill()

@@ -31,11 +31,11 @@ func TestTheMiddleSeesNothing(t *testing.T) {
 	b.up()
 	a.up()
 	w.established(a, b)
-	inside, err := w.A.Capture(a.iface, 1<<20, nil)
+	inside, err := w.A.Capture(a.Interface, 1<<20, nil)
 	w.ok(err)
 
 	w.pings(w.A, b.v4, 10, "-p", hex.EncodeToString([]byte(marker)))
-	w.pings(w.A, b.v6, 10, "-p", hex.EncodeToString([]byte(marker)))
+	w.pings(w.A, b.Address, 10, "-p", hex.EncodeToString([]byte(marker)))
 	w.tell(w.A, w.B, b.v4, bytes.Repeat([]byte(marker), 1<<14))
 
 	secret := secrets(t, a, b)
@@ -61,18 +61,18 @@ func secrets(t *testing.T, nodes ...*node) map[string][]byte {
 	t.Helper()
 	s := map[string][]byte{"marker": []byte(marker), "half of the marker": []byte(marker[:8])}
 	for _, n := range nodes {
-		d, err := did.Parse(n.did)
+		d, err := did.Parse(n.DID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		digest := d.Digest()
-		name := n.host.Name
-		s["DID of "+name] = []byte(n.did[len("did:morpheus:z"):][:16])
+		name := n.Host.Name
+		s["DID of "+name] = []byte(n.DID[len("did:morpheus:z"):][:16])
 		s["digest of "+name] = digest[:12]
 		s["end of the digest of "+name] = digest[20:]
 		s["digest of "+name+" in hex"] = []byte(hex.EncodeToString(digest[:8]))
-		s["address of "+name] = n.v6.AsSlice()
-		id, err := config.LoadIdentity(n.config)
+		s["address of "+name] = n.Address.AsSlice()
+		id, err := config.LoadIdentity(n.Config)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
+	driver "github.com/libertaria-project/l2tun/test/node"
 )
 
 // A manager listens as a service manager does (NOTIFY_SOCKET).
@@ -70,19 +69,16 @@ func TestTheServiceManagerIsToldTheTruth(t *testing.T) {
 	b.knows(a, "")
 	b.up()
 	m := w.manager()
-	c := w.A.Command(context.Background(), w.program, "up", "--config", a.config, "--socket", a.socket)
-	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=500000")
-	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	w.ok(c.Start())
-	a.cmd = c
+	w.ok(a.Start(driver.Launch{Env: []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=500000"}}))
+	c := a.Cmd
 
 	m.hears(`^READY=1\n`)
-	if out := w.run(w.A, "ip", "-o", "link", "show", "dev", a.iface); !strings.Contains(out, "UP") {
+	if out := w.run(w.A, "ip", "-o", "link", "show", "dev", a.Interface); !strings.Contains(out, "UP") {
 		t.Errorf("ready, and the interface is not up: %s", out)
 	}
-	w.must(w.A, "status", "--socket", a.socket)
+	w.must(w.A, "status", "--socket", a.Socket)
 	w.privileges(c.Process.Pid, onlyAdmin)
-	m.hears(`^WATCHDOG=1\nSTATUS=` + a.iface + `: 1 of 1 peers established$`)
+	m.hears(`^WATCHDOG=1\nSTATUS=` + a.Interface + `: 1 of 1 peers established$`)
 	m.hears(`^WATCHDOG=1\n`)
 	w.ok(c.Process.Signal(syscall.SIGHUP))
 	m.hears(`^RELOADING=1\nMONOTONIC_USEC=\d+$`)

@@ -11,7 +11,7 @@ func TestEveryPingIsAnswered(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	w.pings(w.A, b.v4, 100)
-	w.pings(w.B, a.v6, 100)
+	w.pings(w.B, a.Address, 100)
 	t.Log("100 of 100 pings over IPv4 and over IPv6")
 }
 
@@ -26,13 +26,13 @@ func TestOneSideKnowingAnEndpointIsEnough(t *testing.T) {
 		t.Fatalf("A knows %v", got)
 	}
 	w.pings(w.B, a.v4, 10)
-	w.pings(w.B, a.v6, 10)
+	w.pings(w.B, a.Address, 10)
 }
 
 // endpoints are those of the first peer in a node's config.
 func endpoints(w *world, n *node) []string {
 	w.Helper()
-	list := decode[[]struct{ Endpoints []string }](w, w.must(n.host, "peer", "list", "--json", "--config", n.config))
+	list := decode[[]struct{ Endpoints []string }](w, w.must(n.Host, "peer", "list", "--json", "--config", n.Config))
 	return list[0].Endpoints
 }
 
@@ -52,8 +52,8 @@ func TestOneTCPStreamIsFast(t *testing.T) {
 		name     string
 		from, to *node
 		at       netip.Addr
-	}{{"A to B, IPv4", a, b, b.v4}, {"B to A, IPv6", b, a, a.v6}} {
-		rate := w.iperf3(r.from.host, r.to.host, r.at, 3) / 1e6
+	}{{"A to B, IPv4", a, b, b.v4}, {"B to A, IPv6", b, a, a.Address}} {
+		rate := w.iperf3(r.from.Host, r.to.Host, r.at, 3) / 1e6
 		t.Logf("iperf3, one TCP stream, %s: %.0f Mbit/s", r.name, rate)
 		if rate < 50 {
 			t.Errorf("%s: %.0f Mbit/s", r.name, rate)
@@ -76,9 +76,9 @@ func TestFamiliesInsideAndOutside(t *testing.T) {
 				t.Errorf("the endpoint in use is %s, not %s", got, endpoint(b))
 			}
 			w.pings(w.A, b.v4, 20)
-			w.pings(w.A, b.v6, 20)
+			w.pings(w.A, b.Address, 20)
 			w.transfer(w.A, w.B, b.v4, 5_000_000)
-			w.transfer(w.B, w.A, a.v6, 5_000_000)
+			w.transfer(w.B, w.A, a.Address, 5_000_000)
 		})
 	}
 }

@@ -61,9 +61,9 @@ func TestUnderlays(t *testing.T) {
 				t.Errorf("traffic after %v; the limit is 5 s", took)
 			}
 			w.whole(w.A, b.v4, "1300")
-			w.whole(w.B, a.v6, "1300")
+			w.whole(w.B, a.Address, "1300")
 			w.transfer(w.A, w.B, b.v4, 10_000_000)
-			w.transfer(w.B, w.A, a.v6, 10_000_000)
+			w.transfer(w.B, w.A, a.Address, 10_000_000)
 		})
 	}
 }

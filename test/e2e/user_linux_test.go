@@ -93,19 +93,19 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 	lab.Require(t, "unshare", "mount")
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 	dir := w.readable(serviceUID)
-	a.config, a.socket = filepath.Join(dir, a.iface+".toml"), filepath.Join(dir, "a.sock")
-	made := w.asRoot(w.A, "init", "--config", a.config, "--interface", a.iface, "--address", a.v4.String()+"/24", "--json")
-	a.did = regexp.MustCompile(`did:morpheus:\w+`).FindString(made)
-	w.asRoot(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, b.did, "--endpoint", b.endpoint4(), "--allowed-ip", b.v4.String()+"/32")
+	a.Config, a.Socket = filepath.Join(dir, a.Interface+".toml"), filepath.Join(dir, "a.sock")
+	made := w.asRoot(w.A, "init", "--config", a.Config, "--interface", a.Interface, "--address", a.v4.String()+"/24", "--json")
+	a.DID = regexp.MustCompile(`did:morpheus:\w+`).FindString(made)
+	w.asRoot(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, b.DID, "--endpoint", b.endpoint4(), "--allowed-ip", b.v4.String()+"/32")
 	w.owned(dir, serviceUID)
 	b.knows(a, "")
 	c.knows(a, "")
 	b.up()
 	c.up()
-	line := w.withUser(w.program)
+	line := w.withUser()
 	start := func() int {
-		pid := a.upBy(nil, line[0], line[1:]...)
-		w.eventually(20*time.Second, a.iface+" answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.socket).code == 0 })
+		pid := a.upBy(nil, line...)
+		w.eventually(20*time.Second, a.Interface+" answers", func() bool { return w.l2tun(w.A, "status", "--socket", a.Socket).code == 0 })
 		return pid
 	}
 	pid := start()
@@ -115,11 +115,11 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 	w.pings(w.A, b.v4, 10)
 
 	// Peers come, keys rotate, the config is read again, an invitation is promised.
-	w.asRoot(w.A, "peer", "add", "--config", a.config, "--socket", a.socket, c.did, "--endpoint", c.endpoint4(), "--allowed-ip", c.v4.String()+"/32")
+	w.asRoot(w.A, "peer", "add", "--config", a.Config, "--socket", a.Socket, c.DID, "--endpoint", c.endpoint4(), "--allowed-ip", c.v4.String()+"/32")
 	w.established(a, c)
-	w.asRoot(w.A, "rotate", "--socket", a.socket)
-	w.asRoot(w.A, "invite", "--config", a.config, "--socket", a.socket, "--endpoint", a.endpoint4(), "dora")
-	w.asRoot(w.A, "reload", "--socket", a.socket)
+	w.asRoot(w.A, "rotate", "--socket", a.Socket)
+	w.asRoot(w.A, "invite", "--config", a.Config, "--socket", a.Socket, "--endpoint", a.endpoint4(), "dora")
+	w.asRoot(w.A, "reload", "--socket", a.Socket)
 	w.owned(dir, serviceUID)
 	w.uids(pid, serviceUID)
 	if s := a.status(); s.Sandbox.UID != serviceUID {
@@ -128,32 +128,28 @@ func TestASystemUserRunsTheNode(t *testing.T) {
 
 	// A join is written by the node.
 	d := w.guest(w.R)
-	link := strings.TrimSpace(w.asRoot(w.A, "invite", "--config", a.config, "--socket", a.socket, "--endpoint", a.endpoint4(), "emil"))
+	link := strings.TrimSpace(w.asRoot(w.A, "invite", "--config", a.Config, "--socket", a.Socket, "--endpoint", a.endpoint4(), "emil"))
 	if r := d.joins(link); r.code != 0 {
 		t.Fatalf("join ends with %d: %s", r.code, r.errs)
 	}
 	d.known()
 	w.owned(dir, serviceUID)
-	if text, err := os.ReadFile(a.config); err != nil || !strings.Contains(string(text), d.did) {
+	if text, err := os.ReadFile(a.Config); err != nil || !strings.Contains(string(text), d.DID) {
 		t.Errorf("the node that joined is not in the config: %v", err)
 	}
 
 	// It ends, starts again with what it has written, and leaves nothing.
-	w.must(w.A, "down", "--socket", a.socket)
-	w.ok(a.cmd.Wait())
-	a.cmd = nil
+	a.down()
 	a.gone()
 	pid = start()
 	w.established(a, b)
 	w.uids(pid, serviceUID)
-	w.must(w.A, "down", "--socket", a.socket)
-	w.ok(a.cmd.Wait())
-	a.cmd = nil
+	a.down()
 	a.gone()
 	if n := a.logged("level=WARN"); n != 0 {
 		t.Errorf("%d warnings", n)
 	}
-	if _, err := os.Stat(config.KeyPath(a.config)); err != nil {
+	if _, err := os.Stat(config.KeyPath(a.Config)); err != nil {
 		t.Error(err)
 	}
 	faults.Report(t, "S8", true, "a node of the system user: uid %d with CAP_NET_ADMIN alone on every thread; peers, rotation, reload, invitations, joins and restarts work", serviceUID)
@@ -165,11 +161,11 @@ func TestADetachedNodeRenewsItsLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{})
 	a := w.node(w.A)
-	a.log = control.LogPath(a.iface)
-	w.Cleanup(func() { os.Remove(a.log + ".1") })
+	a.Log = control.LogPath(a.Interface)
+	w.Cleanup(func() { os.Remove(a.Log + ".1") })
 	w.ok(control.MakeRuntimeDir())
-	w.ok(os.WriteFile(a.log, bytes.Repeat([]byte("before\n"), (logs.MaxFile-4000)/7), 0o600))
-	out := w.must(w.A, "up", "--detach", "--config", a.config, "--socket", a.socket)
+	w.ok(os.WriteFile(a.Log, bytes.Repeat([]byte("before\n"), (logs.MaxFile-4000)/7), 0o600))
+	out := w.must(w.A, "up", "--detach", "--config", a.Config, "--socket", a.Socket)
 	m := regexp.MustCompile(`\(process (\d+),`).FindStringSubmatch(out)
 	if m == nil {
 		t.Fatalf("up --detach printed %q", out)
@@ -178,10 +174,10 @@ func TestADetachedNodeRenewsItsLog(t *testing.T) {
 	w.ok(err)
 	w.eventually(20*time.Second, "a second file", func() bool {
 		w.ok(syscall.Kill(pid, syscall.SIGHUP))
-		_, err := os.Stat(a.log + ".1")
+		_, err := os.Stat(a.Log + ".1")
 		return err == nil
 	})
 	a.waitLog(1, "config reloaded")
-	w.must(w.A, "down", "--socket", a.socket)
+	w.must(w.A, "down", "--socket", a.Socket)
 	a.gone()
 }

@@ -16,7 +16,7 @@ import (
 
 // upAs starts a node by another program.
 func (n *node) upAs(program string) {
-	n.program = program
+	n.Program = program
 	n.up()
 }
 
@@ -34,11 +34,11 @@ func TestFaultNeighbouringVersions(t *testing.T) {
 			w.established(a, b)
 			w.direct(a, b)
 			w.pings(w.A, b.v4, 20)
-			w.pings(w.B, a.v6, 20)
+			w.pings(w.B, a.Address, 20)
 			a.rotateNow(b)
 			b.rotateNow(a)
-			w.must(w.A, "send", "--socket", a.socket, b.did, "hello")
-			if got := w.must(w.B, "receive", "--socket", b.socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
+			w.must(w.A, "send", "--socket", a.Socket, b.DID, "hello")
+			if got := w.must(w.B, "receive", "--socket", b.Socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
 				t.Errorf("%q", got)
 			}
 			w.transfer(w.A, w.B, b.v4, 10_000_000)

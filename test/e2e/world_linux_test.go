@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
@@ -110,7 +109,7 @@ type result struct {
 // l2tun runs the program in a host to its end, at most 30 s.
 func (w *world) l2tun(h *lab.Host, args ...string) result {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+	ctx, cancel := w.soon()
 	defer cancel()
 	return w.finish(h.Command(ctx, w.program, args...))
 }
@@ -140,13 +139,18 @@ func (w *world) must(h *lab.Host, args ...string) string {
 // run runs another program in a host and returns what it printed.
 func (w *world) run(h *lab.Host, name string, args ...string) string {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+	ctx, cancel := w.soon()
 	defer cancel()
 	out, err := h.Run(ctx, name, args...)
 	if err != nil {
 		w.Fatal(err)
 	}
 	return out
+}
+
+// soon is how long a command may take.
+func (w *world) soon() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(w.Context(), 30*time.Second)
 }
 
 // ok fails the test on an error of the harness.
@@ -191,7 +195,7 @@ func (w *world) direct(a, b *node) {
 // rotateNow rotates and fails the test if that does not work.
 func (n *node) rotateNow(p *node) {
 	n.w.Helper()
-	got, err := control.New(n.socket).Rotate(n.w.Context(), p.did)
+	got, err := n.Client().Rotate(n.w.Context(), p.DID)
 	n.w.ok(err)
 	if len(got) != 1 || got[0].Error != "" {
 		n.w.Errorf("rotation: %+v", got)
@@ -211,7 +215,7 @@ func (n *node) everySecond(p *node, times int) {
 // fds is how many descriptors a node's process has.
 func (n *node) fds() int {
 	n.w.Helper()
-	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.Cmd.Process.Pid))
 	n.w.ok(err)
 	return len(all)
 }
@@ -219,7 +223,7 @@ func (n *node) fds() int {
 // cpu is the CPU time that a node's process has used.
 func (n *node) cpu() time.Duration {
 	n.w.Helper()
-	text := n.w.read(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+	text := n.w.read(fmt.Sprintf("/proc/%d/stat", n.Cmd.Process.Pid))
 	f := strings.Fields(text[strings.LastIndex(text, ")")+1:])
 	user, err1 := strconv.Atoi(f[11])
 	system, err2 := strconv.Atoi(f[12])

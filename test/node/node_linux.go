@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -20,26 +20,30 @@ import (
 // Port is where a node listens whose config names no other: l2tun init's.
 const Port = 4242
 
-// Options say what a node is. All but LogFile and Shell are required.
+// Options say what a node is. All but Shell are required.
 type Options struct {
 	Program   string       // path of the l2tun program
-	Dir       string       // absolute; holds NAME.toml, NAME.key, NAME.sock and NAME.log
+	Dir       string       // absolute; commands run here
 	Name      string       // of the files
 	Interface string       // at most 15 bytes
 	Inside    netip.Prefix // the address inside the overlay, and its network
 
-	// LogFile is where the output of the process goes; "" is NAME.log in Dir.
-	LogFile string
 	// Shell, if set, is told each command before it runs, as a user would type it
 	// in Dir.
 	Shell func(line string)
 }
 
 // A Node is a config, a key, and the process that runs them, if one does. It is
-// for one goroutine, but for Client and Exited.
+// for one goroutine, but for Client, Peer and WaitPeer.
 type Node struct {
 	Options
-	Host    *lab.Host
+	Host *lab.Host
+
+	// Config, Socket and Log are paths of the config file, the control socket and
+	// what the process prints: NAME.toml, NAME.sock and NAME.log in Dir, unless they
+	// are changed while the node does not run. The key is beside the config.
+	Config, Socket, Log string
+
 	DID     string     // once Init has run
 	Address netip.Addr // the overlay address that follows from the DID; once Init has run
 	Made    []byte     // what l2tun init --json printed
@@ -47,33 +51,38 @@ type Node struct {
 }
 
 // New describes a node on a host. Init makes its files.
-func New(h *lab.Host, o Options) *Node { return &Node{Options: o, Host: h} }
-
-// Config is the path of the node's config file.
-func (n *Node) Config() string { return n.path(".toml") }
-
-// Socket is the path of the node's control socket.
-func (n *Node) Socket() string { return n.path(".sock") }
-
-// Log is the path of what the process prints.
-func (n *Node) Log() string { return cmp.Or(n.LogFile, n.path(".log")) }
-
-func (n *Node) path(suffix string) string { return filepath.Join(n.Dir, n.Name+suffix) }
+func New(h *lab.Host, o Options) *Node {
+	path := filepath.Join(o.Dir, o.Name)
+	return &Node{Options: o, Host: h, Config: path + ".toml", Socket: path + ".sock", Log: path + ".log"}
+}
 
 // Client is a client of the node's control socket.
-func (n *Node) Client() *control.Client { return control.New(n.Socket()) }
+func (n *Node) Client() *control.Client { return control.New(n.Socket) }
 
 // Command prepares a command of the program on the node's host, in its folder. It
 // is killed with this process.
 func (n *Node) Command(ctx context.Context, args ...string) *lab.Cmd {
+	return n.through(ctx, nil, args)
+}
+
+// through is Command, by way of another one that runs it.
+func (n *Node) through(ctx context.Context, way, args []string) *lab.Cmd {
 	if n.Shell != nil {
-		n.Shell("l2tun " + strings.Join(args, " "))
+		n.Shell(strings.ReplaceAll("l2tun "+strings.Join(args, " "), n.Dir+"/", ""))
 	}
-	c := n.Host.Command(ctx, n.Program, args...)
-	c.Args[0] = "l2tun"
+	line := slices.Concat(way, []string{n.Program}, args)
+	c := n.Host.Command(ctx, line[0], line[1:]...)
+	if len(way) == 0 {
+		c.Args[0] = "l2tun"
+	}
 	c.Dir = n.Dir
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	return c
+}
+
+// at are the flags that name the node's config and socket.
+func (n *Node) at() []string {
+	return []string{"--config", n.Config, "--socket", n.Socket}
 }
 
 // Run runs a command to its end and returns what it printed. The error is one
@@ -99,7 +108,7 @@ func (n *Node) Failure(what string, err error, said string) error {
 
 // Init makes the config and the key with l2tun init.
 func (n *Node) Init(ctx context.Context) error {
-	out, err := n.Run(ctx, "init", "--config", n.Name+".toml", "--interface", n.Interface, "--address", n.Inside.String(), "--json")
+	out, err := n.Run(ctx, "init", "--config", n.Config, "--interface", n.Interface, "--address", n.Inside.String(), "--json")
 	if err != nil {
 		return err
 	}
@@ -116,16 +125,16 @@ func (n *Node) Init(ctx context.Context) error {
 
 // Prepend puts top-level keys above the config, and Append adds a section below it.
 func (n *Node) Prepend(text string) error {
-	config, err := os.ReadFile(n.Config())
+	config, err := os.ReadFile(n.Config)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(n.Config(), append([]byte(text), config...), 0o600)
+	return os.WriteFile(n.Config, append([]byte(text), config...), 0o600)
 }
 
 // Append is described at Prepend.
 func (n *Node) Append(text string) error {
-	f, err := os.OpenFile(n.Config(), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(n.Config, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
@@ -136,7 +145,6 @@ func (n *Node) Append(text string) error {
 // AddPeer adds a peer with further flags, such as --name or --endpoint, to the
 // config, and to the node if it runs.
 func (n *Node) AddPeer(ctx context.Context, did string, flags ...string) error {
-	args := append([]string{"peer", "add", "--config", n.Name + ".toml", "--socket", n.Name + ".sock"}, flags...)
-	_, err := n.Run(ctx, append(args, did)...)
+	_, err := n.Run(ctx, slices.Concat([]string{"peer", "add"}, n.at(), flags, []string{did})...)
 	return err
 }

@@ -5,31 +5,42 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
 )
 
-// poll is the time between two looks at a node that starts.
-const poll = 5 * time.Millisecond
+// The time between two looks at a node that starts, and at its peer.
+const (
+	startPoll = 5 * time.Millisecond
+	peerPoll  = 20 * time.Millisecond
+)
 
 // ErrNotRunning is returned for a node without a process.
 var ErrNotRunning = errors.New("node: it does not run")
 
-// Start starts l2tun up with further flags and environment, and appends what it
-// prints to the log. It does not wait until the node answers.
-func (n *Node) Start(env []string, flags ...string) error {
-	log, err := os.OpenFile(n.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// Launch says how a node starts, beyond what its config says. The zero value is as
+// its user would start it.
+type Launch struct {
+	Env     []string   // beside this process's
+	Flags   []string   // of l2tun up
+	Through []string   // a command that runs the rest of its arguments in its place
+	Files   []*os.File // descriptors from 3 on
+}
+
+// Start starts l2tun up and appends what it prints to the log. It does not wait
+// until the node answers.
+func (n *Node) Start(l Launch) error {
+	log, err := os.OpenFile(n.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	args := append([]string{"up", "--config", n.Name + ".toml", "--socket", n.Name + ".sock"}, flags...)
-	c := n.Command(context.Background(), args...) // stopped by its owner, not by a context
-	c.Stdout, c.Stderr = log, log
-	if len(env) > 0 {
-		c.Env = append(os.Environ(), env...)
-	}
+	args := slices.Concat([]string{"up"}, n.at(), l.Flags)
+	c := n.through(context.Background(), l.Through, args) // stopped by its owner, not by a context
+	c.Stdout, c.Stderr, c.ExtraFiles = log, log, l.Files
+	c.Env = append(os.Environ(), l.Env...)
 	if err := c.Start(); err != nil {
 		return fmt.Errorf("start the node on %s: %w", n.Name, err)
 	}
@@ -44,7 +55,7 @@ func (n *Node) Answers(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !Pause(ctx, poll) {
+		if !Pause(ctx, startPoll) {
 			return fmt.Errorf("the node on %s does not answer: %w", n.Name, err)
 		}
 	}
@@ -62,6 +73,20 @@ func (n *Node) Peer(ctx context.Context, did string) (control.Peer, error) {
 		}
 	}
 	return control.Peer{}, fmt.Errorf("the node on %s has no peer %s", n.Name, did)
+}
+
+// WaitPeer asks until what the node's status says of a peer is as wanted, and
+// returns what it said last. It fails when ctx ends, and when the node does not answer.
+func (n *Node) WaitPeer(ctx context.Context, did string, want func(control.Peer) bool) (control.Peer, error) {
+	for {
+		p, err := n.Peer(ctx, did)
+		if err != nil || want(p) {
+			return p, err
+		}
+		if !Pause(ctx, peerPoll) {
+			return p, fmt.Errorf("the node on %s: its peer %s is not as it should be: %w", n.Name, did, ctx.Err())
+		}
+	}
 }
 
 // Stop ends the process with SIGTERM, and with SIGKILL after grace. The error is
@@ -91,7 +116,7 @@ func (n *Node) Kill() error {
 
 // Down asks the node to end with l2tun down, and waits for its process.
 func (n *Node) Down(ctx context.Context) error {
-	if _, err := n.Run(ctx, "down", "--socket", n.Name+".sock"); err != nil {
+	if _, err := n.Run(ctx, "down", "--socket", n.Socket); err != nil {
 		return err
 	}
 	c := n.Cmd
