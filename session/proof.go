@@ -16,14 +16,11 @@ func (s *Session) proven(p *keys.Proof, e Event, now time.Time) error {
 	if s.state == Closed {
 		return ErrClosed
 	}
-	if err := s.keys.Admit(p); err != nil {
-		return err
-	}
-	s.attach(p.Conn, p.Role == rotation.Initiator, now)
 	won, err := s.keys.Prove(p, now)
 	if err != nil {
 		return err
 	}
+	s.attach(p.Conn, p.Role == rotation.Initiator, now)
 	s.takePath(p, won, now)
 	s.tally.proven(p.Kind())
 	if won {

@@ -30,10 +30,9 @@ func (x *Store) Hold(res *handshake.Result) (id uint64, err error) {
 	return id, x.install(id, res, true)
 }
 
-// Admit makes the epoch of a proven handshake receivable. For the initiator M3
-// leaves after it; for the responder M3 has been verified, and the epoch is in place
-// since Hold. The errors are ErrGone, ErrNumber and the plane's.
-func (x *Store) Admit(p *Proof) error {
+// admit makes the epoch of a proven handshake receivable. For the responder it is in
+// place since Hold.
+func (x *Store) admit(p *Proof) error {
 	switch {
 	case p.Role == rotation.Initiator && !x.machine.Takes(p.Result.Epoch):
 		return ErrNumber
@@ -46,10 +45,14 @@ func (x *Store) Admit(p *Proof) error {
 	return nil
 }
 
-// Prove puts the epoch of an admitted handshake to use, unless rotation knows a
-// better one: then it is received under only, and the epoch in use has not won. The
-// error is ErrOtherWon when rotation wants none of it.
+// Prove puts the epoch of a complete handshake to use, unless rotation knows a better
+// one: then it is received under only, and has not won. For the initiator M3 leaves
+// after it; for the responder M3 has been verified. The errors are ErrOtherWon when
+// rotation wants none of it, ErrGone, ErrNumber and the plane's.
 func (x *Store) Prove(p *Proof, now time.Time) (won bool, err error) {
+	if err := x.admit(p); err != nil {
+		return false, err
+	}
 	actions := x.machine.Established(now, rotation.Candidate{ID: p.ID, Number: p.Result.Epoch, Kind: p.Kind(), Role: p.Role})
 	won = asks(actions, rotation.Use, p.ID)
 	x.keepRekey(p.ID, p.Result) // before a path is taken: a move begins a rotation, which is chained from it

@@ -190,9 +190,6 @@ func (w *pair) shake() (atA, pending *handshake.Result, finish func() *handshake
 
 // prove puts a handshake to use at one end.
 func (e *end) prove(p *Proof) error {
-	if err := e.Admit(p); err != nil {
-		return err
-	}
 	won, err := e.Prove(p, e.w.now)
 	if won {
 		e.Keep(p, e.w.now)
