@@ -45,7 +45,11 @@ func (s *Session) attach(conn link.Conn, dialled bool, now time.Time) {
 // connDone takes note that a connection has ended.
 func (s *Session) connDone(conn link.Conn, now time.Time) {
 	s.log.Debug("connection ended", "remote", conn.Remote(), "error", conn.Err())
-	if r := s.routeOf(conn); r != nil {
+	switch r := s.routeOf(conn); {
+	case r == nil:
+	case !s.leaveBy.IsZero():
+		s.paths.drop(r.id) // the peer has CLOSE: that is no outage
+	default:
 		s.paths.tell(now, func(now time.Time) []paths.Action { return s.paths.machine.Gone(now, r.id) })
 	}
 }

@@ -30,9 +30,9 @@ func (k sink) Opened(p link.Path, e *record.Epoch) {
 
 // Moved implements link.Sink. The newest few paths count, and are never lost.
 func (k sink) Moved(p link.Path) {
-	if k.s.moves.Add(p, maxMoves) {
+	if k.s.pending.moves.Add(p, maxMoves) {
 		k.s.box.Post(func(now time.Time) {
-			for _, p := range k.s.moves.Take() {
+			for _, p := range k.s.pending.moves.Take() {
 				k.s.moved(p, now)
 			}
 		})
@@ -41,9 +41,9 @@ func (k sink) Moved(p link.Path) {
 
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
-	if k.s.waiting.CompareAndSwap(false, true) {
+	if k.s.pending.packets.CompareAndSwap(false, true) {
 		k.s.box.Post(func(now time.Time) {
-			k.s.waiting.Store(false)
+			k.s.pending.packets.Store(false)
 			k.s.demand(now)
 		})
 	}
@@ -51,7 +51,7 @@ func (k sink) Waiting() {
 
 // Sent implements link.Sink.
 func (k sink) Sent() {
-	k.s.box.Post(k.s.trafficSent)
+	k.s.box.Post(func(now time.Time) { k.s.paths.tell(now, k.s.paths.machine.Sent) })
 }
 
 // wanted reports whether something waits to be sent.
@@ -108,21 +108,16 @@ func (s *Session) send() {
 	}
 }
 
-// sendFrame sends a frame on the path in use. The errors are the path's and
-// record's; frames.ErrNoPath without either.
-func (s *Session) sendFrame(frame []byte) error {
-	if p := s.path(); p != nil {
-		return s.sendOn(p, frame)
-	}
-	return frames.ErrNoPath
-}
-
 // sendOn sends a frame under the current epoch on p, in the carrier's space.
 func (s *Session) sendOn(p link.Path, frame []byte) error {
 	return frames.Send(s.keys.InUse(), p, p.Kind().Space, frame)
 }
 
-// sendClose tells the peer that we end the session.
+// sendClose tells the peer that we end the session. The errors are the path's and
+// record's; frames.ErrNoPath without either.
 func (s *Session) sendClose() error {
-	return s.sendFrame([]byte{wire.FrameClose, 0})
+	if p := s.path(); p != nil {
+		return s.sendOn(p, []byte{wire.FrameClose, 0})
+	}
+	return frames.ErrNoPath
 }

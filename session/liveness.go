@@ -8,9 +8,6 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// trafficSent notes when packets began to leave without an answer so far.
-func (s *Session) trafficSent(now time.Time) { s.paths.tell(now, s.paths.machine.Sent) }
-
 // heartbeat sends one on the path in use.
 func (s *Session) heartbeat(now time.Time) { s.paths.tell(now, s.paths.machine.Heartbeat) }
 

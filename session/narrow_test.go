@@ -42,7 +42,7 @@ func (s *Session) sendFull(now time.Time) {
 	frames.SendWhole(s.keys.InUse(), p, p.Kind().Space, packet)
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
-		s.trafficSent(now)
+		s.paths.tell(now, s.paths.machine.Sent)
 	}
 }
 
@@ -171,9 +171,9 @@ func TestOverloadIsNoNarrowWay(t *testing.T) {
 	})
 }
 
-// Nothing is asked while nothing large leaves: after the first minute the path
+// No large probe leaves while no large record does: after the first minute the path
 // carries heartbeats alone.
-func TestSizeIsNotAskedForNothing(t *testing.T) {
+func TestPathMTUIsNotProbedWithoutLargeRecords(t *testing.T) {
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		w.wantCarrier(sa, link.KindDirect, time.Second)

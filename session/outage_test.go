@@ -115,6 +115,37 @@ func TestDialerClosesForGood(t *testing.T) {
 	})
 }
 
+// A session waits for the peer's answer to its goodbye, no longer than it must: a
+// round trip, or a time when the peer is silent or there is no session.
+func TestCloseReturnsOnceThePeerHasClosed(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		before      func(w *world, sa *Session)
+		least, most time.Duration
+	}{
+		{"a peer that answers", func(*world, *Session) {}, 20 * time.Millisecond, 30 * time.Millisecond},
+		{"a silent peer", func(w *world, _ *Session) { w.cut(true) }, closeWait, closeWait + time.Millisecond},
+		{"no session", func(w *world, sa *Session) { w.b.m.Remove(w.a.id.DID()); w.want(sa, Idle, time.Second) }, 0, time.Millisecond},
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			sa, sb := w.pair(Settings{})
+			time.Sleep(time.Second)
+			c.before(w, sa)
+			history, start := len(w.a.m.History()), time.Now()
+			sa.Close()
+			if took := time.Since(start); took < c.least || took > c.most {
+				t.Errorf("%s: Close takes %v", c.name, took)
+			}
+			if all := w.a.m.History(); len(all) != history+1 || sa.State() != Closed || sa.Close() != nil {
+				t.Errorf("%s: %v, after %+v", c.name, sa.State(), all[history:])
+			}
+			if c.least == 20*time.Millisecond && sb.State() != Idle {
+				t.Errorf("the peer is %v", sb.State())
+			}
+		})
+	}
+}
+
 // A peer that says goodbye leaves us idle, and is tried again.
 func TestPeerCloses(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

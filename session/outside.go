@@ -32,9 +32,9 @@ func (m *Manager) NetworkChanged(peers ...did.DID) {
 // Unreachable passes on that the network reported an error about remote.
 func (m *Manager) Unreachable(remote netip.AddrPort) {
 	for _, s := range m.Sessions() {
-		if s.hinted.CompareAndSwap(false, true) {
+		if s.pending.hint.CompareAndSwap(false, true) {
 			s.box.Post(func(now time.Time) {
-				s.hinted.Store(false)
+				s.pending.hint.Store(false)
 				s.unreachable(remote, now)
 			})
 		}

@@ -8,7 +8,7 @@ import (
 // SPEC section 7: packets with partial checksums go only to a peer that has stated
 // that it takes them, under every epoch.
 // SPEC R-7.4-2.
-func TestPartialIsThePeersWord(t *testing.T) {
+func TestPartialChecksumsFollowThePeersStatement(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.b.m.c.AcceptsPartial = true
 		sa, sb := w.pair(Settings{})

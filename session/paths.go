@@ -154,6 +154,11 @@ func (x *pathing) idOf(p link.Path) paths.ID {
 	return 0
 }
 
+// connected reports whether a connection is open.
+func (x *pathing) connected() bool {
+	return slices.ContainsFunc(x.routes, func(r *route) bool { return r.conn != nil })
+}
+
 // drop forgets a path.
 func (x *pathing) drop(id paths.ID) {
 	x.routes = slices.DeleteFunc(x.routes, func(r *route) bool { return r.id == id })

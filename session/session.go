@@ -42,9 +42,7 @@ type Session struct {
 	status  atomic.Pointer[snapshot] // what the loop last published
 	tally   tally
 	msgs    *msgchan.Channel
-	moves   mailbox.Newest[link.Path] // where records came from since the loop last looked
-	waiting atomic.Bool               // the loop has been told that packets wait
-	hinted  atomic.Bool               // a hint that the peer cannot be reached waits for the loop
+	pending pending
 
 	// Below: owned by the loop.
 	state    State
@@ -54,6 +52,7 @@ type Session struct {
 	halfOpen halfOpens
 	keys     *keys.Store
 	paths    pathing
+	leaveBy  time.Time // when a session that closes ends; zero: it does not close
 	stale    time.Time // when the oldest waiting packet will have waited too long
 
 	incarnation atomic.Uint64       // ours, as the peer knows this session
@@ -64,6 +63,14 @@ type Session struct {
 	quarantine  time.Time // full handshakes of the peer are refused until then
 	waiters     []chan error
 	replies     []func() // to be given after the next publish
+}
+
+// pending is what the loop has been told of and has not looked at yet, so that it is
+// told once.
+type pending struct {
+	moves   mailbox.Newest[link.Path] // where records came from
+	packets atomic.Bool               // packets wait
+	hint    atomic.Bool               // that the peer cannot be reached
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
@@ -149,6 +156,7 @@ func (s *Session) tick(now time.Time) {
 	s.tickState(now)
 	s.attempts.tick(now)
 	s.tickQueue(now)
+	s.tickLeave(now)
 }
 
 // tickState ends an outage or a handshake that takes too long.
@@ -170,7 +178,7 @@ func (s *Session) stateDeadline() time.Time {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (s *Session) deadline() time.Time {
-	return earliest(s.keys.Deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.attempts.deadline())
+	return earliest(s.leaveBy, s.keys.Deadline(), s.carrier.Deadline(), s.stale, s.paths.deadline(), s.stateDeadline(), s.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -297,29 +305,40 @@ func (s *Session) call(f func(now time.Time) error) error {
 	return <-answer
 }
 
-// farewell is how long a closed session's connections outlive the close frame,
-// which they would otherwise take with them.
-const farewell = 50 * time.Millisecond
-
 // Close ends the session: the peer is told, what waits is dropped, keys are
 // erased. It returns when every goroutine of the session has ended.
 func (s *Session) Close() error {
-	leave := func(time.Time) error {
-		s.attempts.ended = true
-		return s.sendClose()
-	}
-	if s.call(leave) == nil {
-		time.Sleep(farewell)
-	}
-	s.box.Post(func(now time.Time) {
-		s.event(Cleanup, now)
-		s.msgs.Close(ErrClosed)
-		s.plane.Close()
-	})
+	s.box.Post(s.leave)
 	<-s.done
 	s.cancel()
 	s.wg.Wait()
 	return nil
+}
+
+// closeWait is how long the connections outlive CLOSE, which they would otherwise
+// take with them, while the peer has not closed them.
+const closeWait = 50 * time.Millisecond
+
+// leave tells the peer that the session ends; the connections wait for its answer.
+func (s *Session) leave(now time.Time) {
+	if !s.leaveBy.IsZero() {
+		return
+	}
+	s.attempts.ended = true
+	if s.leaveBy = now.Add(closeWait); s.sendClose() != nil {
+		s.leaveBy = now
+	}
+}
+
+// tickLeave ends the session once the peer has closed every connection, which says
+// that it has CLOSE, or has had the time for it.
+func (s *Session) tickLeave(now time.Time) {
+	if s.leaveBy.IsZero() || now.Before(s.leaveBy) && s.paths.connected() {
+		return
+	}
+	s.event(Cleanup, now)
+	s.msgs.Close(ErrClosed)
+	s.plane.Close()
 }
 
 func sortedByDID(m map[did.DID]*Session) []*Session {

@@ -99,7 +99,7 @@ func TestHandshakesThroughHeavyLoss(t *testing.T) {
 
 // A reaches each peer through a relay of its own that loses particular
 // datagrams, or repeats and swaps them.
-func TestHandshakesThroughUnkindRelays(t *testing.T) {
+func TestHandshakesThroughLossyRelays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a := w.node(w.A)

@@ -41,10 +41,10 @@ func Exchange(st link.Stream, machine *handshake.Initiator) (m3 []byte, res *han
 	return out, res, err
 }
 
-// LastWord sends an answer after which we have nothing more to say. It waits
+// SendLast sends the last message of a stream. It waits
 // until the other end is done too, which it shows by closing: our closing first
 // would end the reading, and then the connection with the answer still in it.
-func LastWord(st link.Stream, out []byte) {
+func SendLast(st link.Stream, out []byte) {
 	if _, err := st.Write(out); err == nil {
 		ReadMessage(st)
 	}

@@ -214,6 +214,6 @@ func (o *Opening) Refuse(r *handshake.Responder, why handshake.Refusal) error {
 		return err
 	}
 	o.leave()
-	LastWord(o.st, out)
+	SendLast(o.st, out)
 	return &handshake.RefusedError{Reason: why}
 }

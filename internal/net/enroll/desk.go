@@ -110,6 +110,6 @@ func (d *Desk) answer(ctx context.Context, st link.Stream, keys *record.Epoch, a
 	if err != nil {
 		return err
 	}
-	connect.LastWord(st, rec)
+	connect.SendLast(st, rec)
 	return errJoinOver
 }

@@ -163,7 +163,8 @@ func TestJoiningDoesNotTouchASession(t *testing.T) {
 	})
 }
 
-func TestClosedDeskSaysSo(t *testing.T) {
+// A node that expects no join refuses it with a reason, and reads no request.
+func TestJoinIsRefusedWithoutAnInvitation(t *testing.T) {
 	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
 		d.shut = true
 		if _, err := c.asks(w.b, "x"); !errors.Is(err, enroll.ErrNoInvitation) {

@@ -266,10 +266,10 @@ func TestUTCPStreamDeadlines(t *testing.T) {
 	}
 }
 
-func TestUTCPCloseTellsThePeerWhyAfterTheLastWord(t *testing.T) {
+func TestUTCPCloseTellsThePeerWhyAfterTheLastData(t *testing.T) {
 	_, _, ca, cb, sa, sb := utcpPair(t)
 	ca.Path().Send(batchOfN(30, 1452))
-	sa.Write([]byte("last word"))
+	sa.Write([]byte("last data"))
 	for range 2 {
 		if err := ca.Close("going\nhome"); err != nil {
 			t.Fatal(err)
@@ -279,7 +279,7 @@ func TestUTCPCloseTellsThePeerWhyAfterTheLastWord(t *testing.T) {
 	if err := cb.Err(); !errors.Is(err, cause.ErrPeerClosed) || !strings.Contains(err.Error(), "going?home") {
 		t.Fatalf("peer's error %v", err)
 	}
-	wantRead(t, sb, "last word")
+	wantRead(t, sb, "last data")
 	if _, err := sb.Read(make([]byte, 1)); !errors.Is(err, cause.ErrPeerClosed) {
 		t.Fatalf("read at the end: %v", err)
 	}
