@@ -29,6 +29,7 @@ type datagramPath struct {
 	queue queue.Queue
 
 	carried, late atomic.Int64 // bytes of records; the send loop writes them
+	came          atomic.Int64 // the same; the receive loop writes it
 }
 
 var _ link.Metered = (*datagramPath)(nil)
@@ -57,7 +58,7 @@ func (p *datagramPath) RTT() time.Duration     { return p.qc.ConnectionStats().S
 // Load counts what QUIC has taken, and what it has found to be lost: packets that
 // its congestion control answers with a smaller window.
 func (p *datagramPath) Load() link.Load {
-	return link.Load{Carried: p.carried.Load(), Late: p.late.Load(), Lost: int64(p.qc.ConnectionStats().BytesLost)}
+	return link.Load{Carried: p.carried.Load(), Late: p.late.Load(), Came: p.came.Load(), Lost: int64(p.qc.ConnectionStats().BytesLost)}
 }
 
 // Send copies records into the queue, in order, up to the first that is too big
@@ -143,6 +144,7 @@ func (p *datagramPath) receiveLoop(h link.Handler) {
 				p.count.noPath.Add(1)
 			default:
 				recs = append(recs, b)
+				p.came.Add(int64(len(b)))
 			}
 			if n == receiveBatch {
 				break

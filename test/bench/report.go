@@ -36,7 +36,7 @@ one contender after the other runs alone, in a rotating order, %.0f s a throughp
 fast as iperf3 can; "default" is l2tun with all carriers. A ping that is not answered counts as 1 s. CPU is user and system time of both daemons.
 A wake-up is a moment of 10 ms in which an idle daemon ran; the switches of its threads, naps of the Go runtime included, stand below it. The lossy line
 is a cable through user space that delays and drops IP packets, the same ones for each contender of a round. "%s" is l2tun
-where direct is forbidden; its transfer runs for %.0f s before it is measured, in which the nodes compare the carriers.`,
+where direct is forbidden; another transfer of %.0f s is before the measured one, in which the nodes compare the carriers.`,
 		m.Date, m.Kernel, m.CPUs, m.CPU, m.Congestion, m.Go, m.Commit, m.WireGuard, r.Rounds, r.Seconds, indirect, learning.Seconds())
 }
 

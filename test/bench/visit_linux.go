@@ -144,13 +144,14 @@ func (v *visit) pingUnderLoad(ctx context.Context, t *tunnel, w way, row string)
 }
 
 // lossy takes three times as long as other rows: luck has to even out. Nodes that
-// have a choice make it meanwhile, before the measurement.
+// have a choice make it in a transfer before.
 func (v *visit) lossy(ctx context.Context, t *tunnel, w way, row string) error {
-	var options []string
 	if v.contender.kind == indirect {
-		options = []string{"-O", fmt.Sprint(learning.Seconds())}
+		if _, err := iperf(ctx, w.a, w.b, t.to, learning); err != nil {
+			return err
+		}
 	}
-	x, err := iperf(ctx, w.a, w.b, t.to, 3*v.o.Time, options...)
+	x, err := iperf(ctx, w.a, w.b, t.to, 3*v.o.Time)
 	if err != nil {
 		return err
 	}

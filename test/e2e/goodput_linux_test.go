@@ -14,8 +14,22 @@ import (
 // to utcp within seconds, because its goodput is better, and stays there.
 func TestGoodputLeavesDatagramForUTCP(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, lab.Shape{Routed: true})
-	a, b := w.node(w.A), w.node(w.B)
+	w, a, b := withoutDirect(t)
+	w.movesToUTCP(a, b)
+}
+
+// The same from B, which cannot dial A: A dials utcp for it.
+func TestGoodputOfAPeerThatCannotDial(t *testing.T) {
+	t.Parallel()
+	w, a, b := withoutDirect(t)
+	w.movesToUTCP(b, a)
+}
+
+// withoutDirect is A and B, on datagram through relays. Only A can dial.
+func withoutDirect(t *testing.T) (w *world, a, b *node) {
+	t.Helper()
+	w = newWorld(t, lab.Shape{Routed: true})
+	a, b = w.node(w.A), w.node(w.B)
 	at, to := netip.AddrPortFrom(w.CableA.B.IP4.Addr(), 5000), netip.AddrPortFrom(w.B.IP4, port)
 	udp, err := w.R.RelayUDP(at, to, 1)
 	w.ok(err)
@@ -27,25 +41,31 @@ func TestGoodputLeavesDatagramForUTCP(t *testing.T) {
 	b.knows(a, "")
 	w.bothUp(a, b)
 	a.waitCarrier(b, "datagram", 10*time.Second)
+	b.waitCarrier(a, "datagram", 10*time.Second)
+	return w, a, b
+}
 
+// movesToUTCP sends from one node to the other and holds the promise above.
+func (w *world) movesToUTCP(from, to *node) {
+	w.Helper()
 	size := either(int64(60_000_000), 600_000_000)
-	f := w.flow(w.A, w.B, b.v4, size, 0)
-	took := a.waitCarrier(b, "utcp", 20*time.Second)
+	f := w.flow(from.Host, to.Host, to.v4, size, 0)
+	took := from.waitCarrier(to, "utcp", 25*time.Second)
 	moved := f.passed.Load()
 	for range either(8, 60) {
 		time.Sleep(time.Second)
-		if c := a.peer(b).Carrier; c != "utcp" {
-			t.Fatalf("A is on %s again; the log says %d times that goodput was compared", c, a.logged("goodput compared"))
+		if c := from.peer(to).Carrier; c != "utcp" {
+			w.Fatalf("%s is on %s again; its log says %d times that goodput was compared", from.Interface, c, from.logged("goodput compared"))
 		}
 	}
 	f.done(2 * time.Minute)
-	t.Logf("on utcp %v after the transfer began, %d of %d bytes had come; %d lines about goodput", took.Round(time.Millisecond), moved, size, a.logged("goodput compared"))
-	if a.logged("verdict=better") != 1 {
-		t.Errorf("utcp was found to be better %d times, not once", a.logged("verdict=better"))
+	w.Logf("on utcp %v after the transfer began, %d of %d bytes were written", took.Round(time.Millisecond), moved, size)
+	if n := from.logged("verdict=better"); n != 1 {
+		w.Errorf("utcp was found to be better %d times, not once", n)
 	}
-	for _, n := range [][2]*node{{a, b}, {b, a}} {
+	for _, n := range [][2]*node{{from, to}, {to, from}} {
 		if got := n[0].peer(n[1]); got.Handshakes != 1 || got.State != "established" && got.State != "rotating" {
-			t.Errorf("%s: %s", n[0].Interface, brief(got))
+			w.Errorf("%s: %s", n[0].Interface, brief(got))
 		}
 	}
 }

@@ -12,6 +12,8 @@ const (
 	sampleLeast = 32 << 10
 	// tightSamples in a row show that a path takes less than there is.
 	tightSamples = 2
+	// fedSamples in a row show that the peer sends much.
+	fedSamples = 4
 	// trialTime bounds the trial of another kind. Its first sample does not count:
 	// TCP's buffer fills meanwhile.
 	trialTime = 4 * time.Second
@@ -31,6 +33,7 @@ type Load struct {
 	Carried int64 // handed to the network
 	Late    int64 // of those, after they had to wait for it
 	Lost    int64 // of those, known to be lost
+	Came    int64 // records that came by the path
 }
 
 // A meter is the load of a path.
@@ -52,6 +55,7 @@ type contest struct {
 	startAt time.Time // of the sample that runs; zero: none
 	tight   int       // samples in a row in which the path took less than there was
 	rate    int64     // goodput in them, bytes a second
+	fed     int       // samples in a row in which the peer sent much
 
 	behind    string    // kind that ranks behind; empty: no trial runs and no verdict stands for another
 	ahead     Kind      // the one before it
@@ -70,19 +74,20 @@ type contest struct {
 type sample struct {
 	rate  int64 // goodput, bytes a second
 	tight bool  // the path took less than there was, or lost more than chance
+	fed   bool  // the peer sent much
 }
 
 // begin measures another path. A trial is measured from its first moment, any
 // other path once there is demand.
 func (c *contest) begin(p *path, now time.Time) {
-	c.sampled, c.start, c.startAt, c.tight = p.id, p.meter.load, time.Time{}, 0
+	c.sampled, c.start, c.startAt, c.tight, c.fed = p.id, p.meter.load, time.Time{}, 0, 0
 	if c.behind != "" && !c.won {
 		c.startAt = now
 	}
 }
 
 // rest measures nothing until there is demand.
-func (c *contest) rest() { c.startAt, c.tight = time.Time{}, 0 }
+func (c *contest) rest() { c.startAt, c.tight, c.fed = time.Time{}, 0, 0 }
 
 // deadline is when the contest goes on.
 func (c *contest) deadline() time.Time {
@@ -98,10 +103,10 @@ func (c *contest) sample(p *path, now time.Time) (s sample, ok bool) {
 		c.begin(p, now)
 	}
 	l, took := p.meter.load, now.Sub(c.startAt)
-	carried, late, lost := l.Carried-c.start.Carried, l.Late-c.start.Late, l.Lost-c.start.Lost
+	carried, late, lost, came := l.Carried-c.start.Carried, l.Late-c.start.Late, l.Lost-c.start.Lost, l.Came-c.start.Came
 	switch {
 	case c.startAt.IsZero():
-		if carried < sampleLeast {
+		if max(carried, came) < sampleLeast {
 			return s, false
 		}
 		c.start, c.startAt = l, now
@@ -110,16 +115,21 @@ func (c *contest) sample(p *path, now time.Time) (s sample, ok bool) {
 		return s, false
 	}
 	c.start, c.startAt = l, now
-	if carried < int64(sampleLeast*took.Seconds()) {
+	least := int64(sampleLeast * took.Seconds())
+	if max(carried, came) < least {
 		c.rest()
 		return s, false
 	}
-	return sample{rate: int64(float64(carried-lost) / took.Seconds()), tight: late*4 >= carried || lost*200 >= carried}, true
+	return sample{rate: int64(float64(carried-lost) / took.Seconds()), fed: came >= least,
+		tight: carried >= least && (late*4 >= carried || lost*200 >= carried)}, true
 }
 
 // press counts samples of a path that takes less than there is. It reports whether
 // another one shall be tried.
 func (c *contest) press(s sample, now time.Time) bool {
+	if c.fed++; !s.fed {
+		c.fed = 0
+	}
 	switch {
 	case !s.tight:
 		c.tight = 0
@@ -217,8 +227,8 @@ func (m *rules) tickGoodput(now time.Time) {
 	switch {
 	case !ok:
 	case !trial:
-		if c.press(s, now) {
-			m.challenge(p, now)
+		if tight := c.press(s, now); tight || c.fed >= fedSamples {
+			m.challenge(p, tight, now)
 		}
 	case p.Kind.Name == c.ahead.Name && c.beats(s):
 		c.judge(true, now)
@@ -246,13 +256,17 @@ func (l list) rival(p *path, cfg *Config) (best *path) {
 	return best
 }
 
-// challenge tries another path, or dials for one.
-func (m *rules) challenge(p *path, now time.Time) {
+// challenge tries another path, or dials for one: also for the peer, which may be
+// unable to dial, judges what it sends and needs something to try.
+func (m *rules) challenge(p *path, tight bool, now time.Time) {
 	c, x := &m.contest, m.paths.rival(p, &m.cfg)
-	if x == nil {
+	switch {
+	case x == nil:
 		if !now.Before(c.rivalAt) && m.dial(now, func(l Link) bool { return l != p.Kind.Link }) {
 			c.asked(now)
 		}
+		return
+	case !tight:
 		return
 	}
 	c.challenge(p.Kind, x.Kind, now)

@@ -28,6 +28,7 @@ type script struct {
 	traffic time.Duration // between packets; 0: none leave
 	bytes   int           // of each
 	talks   string        // path by which the peer sends
+	brings  int           // bytes each time
 	dialled bool
 }
 
@@ -155,6 +156,7 @@ func (s *script) pass(d time.Duration) {
 			s.h.packet(s.bytes)
 		}
 		if w := s.names[s.talks]; w != nil && !w.line.cut && s.h.find(w.id) != nil {
+			w.load.Came += int64(s.brings)
 			s.h.hear(w)
 		}
 	}
@@ -255,7 +257,9 @@ func (s *script) more(w []string, arg func(int) string) {
 			}
 		}
 	case "peer":
-		s.talks = arg(1)
+		if s.talks, s.brings = arg(1), 0; arg(2) != "" {
+			s.brings = s.number(arg(2))
+		}
 	case "only":
 		m.cfg.Kinds = nil
 		for _, name := range w[1:] {

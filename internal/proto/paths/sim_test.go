@@ -275,6 +275,7 @@ func (h *host) send(w *way, bytes int, deliver func(far *host, fw *way)) {
 			deliver(h, w)
 		} else if fw := h.peer.arriving(w, h); fw != nil {
 			fw.came += bytes
+			fw.load.Came += int64(bytes)
 			if fw.path.Kind != utcp {
 				fw.wide = max(fw.wide, bytes)
 			}
