@@ -49,12 +49,28 @@ func cable(t *testing.T, name, addr string) netlink.Link {
 		must(t, netlink.LinkSetIP6AddrGenMode(l, 1)) // none: addresses that come by themselves come late
 		must(t, netlink.LinkSetUp(l))
 	}
-	l, err := netlink.LinkByName(name)
-	must(t, err)
+	l := running(t, name)
+	running(t, name+"p")
 	a, err := netlink.ParseAddr(addr)
 	must(t, err)
 	must(t, netlink.AddrAdd(l, a))
 	return l
+}
+
+// running waits until a link has its carrier: the kernel reports it some time after
+// the link is up, and a test that watches would take that for a change.
+func running(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		l, err := netlink.LinkByName(name)
+		must(t, err)
+		if l.Attrs().RawFlags&unix.IFF_RUNNING != 0 {
+			return l
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s has no carrier", name)
+		}
+	}
 }
 
 func kernel(t *testing.T, d *tun.Device) *Kernel {
@@ -286,7 +302,7 @@ func TestRouteOfAnotherNodeIsLeftAlone(t *testing.T) {
 
 // What others remove comes back, with its MTU, also in the place of a connected
 // route; what is there is not touched.
-func TestEnsurePutsBackOnlyWhatIsMissing(t *testing.T) {
+func TestEnsureRestoresOnlyWhatIsMissing(t *testing.T) {
 	d := device(t)
 	k := kernel(t, d)
 	connected := netip.MustParsePrefix("10.77.0.0/24")
