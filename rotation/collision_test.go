@@ -141,7 +141,7 @@ func TestAnAnswerThatDoesNotVerifyIsRetried(t *testing.T) {
 
 // A peer that gave up its attempt leaves us with an answer nobody wants: both
 // ends have answered, neither asks.
-func TestAnAnswerNobodyWantsDoesNotBlockRotation(t *testing.T) {
+func TestAnUnwantedAnswerDoesNotBlockRotation(t *testing.T) {
 	w := newWorld(t, 1, Config{})
 	w.connect(w.a)
 	w.fate = func(m message) (bool, time.Duration) {

@@ -90,7 +90,7 @@ func TestShortLimitOfTheResponder(t *testing.T) {
 
 // A resumption in another life of the process does not know how old the full
 // handshake is: it is not chained from.
-func TestAResumptionOfAnotherLifeIsNotRotated(t *testing.T) {
+func TestAResumptionOfAnotherIncarnationIsNotRotated(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Resumed, Role: Responder}))
 	s.out = nil

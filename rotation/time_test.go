@@ -172,7 +172,7 @@ func TestAFullHandshakeWithoutProofIsRepeated(t *testing.T) {
 	s.want()
 }
 
-func TestResumptionOfAnotherLifeIsHealedSoon(t *testing.T) {
+func TestResumptionOfAnotherIncarnationIsHealedSoon(t *testing.T) {
 	s := newScript(t, Config{})
 	s.note(s.m.Established(s.now, Candidate{ID: s.m.NewID(), Number: 1, Kind: Resumed, Role: Responder}))
 	s.out = nil

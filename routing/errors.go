@@ -22,7 +22,7 @@ type ConflictError[T comparable] struct {
 }
 
 // Error names the owner only if it has a String method or is a string: others
-// may hold what does not belong into a message.
+// may hold what must not be in a message.
 func (e *ConflictError[T]) Error() string {
 	owner := "another peer"
 	switch o := any(e.Owner).(type) {

@@ -12,7 +12,7 @@ import (
 
 // hostState is what is known of the host, so that a message which repeats it (a
 // router advertisement renews addresses every few seconds) is not a change, and so
-// that nobody has to list the host's addresses again when one comes or goes.
+// that the host's addresses need not be listed again when one is added or removed.
 type hostState struct {
 	addresses map[addressKey]address
 	links     map[int]uint32 // the flags that matter
@@ -150,7 +150,7 @@ func (s hostState) list() (all []HostAddress) {
 	return all
 }
 
-// with is what is known together with what a listing with holes has.
+// with merges what is known with an incomplete listing.
 func (s hostState) with(more hostState) hostState {
 	all := hostState{maps.Clone(s.addresses), maps.Clone(s.links)}
 	maps.Copy(all.addresses, more.addresses)

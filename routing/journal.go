@@ -134,7 +134,7 @@ func (j *Journal) put(l journalLine) error {
 	return nil
 }
 
-// gone is not worth an error: what stays in the file is looked for in vain.
+// gone reports no error: UndoJournal ignores a line whose thing is gone.
 func (j *Journal) gone(k journalKey) {
 	if j == nil {
 		return
@@ -185,7 +185,7 @@ func (j *Journal) Close() error {
 }
 
 // readJournal returns what a journal says was put and not undone. A last line
-// that was cut short was never followed by its deed.
+// that was cut short is left out: its change was never made.
 func readJournal(path string) (h journalHead, live map[journalKey]journalLine, err error) {
 	text, err := readOwn(path)
 	if err != nil {

@@ -135,8 +135,8 @@ func (k *Kernel) SetMTUs(routes []Route) error {
 	return err
 }
 
-// Ensure puts back what is missing of what Add was asked for, and changes nothing
-// else: no packet finds the table without a route that was there. It returns what
+// Ensure restores the missing routes of those that Add was asked for, and changes
+// nothing else: no packet finds the table without a route that was there. It returns what
 // it put; the error joins why the others are missing.
 func (k *Kernel) Ensure() ([]netip.Prefix, error) {
 	k.mu.Lock()

@@ -87,7 +87,7 @@ func (k *Kernel) route(r Route) *netlink.Route {
 	return nr
 }
 
-// prefixOf is the zero prefix for what is none.
+// prefixOf returns the zero prefix for what is no prefix.
 func prefixOf(n *net.IPNet) netip.Prefix {
 	if n == nil {
 		return netip.Prefix{}
@@ -111,7 +111,7 @@ func family(p netip.Prefix) int {
 	return unix.AF_INET6
 }
 
-// absent tells that there is nothing left to remove: the route, or the device
+// absent reports that there is nothing left to remove: the route, or the device
 // with all its routes, or the device is down, or the kernel has no IPv6.
 func absent(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.EOPNOTSUPP) ||

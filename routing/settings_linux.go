@@ -30,8 +30,9 @@ func NewSettings(j *Journal) *Settings {
 	return &Settings{journal: j, before: make(map[string]string), set: make(map[string]string), looked: make(map[string]bool)}
 }
 
-// Hold makes a setting what it should be, and reports whether somebody else has
-// changed it since it was so; to take it over is no such change. One that this kernel does not have, or that a container may only read, is left.
+// Hold sets a setting, and reports whether another program has changed it since the
+// last Hold; the first Hold reports false. A setting that this kernel does not have,
+// or that a container may only read, is left.
 func (s *Settings) Hold(path, value string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

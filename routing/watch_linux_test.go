@@ -80,7 +80,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 	}
 }
 
-func TestWatchMergesWhatNobodyTook(t *testing.T) {
+func TestWatchMergesChangesThatWereNotRead(t *testing.T) {
 	d := device(t)
 	c := watch(t).Changes()
 	for i := range 50 {

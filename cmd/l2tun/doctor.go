@@ -38,8 +38,8 @@ the commands that do it. Doctor changes nothing. Exit code: 0 nothing or notes o
 			if err := o.note(c); err != nil {
 				return err
 			}
-			if len(args) > 0 {
-				o.Peer = args[0]
+			if err := optionalPeer(args, &o.Peer); err != nil {
+				return err
 			}
 			return runF(c.Context(), o)
 		},

@@ -34,11 +34,8 @@ prints each new one until Ctrl-C.`,
 			if err := o.note(c); err != nil {
 				return err
 			}
-			if len(args) > 0 {
-				o.Peer = args[0]
-				if err := noEmptyPeer(o.Peer); err != nil {
-					return err
-				}
+			if err := optionalPeer(args, &o.Peer); err != nil {
+				return err
 			}
 			return runF(c.Context(), o)
 		},

@@ -237,6 +237,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"l2tun events takes at most one peer (2 given)", []string{"events", "a", "b"}},
 		{"l2tun status takes at most one peer (2 given)", []string{"status", "a", "b"}},
 		{"PEER is empty: give a name, a DID or an overlay address", []string{"rotate", ""}},
+		{"PEER is empty: give a name, a DID or an overlay address", []string{"doctor", ""}},
 		{"PEER is empty: give a name, a DID or an overlay address", []string{"send", "", "x"}},
 		{"PEER is empty: give a name, a DID or an overlay address", []string{"receive", ""}},
 		{`--timeout: "5" has no unit: write 5s, 5m or 5h`, []string{"send", "bob", "x", "--timeout", "5"}},

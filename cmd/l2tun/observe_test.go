@@ -48,7 +48,7 @@ func TestMetricsArePrinted(t *testing.T) {
 	}
 }
 
-func TestPingNamesTheWay(t *testing.T) {
+func TestPingNamesThePath(t *testing.T) {
 	socket := (&fakeNode{}).start(t)
 	line := "pong from bob by udp-direct, 10.0.0.1:4242 -> 10.0.0.2:4242, in 1.25 ms\n"
 	if got := must(t, "ping", "bob", "--socket", socket, "-c", "2", "--interval", "10ms"); got != line+line+"2 sent, 2 received, 0% loss; min/avg/max 1.25/1.25/1.25 ms\n" {

@@ -77,7 +77,7 @@ func TestWrongPeersAreRefused(t *testing.T) {
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
-func TestARunningNodeTakesPeersUpAtOnce(t *testing.T) {
+func TestARunningNodeAppliesNewPeersAtOnce(t *testing.T) {
 	path := initConfig(t)
 	node := &fakeNode{}
 	socket := node.start(t)

@@ -54,9 +54,10 @@ code is 1 if no probe was answered.`,
 }
 
 func (o *PingOptions) check() error {
+	if err := noEmptyPeer(o.Peer); err != nil {
+		return err
+	}
 	switch {
-	case o.Peer == "":
-		return usagef("PEER is empty: give a name, a DID or an overlay address")
 	case o.Count < 0:
 		return usagef("--count %d: it must not be below 0", o.Count)
 	case o.Interval < 10*time.Millisecond:
@@ -69,15 +70,15 @@ func (o *PingOptions) check() error {
 
 // pings is what a run of probes came to.
 type pings struct {
-	sent, answered   int
-	least, most, sum float64 // milliseconds
+	sent, answered int
+	min, max, sum  float64 // milliseconds
 }
 
 func (p *pings) add(ms float64) {
-	if p.answered == 0 || ms < p.least {
-		p.least = ms
+	if p.answered == 0 || ms < p.min {
+		p.min = ms
 	}
-	p.most = max(p.most, ms)
+	p.max = max(p.max, ms)
 	p.sum += ms
 	p.answered++
 }
@@ -143,6 +144,6 @@ func (o *PingOptions) sum(p *pings) error {
 	if o.JSON {
 		return nil
 	}
-	_, err := fmt.Fprintf(o.Out, "%d sent, %d received, %d%% loss; min/avg/max %.2f/%.2f/%.2f ms\n", p.sent, p.answered, (p.sent-p.answered)*100/p.sent, p.least, p.sum/float64(p.answered), p.most)
+	_, err := fmt.Fprintf(o.Out, "%d sent, %d received, %d%% loss; min/avg/max %.2f/%.2f/%.2f ms\n", p.sent, p.answered, (p.sent-p.answered)*100/p.sent, p.min, p.sum/float64(p.answered), p.max)
 	return err
 }

@@ -59,13 +59,7 @@ func (o *ReceiveOptions) parse(c *cobra.Command, args []string) error {
 	if c.Flags().Changed("count") && o.Count < 1 {
 		return usagef("--count %d: it must be 1 or more", o.Count)
 	}
-	if len(args) > 0 {
-		o.Peer = args[0]
-	}
-	if len(args) > 0 && o.Peer == "" {
-		return usagef("PEER is empty: give a name, a DID or an overlay address")
-	}
-	return nil
+	return optionalPeer(args, &o.Peer)
 }
 
 func runReceive(ctx context.Context, o *ReceiveOptions) error {

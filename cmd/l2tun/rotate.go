@@ -31,11 +31,8 @@ seconds keeps the old ones; the exit code is then 1.`,
 			if err := o.note(c); err != nil {
 				return err
 			}
-			if len(args) > 0 {
-				o.Peer = args[0]
-			}
-			if len(args) > 0 && o.Peer == "" {
-				return usagef("PEER is empty: give a name, a DID or an overlay address")
+			if err := optionalPeer(args, &o.Peer); err != nil {
+				return err
 			}
 			return runF(c.Context(), o)
 		},

@@ -55,10 +55,10 @@ func (o *SendOptions) parse(args []string) error {
 	if len(args) > 1 {
 		o.Text = &args[1]
 	}
-	switch {
-	case o.Peer == "":
-		return usagef("PEER is empty: give a name, a DID or an overlay address")
-	case o.Timeout < 0:
+	if err := noEmptyPeer(o.Peer); err != nil {
+		return err
+	}
+	if o.Timeout < 0 {
 		return usagef("--timeout %v: it must not be below 0", o.Timeout)
 	}
 	return nil

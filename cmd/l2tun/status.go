@@ -39,11 +39,8 @@ one PEER, given by DID, name or overlay address.`,
 			if err := o.note(c); err != nil {
 				return err
 			}
-			if len(args) > 0 {
-				o.Peer = args[0]
-				if err := noEmptyPeer(o.Peer); err != nil {
-					return err
-				}
+			if err := optionalPeer(args, &o.Peer); err != nil {
+				return err
 			}
 			return runF(c.Context(), o)
 		},

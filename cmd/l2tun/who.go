@@ -31,6 +31,15 @@ func peerOf(s *control.Status, who string) (*control.Peer, error) {
 	return found, nil
 }
 
+// optionalPeer takes the peer that a command may name.
+func optionalPeer(args []string, into *string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	*into = args[0]
+	return noEmptyPeer(*into)
+}
+
 // noEmptyPeer refuses "" where a peer is named.
 func noEmptyPeer(who string) error {
 	if who == "" {

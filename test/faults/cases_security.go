@@ -16,9 +16,9 @@ func security() []Case {
 
 		{ID: "S6", Promise: "a first contact by μTCP and by QUIC, recorded whole: digest, DID, S, X, K and Q of neither end in it; a recorded request for a key set, sent again to any node, finds nobody", By: by("session TestAListenerLearnsNoIdentity, handshake TestAKeyRequestShowsNobody, TestARecordedKeyRequestFindsNobody, TestTheIDOfAPrekeyIsHidden")},
 
-		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: slowly("internal/packet/datapath TestOwnAddressesAreNobodysSource, test/e2e TestPeersUseTheirOwnAddresses")},
+		{ID: "S7", Promise: "a hub that owns our network sends IPv6 UDP from our own address to our own address: dropped and counted bad_source, and status names it", By: slowly("internal/packet/datapath TestOwnAddressesAreNoPeersSource, test/e2e TestPeersUseTheirOwnAddresses")},
 
-		{ID: "S8", Promise: "code that runs in a node, with its user 0 and its capability, writes /etc/cron.d, /etc/passwd and /root/.ssh, starts a program, makes a file set-user-ID, connects to another program's socket, signals and traces: each refused, while the node's own work goes on; without the fence each of the files, the program and the socket goes through; a node whose folder is the system user's is that user on every thread, and root writes there with that user's rights", By: by("internal/app/confine TestANodeIsNoWayToTheHost, internal/base/account TestRootActsAsTheUserOfAFolder, test/e2e TestASystemUserRunsTheNode")},
+		{ID: "S8", Promise: "code that runs in a node, with its user 0 and its capability, writes /etc/cron.d, /etc/passwd and /root/.ssh, starts a program, makes a file set-user-ID, connects to another program's socket, signals and traces: each refused, while the node's own work goes on; without the fence each of the files, the program and the socket goes through; a node whose folder is the system user's is that user on every thread, and root writes there with that user's rights", By: by("internal/app/confine TestANodeDoesNotOpenTheHost, internal/base/account TestRootActsAsTheUserOfAFolder, test/e2e TestASystemUserRunsTheNode")},
 
 		{ID: "S9", Promise: "garbage M1s on a peer's own connection: 5 a second are looked at, whatever comes, and the session stays", By: by("session TestOwnHandshakesAreLimited")},
 
@@ -26,7 +26,7 @@ func security() []Case {
 
 		{ID: "S11", Promise: "a peer's message with escape sequences and forged lines: on a terminal no control character but line ends, its sender before each line", By: by("cmd/l2tun TestMessagesDoNotSteerTheTerminal")},
 
-		{ID: "S12", Promise: "a machine restored from a snapshot or cloned (VMGENID), or its clock set by more than 5 s: no old key seals, resumes or answers again; sessions are back by a full handshake within 3 s", By: by("session TestACopiedMachineDropsAllKeys, TestACopyEndsHandshakesUnderWay, internal/app/node TestACopyDropsAllKeys, TestCopiesAreTold, TestNewGeneration")},
+		{ID: "S12", Promise: "a machine restored from a snapshot or cloned (VMGENID), or its clock set by more than 5 s: no old key seals, resumes or answers again; sessions are back by a full handshake within 3 s", By: by("session TestACopiedMachineDropsAllKeys, TestACopyEndsHandshakesUnderWay, internal/app/node TestACopyDropsAllKeys, TestCopiesAreReported, TestNewGeneration")},
 
 		{ID: "S13", Promise: "all X25519 and Ed25519 keys public: no prekey is forged, nobody impersonated, nothing read; short mode ends 2 h after the last full handshake, and with one an hour nothing is noticed", By: by("handshake TestKeysOfAnotherAreRefused, test/symbolic TestQuantumAttackerGainsWhatTheTableSays, rotation TestNoShortHandshakeWithoutAFullOne, TestShortLimitOfTheResponder, session TestNoResumptionTwoHoursAfterTheLastFullHandshake")},
 

@@ -11,7 +11,7 @@ import (
 
 // LoadTrusted is Load for a node that is about to do what the file says, with the
 // rights of its user: it refuses a file that anybody else can change. That is one
-// of another user (not root, nor who runs sudo), one that group or others can write
+// of another user (neither root nor the one that runs sudo), one that group or others can write
 // to, and one in a folder where others can put another in its place. On a file
 // system that is mounted read-only nobody can. It looks at the open file, so that
 // nobody can swap it in between. Every error is an *Error.
@@ -45,7 +45,7 @@ func checkWriters(path string, f *os.File) error {
 		return fileError(path, err)
 	}
 	if !info.Mode().IsRegular() || readOnly(f) {
-		return nil // a directory or a pipe is refused by who reads it
+		return nil // the reader refuses a directory or a pipe
 	}
 	if owner, known := ownerOf(info); known && !trusted(owner) {
 		return &Error{File: path, Msg: fmt.Sprintf("belongs to user %d, who could have this node do anything with its routes; run chown %d on it", owner, os.Geteuid())}
@@ -83,7 +83,7 @@ func checkFolder(path, folder string) error {
 	return nil
 }
 
-// trusted are root, this user, and who runs this program by sudo: that one is root
+// trusted are root, this user, and the one that runs this program by sudo: it is root
 // if he wants to.
 func trusted(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() {

@@ -50,7 +50,7 @@ func cidr(s string) (netip.Prefix, error) {
 	return p, fmt.Errorf("%q is not an IP prefix, such as 10.0.0.2/32 or fd00::/64", s)
 }
 
-// checkPrefix asks routing, which has the last word on what a peer may own.
+// checkPrefix asks routing, which decides what a peer may own.
 func checkPrefix(p netip.Prefix) error { return said(routing.CheckPrefix(p)) }
 
 // said is routing's sentence without its package.

@@ -17,7 +17,7 @@ import (
 // A JoinSpec is what joining a network writes.
 type JoinSpec struct {
 	Init    InitSpec     // of a config that is not there yet; its Path is the one
-	Peer    PeerSpec     // the node that invited
+	Peer    PeerSpec     // the inviting node
 	Address netip.Prefix // further address of this node; zero: none
 }
 

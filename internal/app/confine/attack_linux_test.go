@@ -254,7 +254,7 @@ func (l testLog) String() string               { return string(l) }
 // Whoever runs code in a node writes no file of root's, starts no program and
 // reaches no other process; what the node does itself goes on (docs/node.md 8.4). Without
 // the two, one capability or not, all of it works: that is the control.
-func TestANodeIsNoWayToTheHost(t *testing.T) {
+func TestANodeDoesNotOpenTheHost(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, who has files to lose")
 	}

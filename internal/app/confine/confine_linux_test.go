@@ -163,7 +163,7 @@ func TestEveryThreadBecomesTheUser(t *testing.T) {
 }
 
 // A process without privileges gets none, and cannot gain any.
-func TestWithoutPrivilegesOnlyTheDoorIsShut(t *testing.T) {
+func TestWithoutPrivilegesNoNewPrivsIsSet(t *testing.T) {
 	nobody := os.Geteuid() == 0
 	check(t, confined(t, "admin bind", nobody), map[string]string{
 		"CapPrm": none, "CapEff": none, "CapInh": none, "CapAmb": none, "NoNewPrivs": "1"})

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestChangesCanWaitForAWord(t *testing.T) {
+func TestChangesCanWaitToBeConfirmed(t *testing.T) {
 	f := &fakeNode{}
 	_, c := start(t, f)
 	if err := c.ReloadFor(t.Context(), time.Minute); err != nil || f.within != time.Minute {

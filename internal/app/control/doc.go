@@ -15,7 +15,7 @@
 //	GET  /metrics     200 Prometheus' text
 //	anything else     404 or 405; every error is {"error": "one sentence"}
 //
-// The socket has mode 0600, and a caller who is neither root nor the node's own
+// The socket has mode 0600, and a caller that is neither root nor the node's own
 // user, as the kernel names him, gets 403 whatever the mode is by then.
 //
 // A Server belongs to the node; Close waits for the calls under way. The node

@@ -97,7 +97,7 @@ func TestAFollowerIsToldThatTheNodeStopped(t *testing.T) {
 }
 
 // A program that does not read holds up neither the node's end nor other calls.
-func TestAFollowerWhoDoesNotReadIsLeftBehind(t *testing.T) {
+func TestAFollowerThatDoesNotReadLosesEvents(t *testing.T) {
 	f := &fakeNode{status: &Status{}, events: func(_ context.Context, _ bool, show func(Event) error) error {
 		for {
 			if err := show(Event{Name: strings.Repeat("x", 4096)}); err != nil {

@@ -103,8 +103,8 @@ func (o *handover) give(m Message) error {
 	return err
 }
 
-// acknowledged waits for the next number. One that came before the program left
-// counts: it has written the message down.
+// acknowledged waits for the next number. One that came before the program
+// disconnected counts: it has written the message down.
 func (o *handover) acknowledged() (uint64, error) {
 	select {
 	case n := <-o.acks:

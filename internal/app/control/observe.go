@@ -96,7 +96,7 @@ func preferHandler(o Observer) http.HandlerFunc {
 }
 
 // captureHandler streams until the caller ends its body; then the end of the
-// stream says what was lost. A caller that just goes loses that only.
+// stream says what was lost. A caller that just disconnects loses only that.
 func captureHandler(o Observer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := captureOptions(r)
@@ -151,7 +151,7 @@ func captureOptions(r *http.Request) (o CaptureOptions, err error) {
 	return o, nil
 }
 
-// flushing sends what it is given at once.
+// flushing is a writer that flushes after each write.
 type flushing struct {
 	io.Writer
 	c *http.ResponseController

@@ -8,8 +8,8 @@ import (
 )
 
 // places is a listener with room for so many connections at a time. When all are
-// taken, the one that has been silent for longest makes room for a new one: who
-// connects and asks nothing keeps nobody out. It waits only while every place is
+// taken, the one that has been silent for longest makes room for a new one, so that
+// connections without a call keep no caller out. It waits only while every place is
 // taken by a call under way.
 type places struct {
 	net.Listener

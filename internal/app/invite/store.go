@@ -24,8 +24,8 @@ const (
 	maxInvitations = 256
 	maxFile        = 1 << 20 // bytes
 	lockWait       = 10 * time.Second
-	// remembered is how long an invitation that has ended is kept, so that who
-	// comes late learns why it is refused.
+	// remembered is how long an invitation that has ended is kept, so that
+	// a late joining node learns why it is refused.
 	remembered = 7 * 24 * time.Hour
 )
 

@@ -78,9 +78,9 @@ func (a *Admission) Answer(_ context.Context, asker did.DID, request []byte) []b
 }
 
 // errNotInUse: applying the file would not only add a peer.
-var errNotInUse = errors.New("join: the config file has changes that are not in use: l2tun reload takes them up")
+var errNotInUse = errors.New("join: the config file has changes that are not in use: l2tun reload applies them")
 
-// admit makes the asker a peer. The invitation is claimed first, for this DID
+// admit makes the joining node a peer. The invitation is claimed first, for this DID
 // alone: a process that dies in between leaves one that only the same node can go
 // on with. Whatever fails after that is undone.
 func (a *Admission) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
@@ -106,7 +106,7 @@ func (a *Admission) admit(asker did.DID, r invite.Request) (invite.Reason, error
 	spec := config.PeerSpec{DID: asker, Name: i.Name, Endpoints: r.Endpoints, AllowedIPs: i.AllowedIPs}
 	if there == nil {
 		reason, err = a.add(spec)
-	} else { // written down, and then interrupted
+	} else { // in the file since an interrupted join
 		reason, err = invite.Failed, a.use(spec)
 	}
 	if err != nil {
@@ -137,8 +137,8 @@ func owns(p *config.Peer, granted []string) bool {
 }
 
 // current is the config file, if applying it would change nothing that an
-// invitation has no right to change: what the owner has edited and not taken up,
-// or tried and not confirmed, is not for a node that joins to put into use.
+// invitation has no right to change: a joining node does not put into use what the
+// owner has edited and not reloaded, or tried and not confirmed.
 func (a *Admission) current(asker did.DID) (*config.Config, invite.Reason, error) {
 	c, err := config.LoadTrusted(a.Path)
 	if err != nil {
@@ -157,16 +157,16 @@ func (a *Admission) current(asker did.DID) (*config.Config, invite.Reason, error
 	return c, "", nil
 }
 
-// withoutPeer is a config without one peer: one that was written down and not taken
-// up is an interrupted join's.
+// withoutPeer is a config without one peer: one that is in the file and not in use is
+// left by an interrupted join.
 func withoutPeer(c *config.Config, d did.DID) *config.Config {
 	rest := *c
 	rest.Peers = slices.DeleteFunc(slices.Clone(c.Peers), func(p config.Peer) bool { return p.DID == d })
 	return &rest
 }
 
-// add writes the peer down and takes it up; a peer that cannot be used is not
-// kept.
+// add writes the peer into the file and puts it into use; a peer that cannot be used
+// is removed from the file.
 func (a *Admission) add(spec config.PeerSpec) (invite.Reason, error) {
 	path := a.Path
 	if err := config.AddPeer(path, spec); err != nil {

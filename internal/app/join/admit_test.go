@@ -20,9 +20,9 @@ func (h idle) InUse() *config.Config    { return h.used }
 func (idle) Pending() error             { return nil }
 func (idle) Apply(*config.Config) error { return errors.New("not expected") }
 
-// A node that joins puts nothing into use but itself: not what the owner has
-// edited and not taken up, nor what was tried, not confirmed, and is in the file still.
-func TestAJoinTakesUpNoEditsOfTheOwner(t *testing.T) {
+// A joining node puts nothing into use but itself: neither what the owner has edited
+// and not reloaded, nor what was tried, not confirmed, and is in the file still.
+func TestAJoinAppliesNoEditsOfTheOwner(t *testing.T) {
 	const base = "interface = \"l2tun0\"\naddresses = [\"10.9.0.1/24\"]\n"
 	asker, friend := did.FromDigest([32]byte{1}), did.FromDigest([32]byte{2})
 	peer := func(d did.DID) string { return "[[peer]]\ndid = \"" + d.String() + "\"\n" }

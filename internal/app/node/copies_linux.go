@@ -22,13 +22,13 @@ const clockStep = 5 * time.Second
 // restored machine's is sooner or later.
 type copies struct {
 	happened chan struct{}        // a new generation id
-	events   *os.File             // the kernel's events of devices; nil: not to be had
+	events   *os.File             // the kernel's device events; nil: not available
 	ahead    func() time.Duration // how far the date is ahead of the boot clock
 	known    time.Duration        // what it was; the watcher's
 	wg       sync.WaitGroup
 }
 
-// newCopies starts to listen.
+// newCopies starts listening.
 func newCopies(log *slog.Logger) *copies {
 	c := &copies{happened: make(chan struct{}, 1), ahead: dateAhead, known: dateAhead()}
 	events, err := kernelEvents()
@@ -115,7 +115,7 @@ func (c *copies) stepped() bool {
 	return by.Abs() > clockStep
 }
 
-// news is nil where there is nobody to listen to.
+// news is nil where copies are not watched.
 func (c *copies) news() <-chan struct{} {
 	if c == nil {
 		return nil

@@ -30,7 +30,7 @@ func TestNewGeneration(t *testing.T) {
 
 // A machine cannot be copied, nor its clock be set, by a test. What can be shown:
 // the socket opens, nobody but the kernel is believed, and closing ends what listens.
-func TestTheKernelTellsOfCopies(t *testing.T) {
+func TestTheKernelReportsCopies(t *testing.T) {
 	c := newCopies(slog.New(slog.DiscardHandler))
 	if c.events == nil {
 		t.Skip("no socket of kernel events here")
@@ -51,7 +51,7 @@ func TestTheKernelTellsOfCopies(t *testing.T) {
 }
 
 // The decisions: events of the kernel alone, and steps of the clock alone.
-func TestCopiesAreTold(t *testing.T) {
+func TestCopiesAreReported(t *testing.T) {
 	c := &copies{happened: make(chan struct{}, 1)}
 	feed := []struct {
 		event  string

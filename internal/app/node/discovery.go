@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// foundQueue is how much of what is found may wait; more is found again later.
+	// foundQueue bounds the queue of findings; what does not fit is found again later.
 	foundQueue = 64
-	// foundGap is the least time between two handshakes that findings start with
-	// one peer.
+	// foundGap is the minimum interval between two handshakes with one peer that
+	// findings start.
 	foundGap = 2 * time.Second
 	// foundWait is how long a goroutine waits with the session that it started.
 	foundWait = time.Second

@@ -40,7 +40,7 @@ func TestWhatIsFoundComesAfterWhatIsConfigured(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		is("bob.example:4242", "192.0.2.1:4242")
 		if doc, err := p.Resolve(t.Context(), eve); !errors.Is(err, did.ErrUnknown) || len(doc.Endpoints) > 0 {
-			t.Errorf("who is not configured is at %v, %v", doc.Endpoints, err)
+			t.Errorf("a node that is not configured is at %v, %v", doc.Endpoints, err)
 		}
 	})
 }

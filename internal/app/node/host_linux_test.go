@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// The first change after a calm is taken up at once, and so are hundreds more; a
+// The first change after a calm is applied at once, and so are hundreds more; a
 // storm of them costs a fiftieth of the time, however long one takes, and none waits
 // longer than fifty times that. docs/node.md 7.11.
-func TestTakingUpTheHostIsBoundedByAShareOfTime(t *testing.T) {
+func TestRefreshOfTheHostIsBoundedByAShareOfTime(t *testing.T) {
 	for _, cost := range []time.Duration{100 * time.Microsecond, 10 * time.Millisecond, time.Second} {
 		var s share
 		start := time.Now()

@@ -17,7 +17,7 @@ import (
 // means is a timer of the real-time clock that never expires but is cancelled by
 // every jump (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
 type jumps struct {
-	happened chan struct{}        // what it means, slept says
+	happened chan struct{}        // slept says what has happened
 	timer    *os.File             // nil: the kernel has no such timer
 	ahead    func() time.Duration // how long the machine has slept in all
 	known    time.Duration        // what of it has been reported; the watcher's

@@ -9,7 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/routing"
 )
 
-// Who takes things away again and again gets an answer at once, then ever later,
+// Things that are removed again and again are restored at once, then ever later,
 // at most every keepMost; a calm minute makes it quick again. docs/node.md 7.11.
 func TestRepairsBackOff(t *testing.T) {
 	var k keeper

@@ -57,7 +57,7 @@ func outcome(peer string, err error) error {
 	return err
 }
 
-// receiveFrom hands over the messages of one peer until ctx or the session ends.
+// receiveFrom passes on the messages of one peer until ctx or the session ends.
 func receiveFrom(ctx context.Context, m *session.Manager, peer string, give func(control.Message) error) error {
 	s, err := sessionWith(m, peer)
 	if err != nil {
@@ -70,7 +70,7 @@ func receiveFrom(ctx context.Context, m *session.Manager, peer string, give func
 	return err
 }
 
-// handOver gives the messages of one session; those that give does not take stay.
+// handOver passes on the messages of one session; one that give fails for stays queued.
 func handOver(ctx context.Context, s *session.Session, give func(control.Message) error) error {
 	for {
 		err := s.Deliver(ctx, func(msg []byte) error {
@@ -82,9 +82,9 @@ func handOver(ctx context.Context, s *session.Session, give func(control.Message
 	}
 }
 
-// receiveAll hands over the messages of all peers, also of those that come
-// later: a peer is there before it has a transition, and has one before a
-// message can come.
+// receiveAll passes on the messages of all peers, also of those added later: a peer
+// exists before its first transition, and its first transition precedes its first
+// message.
 func receiveAll(ctx context.Context, m *session.Manager, give func(control.Message) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup

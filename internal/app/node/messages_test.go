@@ -42,7 +42,7 @@ func (b *inbox) sorted() string {
 
 // Messages of all peers, also of one that is added while the program waits and
 // of one that is removed and comes back.
-func TestReceiveAllHearsPeersThatComeLater(t *testing.T) {
+func TestReceiveAllIncludesPeersAddedLater(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		a, b, c := w.hosts[0], w.hosts[1], w.hosts[2]
 		w.join(b, a, "a")

@@ -35,9 +35,9 @@ func (a *applier) own(c *config.Config, host []routing.HostAddress) (all []netip
 	return all
 }
 
-// refreshHost takes up the host's addresses and networks as they are now.
+// refreshHost applies the host's addresses and networks as they are now.
 func (a *applier) refreshHost() {
-	a.mu.Lock() // apply takes them up too: what was read first is set first
+	a.mu.Lock() // apply sets them too: what was read first is set first
 	defer a.mu.Unlock()
 	c := a.config.Load()
 	if c == nil {

@@ -40,7 +40,7 @@ type watcher struct {
 	sample  *time.Timer // of rates
 }
 
-// startWatcher begins to follow. What stops it waits for the end.
+// startWatcher begins to follow. stop returns when the watcher has ended.
 func startWatcher(w *watcher) (stop func(), err error) {
 	kernel, err := routing.NewNextHops(w.use.config.Load().Mark.Value)
 	if err != nil {
@@ -48,7 +48,7 @@ func startWatcher(w *watcher) (stop func(), err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.hops = newNextHops(kernel, w.use, w.log)
-	w.hops.check(ctx) // as they are: later ones are held against it
+	w.hops.check(ctx) // the state that later ones are compared with
 	w.clock = newJumps(w.log)
 	w.clock.copies = newCopies(w.log)
 	done := make(chan struct{})
@@ -131,7 +131,7 @@ func (w *watcher) changed(c routing.Change) {
 	}
 	w.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 	w.lookUp.Reset(w.hops.wait(time.Now()))
-	if c.Networks { // at once: what comes is not to be open for a moment
+	if c.Networks { // at once: a new network must not be open for a moment
 		w.refresh.Reset(w.spent.wait(time.Now()))
 	}
 	if c.Addresses || c.Links {

@@ -5,5 +5,5 @@
 // where the user could not go. docs/node.md 8.4.
 //
 // It holds nothing but who the user is, looked up once: a node asks before it is
-// fenced in. Elsewhere than on Linux there is no such user.
+// sandboxed. Elsewhere than on Linux there is no such user.
 package account

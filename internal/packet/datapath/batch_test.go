@@ -60,7 +60,7 @@ func drawMix(t *rapid.T) []tun.Packet {
 // both ends count the same. A record that is lost or comes twice takes its own
 // packets with it and no other.
 // SPEC R-7.12-1.
-func TestBatchesDeliverWhatThePlainWayDelivers(t *testing.T) {
+func TestBatchesDeliverWhatSinglePacketsDeliver(t *testing.T) {
 	joined, packed := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		pkts := drawMix(rt)
@@ -152,7 +152,7 @@ func TestOneRecordForABatch(t *testing.T) {
 
 // A path of the carrier with less room than a batch takes carries records of one
 // packet.
-func TestNarrowPathTakesNoBatches(t *testing.T) {
+func TestPathWithASmallMTUTakesNoBatches(t *testing.T) {
 	a, b := batchPair(t, true, true)
 	a.path.room = wire.MaxBatch + wire.Overhead - 1
 	p := newFlow(false, 4000, 12, 1368).next(10*1368, 8)

@@ -30,7 +30,7 @@ func prefixes(list ...string) (all []netip.Prefix) {
 
 // SPEC 7.2: a hub, which owns the network that this node's addresses are in, may
 // not send from them; nor from what lies behind this node.
-func TestOwnAddressesAreNobodysSource(t *testing.T) {
+func TestOwnAddressesAreNoPeersSource(t *testing.T) {
 	a, b := newPair(t, 1415)
 	a.up(t, false)
 	b.up(t, false)

@@ -168,7 +168,7 @@ func (s *side) deliver(recs [][]byte, order []int, cuts []int) {
 // SPEC section 7: super-packets deliver byte for byte what packets without offload
 // delivers, whatever the network loses, doubles and reorders; also between a node
 // with offload and one without.
-func TestSuperPacketsDeliverWhatThePlainWayDelivers(t *testing.T) {
+func TestSuperPacketsDeliverWhatSinglePacketsDeliver(t *testing.T) {
 	joined := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		pkts := drawFlows(rt)
@@ -236,7 +236,7 @@ func TestSuperPacketComesOutWhole(t *testing.T) {
 }
 
 // SPEC section 7: on a path with less room than a segment packets go without offload.
-func TestSuperPacketOnANarrowPath(t *testing.T) {
+func TestSuperPacketOnAPathWithASmallMTU(t *testing.T) {
 	a, b := offloadPair(t, 1163, true, true)
 	p := newFlow(false, 4000, 12, 1368).next(10*1368, 8)
 	want, _ := tuntest.Deliver(p.Data(), 1368, true)
@@ -365,7 +365,7 @@ func FuzzJoin(f *testing.F) {
 
 // A record that does not open leaves the run as it was, though its plaintext was
 // decrypted over the run's tail.
-func TestForgedRecordInARun(t *testing.T) {
+func TestForgedRecordInASuperPacket(t *testing.T) {
 	a, b := offloadPair(t, 1452, true, true)
 	p := newFlow(false, 4000, 12, 1000).next(5*1000, 8)
 	want, _ := tuntest.Deliver(p.Data(), 1000, true)
@@ -404,7 +404,7 @@ func TestPartialThatIsNoneIsMalformed(t *testing.T) {
 }
 
 // SPEC 7.2: nothing joins a run that its source would not let through.
-func TestForeignSourceInARun(t *testing.T) {
+func TestForeignSourceInASuperPacket(t *testing.T) {
 	f := newFlow(false, 4000, 12, 30)
 	one, two := f.next(30, 0).Buf, f.next(30, 0).Buf
 	for _, p := range [][]byte{one, two} {

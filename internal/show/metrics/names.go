@@ -24,7 +24,7 @@ type description struct {
 func table() []description {
 	return []description{
 		{"l2tun_build_info", "Version of the node; always 1.", []string{"version", "go"}},
-		{"l2tun_peers", "Peers of the config that the node has taken up.", nil},
+		{"l2tun_peers", "Peers of the config in use.", nil},
 		{"l2tun_session_state", "1 for the state that the session is in, 0 for the seven others.", []string{"peer", "state"}},
 		{"l2tun_session_transitions_total", "Changes of state, by the state that they led to.", []string{"peer", "to"}},
 		{"l2tun_handshakes_total", "Full and resumed handshakes by result; a failure has its reason.", []string{"peer", "result"}},
