@@ -7,7 +7,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -92,17 +91,4 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 		return errNoPurpose
 	}
 	return m.responder.Later(ctx, conn, st, head[:], answering{s})
-}
-
-// statement are our parameters for a handshake, without the record id.
-func (s *Session) statement(number uint32) wire.Params {
-	c := &s.m.c
-	return wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: s.incarnation.Load()}
-}
-
-// params are our sealed parameters for one handshake, with a record id of its own.
-func (s *Session) params(number uint32) (p wire.Params, err error) {
-	p = s.statement(number)
-	p.RecordID, err = s.m.self.NewRecordID()
-	return p, err
 }

@@ -91,7 +91,7 @@ func TestScenario1_4_NobodyLocksOutAPeer(t *testing.T) {
 		if after := sa.Status(); after.Handshakes != before.Handshakes || after.Endpoint != before.Endpoint {
 			t.Fatalf("before %+v, after %+v", before, after)
 		}
-		if n := len(sa.halfOpen); n != 0 {
+		if n := len(sa.loop.halfOpen); n != 0 {
 			t.Fatalf("%d half-open handshakes are left", n)
 		}
 		w.b.crash()

@@ -17,7 +17,7 @@ import (
 // attempts are the handshakes that a session initiates, one at a time: a resumption
 // where there is a secret for it, else a full one. Owned by the loop.
 type attempts struct {
-	s       *Session
+	l       *loop
 	running *attempt // nil: none
 	ended   bool     // the goodbye is sent: nothing is dialled any more
 	retry   retry
@@ -32,20 +32,20 @@ type attempt struct {
 	spare  bool // for a second way to a peer that is established
 }
 
-func (x *attempts) init(s *Session) { *x = attempts{s: s, retry: newRetry()} }
+func (x *attempts) init(l *loop) { *x = attempts{l: l, retry: newRetry()} }
 
 // begin starts an attempt, with the event that says why: a full handshake inside
 // an established session, else whatever brings the session back.
 func (x *attempts) begin(e Event, now time.Time) {
-	s := x.s
-	if x.running != nil || x.ended || !s.event(e, now) {
+	l := x.l
+	if x.running != nil || x.ended || !l.event(e, now) {
 		return
 	}
-	a := x.new(link.Set(s.m.c.Carriers).Links(), now)
-	if s.state == Established || s.state == Rotating {
-		a.Over = s.streamConn()
+	a := x.new(link.Set(l.m.c.Carriers).Links(), now)
+	if l.state == Established || l.state == Rotating {
+		a.Over = l.paths.streamConn()
 	} else {
-		a.Resume, a.Keys = s.keys.Secrets.Resumption(now)
+		a.Resume, a.Keys = l.keys.Secrets.Resumption(now)
 	}
 	x.start(a, now)
 }
@@ -66,33 +66,33 @@ func (x *attempts) spare(links []paths.Link, now time.Time) {
 	}
 	a := x.new(dialled, now)
 	a.spare = true
-	a.Resume, a.Keys = x.s.keys.Secrets.Resumption(now)
+	a.Resume, a.Keys = x.l.keys.Secrets.Resumption(now)
 	x.start(a, now)
 	a.Hurry()
 }
 
 // new makes an attempt over links.
 func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
-	s, known := x.s, x.s.paths.machine.Summary()
-	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: s.m.self, Peer: s.peer.DID,
-		Cached: x.known.Valid(now), Params: s.statement(s.keys.Propose())})}
-	a.Network, a.Resolver, a.Protect = s.m.c.Network, s.m.c.Resolver, s.protect
+	l, known := x.l, x.l.paths.machine.Summary()
+	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: l.m.self, Peer: l.peer.DID,
+		Cached: x.known.Valid(now), Params: l.statement(l.keys.Propose())})}
+	a.Network, a.Resolver, a.Protect = l.m.c.Network, l.m.c.Resolver, l.s.protect
 	a.Links, a.Known, a.NewPort = links, []netip.AddrPort{known.UDP, known.Peer}, x.retry.wantsNewPort()
-	a.Spend = func() { s.call(func(time.Time) error { s.keys.Secrets.Spend(a.Resume); return nil }) }
+	a.Spend = func() { l.s.call(func(time.Time) error { l.keys.Secrets.Spend(a.Resume); return nil }) }
 	a.Prove = func(p *connect.Proof) error { return x.prove(a, p) }
 	return a
 }
 
 // start runs an attempt.
 func (x *attempts) start(a *attempt, now time.Time) {
-	s := x.s
-	ctx, cancel := context.WithTimeout(s.ctx, s.peer.Settings.HandshakeTimeout)
+	l := x.l
+	ctx, cancel := context.WithTimeout(l.ctx, l.peer.Settings.HandshakeTimeout)
 	a.cancel, a.AskVersion = cancel, x.asksVersion(a)
 	x.running = a
-	s.wg.Go(func() {
+	l.wg.Go(func() {
 		defer cancel()
 		err := a.Run(ctx)
-		s.box.Post(func(now time.Time) { x.done(a, err, now) })
+		l.box.Post(func(now time.Time) { x.done(a, err, now) })
 	})
 }
 
@@ -106,18 +106,18 @@ func (x *attempts) asksVersion(a *attempt) bool {
 	if a.Cached != nil || !a.Resume.Secret.IsZero() {
 		return false
 	}
-	return x.s.reason == ReasonVersion || x.retry.Tries()%askEvery == 0
+	return x.l.reason == ReasonVersion || x.retry.Tries()%askEvery == 0
 }
 
 // prove hands the proof of an attempt to the session, which decides whether M3 or
 // M3r leaves. Called by the attempt's goroutine.
 func (x *attempts) prove(a *attempt, p *connect.Proof) error {
-	return x.s.call(func(now time.Time) error {
+	return x.l.s.call(func(now time.Time) error {
 		if x.running != a {
 			return context.Canceled
 		}
 		x.running = nil
-		err := x.s.proven(&keys.Proof{Proof: *p, Role: rotation.Initiator}, ReceiveResponse, now)
+		err := x.l.proven(&keys.Proof{Proof: *p, Role: rotation.Initiator}, ReceiveResponse, now)
 		if err != nil && x.running == nil {
 			x.running = a // done says what it means
 		}
@@ -149,7 +149,7 @@ func (x *attempts) done(a *attempt, err error, now time.Time) {
 	if slices.Contains(a.Links, wire.LinkQUIC) {
 		x.retry.silent++
 	}
-	x.s.tally.failed(err)
+	x.l.tally.failed(err)
 	x.log(a, err, now)
 	x.failed(eventOf(err), now)
 }
@@ -158,23 +158,23 @@ func (x *attempts) done(a *attempt, err error, now time.Time) {
 // session can do without.
 func (x *attempts) log(a *attempt, err error, now time.Time) {
 	if a.spare || !x.retry.failures.Failed(string(eventOf(err).Reason()), now) {
-		x.s.log.Debug("handshake failed", "error", err)
+		x.l.log.Debug("handshake failed", "error", err)
 		return
 	}
-	x.s.log.Info("handshake failed", append([]any{"error", err}, x.retry.failures.Summary(now)...)...)
+	x.l.log.Info("handshake failed", append([]any{"error", err}, x.retry.failures.Summary(now)...)...)
 }
 
 // failed applies the failure of a handshake: it fails a session that has
 // nothing better; one that is out of reach keeps its state and tries again.
 func (x *attempts) failed(e Event, now time.Time) {
-	s := x.s
-	switch s.state {
+	l := x.l
+	switch l.state {
 	case HandshakeInitiated, HandshakeReceived:
-		if x.running == nil && s.halfOpen.count() == 0 {
-			s.event(e, now)
+		if x.running == nil && l.halfOpen.count() == 0 {
+			l.event(e, now)
 		}
 	case Degraded:
-		s.reason = e.Reason()
+		l.reason = e.Reason()
 		x.retry.Failed(now)
 	} // established: rotation asks again
 }

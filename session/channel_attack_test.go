@@ -40,7 +40,7 @@ func TestLiesOnTheMessageChannelEndNoSession(t *testing.T) {
 func lyingStream(t *testing.T, s *Session, id uint64) link.Stream {
 	t.Helper()
 	var conn link.Conn
-	if err := s.call(func(time.Time) error { conn = s.streamConn(); return nil }); err != nil {
+	if err := s.call(func(time.Time) error { conn = s.loop.paths.streamConn(); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -60,7 +60,7 @@ func lyingStream(t *testing.T, s *Session, id uint64) link.Stream {
 func sealed(t *testing.T, s *Session, frame []byte) (out []byte) {
 	t.Helper()
 	var e *record.Epoch
-	s.call(func(time.Time) error { e = s.keys.InUse(); return nil })
+	s.call(func(time.Time) error { e = s.loop.keys.InUse(); return nil })
 	out, err := e.SealFramed(frame)
 	if err != nil {
 		t.Fatal(err)

@@ -139,7 +139,10 @@ func TestOwnHandshakesAreLimited(t *testing.T) {
 		w.want(sb, Established, time.Second)
 		var conn link.Conn
 		var known *handshake.PeerKeys
-		sb.call(func(time.Time) error { conn, known = sb.streamConn(), sb.attempts.known.Valid(time.Now()); return nil })
+		sb.call(func(time.Time) error {
+			conn, known = sb.loop.paths.streamConn(), sb.loop.attempts.known.Valid(time.Now())
+			return nil
+		})
 		kind, value := conn.Binding()
 		id, _ := w.b.m.self.NewRecordID()
 		i, err := handshake.NewInitiator(handshake.Config{Identity: w.b.id, Binding: handshake.Binding{Kind: kind, Value: value}}, w.a.id.DID(), known,

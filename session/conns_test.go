@@ -16,7 +16,7 @@ const (
 
 // connections are those of the session.
 func (s *Session) connections() (all []link.Conn) {
-	for _, r := range s.paths.routes {
+	for _, r := range s.loop.paths.routes {
 		if r.conn != nil {
 			all = append(all, r.conn)
 		}

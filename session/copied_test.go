@@ -26,11 +26,11 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 			var old []*record.Epoch
 			var conns []link.Conn
 			sa.call(func(time.Time) error {
-				old = append(old, sa.keys.InUse())
+				old = append(old, sa.loop.keys.InUse())
 				conns = sa.connections()
 				return nil
 			})
-			resume, incarnation, prekey := resumeOf(sa), sa.incarnation.Load(), w.a.m.responder.Prekeys().Current().ID()
+			resume, incarnation, prekey := resumeOf(sa), sa.loop.incarnation, w.a.m.responder.Prekeys().Current().ID()
 			start := time.Now()
 			w.a.m.Copied(certain)
 			sa.call(func(time.Time) error { return nil })
@@ -57,8 +57,8 @@ func TestACopiedMachineDropsAllKeys(t *testing.T) {
 			if got := resumeOf(sa); got.in == resume.in || got.out == resume.out {
 				t.Error("a resumption secret is still there")
 			}
-			if (sa.incarnation.Load() != incarnation) != certain {
-				t.Errorf("certain %v: incarnation %x, before %x", certain, sa.incarnation.Load(), incarnation)
+			if (sa.loop.incarnation != incarnation) != certain {
+				t.Errorf("certain %v: incarnation %x, before %x", certain, sa.loop.incarnation, incarnation)
 			}
 			if w.a.m.responder.Prekeys().Current().ID() == prekey || w.a.m.responder.Prekeys().ByID(prekey) != nil {
 				t.Error("the prekey is still there")
@@ -86,7 +86,7 @@ func TestACopyEndsHandshakesUnderWay(t *testing.T) {
 		sa, sb := w.pair(Settings{})
 		drain(sb)
 		for range 20 {
-			sa.call(func(now time.Time) error { sa.attempts.begin(InitiateHandshake, now); return nil })
+			sa.call(func(now time.Time) error { sa.loop.attempts.begin(InitiateHandshake, now); return nil })
 			time.Sleep(15 * time.Millisecond) // M1 is on its way, or M2 back
 			w.a.m.Copied(true)
 			w.b.m.Copied(true)
@@ -162,7 +162,7 @@ func TestNoResumptionTwoHoursAfterTheLastFullHandshake(t *testing.T) {
 			if old == "responder" {
 				s = sb
 			}
-			s.call(func(time.Time) error { s.keys.Secrets.Age(2 * time.Hour); return nil })
+			s.call(func(time.Time) error { s.loop.keys.Secrets.Age(2 * time.Hour); return nil })
 			w.lose(sa, sb)
 			if a := sa.Status(); a.Handshakes != 2 {
 				t.Errorf("%s: %d full handshakes", old, a.Handshakes)

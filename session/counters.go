@@ -57,19 +57,6 @@ func (t *tally) proven(k rotation.Kind) {
 // failed counts a handshake by what its error means to the session.
 func (t *tally) failed(err error) { t.shake(string(eventOf(err).Reason())) }
 
-// Counts returns the counters as they are now.
-func (s *Session) Counts() Counts {
-	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
-	c.Rotations, c.Resends = s.keys.Counts()
-	for i := range s.tally.entered {
-		c.Entered[State(i).String()] = s.tally.entered[i].Load()
-	}
-	for i, r := range handshakeResults {
-		c.Handshakes[r] = s.tally.shakes[i].Load()
-	}
-	return c
-}
-
 // epochAge is how long the epoch in use has been in use.
 func (p *snapshot) epochAge() time.Duration {
 	if p.epochAt.IsZero() {

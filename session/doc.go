@@ -2,9 +2,9 @@
 // waits for it. A session outlives paths, connections and addresses.
 //
 // A Manager owns all sessions of one identity. It accepts connections, answers
-// handshakes and starts sessions; a Session is used by any number of
-// goroutines. Inside, one goroutine a session owns its state and its one timer;
-// everything else reaches it through a mailbox. The packet path does not pass
+// handshakes and starts sessions; a Session is the handle that any number of
+// goroutines use. Behind it a loop, one goroutine a session, owns its state and its
+// one timer; everything else reaches the loop through a mailbox. The packet path does not pass
 // through it: packets go through a link.Plane, which the session only tells
 // which epoch and path to use.
 //

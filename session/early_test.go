@@ -164,7 +164,7 @@ func redial(t *testing.T, sa, sb *Session) time.Duration {
 	time.Sleep(500 * time.Millisecond) // the ticket is there, the acknowledgements are out
 	deaf(sb)
 	start := time.Now()
-	sa.call(func(time.Time) error { sa.streamConn().Close("lost"); return nil })
+	sa.call(func(time.Time) error { sa.loop.paths.streamConn().Close("lost"); return nil })
 	waitFor(t, sa, Degraded)
 	waitFor(t, sa, Established)
 	took := time.Since(start)
@@ -223,8 +223,8 @@ func TestReplayedFlightChangesNothing(t *testing.T) {
 		t.Fatalf("before %+v, after %+v", before, after)
 	}
 	sb.call(func(time.Time) error {
-		if len(sb.halfOpen) != 0 || len(sb.connections()) > 2 {
-			t.Errorf("%d half-open, %d connections", len(sb.halfOpen), len(sb.connections()))
+		if len(sb.loop.halfOpen) != 0 || len(sb.connections()) > 2 {
+			t.Errorf("%d half-open, %d connections", len(sb.loop.halfOpen), len(sb.connections()))
 		}
 		return nil
 	})
@@ -240,7 +240,7 @@ type resumption struct {
 
 func resumeOf(s *Session) (r resumption) {
 	s.call(func(now time.Time) error {
-		r.out, _ = s.keys.Secrets.Resumption(now)
+		r.out, _ = s.loop.keys.Secrets.Resumption(now)
 		return nil
 	})
 	s.m.mu.Lock()
@@ -264,7 +264,7 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	r.stop = true
 	r.mu.Unlock()
 	before, resume := sb.Status(), resumeOf(sb)
-	sa.call(func(time.Time) error { sa.streamConn().Close("lost"); return nil })
+	sa.call(func(time.Time) error { sa.loop.paths.streamConn().Close("lost"); return nil })
 	waitFor(t, sa, Degraded)
 	time.Sleep(100 * time.Millisecond)
 	flight := r.flight()
@@ -283,8 +283,8 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	sb.call(func(time.Time) error {
-		if len(sb.halfOpen) != 1 || sb.halfOpen.early() == nil || sb.keys.Epochs() != 2 {
-			t.Errorf("%d half-open, early %v, %d epochs", len(sb.halfOpen), sb.halfOpen.early() != nil, sb.keys.Epochs())
+		if len(sb.loop.halfOpen) != 1 || sb.loop.halfOpen.early() == nil || sb.loop.keys.Epochs() != 2 {
+			t.Errorf("%d half-open, early %v, %d epochs", len(sb.loop.halfOpen), sb.loop.halfOpen.early() != nil, sb.loop.keys.Epochs())
 		}
 		return nil
 	})
@@ -297,7 +297,7 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	r.mu.Unlock()
 	time.Sleep(connect.HelloTime + time.Second)
 	sb.call(func(time.Time) error {
-		if len(sb.halfOpen) != 0 {
+		if len(sb.loop.halfOpen) != 0 {
 			t.Error("the entry stays")
 		}
 		return nil

@@ -34,3 +34,6 @@ var (
 	// it took it cannot be known.
 	ErrPeerRestarted = msgchan.ErrPeerRestarted
 )
+
+// errFault: handling what was received met a defect of this program.
+var errFault = errors.New("session: internal error, recovered")

@@ -56,31 +56,31 @@ func TestSessionOnRandomEvents(t *testing.T) {
 		rng, watch := rand.New(rand.NewPCG(3, 3)), m.Watch()
 		wrong := s.call(func(now time.Time) error {
 			for range events {
-				e, from, logged, kept := Event(rng.IntN(int(state.NumEvents))), s.state, said.n, m.history.Added()
-				ok := s.event(e, now)
+				e, from, logged, kept := Event(rng.IntN(int(state.NumEvents))), s.loop.state, said.n, m.history.Added()
+				ok := s.loop.event(e, now)
 				switch {
 				case !ok:
 					refused++
 					fallthrough
-				case s.state == from:
-					if s.state != from || m.history.Added() != kept || said.n != logged {
-						return fmt.Errorf("%v on %v: now %v, and an entry", from, e, s.state)
+				case s.loop.state == from:
+					if s.loop.state != from || m.history.Added() != kept || said.n != logged {
+						return fmt.Errorf("%v on %v: now %v, and an entry", from, e, s.loop.state)
 					}
 				default:
 					changes++
 					newest, _, err := watch.Next(t.Context())
-					if err = errors.Join(err, entryOf(newest, said, from, s.state, e)); err != nil || m.history.Added() != kept+1 || said.n != logged+1 {
-						return fmt.Errorf("%v on %v: now %v, %d entries, %d lines: %w", from, e, s.state, m.history.Added()-kept, said.n-logged, err)
+					if err = errors.Join(err, entryOf(newest, said, from, s.loop.state, e)); err != nil || m.history.Added() != kept+1 || said.n != logged+1 {
+						return fmt.Errorf("%v on %v: now %v, %d entries, %d lines: %w", from, e, s.loop.state, m.history.Added()-kept, said.n-logged, err)
 					}
 				}
-				if s.refused != refused {
-					return fmt.Errorf("%v on %v: %d refused, %d counted", from, e, refused, s.refused)
+				if s.loop.refused != refused {
+					return fmt.Errorf("%v on %v: %d refused, %d counted", from, e, refused, s.loop.refused)
 				}
-				if s.state == Closed {
-					s.state = Idle
+				if s.loop.state == Closed {
+					s.loop.state = Idle
 				}
 			}
-			s.state = Idle
+			s.loop.state = Idle
 			return nil
 		})
 		if wrong != nil {
@@ -117,7 +117,7 @@ func TestRefusedEventChangesNothing(t *testing.T) {
 		s := w.a.peer(w.b, false, Settings{})
 		history := len(w.a.m.History())
 		s.call(func(now time.Time) error {
-			if s.event(HeartbeatOK, now) {
+			if s.loop.event(HeartbeatOK, now) {
 				t.Error("idle took heartbeat_ok")
 			}
 			return nil

@@ -26,7 +26,7 @@ func (s *Session) sealPacket(space wire.Space) (rec []byte) {
 		var out wire.Batch
 		plain := make([]byte, 20)
 		plain[0], plain[3] = 0x45, 20
-		if e := s.keys.InUse(); e != nil {
+		if e := s.loop.keys.InUse(); e != nil {
 			if err := e.Seal(&out, space, [][]byte{plain}); err == nil {
 				rec = append([]byte(nil), out.At(0)...)
 			}
@@ -125,7 +125,7 @@ func (s *Session) askOften(n int) (recs [][]byte, err error) {
 	err = s.call(func(time.Time) error {
 		out := new(wire.Batch)
 		for i := range n {
-			h, err := s.keys.Initiate(handshake.Rotation(s.keys.Number()+1, uint32(i+1)))
+			h, err := s.loop.keys.Initiate(handshake.Rotation(s.loop.keys.Number()+1, uint32(i+1)))
 			if err != nil {
 				return err
 			}
@@ -134,7 +134,7 @@ func (s *Session) askOften(n int) (recs [][]byte, err error) {
 			if err != nil {
 				return err
 			}
-			if err := s.keys.InUse().Seal(out, wire.SpaceControl, [][]byte{append([]byte{wire.FrameHandshake}, m1r...)}); err != nil {
+			if err := s.loop.keys.InUse().Seal(out, wire.SpaceControl, [][]byte{append([]byte{wire.FrameHandshake}, m1r...)}); err != nil {
 				return err
 			}
 		}
@@ -269,7 +269,7 @@ func TestForgedCloseIsIgnored(t *testing.T) {
 		w.wantCarrier(sa, link.KindDirect, time.Second)
 		var old wire.Batch
 		sb.call(func(time.Time) error {
-			return sb.keys.InUse().Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
+			return sb.loop.keys.InUse().Seal(&old, wire.SpaceDirect, [][]byte{{wire.FrameClose, 0}})
 		})
 		w.rotate(sa)
 		time.Sleep(time.Second)

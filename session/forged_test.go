@@ -17,7 +17,7 @@ import (
 func (s *Session) sealEmpty() (rec []byte) {
 	s.call(func(time.Time) error {
 		var out wire.Batch
-		if err := s.keys.InUse().Seal(&out, wire.SpaceDirect, [][]byte{{}}); err == nil {
+		if err := s.loop.keys.InUse().Seal(&out, wire.SpaceDirect, [][]byte{{}}); err == nil {
 			rec = append([]byte(nil), out.At(0)...)
 		}
 		return nil

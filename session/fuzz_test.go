@@ -46,8 +46,8 @@ func FuzzFrames(f *testing.F) {
 				n := min(int(in[0])|int(in[1])<<8, len(in)-2, 1400)
 				if frame := in[2 : 2+n]; n > 0 && wire.KindOf(frame) == wire.KindFrame {
 					sb.box.Post(func(time.Time) {
-						if p := sb.path(); p != nil {
-							sb.sendOn(p, frame)
+						if p := sb.loop.path(); p != nil {
+							sb.loop.sendOn(p, frame)
 						}
 					})
 					time.Sleep(time.Millisecond)

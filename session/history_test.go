@@ -28,8 +28,8 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			sa.log.Logger = slog.New(slog.NewTextHandler(&b, nil))
 			for i := range flaps {
 				now = now.Add(200 * time.Millisecond)
-				sa.record(Established, TimeToRotate, now)
-				sa.meet(&connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.streamConn()}, now)
+				sa.loop.record(Established, TimeToRotate, now)
+				sa.loop.meet(&connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.loop.paths.streamConn()}, now)
 			}
 			lines = strings.Count(b.String(), "\n")
 			return nil

@@ -30,8 +30,8 @@ func TestHardStopInAnOutage(t *testing.T) {
 		time.Sleep(200 * time.Second)
 		for _, s := range []*Session{sa, sb} { // paths answer before handshakes do
 			s.call(func(now time.Time) error {
-				s.attempts.abandon()
-				s.attempts.retry.Try(now.Add(40 * time.Second))
+				s.loop.attempts.abandon()
+				s.loop.attempts.retry.Try(now.Add(40 * time.Second))
 				return nil
 			})
 		}
@@ -57,11 +57,15 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 		sa := w.a.peer(w.b, true, Settings{})
 		time.Sleep(4 * time.Second)
 		h := new(connect.HalfOpen)
-		sa.call(func(now time.Time) error { sa.halfOpen[h] = struct{}{}; sa.event(ReceiveHandshake, now); return nil })
+		sa.call(func(now time.Time) error {
+			sa.loop.halfOpen[h] = struct{}{}
+			sa.loop.event(ReceiveHandshake, now)
+			return nil
+		})
 		time.Sleep(3 * time.Second)
 		sa.call(func(now time.Time) error {
-			delete(sa.halfOpen, h)
-			sa.unproven(h, context.DeadlineExceeded, now)
+			delete(sa.loop.halfOpen, h)
+			sa.loop.unproven(h, context.DeadlineExceeded, now)
 			return nil
 		})
 		w.cut(false)
@@ -72,13 +76,17 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 		h := new(connect.HalfOpen)
 		w.a.dir.Set(w.b.id.DID(), w.b.addr.String()) // B does not have A as a peer: REFUSED
 		sa.call(func(now time.Time) error {
-			sa.halfOpen[h] = struct{}{}
-			sa.event(ReceiveHandshake, now)
-			sa.attempts.retry.Try(now)
+			sa.loop.halfOpen[h] = struct{}{}
+			sa.loop.event(ReceiveHandshake, now)
+			sa.loop.attempts.retry.Try(now)
 			return nil
 		})
 		time.Sleep(5 * time.Millisecond)
-		sa.call(func(now time.Time) error { delete(sa.halfOpen, h); sa.unproven(h, frames.ErrNoPath, now); return nil })
+		sa.call(func(now time.Time) error {
+			delete(sa.loop.halfOpen, h)
+			sa.loop.unproven(h, frames.ErrNoPath, now)
+			return nil
+		})
 		w.want(sa, Failed, 10*time.Second)
 		if r := sa.Status().Reason; r != ReasonRefused {
 			t.Fatalf("reason %q", r)
@@ -156,8 +164,8 @@ func TestReplayInSpace3IsNotHeard(t *testing.T) {
 // addrOf is where the peer of other, which is s, sends from.
 func (s *Session) addrOf(other *Session) (from string) {
 	other.call(func(time.Time) error {
-		if other.paths.using != nil {
-			from = other.paths.using.Remote().String()
+		if other.loop.paths.using != nil {
+			from = other.loop.paths.using.Remote().String()
 		}
 		return nil
 	})
@@ -234,8 +242,8 @@ func TestEpochGoneBeforeM3(t *testing.T) {
 		sb := w.b.peer(w.a, true, Settings{})
 		for dropped := false; !dropped; time.Sleep(time.Millisecond) {
 			sa.call(func(now time.Time) error {
-				if dropped = sa.keys.Epochs() > 0; dropped {
-					sa.keys.Drop(now)
+				if dropped = sa.loop.keys.Epochs() > 0; dropped {
+					sa.loop.keys.Drop(now)
 				}
 				return nil
 			})

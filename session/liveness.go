@@ -8,13 +8,9 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// heartbeat sends one on the path in use.
-func (s *Session) heartbeat(now time.Time) { s.paths.tell(now, s.paths.machine.Heartbeat) }
-
 // moved takes note that records come by another path than before: the peer may
 // have roamed. Nothing moves without a proof.
-func (s *Session) moved(p link.Path, now time.Time) {
-	x := &s.paths
+func (x *pathing) moved(p link.Path, now time.Time) {
 	id := x.idOf(p)
 	if d, ok := p.(link.Direct); ok && id == 0 {
 		id = x.add(d, nil, paths.Heard, false, now)
@@ -22,28 +18,28 @@ func (s *Session) moved(p link.Path, now time.Time) {
 	x.tell(now, func(now time.Time) []paths.Action { return x.machine.Moved(now, id) })
 }
 
-// pathFrame takes a frame by which paths are proven and watched. It reports false
+// frame takes a frame by which paths are proven and watched. It reports false
 // for one that is malformed.
-func (s *Session) pathFrame(p link.Path, f []byte, now time.Time) bool {
-	x, m := &s.paths, s.paths.machine
+func (x *pathing) frame(p link.Path, f []byte, now time.Time) bool {
+	l, m := x.l, x.machine
 	switch typ, _ := wire.FrameType(f); typ {
 	case wire.FrameProbe:
 		nonce, ok := wire.ParseProbe(f)
 		if ok {
-			s.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: s.widest(p, f)}))
+			l.sendOn(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: x.widest(p, f)}))
 			x.tell(now, func(now time.Time) []paths.Action { return m.Probed(now, x.idOf(p)) })
 		}
 		return ok
 	case wire.FrameEcho:
 		e, ok := wire.ParseEcho(f)
-		if ok && !s.ponged(p, e.Nonce, now) {
+		if ok && !l.pings.echo(p, e.Nonce, now) {
 			x.tell(now, func(now time.Time) []paths.Action { return m.Echo(now, x.idOf(p), e) })
 		}
 		return ok
 	case wire.FrameHeartbeat:
 		nonce, ok := wire.ParseHeartbeat(f)
 		if ok {
-			s.sendOn(p, wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, nonce))
+			l.sendOn(p, wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, nonce))
 			x.tell(now, func(now time.Time) []paths.Action { return m.Beaten(now, x.idOf(p)) })
 		}
 		return ok
@@ -57,10 +53,20 @@ func (s *Session) pathFrame(p link.Path, f []byte, now time.Time) bool {
 
 // widest is what an echo tells the peer of its records. Only a question about
 // nothing else begins the count anew: the echo of a larger probe may get lost.
-func (s *Session) widest(p link.Path, asked []byte) int {
-	w := s.plane.Traffic().Heard(p.Kind())
+func (x *pathing) widest(p link.Path, asked []byte) int {
+	w := x.l.plane.Traffic().Heard(p.Kind())
 	if len(asked) > wire.MinProbe {
 		return w.Load()
 	}
 	return w.Take()
+}
+
+// replyPath is where the answer to a message of a rotation goes: back on its path,
+// which the peer uses while ours may be broken. The message may be a replay, so only
+// a proven path counts.
+func (x *pathing) replyPath(asked link.Path) link.Path {
+	if x.machine.Proves(x.idOf(asked)) {
+		return asked
+	}
+	return x.l.path()
 }

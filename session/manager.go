@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -283,3 +284,20 @@ func (m *Manager) Close() error {
 	m.responder.Prekeys().Erase()
 	return nil
 }
+
+// OldCallers are the addresses from which nodes of version 0.1.0 have asked for a
+// session within the last hour, the newest last, at most 8.
+func (m *Manager) OldCallers() []netip.Addr { return m.responder.OldCallers() }
+
+// protect is Session.protect for what no session owns yet.
+func (m *Manager) protect(where string, f func()) bool {
+	if m.guard.Do(where, f) {
+		return true
+	}
+	m.faults.Add(1)
+	return false
+}
+
+// Faults counts defects of this program that were met in handling what strangers
+// sent, and from which it has recovered.
+func (m *Manager) Faults() uint64 { return m.faults.Load() }

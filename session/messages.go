@@ -10,21 +10,6 @@ import (
 // MaxMessage is the largest application message in bytes.
 const MaxMessage = msgchan.MaxMessage
 
-// initMessages makes the message channel.
-func (s *Session) initMessages() {
-	s.msgs = msgchan.New(msgchan.Config{Limit: s.peer.Settings.MessageQueueBytes, Rand: s.m.c.Rand, Protect: s.protect})
-	s.carrier = msgchan.Runner{Channel: s.msgs, Go: func(f func() error, ended func(now time.Time)) {
-		s.wg.Go(func() {
-			err := errFault
-			s.protect("messages out", func() { err = f() })
-			s.box.Post(func(now time.Time) {
-				s.log.Debug("message channel ended", "error", err)
-				ended(now)
-			})
-		})
-	}}
-}
-
 // Send sends one message of at most 1 MiB and returns when it lies in the peer's
 // Receive queue: exactly once and after every message sent before it, across
 // rotation, change of path, degraded and suspended. While the queue is full it
@@ -61,20 +46,7 @@ func (s *Session) Deliver(ctx context.Context, f func(msg []byte) error) error {
 // wantStream makes sure that the channel is being carried, or will be.
 func (s *Session) wantStream() {
 	s.box.Post(func(now time.Time) {
-		s.carryMessages()
-		s.demand(now)
+		s.loop.carryMessages()
+		s.loop.demand(now)
 	})
-}
-
-// carryMessages keeps the channel on the connection in use.
-func (s *Session) carryMessages() {
-	if s.keys.InUse() != nil {
-		s.carrier.Carry(s.ctx, s.streamConn())
-	}
-}
-
-func (s *Session) tickMessages(now time.Time) {
-	if s.carrier.Due(now) {
-		s.carryMessages()
-	}
 }

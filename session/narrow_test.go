@@ -31,18 +31,18 @@ func bulk(ss ...*Session) (stop func()) {
 
 // sendFull sends what the packet loops would: a packet that fills a record.
 func (s *Session) sendFull(now time.Time) {
-	p, t := s.path(), s.plane.Traffic()
-	if p == nil || s.keys.InUse() == nil {
+	p, t := s.loop.path(), s.plane.Traffic()
+	if p == nil || s.loop.keys.InUse() == nil {
 		return
 	}
 	size := min(p.Room(), 1452)
 	packet := make([]byte, size-wire.Overhead)
 	packet[0] = 0x45
 	t.WideSent.Note(size)
-	frames.SendWhole(s.keys.InUse(), p, p.Kind().Space, packet)
+	frames.SendWhole(s.loop.keys.InUse(), p, p.Kind().Space, packet)
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
-		s.paths.tell(now, s.paths.machine.Sent)
+		s.loop.paths.tell(now, s.loop.paths.machine.Sent)
 	}
 }
 

@@ -2,8 +2,8 @@ package session
 
 import (
 	"net/netip"
-	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/dial"
 )
 
@@ -33,6 +33,5 @@ type Trouble struct {
 	Displaced bool
 }
 
-func (s *Session) knownTrouble(now time.Time) Trouble {
-	return Trouble{Obstacles: s.attempts.retry.obstacles, Duplicates: s.remote.Duplicates(now), Displaced: s.remote.Displaced(now)}
-}
+// ErrVersion: the peer runs version 0.1.0, which has another protocol (SPEC 5.3).
+var ErrVersion = connect.ErrVersion

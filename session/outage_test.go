@@ -19,7 +19,7 @@ func (w *world) pair(set Settings) (sa, sb *Session) {
 
 // lastHeard is when a record last came by the path in use.
 func (s *Session) lastHeard() (at time.Time) {
-	s.call(func(time.Time) error { at = s.paths.facts().LastHeard; return nil })
+	s.call(func(time.Time) error { at = s.loop.paths.facts().LastHeard; return nil })
 	return at
 }
 

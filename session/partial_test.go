@@ -25,6 +25,6 @@ func TestPartialChecksumsFollowThePeersStatement(t *testing.T) {
 
 // partial reports whether the epoch in use may carry partial checksums.
 func partial(s *Session) (yes bool) {
-	s.call(func(time.Time) error { yes = s.keys.InUse().Partial(); return nil })
+	s.call(func(time.Time) error { yes = s.loop.keys.InUse().Partial(); return nil })
 	return yes
 }

@@ -23,7 +23,7 @@ type route struct {
 // next event; its actions follow those that are still to be done. Owned by the
 // loop.
 type pathing struct {
-	s       *Session
+	l       *loop
 	machine *paths.Machine
 	routes  []*route
 	using   *route // carries what we send; nil: packets wait
@@ -32,9 +32,9 @@ type pathing struct {
 	sights  []paths.Sight
 }
 
-func (x *pathing) init(s *Session) {
-	set := s.peer.Settings
-	*x = pathing{s: s, machine: paths.New(paths.Config{Kinds: s.m.c.kinds(), Heartbeat: set.Heartbeat,
+func (x *pathing) init(l *loop) {
+	set := l.peer.Settings
+	*x = pathing{l: l, machine: paths.New(paths.Config{Kinds: l.m.c.kinds(), Heartbeat: set.Heartbeat,
 		Tolerance: set.HeartbeatTolerance, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval})}
 }
 
@@ -68,9 +68,9 @@ func (x *pathing) tell(now time.Time, event func(now time.Time) []paths.Action) 
 
 // facts are what counters, carriers and the session say now.
 func (x *pathing) facts() paths.Facts {
-	s, t := x.s, x.s.plane.Traffic()
-	f := paths.Facts{Keys: s.keys.InUse() != nil, Keep: s.peer.Keep, Dialling: s.attempts.running != nil || s.attempts.ended, Yields: s.attempts.headStart() > 0,
-		LastSent: link.Time(t.LastSent.Load()), WideSent: t.WideSent.Take(), Queued: t.Queued.Load() > 0, Messages: s.msgs.Pending()}
+	l, t := x.l, x.l.plane.Traffic()
+	f := paths.Facts{Keys: l.keys.InUse() != nil, Keep: l.keep, Dialling: l.attempts.running != nil || l.attempts.ended, Yields: l.attempts.headStart() > 0,
+		LastSent: link.Time(t.LastSent.Load()), WideSent: t.WideSent.Take(), Queued: t.Queued.Load() > 0, Messages: l.msgs.Pending()}
 	x.sights = x.sights[:0]
 	for _, r := range x.routes {
 		if heard := t.HeardOn(r.Path); !heard.IsZero() {
@@ -95,7 +95,7 @@ func sight(r *route) paths.Sight {
 func (x *pathing) tick(now time.Time) {
 	x.tell(now, x.machine.Tick)
 	if x.machine.Summary().Watch {
-		x.s.plane.Traffic().Watch.Store(true)
+		x.l.plane.Traffic().Watch.Store(true)
 	}
 }
 
@@ -103,7 +103,7 @@ func (x *pathing) deadline() time.Time { return x.machine.Deadline() }
 
 // show tells the machine which state the session is in.
 func (x *pathing) show(now time.Time) {
-	x.tell(now, func(now time.Time) []paths.Action { return x.machine.State(now, phaseOf(x.s.state)) })
+	x.tell(now, func(now time.Time) []paths.Action { return x.machine.State(now, phaseOf(x.l.state)) })
 }
 
 func phaseOf(s State) paths.Phase {
@@ -191,7 +191,7 @@ func (x *pathing) do(actions []paths.Action, now time.Time) {
 
 // perform executes one action. A path that is gone meanwhile has none.
 func (x *pathing) perform(a paths.Action, now time.Time) {
-	s, r := x.s, x.find(a.ID)
+	l, r := x.l, x.find(a.ID)
 	if a.ID != 0 && r == nil {
 		return
 	}
@@ -199,7 +199,7 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 	case paths.Probe:
 		x.probe(r, a, now)
 	case paths.Beat:
-		s.sendOn(r, wire.AppendHeartbeat(nil, wire.FrameHeartbeat, a.Nonce))
+		l.sendOn(r, wire.AppendHeartbeat(nil, wire.FrameHeartbeat, a.Nonce))
 	case paths.Use:
 		x.use(r, now)
 	case paths.Resize:
@@ -207,13 +207,13 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 	case paths.Open:
 		x.open(a, now)
 	case paths.Dial:
-		s.attempts.spare(a.Links, now)
+		l.attempts.spare(a.Links, now)
 	case paths.Hangup:
 		r.conn.Close(a.Why)
 	case paths.Drop:
 		x.drop(a.ID)
 	case paths.Avoid:
-		if n, ok := s.m.c.Network.(link.Narrower); ok {
+		if n, ok := l.m.c.Network.(link.Narrower); ok {
 			n.Narrow(a.Remote)
 		}
 	case paths.Unpin:
@@ -221,7 +221,7 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 			d.ForgetLocal()
 		}
 	case paths.Rotate:
-		s.keys.Rotate(now)
+		l.keys.Rotate(now)
 	default:
 		x.report(r, a, now)
 	}
@@ -229,27 +229,27 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 
 // report passes on what the machine has noticed.
 func (x *pathing) report(r *route, a paths.Action, now time.Time) {
-	s := x.s
+	l := x.l
 	switch a.Op {
 	case paths.Lost:
-		s.event(ConnectivityLost, now)
+		l.event(ConnectivityLost, now)
 	case paths.Restored:
-		s.event(ConnectivityRestored, now)
-		s.attempts.abandon()
+		l.event(ConnectivityRestored, now)
+		l.attempts.abandon()
 	case paths.Answered:
-		s.event(HeartbeatOK, now)
+		l.event(HeartbeatOK, now)
 	case paths.Missed:
-		if s.event(HeartbeatMissed, now); !a.Quick {
-			s.log.Warn("heartbeat not answered", "misses", a.Count)
+		if l.event(HeartbeatMissed, now); !a.Quick {
+			l.log.Warn("heartbeat not answered", "misses", a.Count)
 		}
 	case paths.Compare:
 		attrs := []any{"verdict", a.Why, "left_bytes_s", a.Count, "tried_bytes_s", a.Size}
 		if r != nil {
 			attrs = append(attrs, "carrier", r.Kind().String())
 		}
-		s.log.Info("goodput compared", attrs...)
+		l.log.Info("goodput compared", attrs...)
 	case paths.BlackHole:
-		s.log.Info("path MTU black hole", "remote", r.Remote().String(), "passes", a.Size, "before", r.Room())
+		l.log.Info("path MTU black hole", "remote", r.Remote().String(), "passes", a.Size, "before", r.Room())
 	}
 }
 
@@ -261,35 +261,35 @@ func (x *pathing) probe(r *route, a paths.Action, now time.Time) {
 		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Denied(now, a.ID, a.Nonce) })
 		return
 	}
-	if e := x.s.keys.InUse(); e != nil {
+	if e := x.l.keys.InUse(); e != nil {
 		frames.SendWhole(e, r, r.Kind().Space, wire.AppendProbe(nil, a.Nonce, a.Size-wire.Overhead))
 	}
 }
 
 // use sends everything on a path from now on; nil lets packets wait.
 func (x *pathing) use(r *route, now time.Time) {
-	s := x.s
+	l := x.l
 	if x.using = r; r == nil {
-		s.plane.Use(nil, nil)
+		l.plane.Use(nil, nil)
 		return
 	}
-	s.m.c.OnPath(s.peer.DID, r.Kind(), r.Room())
-	if held, ok := s.log.moves.Allow(now); ok {
+	l.m.c.OnPath(l.peer.DID, r.Kind(), r.Room())
+	if held, ok := l.log.moves.Allow(now); ok {
 		attrs := []any{"carrier", r.Kind().String(), "remote", r.Remote().String(), "room", r.Room()}
 		if held > 0 {
 			attrs = append(attrs, "changes_not_logged", held)
 		}
-		s.log.Info("path in use", attrs...)
+		l.log.Info("path in use", attrs...)
 	}
-	s.send()
+	l.send()
 }
 
 // resize takes another room for a direct path.
 func (x *pathing) resize(r *route, bytes int) {
 	r.Path.(link.Direct).SetRoom(bytes)
 	if r == x.using {
-		x.s.m.c.OnPath(x.s.peer.DID, r.Kind(), bytes)
-		x.s.send()
+		x.l.m.c.OnPath(x.l.peer.DID, r.Kind(), bytes)
+		x.l.send()
 	}
 }
 
@@ -314,5 +314,31 @@ func (x *pathing) directTo(remote netip.AddrPort) link.Direct {
 			return c.Direct()
 		}
 	}
-	return x.s.m.c.Network.Direct(remote)
+	return x.l.m.c.Network.Direct(remote)
+}
+
+// routeOf is the path of a connection of the session; nil for none.
+func (x *pathing) routeOf(conn link.Conn) *route {
+	for _, r := range x.routes {
+		if r.conn == conn {
+			return r
+		}
+	}
+	return nil
+}
+
+// streamConn is the connection for ordered channels; nil for none.
+func (x *pathing) streamConn() link.Conn {
+	if r := x.find(x.machine.Summary().Stream); r != nil {
+		return r.conn
+	}
+	return nil
+}
+
+// linkName is what people are shown of the path in use.
+func (x *pathing) linkName() string {
+	if x.using == nil {
+		return ""
+	}
+	return string(x.using.Kind().Link)
 }

@@ -65,16 +65,3 @@ func (l *peerLog) turn(now time.Time) (attrs []any, ok bool) {
 	}
 	return attrs, ok
 }
-
-// Update gives a session's peer another name, and says whether its session is
-// established without being asked. Keys, path and counters stay.
-func (s *Session) Update(name string, keep bool) error {
-	return s.call(func(now time.Time) error {
-		s.log.name.Store(&name)
-		if keep && !s.peer.Keep && (s.state == Idle || s.state == Failed) {
-			s.attempts.retry.Try(now)
-		}
-		s.peer.Keep = keep
-		return nil
-	})
-}

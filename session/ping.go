@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/frames"
@@ -41,7 +42,7 @@ type ping struct {
 // ErrClosed, or the context's.
 func (s *Session) Ping(ctx context.Context) (Pong, error) {
 	p := &ping{answer: make(chan Pong, 1)}
-	if err := s.call(func(now time.Time) error { return s.ping(p, now) }); err != nil {
+	if err := s.call(func(now time.Time) error { return s.loop.pings.send(&s.loop, p, now) }); err != nil {
 		return Pong{}, err
 	}
 	select {
@@ -50,44 +51,45 @@ func (s *Session) Ping(ctx context.Context) (Pong, error) {
 	case <-s.done:
 		return Pong{}, ErrClosed
 	case <-ctx.Done():
-		s.box.Post(func(time.Time) { s.forgetPing(p) })
+		s.box.Post(func(time.Time) { s.loop.pings.forget(p) })
 		return Pong{}, ctx.Err()
 	}
 }
 
-func (s *Session) ping(p *ping, now time.Time) error {
-	if s.paths.using == nil || s.keys.InUse() == nil {
+// pings are those that wait for their echo. Owned by the loop.
+type pings struct{ waiting []*ping }
+
+// send sends a ping on the path in use.
+func (x *pings) send(l *loop, p *ping, now time.Time) error {
+	using, e := l.paths.using, l.keys.InUse()
+	if using == nil || e == nil {
 		return ErrNotEstablished
 	}
-	if len(s.pings) >= maxPings {
-		s.pings = s.pings[1:] // its caller gives up at its own time
+	if len(x.waiting) >= maxPings {
+		x.waiting = x.waiting[1:] // its caller gives up at its own time
 	}
-	p.nonce, p.path, p.at = s.paths.machine.NewNonce(), s.paths.using.Path, now
-	p.pong = Pong{Link: s.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
-		Epoch: s.keys.Number()}
-	s.pings = append(s.pings, p)
-	return frames.SendWhole(s.keys.InUse(), p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
+	p.nonce, p.path, p.at = l.paths.machine.NewNonce(), using.Path, now
+	p.pong = Pong{Link: l.paths.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
+		Epoch: l.keys.Number()}
+	x.waiting = append(x.waiting, p)
+	return frames.SendWhole(e, p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))
 }
 
-// ponged takes an echo that somebody waits for. One that came by another path
-// answers nothing.
-func (s *Session) ponged(p link.Path, nonce uint64, now time.Time) bool {
-	for _, x := range s.pings {
-		if x.nonce == nonce && x.path == p {
-			s.forgetPing(x)
-			x.pong.RTT = now.Sub(x.at)
-			x.answer <- x.pong
-			return true
-		}
+// echo takes an echo that somebody waits for. One that came by another path answers
+// nothing.
+func (x *pings) echo(from link.Path, nonce uint64, now time.Time) bool {
+	i := slices.IndexFunc(x.waiting, func(p *ping) bool { return p.nonce == nonce && p.path == from })
+	if i < 0 {
+		return false
 	}
-	return false
+	p := x.waiting[i]
+	x.forget(p)
+	p.pong.RTT = now.Sub(p.at)
+	p.answer <- p.pong
+	return true
 }
 
-func (s *Session) forgetPing(p *ping) {
-	for i, x := range s.pings {
-		if x == p {
-			s.pings = append(s.pings[:i:i], s.pings[i+1:]...)
-			return
-		}
-	}
+// forget drops a ping whose caller does not wait any more.
+func (x *pings) forget(p *ping) {
+	x.waiting = slices.DeleteFunc(x.waiting, func(other *ping) bool { return other == p })
 }

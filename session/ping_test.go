@@ -51,17 +51,17 @@ func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		err := sa.call(func(now time.Time) error {
 			var other *route
-			for _, x := range sa.paths.routes {
-				if x != sa.paths.using {
+			for _, x := range sa.loop.paths.routes {
+				if x != sa.loop.paths.using {
 					other = x
 				}
 			}
-			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.paths.using.Path, at: now}
-			sa.pings = append(sa.pings, p)
-			if other == nil || sa.ponged(other.Path, p.nonce, now) || len(p.answer) > 0 {
+			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.loop.paths.using.Path, at: now}
+			sa.loop.pings.waiting = append(sa.loop.pings.waiting, p)
+			if other == nil || sa.loop.pings.echo(other.Path, p.nonce, now) || len(p.answer) > 0 {
 				t.Errorf("answered from %v", other)
 			}
-			if !sa.ponged(p.path, p.nonce, now) || len(sa.pings) > 0 {
+			if !sa.loop.pings.echo(p.path, p.nonce, now) || len(sa.loop.pings.waiting) > 0 {
 				t.Error("not answered from its own path")
 			}
 			return nil

@@ -31,26 +31,12 @@ func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret hand
 		return nil, secret, false
 	}
 	err := s.call(func(now time.Time) error {
-		if peer, secret, ok = s.keys.Secrets.Find(what.ID, now); !ok {
+		if peer, secret, ok = s.loop.keys.Secrets.Find(what.ID, now); !ok {
 			return handshake.ErrUnknownSecret
 		}
 		return nil
 	})
 	return peer, secret, err == nil
-}
-
-// Export returns opaque bytes by which Manager.Resume can take the session up
-// again, in this process or a later one, with a short handshake. They hold a
-// secret: keep them as you keep a key. They serve once, and only until the next
-// rotation. The error is ErrNotEstablished or ErrClosed.
-func (s *Session) Export() (stored []byte, err error) {
-	err = s.call(func(time.Time) error {
-		if stored = s.keys.Secrets.Export(); stored == nil {
-			return ErrNotEstablished
-		}
-		return nil
-	})
-	return stored, err
 }
 
 // Resume is Establish with what Export returned: one round trip, unless the
@@ -65,15 +51,8 @@ func (m *Manager) Resume(ctx context.Context, peer did.DID, stored []byte) (*Ses
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStored, err)
 	}
-	if err := s.call(func(time.Time) error { s.take(set, out); return nil }); err != nil {
+	if err := s.call(func(time.Time) error { s.loop.take(set, out); return nil }); err != nil {
 		return nil, err
 	}
 	return s, s.establish(ctx)
-}
-
-// take uses a stored secret where the session has nothing better.
-func (s *Session) take(peer *did.KeySet, out handshake.Resume) {
-	if s.keys.InUse() == nil && s.keys.Secrets.Export() == nil {
-		s.keys.Secrets.Take(peer, out)
-	}
 }

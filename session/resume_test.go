@@ -13,7 +13,7 @@ import (
 // back.
 func (w *world) lose(s *Session, other *Session) time.Duration {
 	w.t.Helper()
-	s.call(func(time.Time) error { s.streamConn().Close("lost"); return nil })
+	s.call(func(time.Time) error { s.loop.paths.streamConn().Close("lost"); return nil })
 	start := time.Now()
 	w.want(s, Degraded, time.Second)
 	w.want(s, Established, 10*time.Second)
@@ -42,15 +42,15 @@ func TestScenario1_2_Resumption(t *testing.T) {
 
 // deaf makes s forget where its peer is, so that only the peer can dial.
 func deaf(s *Session) {
-	s.call(func(time.Time) error { s.attempts.ended = true; return nil })
+	s.call(func(time.Time) error { s.loop.attempts.ended = true; return nil })
 }
 
 // alter changes what s will start a resumption with.
 func alter(s *Session, change func(*handshake.Resume)) {
 	s.call(func(now time.Time) error {
-		out, peer := s.keys.Secrets.Resumption(now)
+		out, peer := s.loop.keys.Secrets.Resumption(now)
 		change(&out)
-		s.keys.Secrets.Take(peer, out)
+		s.loop.keys.Secrets.Take(peer, out)
 		return nil
 	})
 }

@@ -57,7 +57,7 @@ func (x *attempts) tick(now time.Time) {
 	}
 	x.retry.Begun()
 	x.retry.begun = now
-	switch x.s.state {
+	switch x.l.state {
 	case Idle, HandshakeReceived, Degraded:
 		x.begin(InitiateHandshake, now)
 	case Suspended, Failed:
@@ -66,7 +66,7 @@ func (x *attempts) tick(now time.Time) {
 }
 
 func (x *attempts) deadline() time.Time {
-	if x.running != nil || x.s.state == Established || x.s.state == Rotating {
+	if x.running != nil || x.l.state == Established || x.l.state == Rotating {
 		return time.Time{}
 	}
 	return x.retry.Deadline()
@@ -74,7 +74,7 @@ func (x *attempts) deadline() time.Time {
 
 // canDial reports whether we have any idea where the peer is.
 func (x *attempts) canDial() bool {
-	return x.s.peer.Keep || x.s.paths.machine.Summary().Peer.IsValid()
+	return x.l.keep || x.l.paths.machine.Summary().Peer.IsValid()
 }
 
 // headStart is what we leave to the peer when both lose each other at once, so
@@ -82,9 +82,9 @@ func (x *attempts) canDial() bool {
 // one that may; of two that do, the one with the larger DID waits.
 func (x *attempts) headStart() time.Duration {
 	switch {
-	case !x.s.peer.Keep:
+	case !x.l.keep:
 		return 2 * time.Second
-	case x.s.m.c.Identity.DID().Compare(x.s.peer.DID) > 0:
+	case x.l.m.c.Identity.DID().Compare(x.l.peer.DID) > 0:
 		return 300 * time.Millisecond
 	}
 	return 0
@@ -122,7 +122,7 @@ func (x *attempts) demand(now time.Time) {
 	if x.running != nil || !x.canDial() {
 		return
 	}
-	switch x.s.state {
+	switch x.l.state {
 	case Suspended, Idle:
 		x.retry.Try(now)
 	case Failed:

@@ -54,7 +54,7 @@ type slot struct {
 func sealAll(t *testing.T, s *Session, seen map[slot]bool) {
 	plain := [][]byte{{0x40}}
 	s.call(func(time.Time) error {
-		e := s.keys.InUse()
+		e := s.loop.keys.InUse()
 		for space := range wire.Space(wire.NumSpaces) {
 			var out wire.Batch
 			for range 500 {

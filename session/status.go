@@ -1,8 +1,6 @@
 package session
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -63,48 +61,15 @@ func (s *Session) Status() Status {
 	return st
 }
 
-// publish makes the loop's state visible.
-func (s *Session) publish(now time.Time) {
-	sum := s.paths.machine.Summary()
-	full, fullAt := s.keys.Secrets.Full()
-	p := &snapshot{fullAt: fullAt, Status: Status{State: s.state, Reason: s.reason, Handshakes: full, RTT: sum.RTT,
-		Refused: s.refused, Preferred: sum.Prefers, Endpoint: sum.Peer, Trouble: s.knownTrouble(now)}}
-	if e := s.keys.InUse(); e != nil {
-		p.Suite = Suite + " " + e.Cipher().String()
-		p.Epoch = e.Number()
-		p.epochAt = s.keys.Since()
-		p.MTU = s.keys.MTU()
+// Counts returns the counters as they are now.
+func (s *Session) Counts() Counts {
+	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
+	c.Rotations, c.Resends = s.loop.keys.Counts()
+	for i := range s.tally.entered {
+		c.Entered[State(i).String()] = s.tally.entered[i].Load()
 	}
-	if path := s.path(); path != nil {
-		p.Link, p.Carrier, p.Endpoint = s.linkName(), path.Kind().String(), path.Remote()
-		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
+	for i, r := range handshakeResults {
+		c.Handshakes[r] = s.tally.shakes[i].Load()
 	}
-	s.status.Store(p)
+	return c
 }
-
-// establish starts the session unless it is up, and waits.
-func (s *Session) establish(ctx context.Context) error { return s.await(ctx, s.want) }
-
-// want notes who waits for the session, and starts it.
-func (s *Session) want(answer chan error, now time.Time) {
-	switch s.state {
-	case Established, Rotating:
-		s.reply(answer, nil)
-		return
-	case Closed:
-		s.reply(answer, ErrClosed)
-		return
-	}
-	s.waiters = append(s.waiters, answer)
-	s.attempts.want(now)
-}
-
-// answer tells everybody who waits.
-func (s *Session) answer(err error) {
-	for _, w := range s.waiters {
-		s.reply(w, err)
-	}
-	s.waiters = nil
-}
-
-func (s *Session) failure() error { return fmt.Errorf("%w: %s", ErrFailed, s.reason) }

@@ -176,9 +176,9 @@ func ask(t *testing.T, w *world, from *memnet.Node, msg []byte) []byte {
 // The question for the version costs a connection: a peer that has talked to us is
 // not asked, and one that sends everybody away now and then.
 func TestVersionIsAskedForSparingly(t *testing.T) {
-	s, unknown := new(Session), &attempt{Attempt: new(connect.Attempt)}
-	s.attempts.init(s)
-	x, asked := &s.attempts, 0
+	l, unknown := new(loop), &attempt{Attempt: new(connect.Attempt)}
+	l.attempts.init(l)
+	x, asked := &l.attempts, 0
 	for range 80 {
 		if x.asksVersion(unknown) {
 			asked++
@@ -190,7 +190,7 @@ func TestVersionIsAskedForSparingly(t *testing.T) {
 	}
 	x.retry.Forgive()
 	x.retry.Failed(time.Time{})
-	s.reason = ReasonVersion
+	l.reason = ReasonVersion
 	if !x.asksVersion(unknown) {
 		t.Error("a peer of version 0.1.0 is not asked again: the reason would change")
 	}

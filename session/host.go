@@ -1,0 +1,103 @@
+package session
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/connect"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+)
+
+// Jumped tells all sessions that the machine slept for d while the monotonic
+// clock stood still: keys have aged by it, and the peer may be elsewhere.
+func (m *Manager) Jumped(d time.Duration) {
+	m.responder.Prekeys().Slept(d)
+	for _, s := range m.Sessions() {
+		s.box.Post(func(now time.Time) { s.loop.jumped(d, now) })
+	}
+}
+
+// NetworkChanged tells all sessions, or those with some peers, that this host's way
+// to the peer has changed: paths are probed at once, and lost peers are tried at
+// once.
+func (m *Manager) NetworkChanged(peers ...did.DID) {
+	for _, s := range m.Sessions() {
+		if len(peers) == 0 || slices.Contains(peers, s.DID()) {
+			s.box.Post(s.loop.networkChanged)
+		}
+	}
+}
+
+// Unreachable passes on that the network reported an error about remote.
+func (m *Manager) Unreachable(remote netip.AddrPort) {
+	for _, s := range m.Sessions() {
+		if s.pending.hint.CompareAndSwap(false, true) {
+			s.box.Post(func(now time.Time) {
+				s.pending.hint.Store(false)
+				s.loop.unreachable(remote, now)
+			})
+		}
+	}
+}
+
+// Copied tells that this process may run more than once from one state: a snapshot
+// of the machine was restored, or a clone of it started. Counters then repeat
+// nonces, so every epoch, resumption secret, connection and prekey is dropped, and
+// sessions come back by a full handshake. With certain false it is only likely, as
+// after a step of the host's clock: the same, but messages that are under way are
+// sent again rather than failed. Randomness is the kernel's, which knows.
+func (m *Manager) Copied(certain bool) {
+	m.log.Warn("this machine was copied, or its clock set: all keys are dropped", "certain", certain)
+	m.responder.Prekeys().Replace()
+	for _, s := range m.Sessions() {
+		s.box.Post(func(now time.Time) { s.loop.copied(certain, now) })
+	}
+}
+
+func (l *loop) jumped(d time.Duration, now time.Time) {
+	l.log.Info("the machine slept", "for", d)
+	l.attempts.known.Slept(d)
+	l.keys.Jumped(d, now)
+	l.networkChanged(now)
+}
+
+func (l *loop) networkChanged(now time.Time) {
+	l.paths.tell(now, l.paths.machine.Host)
+	switch l.state {
+	case Degraded, Suspended, Failed:
+		l.attempts.hostChanged(now)
+	}
+}
+
+// unreachable takes the network's word that a remote cannot be reached: a reason
+// to look, no proof.
+func (l *loop) unreachable(remote netip.AddrPort, now time.Time) {
+	if l.attempts.running != nil {
+		l.attempts.running.Hurry()
+		return
+	}
+	l.paths.tell(now, func(now time.Time) []paths.Action { return l.paths.machine.Hint(now, remote) })
+}
+
+func (l *loop) copied(certain bool, now time.Time) {
+	if l.state == Closed {
+		return
+	}
+	l.attempts.abandon()
+	clear(l.halfOpen) // what they agree on was drawn before
+	if certain {
+		if fresh, err := l.m.self.Uint64(); err == nil {
+			l.incarnation = fresh
+		}
+		l.msgs.Restart()
+	}
+	had := l.keys.InUse() != nil
+	l.keys.Expire(now)
+	l.release(now)
+	l.attempts.known = connect.PeerKeys{}
+	if had || l.keep {
+		l.attempts.hostChanged(now)
+	}
+}

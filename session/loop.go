@@ -1,0 +1,201 @@
+package session
+
+import (
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/keys"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
+)
+
+// A loop owns the state of a session: only its goroutine touches it. Everything else
+// reaches it through the mailbox.
+type loop struct {
+	*shared
+	s *Session // whose loop it is
+
+	keep   bool // establish without being asked, and again for ever
+	state  State
+	reason Reason // of the last failure, kept until established
+	since  time.Time
+
+	attempts attempts
+	halfOpen halfOpens
+	keys     *keys.Store
+	paths    pathing
+	pings    pings
+	carrier  msgchan.Runner // keeps msgs on the connection in use
+
+	leaveBy     time.Time           // when a session that closes ends; zero: it does not close
+	stale       time.Time           // when the oldest waiting packet will have waited too long
+	quarantine  time.Time           // full handshakes of the peer are refused until then
+	incarnation uint64              // ours, as the peer knows this session
+	remote      incarnation.History // the peer's
+	refused     uint64              // events that the table has no transition for
+
+	waiters []chan error // until the session is established or fails
+	replies []func()     // to be given after the next publish
+}
+
+// init makes the loop of s, which does not run yet.
+func (l *loop) init(s *Session, incarnation uint64) {
+	*l = loop{shared: &s.shared, s: s, keep: s.peer.Keep, halfOpen: make(halfOpens)}
+	l.incarnation = incarnation
+	l.attempts.init(l)
+	l.paths.init(l)
+	l.initMessages()
+	l.keys = newKeys(l)
+	l.publish(time.Now())
+}
+
+// run owns the session's state and its one timer. It alone reads the clock.
+func (l *loop) run() {
+	defer close(l.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	if l.keep {
+		l.attempts.retry.Try(time.Now())
+	}
+	for l.state != Closed {
+		select {
+		case <-l.box.Wake():
+		case <-timer.C:
+		}
+		now := time.Now()
+		for _, call := range l.box.Take() {
+			l.step(now, func() { call(now) })
+		}
+		pause := time.Duration(0)
+		if !l.step(now, func() { l.tick(now) }) {
+			pause = time.Second // what is due may be due for ever
+		}
+		l.publish(now)
+		l.answerAll()
+		if next := l.deadline(); !next.IsZero() {
+			timer.Reset(max(pause, next.Sub(now)))
+		} else {
+			timer.Stop()
+		}
+	}
+	for _, call := range l.box.Close() {
+		l.m.guard.Do("session", func() { call(time.Now()) }) // whoever waits gets an answer; the table refuses the rest
+	}
+	l.answerAll()
+}
+
+// step is protect for the loop itself.
+func (l *loop) step(now time.Time, f func()) bool {
+	if l.m.guard.Do("session", f) {
+		return true
+	}
+	l.plane.Traffic().Drop(link.DropFault, 1)
+	l.m.guard.Do("session", func() { l.event(Faulted, now) })
+	return false
+}
+
+// reply answers somebody who waits, once what was done for him is published.
+func (l *loop) reply(to chan<- error, err error) {
+	l.replies = append(l.replies, func() { to <- err })
+}
+
+func (l *loop) answerAll() {
+	for _, f := range l.replies {
+		f()
+	}
+	l.replies = nil
+}
+
+// tick does what is due.
+func (l *loop) tick(now time.Time) {
+	l.keys.Tick(now)
+	l.tickMessages(now)
+	l.paths.tick(now)
+	l.tickState(now)
+	l.attempts.tick(now)
+	l.tickQueue(now)
+	l.tickLeave(now)
+}
+
+// deadline is the earliest time at which tick has work; zero for none.
+func (l *loop) deadline() time.Time {
+	return earliest(l.leaveBy, l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.deadline(), l.stateDeadline(), l.attempts.deadline())
+}
+
+// earliest is the smallest of the times that are set.
+func earliest(ts ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range ts {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// due reports whether a deadline is set and reached.
+func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// tickQueue lets packets that have waited too long go, so that nobody looks for a
+// path for them any more.
+func (l *loop) tickQueue(now time.Time) {
+	if l.stale = (time.Time{}); l.plane.Traffic().Queued.Load() > 0 {
+		l.stale = l.plane.Expire(now)
+	}
+}
+
+// closeWait is how long the connections outlive CLOSE, which they would otherwise
+// take with them, while the peer has not closed them.
+const closeWait = 50 * time.Millisecond
+
+// leave tells the peer that the session ends; the connections wait for its answer.
+func (l *loop) leave(now time.Time) {
+	if !l.leaveBy.IsZero() {
+		return
+	}
+	l.attempts.ended = true
+	if l.leaveBy = now.Add(closeWait); l.sendClose() != nil {
+		l.leaveBy = now
+	}
+}
+
+// tickLeave ends the session once the peer has closed every connection, which says
+// that it has CLOSE, or has had the time for it.
+func (l *loop) tickLeave(now time.Time) {
+	if l.leaveBy.IsZero() || now.Before(l.leaveBy) && l.paths.connected() {
+		return
+	}
+	l.event(Cleanup, now)
+	l.msgs.Close(ErrClosed)
+	l.plane.Close()
+}
+
+// publish makes the loop's state visible.
+func (l *loop) publish(now time.Time) {
+	sum := l.paths.machine.Summary()
+	full, fullAt := l.keys.Secrets.Full()
+	p := &snapshot{fullAt: fullAt, Status: Status{State: l.state, Reason: l.reason, Handshakes: full, RTT: sum.RTT,
+		Refused: l.refused, Preferred: sum.Prefers, Endpoint: sum.Peer, Trouble: l.knownTrouble(now)}}
+	if e := l.keys.InUse(); e != nil {
+		p.Suite = Suite + " " + e.Cipher().String()
+		p.Epoch = e.Number()
+		p.epochAt = l.keys.Since()
+		p.MTU = l.keys.MTU()
+	}
+	if path := l.path(); path != nil {
+		p.Link, p.Carrier, p.Endpoint = l.paths.linkName(), path.Kind().String(), path.Remote()
+		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
+	}
+	l.status.Store(p)
+}
+
+func (l *loop) knownTrouble(now time.Time) Trouble {
+	return Trouble{Obstacles: l.attempts.retry.obstacles, Duplicates: l.remote.Duplicates(now), Displaced: l.remote.Displaced(now)}
+}
