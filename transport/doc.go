@@ -1,31 +1,25 @@
-// Package transport carries sessions over the network. It owns one UDP socket,
-// shares it between QUIC and records (SPEC section 3), and a TCP listener with the
-// same port for networks that drop UDP. It gives out connections and paths through
-// the interfaces of internal/net/link.
+// Package transport carries sessions over the network. It owns one UDP socket, which
+// QUIC and records share (SPEC section 3), and a TCP listener with the same port for
+// networks that drop UDP. It gives out connections and paths through the interfaces of
+// internal/net/link.
 //
-//	Handler.Records <---- internal/net/udp ----> directPath.Send
-//	                        |         ^
-//	                        v         |
-//	              quicQueue - pacer   batcher (GSO, sendmsg)
-//	                   |              |
-//	                 quic-go ---------+
-//	                   |     ^
-//	                   v     |
-//	Handler.Records --- receiveLoop, queue.Queue        utcp.Conn: readLoop, sendQueue, writeLoop
+//	         Transport
+//	sides   conns   resolve, Dialable
+//	  |       |
+//	  |       +-- quicnet.Endpoint    QUIC: connections, streams, datagrams
+//	  |       |        |
+//	  +-------+-- udp.Socket          the one reader; direct records
+//	          |
+//	          +-- utcp.Door           streams and records over TCP
 //
-// Ownership: QUIC runs on a bounded queue of copies, so that nothing it does
-// (deadlines, Close, being slow) stops the reader of the socket; the extra hop costs
-// about 5 % of what a QUIC packet costs altogether. One goroutine sends QUIC's packets
-// in runs. Each QUIC connection has one goroutine that sends datagrams and one that
-// receives them; each μTCP connection one that reads and one that writes when its
-// socket was full. Transport.Close waits for all of them; it must not be called from a
-// Handler.
+// Each of the three is a package beside internal/net/link that knows nothing of the
+// other two, but that QUIC's packets go through the UDP socket. What they share is
+// here: the connections of all links, whose goroutines a Transport starts and waits
+// for, those that wait for Accept, and what peers have proven where.
+// Transport.Close waits for everything; it must not be called from a Handler.
 //
-// Identity is not proven here: TLS is anonymous, and the handshake over the
-// first stream, bound to the connection by Conn.Binding, says who the peer is.
+// Identity is not proven here: the handshake over the first stream, bound to the
+// connection by Conn.Binding, says who the peer is.
 //
-// Limits: QUIC packets of at most 1452 bytes; 1024 packets wait for QUIC; 256 KiB
-// wait for the socket; 1 MiB and 100 ms of records wait for the datagrams of a
-// connection, of either kind; 512 TCP connections of unknown peers, 16 of one source;
-// and those of internal/net/udp.
+// Limits: 64 connections wait for Accept, 8 side sockets, and those of the three.
 package transport

@@ -9,9 +9,8 @@ import (
 	"strconv"
 )
 
-// Resolve turns "host:port" into addresses, IPv4 unmapped and in the resolver's
-// order. The port is a number.
-func (t *Transport) Resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, error) {
+// resolve implements Transport.Resolve.
+func resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, error) {
 	host, portText, err := net.SplitHostPort(endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("transport: endpoint %q: %w", endpoint, err)

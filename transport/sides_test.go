@@ -9,6 +9,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/records"
 )
 
@@ -47,16 +48,21 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 		t.Errorf("direct leads to %v, the connection to %v", ba.Remote(), cb.Remote())
 	}
 	side := a.sides.all[0]
-	if !side.inUse() || side.ln != nil {
-		t.Error("the side is not in use, or listens")
+	if !side.inUse() {
+		t.Error("the side is not in use")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := b.Dial(short, wire.LinkQUIC, side.(*Transport).LocalAddr()); err == nil {
+		t.Error("the side listens")
 	}
 	_ = ca.Close("done")
-	records.Eventually(t, 5*time.Second, "the connection's end", func() bool { side.mu.Lock(); defer side.mu.Unlock(); return len(side.conns) == 0 })
+	records.Eventually(t, 5*time.Second, "the connection's end", func() bool { return !side.(*Transport).conns.any() })
 	if !side.inUse() {
 		t.Error("a direct path is held")
 	}
 	_ = ab.Room()
-	if a.closeIdle(side) {
+	if a.sides.closeIdle(side) {
 		t.Error("a side is closed whose direct path is held")
 	}
 	_ = side.Close()
@@ -71,16 +77,16 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 func TestSidesAreBounded(t *testing.T) {
 	a := startNode(t, loopback)
 	for range maxSides {
-		if _, err := a.borrowSide(); err != nil {
+		if _, err := a.sides.borrow(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	newest := a.sides.all[maxSides-1]
-	shared, err := a.borrowSide()
+	shared, err := a.sides.borrow()
 	if err != nil || shared != newest {
 		t.Fatal(err)
 	}
-	a.returnSide(newest)
+	a.sides.giveBack(newest)
 	if len(a.sides.all) != maxSides {
 		t.Error("a side is closed on which another dial is under way")
 	}
@@ -89,7 +95,7 @@ func TestSidesAreBounded(t *testing.T) {
 	if _, err := a.DialFresh(testContext(t), b.LocalAddr()); err != nil {
 		t.Error("a dial beyond the bound:", err)
 	}
-	a.returnSide(a.sides.all[0])
+	a.sides.giveBack(a.sides.all[0])
 	silent, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
 	if err != nil {
 		t.Fatal(err)

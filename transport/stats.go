@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/quicnet"
 	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 )
@@ -40,14 +42,13 @@ type Stats struct {
 type counters struct {
 	guard *guard.Guard // nil: recovered defects are not logged
 
-	noPath, malformed                           atomic.Uint64
-	quicOverflow, sendErrors, retries, unproven atomic.Uint64
-	turnedAway, quicRefused, unknownConn        atomic.Uint64
-	dgFull, dgOld, dgTooBig, dgBad              atomic.Uint64
-	faults                                      atomic.Uint64
-	udp                                         udp.Counters
-	utcp                                        utcp.Counters
+	faults atomic.Uint64 // on connections
+	quic   quicnet.Counters
+	udp    udp.Counters
+	utcp   utcp.Counters
 }
+
+func newCounters(log *slog.Logger) *counters { return &counters{guard: guard.New(log)} }
 
 // protect runs what handles something received. If that meets a defect of this
 // program it is counted and logged, and the caller ends what has sent it.
@@ -63,20 +64,20 @@ func (c *counters) snapshot() Stats {
 	return Stats{
 		Received:       c.udp.Received.Load(),
 		UnknownRecords: c.udp.Unknown.Load(),
-		UnknownConns:   c.unknownConn.Load(),
-		NoPath:         c.udp.NoPath.Load() + c.noPath.Load(),
-		Malformed:      c.udp.Malformed.Load() + c.malformed.Load(),
+		UnknownConns:   c.quic.UnknownConn.Load(),
+		NoPath:         c.udp.NoPath.Load() + c.quic.NoPath.Load(),
+		Malformed:      c.udp.Malformed.Load() + c.quic.Malformed.Load(),
 		ReadErrors:     c.udp.ReadErrors.Load(),
-		QUICOverflow:   c.quicOverflow.Load(),
-		SendErrors:     c.sendErrors.Load(),
-		Retries:        c.retries.Load(),
-		QUICRefused:    c.quicRefused.Load(),
-		Unproven:       c.unproven.Load(),
-		TurnedAway:     c.turnedAway.Load(),
-		DatagramFull:   c.dgFull.Load(),
-		DatagramOld:    c.dgOld.Load(),
-		DatagramTooBig: c.dgTooBig.Load(),
-		DatagramBad:    c.dgBad.Load(),
+		QUICOverflow:   c.quic.Overflow.Load(),
+		SendErrors:     c.quic.SendErrors.Load(),
+		Retries:        c.quic.Retries.Load(),
+		QUICRefused:    c.quic.Refused.Load(),
+		Unproven:       c.quic.Limited.Load(),
+		TurnedAway:     c.quic.TurnedAway.Load(),
+		DatagramFull:   c.quic.Full.Load(),
+		DatagramOld:    c.quic.Old.Load(),
+		DatagramTooBig: c.quic.TooBig.Load(),
+		DatagramBad:    c.quic.Bad.Load(),
 		DirectFull:     c.udp.Full.Load(),
 		DirectTooBig:   c.udp.TooBig.Load(),
 		DirectLost:     c.udp.Lost.Load(),

@@ -2,85 +2,44 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/quic-go/quic-go"
-	"golang.org/x/time/rate"
-
-	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/quicnet"
 	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-const (
-	// goodbye is how long Close may take to get its last packets out.
-	goodbye = time.Second
-	// maxIncoming is how many connections wait for Accept.
-	maxIncoming = 64
-)
+// goodbye is how long Close may take to get its last packets out.
+const goodbye = time.Second
 
-// Config says where and how to listen. It is not changed after Listen.
-type Config struct {
-	// Listen is the UDP and TCP address; [::] is dual stack, port 0 lets the
-	// system choose.
-	Listen netip.AddrPort
-	// ResetKey and TokenKey make stateless resets and address tokens. They should
-	// survive a restart of the process, which is how a peer notices one at once, and
-	// nothing else: whoever gets a reset can recognise the key. Zero: random.
-	ResetKey, TokenKey [32]byte
-	Mark               uint32       // SO_MARK when not 0
-	Carriers           Carriers     // which may be used; zero is all
-	NoOffload          bool         // no UDP_GRO and no UDP_SEGMENT
-	Logger             *slog.Logger // nil discards
-
-	side *Transport // this one is a side of it; see sides
-}
-
-// A Transport owns one UDP socket and everything that goes through it. It
-// implements link.Network; all methods are safe for concurrent use.
+// A Transport owns one UDP socket and everything that goes through it, and a TCP
+// listener. It implements link.Network; all methods are safe for concurrent use.
 type Transport struct {
-	log           *slog.Logger
-	udp           *udp.Socket
-	carriers      Carriers
-	queue         *quicQueue
-	batch         *batcher
-	pace          *pacer
-	admission     *admission
-	qt            *quic.Transport
-	ln            *quic.EarlyListener // nil: QUIC is switched off, or this is a side
-	initials      smallInitials
-	amplification *amplificationGuard
-	moves         *rate.Limiter // see moved
-	count         *counters
-	dialler       dialler
-	held          sync.Map   // remote netip.AddrPort -> chan struct{}: see hold
-	utcp          *utcp.Door // nil: μTCP is switched off
-	conf          Config
-	sides         sides
-
+	conf   Config
+	count  *counters
+	udp    *udp.Socket
+	quic   *quicnet.Endpoint
+	utcp   *utcp.Door // nil: μTCP is switched off
+	conns  *conns
+	sides  sides
+	accept sync.Once       // starts accepting
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // two goroutines a connection, two that accept
-
-	accept   sync.Once      // starts accepting
-	incoming chan link.Conn // for Accept
-
-	mu     sync.Mutex
-	conns  map[link.Conn]struct{}
-	closed bool
 }
 
 var (
-	_ link.Network = (*Transport)(nil)
-	_ link.Checker = (*Transport)(nil)
+	_ link.Network     = (*Transport)(nil)
+	_ link.Checker     = (*Transport)(nil)
+	_ link.EarlyDialer = (*Transport)(nil)
+	_ link.FreshDialer = (*Transport)(nil)
+	_ link.Narrower    = (*Transport)(nil)
+	_ side             = (*Transport)(nil)
 )
 
 // Listen opens the socket and starts to read from it.
@@ -88,117 +47,67 @@ func Listen(c Config) (*Transport, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	conn, tcp, err := openPorts(c)
+	count := newCounters(c.Logger)
+	p, err := openPorts(c, count)
 	if err != nil {
 		return nil, err
 	}
-	return start(c, conn, tcp)
+	t, err := assemble(c, p, count, false)
+	if err != nil {
+		return nil, err
+	}
+	t.start()
+	return t, nil
 }
 
-// start runs a Transport on open sockets, which it owns from here on. Without a
-// TCP listener there is no μTCP.
-func start(c Config, conn udp.Conn, tcp *net.TCPListener) (*Transport, error) {
-	t, err := assemble(c, conn, tcp)
+// assemble joins the rooms around open sockets, which it owns from here on. Nothing is
+// read before start. A side takes no connections.
+func assemble(c Config, p ports, count *counters, isSide bool) (*Transport, error) {
+	sock, err := udp.New(p.udp, c.onUDP(count))
 	if err != nil {
-		conn.Close()
-		if tcp != nil {
-			tcp.Close()
-		}
+		p.close()
 		return nil, fmt.Errorf("transport: %w", err)
 	}
-	var quic func([]udp.Packet)
-	if t.dialsQUIC() {
-		quic = (&receiver{t, idCheck{ids: t.admission.ids}}).receive
-	}
-	t.udp.Start(quic)
-	return t, nil
-}
-
-func assemble(c Config, conn udp.Conn, tcp *net.TCPListener) (*Transport, error) {
-	t, err := newTransport(c, conn)
-	if err != nil {
-		if t != nil {
-			t.cancel()
-			t.batch.close()
-		}
-		return nil, err
-	}
-	t.openUTCP(c, tcp)
-	return t, nil
-}
-
-// onUDP is what the UDP socket is to know of a config.
-func (c Config) onUDP(count *counters) udp.Options {
-	return udp.Options{Listen: c.Listen, Mark: c.Mark, NoOffload: c.NoOffload, NoDirect: !c.Carriers.Has(link.KindDirect),
-		Log: c.Logger, Guard: count.guard, Count: &count.udp}
-}
-
-// newTransport joins the parts around a socket that nobody reads yet. With an
-// error and a Transport the batcher runs all the same.
-func newTransport(c Config, conn udp.Conn) (*Transport, error) {
-	count := &counters{guard: guard.New(c.Logger)}
-	if c.side != nil {
-		count = c.side.count
-	}
-	sock, err := udp.New(conn, c.onUDP(count))
-	if err != nil {
-		return nil, err
-	}
-	t := &Transport{conf: c, log: c.Logger, udp: sock, carriers: c.Carriers, count: count,
-		incoming: make(chan link.Conn, maxIncoming), conns: make(map[link.Conn]struct{})}
+	t := &Transport{conf: c, count: count, udp: sock, conns: newConns(count.protect, sock.Handler)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	if c.side != nil {
-		if h := c.side.udp.Handler(); h != nil {
-			sock.Handle(h)
-		}
+	t.quic, err = quicnet.New(t.ctx, sock, quicnet.Options{Off: !c.Carriers.links(wire.LinkQUIC), DialOnly: isSide,
+		NoDatagrams: !c.Carriers.Has(link.KindDatagram), ResetKey: c.ResetKey, TokenKey: c.TokenKey, Log: c.Logger, Count: &count.quic,
+		Protect: count.protect, Start: t.conns.run, Incoming: t.conns.incoming})
+	if err != nil {
+		t.cancel()
+		p.close()
+		return nil, fmt.Errorf("transport: %w", err)
 	}
-	t.queue = newQUICQueue(t.count)
-	t.pace = newPacer()
-	t.amplification = newAmplificationGuard()
-	t.moves = rate.NewLimiter(movesRate, movesRate)
-	t.admission = newAdmission(t.count, t.amplification.isExempt)
-	patient := sock.Patient()
-	t.batch = newBatcher(patient, sock.Segments(), t.count)
-	if c.side != nil { // its port is its own, and nobody looks for it after this process
-		c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
+	if p.tcp != nil {
+		t.utcp = utcp.New(p.tcp, sock.LocalAddr().Addr(), utcp.Options{Mark: c.onUDP(count).Marker(), Log: c.Logger, Count: &count.utcp,
+			Sources: t.quic.Strangers(), Protect: count.protect, Start: t.conns.run, Accepted: t.conns.welcome})
 	}
-	for _, key := range []*[32]byte{&c.ResetKey, &c.TokenKey} {
-		if *key == ([32]byte{}) {
-			rand.Read(key[:])
-		}
-	}
-	t.admission.ids = newConnIDs(c.ResetKey)
-	resetKey, tokenKey := quic.StatelessResetKey(c.ResetKey), quic.TokenGeneratorKey(c.TokenKey)
-	t.qt = &quic.Transport{
-		Conn:                  &quicConn{held: &t.held, sock: patient, queue: t.queue, batch: t.batch, pace: t.pace, count: t.count, amplification: t.amplification, moved: t.moved, resets: rate.NewLimiter(resetRate, resetRate)},
-		ConnectionIDGenerator: t.admission.ids,
-		StatelessResetKey:     &resetKey,
-		TokenGeneratorKey:     &tokenKey,
-		VerifySourceAddress:   t.admission.verify,
-		ConnContext:           t.admission.unproven.enter,
-	}
-	if !c.Carriers.links(wire.LinkQUIC) {
-		return t, nil
-	}
-	return t, t.listenQUIC()
+	t.sides.open = t.openSide
+	return t, nil
 }
 
-// dialsQUIC reports whether QUIC is switched on.
-func (t *Transport) dialsQUIC() bool { return t.dialler.qt != nil }
+// start begins to read.
+func (t *Transport) start() { t.udp.Start(t.quic.Receiver()) }
 
-func (t *Transport) listenQUIC() error {
-	tlsConf, err := tlsConfig()
+// openSide opens a socket with everything that t has but listeners. Its port is its
+// own, and nobody looks for it after this process.
+func (t *Transport) openSide() (side, error) {
+	c := t.conf
+	c.Listen = netip.AddrPortFrom(t.LocalAddr().Addr(), 0)
+	c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
+	conn, err := udp.Open(c.onUDP(t.count))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.dialler.qt, t.dialler.tls, t.dialler.amplification = t.qt, tlsConf, t.amplification
-	if t.conf.side != nil {
-		return nil
+	s, err := assemble(c, ports{udp: conn}, t.count, true)
+	if err != nil {
+		return nil, err
 	}
-	conf := quicConfig(fullPacket)
-	conf.GetConfigForClient = t.configFor
-	t.ln, err = t.qt.ListenEarly(tlsConf, conf)
-	return err
+	if h := t.udp.Handler(); h != nil {
+		s.Handle(h)
+	}
+	s.start()
+	return s, nil
 }
 
 // Handle names the receiver of records.
@@ -217,40 +126,109 @@ func (t *Transport) LocalAddr() netip.AddrPort { return t.udp.LocalAddr() }
 // Stats returns the counters since Listen.
 func (t *Transport) Stats() Stats { return t.count.snapshot() }
 
+// Resolve turns "host:port" into addresses, IPv4 unmapped and in the resolver's
+// order. The port is a number.
+func (t *Transport) Resolve(ctx context.Context, endpoint string) ([]netip.AddrPort, error) {
+	return resolve(ctx, endpoint)
+}
+
+// Dial connects to remote; see quicnet and utcp.Door. Errors: link.ErrOff,
+// ErrNoAnswer, ErrPeerClosed (it refused), ErrNoDatagram, ErrNoHandler, ErrClosed,
+// or the context's. A μTCP connection shows itself to the peer with its first stream.
+func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (c link.Conn, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	switch {
+	case l == wire.LinkQUIC && t.quic.On():
+		c, err = t.quic.Dial(ctx, remote)
+	case l == wire.LinkUTCP && t.utcp != nil:
+		c, err = t.dialUTCP(ctx, remote)
+	default:
+		return nil, link.ErrOff
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(err))
+	}
+	return c, nil
+}
+
+// dialUTCP keeps a nil *utcp.Conn from becoming a link.Conn.
+func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	c, err := t.utcp.Dial(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// DialEarly begins a QUIC connection to a remote that gave us a ticket and
+// returns before anything was heard of it. It implements link.EarlyDialer.
+func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error) {
+	return t.quic.DialEarly(ctx, remote)
+}
+
+// DialFresh implements link.FreshDialer.
+func (t *Transport) DialFresh(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	if !t.quic.On() {
+		return nil, link.ErrOff
+	}
+	return t.sides.dial(ctx, remote)
+}
+
+// Narrow implements link.Narrower for QUIC; TCP finds its size by itself.
+func (t *Transport) Narrow(remote netip.AddrPort) { t.quic.Narrow(remote) }
+
+// Accept waits for a connection: of QUIC, whose handshake is complete (or see
+// link.Incomplete), or of TCP, on which the peer has opened a stream. Connections come
+// in from the first call on. One of TCP is limited until its method Proven is called,
+// which says that the peer has authenticated itself.
+func (t *Transport) Accept(ctx context.Context) (link.Conn, error) {
+	t.accept.Do(func() {
+		t.conns.accept(t.quic.Accept)
+		if t.utcp != nil {
+			t.conns.accept(t.utcp.Accept)
+		}
+	})
+	if err := t.closedOr(nil); err != nil {
+		return nil, err
+	}
+	return t.conns.next(ctx, t.ctx.Done())
+}
+
+// closedOr is ErrClosed once the Transport is closed, else err.
+func (t *Transport) closedOr(err error) error {
+	if t.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// inUse reports whether there is a connection or a direct path.
+func (t *Transport) inUse() bool { return t.conns.any() || t.udp.Held() }
+
+func (t *Transport) done() <-chan struct{} { return t.ctx.Done() }
+
 // Close ends all connections, telling the peers, and waits until nothing of the
 // Transport runs any more. The order matters: connections need QUIC to say
 // goodbye, QUIC needs its queue to end, and the reader ends with the socket.
 func (t *Transport) Close() error {
-	t.mu.Lock()
-	again := t.closed
-	t.closed = true
-	conns := make([]link.Conn, 0, len(t.conns))
-	for c := range t.conns {
-		conns = append(conns, c)
-	}
-	t.mu.Unlock()
-	if again {
-		t.wg.Wait()
+	all, first := t.conns.end()
+	if !first {
+		t.conns.wg.Wait()
 		return nil
 	}
 	t.cancel() // dials under way
-	t.closeSides()
+	t.sides.close()
 	if t.utcp != nil {
 		_ = t.utcp.Close()
 	}
 	_ = t.udp.Patient().SetWriteDeadline(time.Now().Add(goodbye))
-	for _, c := range conns {
+	for _, c := range all {
 		_ = c.Close("shutdown")
 	}
-	if t.ln != nil {
-		_ = t.ln.Close()
-	}
-	if t.dialsQUIC() {
-		_ = t.qt.Close()
-	}
-	t.queue.close()
-	t.batch.close() // the goodbyes are out
+	t.quic.Close() // the goodbyes are out
 	err := t.udp.Close()
-	t.wg.Wait()
+	t.conns.wg.Wait()
 	return err
 }

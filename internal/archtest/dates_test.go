@@ -16,19 +16,19 @@ import (
 // which setting the host's clock does not move.
 func dated() map[string][]string {
 	return map[string][]string{
-		"handshake/prekey.go":               {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
-		"internal/net/utcp/conn.go":         {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
-		"transport/certificate.go":          {"time.Date("},                                                       // of certificates that nobody verifies
-		"internal/app/node/copies_linux.go": {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
-		"internal/app/node/jumps_linux.go":  {"CLOCK_REALTIME"},                                                   // to hear that it was set
-		"internal/app/node/events.go":       {"t.Time.UTC()"},                                                     // shown
+		"handshake/prekey.go":                 {"notBefore.Unix(", "notAfter.Unix(", "now.Add(-PrekeySlack).Unix("}, // ADR-024: synchronised clocks only
+		"internal/net/utcp/conn.go":           {"time.Unix(1, 0)"},                                                  // a deadline that has passed, at any date after 1970
+		"internal/net/quicnet/certificate.go": {"time.Date("},                                                       // of certificates that nobody verifies
+		"internal/app/node/copies_linux.go":   {"CLOCK_REALTIME"},                                                   // that it was set may mean a restored snapshot
+		"internal/app/node/jumps_linux.go":    {"CLOCK_REALTIME"},                                                   // to hear that it was set
+		"internal/app/node/events.go":         {"t.Time.UTC()"},                                                     // shown
 	}
 }
 
 // withDates returns a sentence for each date that is read or made in the packages
 // of which a running session consists.
 func withDates(all []source) (wrong []string) {
-	packages := []string{"handshake", "rotation", "session", "transport", "internal/net/udp", "internal/net/utcp", "transport/discovery", "did", "routing", "tun",
+	packages := []string{"handshake", "rotation", "session", "transport", "internal/net/udp", "internal/net/quicnet", "internal/net/utcp", "transport/discovery", "did", "routing", "tun",
 		"internal/proto/record", "internal/proto/paths", "internal/net/link", "internal/proto/wire", "internal/packet/datapath", "internal/app/node"}
 	date := regexp.MustCompile(`.*(\.Unix(Nano|Milli|Micro)?\(|\.UTC\(\)|\.AddDate\(|\.Round\(0\)|\.In\(time\.|time\.(Unix\w*|Date|Parse)\(|CLOCK_REALTIME).*`)
 	for _, s := range all {

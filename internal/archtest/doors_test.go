@@ -22,7 +22,7 @@ func doors() []door {
 		{library: "golang.zx2c4.com/wireguard", pkgs: []string{"tun"}},
 		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
-		{library: "github.com/quic-go/quic-go", pkgs: []string{"transport"}},
+		{library: "github.com/quic-go/quic-go", pkgs: []string{"internal/net/quicnet"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake", "internal/proto/x25519"}},
 		// The BLAKE3 and ML-DSA that the product does not use, for what must not share with it.
 		{library: "filippo.io/mldsa", pkgs: []string{"test/second", "test/symbolic"}},
@@ -83,7 +83,7 @@ func TestWrongDoorIsNamed(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("package " + pkg + "\nimport _ \"" + imported + "\"\n")}
 	}
 	wrong := wrongDoors(readTree(t, fstest.MapFS{
-		"transport/good.go":            file("transport", "github.com/quic-go/quic-go/qlog"),
+		"internal/net/quicnet/good.go": file("quicnet", "github.com/quic-go/quic-go/qlog"),
 		"session/bad.go":               file("session", "github.com/quic-go/quic-go"),
 		"routing/good_linux.go":        file("routing", "github.com/vishvananda/netlink"),
 		"routing/bad.go":               file("routing", "github.com/vishvananda/netlink/nl"),
@@ -95,7 +95,7 @@ func TestWrongDoorIsNamed(t *testing.T) {
 	want := []string{
 		"internal/proto/wire/bad.go: internal/proto/wire must not import golang.org/x/sys/cpu: it has the standard library only",
 		"routing/bad.go: package routing must not import github.com/vishvananda/netlink/nl: its door is *_linux.go of tun, test/tuntest, routing, test/lab",
-		"session/bad.go: package session must not import github.com/quic-go/quic-go: its door is transport",
+		"session/bad.go: package session must not import github.com/quic-go/quic-go: its door is internal/net/quicnet",
 	}
 	if !slices.Equal(wrong, want) {
 		t.Errorf("got  %q\nwant %q", wrong, want)

@@ -6,13 +6,13 @@ func security() []Case {
 	return []Case{
 		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on; any other defect met while receiving ends that peer's session and nothing else", By: by("internal/packet/datapath TestShortUDPSuperPacketsAreMalformed, TestDefectInAReceiveEndsTheSession, session TestDefectsEndTheSession, TestDefectInAStrangersHandshake, transport TestDefectInADatagram, TestDefectOnAConnection, transport/discovery TestDefectInAPacket")},
 
-		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected; a second stream before the handshake is answered ends the connection", By: by("session TestSecondStreamEndsAStranger, transport TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
+		{ID: "S2", Promise: "180 QUIC connections of strangers from six addresses that hold frames with a gap before them: at most 8 an address at once, memory +16 MiB at most, the peer's session and a newcomer's handshake unaffected; a second stream before the handshake is answered ends the connection", By: by("session TestSecondStreamEndsAStranger, internal/net/quicnet TestOneSourceHasEightPlaces, TestFullPlacesGoToNewNetworks, TestPeersHavePlacesOfTheirOwn, TestFaultHoardersAreBounded")},
 
 		{ID: "S3", Promise: "an invitation whose prefixes are most of the Internet, or public, or wider than /16: refused without --yes, more than a quarter of the Internet always; nothing is made", By: append(by("internal/app/config TestPeerOwnsAtMostAQuarterOfTheInternet, cmd/l2tun TestLinkTakesNoMoreThanItsNetwork"), slowly("test/e2e TestTwoHostsJoinByOneLink")...)},
 
 		{ID: "S4", Promise: "a peer with 200 μTCP connections, each with a whole handshake and 30 filled streams: memory +16 MiB at most, the honest peer's session stays established", By: slowly("session TestAPeerCannotHoard, TestOtherStreamsAreRefusedAtOnce, internal/proto/paths TestScripts, internal/net/utcp TestStrangersBufferLittle, TestAStrangerHasOneStream")},
 
-		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("transport TestScannersGetNoReset, internal/app/node TestQUICKeysLinkNothing")},
+		{ID: "S5", Promise: "QUIC packets for ids of a scanner's choice: no answer; reset keys of one identity differ over boots, addresses and ports; resets 5 a second in all", By: by("internal/net/quicnet TestScannersGetNoReset, internal/app/node TestQUICKeysLinkNothing")},
 
 		{ID: "S6", Promise: "a first contact by μTCP and by QUIC, recorded whole: digest, DID, S, X, K and Q of neither end in it; a recorded request for a key set, sent again to any node, finds nobody", By: by("session TestAListenerLearnsNoIdentity, handshake TestAKeyRequestShowsNobody, TestARecordedKeyRequestFindsNobody, TestTheIDOfAPrekeyIsHidden")},
 
@@ -32,7 +32,7 @@ func security() []Case {
 
 		{ID: "S14", Promise: "prekeys: renewed every 24 h although nobody calls, erased and cleared after 48 h, refused a day after their time by synchronised clocks, and by no other", By: by("internal/net/connect TestPeerKeysGrowOld, session TestPrekeysAreRenewedByATimer, TestClocksThatAreKnownToBeRight, handshake TestDatesOfAPrekey, TestErasedPrekeyIsCleared, TestAnOverdueCachedPrekeyIsFetched")},
 
-		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("transport TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
+		{ID: "S15", Promise: "120,000 first packets a second of one source, and others that are not whole: 200 a second of it are looked at, every genuine one is, and the rest is counted", By: by("internal/net/quicnet TestFirstPacketsOfOneSourceLeaveRoom, TestFirstPacketsAreBounded")},
 
 		{ID: "S16", Promise: "a peer's records from 60 forged sources: no address gets more bytes than came from it, the session stays", By: by("session TestForgedSourcesAreNotFlooded, TestMovedPeersPayForTheQuestion")},
 
@@ -44,7 +44,7 @@ func security() []Case {
 
 		{ID: "S20", Promise: "a session that flaps 100,000 times and a path that changes ten times a second: the past of other peers stays whole, at most 128 changes of one peer and 8192 of all are kept, at most one log line in 10 s tells of paths", By: by("internal/base/history TestManyEventsPushOutTheirOwnPastOnly, TestHistoryOfManySourcesIsBounded, internal/base/lograte TestLinesAreLimited")},
 
-		{ID: "S21", Promise: "TLS at both ends speaks X25519MLKEM768 alone; a certificate is seen for a minute", By: by("transport TestCertificatesLinkNothing, TestOnlyTheHybridIsSpoken")},
+		{ID: "S21", Promise: "TLS at both ends speaks X25519MLKEM768 alone; a certificate is seen for a minute", By: by("internal/net/quicnet TestCertificatesLinkNothing, TestOnlyTheHybridIsSpoken")},
 
 		{ID: "S22", Promise: "loopback, metadata services, multicast, broadcast: refused as endpoints that others tell, also by a name server and inside IPv6; the config's own loopback is dialled", By: by("transport TestToldAddressesAreChecked, TestConfiguredLoopbackIsDialled, TestNamesDoNotLeadToLoopback")},
 
@@ -60,15 +60,15 @@ func security() []Case {
 
 		{ID: "S28", Promise: "4096 sources fill the table of the limiter and one more floods: 9 of 10 newcomers at least are admitted at once", By: by("internal/net/connect TestManySourcesLockNobodyOut")},
 
-		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("transport TestForgedAddressesOfAConnectionGetNoMore, TestBytesOutAreBoundedByBytesIn")},
+		{ID: "S29", Promise: "a stranger's connection whose packets come from forged addresses: no address gets more bytes than came from it; a connection that has really moved is followed", By: by("internal/net/quicnet TestForgedAddressesOfAConnectionGetNoMore, TestBytesOutAreBoundedByBytesIn")},
 
 		{ID: "S30", Promise: "an M1 that was recorded, changed or made for another connection, in six orders with key requests: its node answers like any other, not before 20 ms; a prekey takes 16,384 M1s, then another one follows", By: by("session TestARecordedM1FindsNobody, TestAnUnopenedM1rIsUnknown, internal/net/connect TestAPrekeyTakesSoManyM1s")},
 
 		{ID: "S31", Promise: "320 TCP connections of 20 addresses in four networks that begin a message and come anew before their second is over: a peer never seen before, that has TCP only, is established in 5 s", By: slowly("session TestSilentStrangersKeepNobodyOut, internal/net/utcp TestABusyCrowdDisplacesItself")},
 
-		{ID: "S32", Promise: "20,000 first packets a second in the names of two peers: 9 of 10 genuine ones of the one that dials are looked at, all of the one that is dialled, and 3 of 4 of strangers", By: by("transport TestFirstPacketsInAPeersNameLeaveItRoom")},
+		{ID: "S32", Promise: "20,000 first packets a second in the names of two peers: 9 of 10 genuine ones of the one that dials are looked at, all of the one that is dialled, and 3 of 4 of strangers", By: by("internal/net/quicnet TestFirstPacketsInAPeersNameLeaveItRoom")},
 
-		{ID: "S33", Promise: "first packets of less than full size, and ICMP messages, from ever new forged sources: a full table costs no more for each than one with room", By: by("internal/net/udp TestFullTableOfHintsCostsNoMore, transport TestFullTableOfInitialsCostsNoMore")},
+		{ID: "S33", Promise: "first packets of less than full size, and ICMP messages, from ever new forged sources: a full table costs no more for each than one with room", By: by("internal/net/udp TestFullTableOfHintsCostsNoMore, internal/net/quicnet TestFullTableOfInitialsCostsNoMore")},
 
 		{ID: "S40", Promise: "a peer sends to a network that this host is on and that lies inside another peer's prefix: dropped and counted bad_destination, from the start and when a network comes; what else that peer owns is forwarded", By: slowly("internal/packet/datapath TestAnotherPeersPrefixIsNotTheHosts, test/e2e TestAnotherPeersPrefixOpensNoNetworkOfTheHost")},
 

@@ -15,8 +15,8 @@ import (
 // pointer and never changed.
 //
 // Another carrier is its number space in internal/proto/wire/record.go, its row
-// here, its name in session/carriers.go, its path and the path's test in
-// transport, the place in transport/transport.go that makes the path, and a line
+// here, its name in session/carriers.go, its path and the path's test in a package
+// beside this one, the place in transport/transport.go that makes it, and a line
 // in SPEC.md and docs/node.md: eight files.
 type Kind struct {
 	Name  string     // in config, status and metrics

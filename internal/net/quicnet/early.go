@@ -1,0 +1,163 @@
+package quicnet
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+)
+
+// maxTickets is how many remotes a ticket is kept of.
+const maxTickets = 256
+
+// errNoTicket: nothing may be sent to this remote before the handshake.
+var errNoTicket = errors.New("transport: no ticket for an early dial")
+
+// tickets are what servers gave us for the next dial: one a remote, each used
+// once, the oldest dropped first, in memory only.
+type tickets struct {
+	mu    sync.Mutex
+	of    map[netip.AddrPort]ticket
+	order []netip.AddrPort // oldest first, the keys of of
+}
+
+type ticket struct {
+	state *tls.ClientSessionState
+	size  uint16 // of the packets that got through
+}
+
+func (t *tickets) keep(remote netip.AddrPort, k ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drop(remote)
+	if len(t.order) == maxTickets {
+		t.drop(t.order[0])
+	}
+	if t.of == nil {
+		t.of = make(map[netip.AddrPort]ticket)
+	}
+	t.of[remote] = k
+	t.order = append(t.order, remote)
+}
+
+func (t *tickets) take(remote netip.AddrPort) (ticket, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k, ok := t.of[remote]
+	t.drop(remote)
+	return k, ok
+}
+
+// drop forgets a remote; t.mu is held.
+func (t *tickets) drop(remote netip.AddrPort) {
+	if _, ok := t.of[remote]; !ok {
+		return
+	}
+	delete(t.of, remote)
+	for i, r := range t.order {
+		if r == remote {
+			t.order = append(t.order[:i], t.order[i+1:]...)
+			return
+		}
+	}
+}
+
+// A ticketCache is the tls.ClientSessionCache of one dial.
+type ticketCache struct {
+	all    *tickets
+	remote netip.AddrPort
+	size   uint16
+	mine   *tls.ClientSessionState // to resume; nil: a new TLS session
+}
+
+func (c *ticketCache) Get(string) (*tls.ClientSessionState, bool) { return c.mine, c.mine != nil }
+
+func (c *ticketCache) Put(_ string, s *tls.ClientSessionState) {
+	if s != nil {
+		c.all.keep(c.remote, ticket{s, c.size})
+	}
+}
+
+// withTickets is the TLS side of one dial.
+func (d *dialler) withTickets(remote netip.AddrPort, size uint16, mine *tls.ClientSessionState) *tls.Config {
+	c := d.tls.Clone()
+	c.ClientSessionCache = &ticketCache{&d.tickets, remote, size, mine}
+	return c
+}
+
+// giveTickets lets a server hand out tickets under a key of this process, which
+// is kept nowhere: after a restart diallers fall back to a whole handshake.
+func giveTickets(c *tls.Config) error {
+	var key [32]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return err
+	}
+	c.SessionTicketsDisabled = false
+	c.SetSessionTicketKeys([][32]byte{key})
+	return nil
+}
+
+// dialEarly begins a connection to a remote that gave us a ticket, and its stream.
+// Handshakes to the remote are held meanwhile.
+func (d *dialler) dialEarly(ctx context.Context, remote netip.AddrPort, hold func() (release func())) (*quic.Conn, link.Stream, error) {
+	k, ok := d.tickets.take(remote)
+	if !ok {
+		return nil, nil, errNoTicket
+	}
+	size := min(k.size, d.narrow.size(remote))
+	conf := d.withTickets(remote, size, k.state)
+	defer hold()()
+	done := d.amplification.exempt(remote)
+	qc, err := d.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, dialConfig(size))
+	if err != nil {
+		done()
+		return nil, nil, connError(err)
+	}
+	context.AfterFunc(qc.Context(), done)
+	st, err := newStream(qc.OpenStream())
+	if err != nil {
+		qc.CloseWithError(closeCode, "no stream")
+		return nil, nil, err
+	}
+	return qc, st, nil
+}
+
+// An earlyConn is a connection that we dial and whose handshake is under way. It
+// has no path: no record leaves on it.
+type earlyConn struct {
+	qc    *quic.Conn
+	st    link.Stream
+	adopt func(*quic.Conn) (link.Conn, error) // of the Endpoint
+}
+
+func (c *earlyConn) Stream() link.Stream { return c.st }
+
+func (c *earlyConn) Close(reason string) error {
+	return connError(c.qc.CloseWithError(closeCode, reason))
+}
+
+// Complete waits for the handshake. When the server did not take the ticket,
+// what was sent is lost, the streams are dead, and the connection is as new.
+func (c *earlyConn) Complete(ctx context.Context) (conn link.Conn, taken bool, err error) {
+	select {
+	case <-c.qc.HandshakeComplete():
+	case <-c.qc.Context().Done():
+		return nil, false, connError(context.Cause(c.qc.Context()))
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	if taken = c.qc.ConnectionState().Used0RTT; !taken {
+		if _, err := c.qc.NextConnection(ctx); err != nil {
+			return nil, false, connError(err)
+		}
+	}
+	conn, err = c.adopt(c.qc)
+	return conn, taken, err
+}

@@ -1,0 +1,107 @@
+package quicnet
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/test/records"
+)
+
+// wantTicket waits until a has one: the server sends it after the handshake.
+func wantTicket(t *testing.T, a *node) {
+	t.Helper()
+	records.Eventually(t, 10*time.Second, "a ticket", func() bool {
+		a.dialler.tickets.mu.Lock()
+		defer a.dialler.tickets.mu.Unlock()
+		return len(a.dialler.tickets.of) == 1
+	})
+}
+
+func earlyConnOf(t *testing.T, a, b *node) *earlyConn {
+	t.Helper()
+	wantTicket(t, a)
+	c, err := a.DialEarly(testContext(t), b.LocalAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.(*earlyConn)
+}
+
+// What is sent early arrives before the handshake is complete, under a binding
+// that both ends share; a ticket serves once.
+func TestEarlyDial(t *testing.T) {
+	a, b, _, _ := pair(t)
+	ctx := testContext(t)
+	early := earlyConnOf(t, a, b)
+	if _, err := early.Stream().Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	cb, err := b.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, taken, err := early.Complete(ctx)
+	if err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	_, va := ca.Binding()
+	if _, vb := cb.Binding(); va != vb || va == [32]byte{} {
+		t.Fatal("bindings differ")
+	}
+	wantTraffic(t, a, b, ca, cb)
+}
+
+// A server that came up anew does not take tickets; the connection is good.
+func TestForeignTicketIsNotTaken(t *testing.T) {
+	a, b, _, _ := pair(t)
+	wantTicket(t, a)
+	at := b.LocalAddr()
+	b.Close()
+	b = startNode(t, at)
+	ctx := testContext(t)
+	early := earlyConnOf(t, a, b)
+	early.Stream().Write([]byte("lost"))
+	accepted := make(chan error, 1)
+	go func() {
+		cb, err := b.Accept(ctx)
+		if err == nil {
+			st, _ := cb.OpenStream(ctx)
+			_, err = st.Write([]byte("x"))
+		}
+		accepted <- err
+	}()
+	ca, taken, err := early.Complete(ctx)
+	if err != nil || taken {
+		t.Fatal(taken, err)
+	}
+	if err := <-accepted; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ca.AcceptStream(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTicketsAreBoundedAndServeOnce(t *testing.T) {
+	var k tickets
+	at := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)
+	}
+	for i := range maxTickets + 10 {
+		k.keep(at(i), ticket{size: 1452})
+		k.keep(at(i), ticket{size: 1200})
+	}
+	if len(k.of) != maxTickets || len(k.order) != maxTickets {
+		t.Fatal(len(k.of), len(k.order))
+	}
+	if _, ok := k.take(at(0)); ok {
+		t.Fatal("the oldest is still there")
+	}
+	if got, ok := k.take(at(100)); !ok || got.size != 1200 {
+		t.Fatal(got.size, ok)
+	}
+	if _, ok := k.take(at(100)); ok {
+		t.Fatal("served twice")
+	}
+}
