@@ -44,7 +44,7 @@ counted. GSO/GRO super-packets are shown unsplit, with an incomplete checksum.`,
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Peer, "peer", "", "capture the packets of one `PEER` (DID or name)")
+	f.StringVar(&o.Peer, "peer", "", "capture the packets of one `PEER` (DID, name or overlay address)")
 	f.IntVarP(&o.Count, "count", "c", 0, "stop after `N` packets (default: at Ctrl-C)")
 	f.IntVar(&o.SnapLen, "snaplen", 0, "keep the first `BYTES` of each packet (default: all)")
 	c.RegisterFlagCompletionFunc("peer", func(c *cobra.Command, _ []string, to string) ([]string, cobra.ShellCompDirective) {

@@ -22,6 +22,8 @@ Of l2tun wait, when the peer is not in the state in time, by the state it is in:
   12  handshake_received     16  suspended
   13  established            17  failed
 
+Of l2tun doctor: 0 nothing or notes only, 1 warnings, 2 errors.
+
 An error is one line on standard error, "l2tun: " and a sentence.`,
 	}
 }

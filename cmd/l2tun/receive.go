@@ -18,7 +18,7 @@ import (
 type ReceiveOptions struct {
 	IO
 	target
-	Peer  string // DID or name; empty: all
+	Peer  string // DID, name or overlay address; empty: all
 	Count int    // 0: no end
 	JSON  bool
 }
@@ -27,10 +27,11 @@ func newReceiveCmd(o *ReceiveOptions, runF func(context.Context, *ReceiveOptions
 	c := &cobra.Command{
 		Use:   "receive [PEER]",
 		Short: "Print messages from a peer, or from all peers, as they arrive",
-		Long: `Print each message from a peer, given by DID or name, or from all peers, followed
-by a newline, until --count messages have arrived or Ctrl-C. A message leaves the
-node's queue after it was written; until then it is the next one for any caller that
-asks. Several commands at once share the messages: each gets different ones.
+		Long: `Print each message from a peer, given by DID, name or overlay address, or from all
+peers, followed by a newline, until --count messages have arrived or Ctrl-C. A
+message leaves the node's queue after it was written; until then it is the next one
+for any caller. Several commands at once share the messages: each gets different
+ones.
 
 On a terminal control characters are escaped and, without PEER, each line begins
 with the name of the peer that sent it. Into a file or a pipe the bytes go as

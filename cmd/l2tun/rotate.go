@@ -16,16 +16,16 @@ import (
 type RotateOptions struct {
 	IO
 	target
-	Peer string // DID or name; empty: all
+	Peer string // DID, name or overlay address; empty: all
 }
 
 func newRotateCmd(o *RotateOptions, runF func(context.Context, *RotateOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate [PEER]",
 		Short: "Replace the keys shared with a peer, or with all peers",
-		Long: `Replace the session keys shared with a peer, given by DID or name, or with all
-peers, and return when the new keys are in use. A peer without new keys after 5
-seconds keeps the old ones; the exit code is then 1.`,
+		Long: `Replace the session keys shared with a peer, given by DID, name or overlay address,
+or with all peers, and return when the new keys are in use. A peer without new keys
+after 5 seconds keeps the old ones; the exit code is then 1.`,
 		Args: between(0, 1, "at most one peer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {

@@ -18,7 +18,7 @@ const sendTime = 30 * time.Second
 type SendOptions struct {
 	IO
 	target
-	Peer    string // DID or name
+	Peer    string // DID, name or overlay address
 	Text    *string
 	Timeout time.Duration
 }
@@ -27,8 +27,8 @@ func newSendCmd(o *SendOptions, runF func(context.Context, *SendOptions) error) 
 	c := &cobra.Command{
 		Use:   "send PEER [TEXT]",
 		Short: "Send a message to a peer and wait for the acknowledgement",
-		Long: `Send a message of at most 1 MiB to a peer, given by DID or name: TEXT, or standard
-input unchanged. The command returns when the message is in the peer's queue,
+		Long: `Send a message of at most 1 MiB to a peer, given by DID, name or overlay address:
+TEXT, or standard input unchanged. The command returns when the message is in the peer's queue,
 from which "l2tun receive" reads it: exactly once, in the order sent. An empty
 standard input is refused; TEXT "" sends an empty message.`,
 		Example: `  l2tun send berlin "backup done"

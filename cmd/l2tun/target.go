@@ -18,7 +18,7 @@ import (
 // A target says which node is meant: by its name (-i NAME: the config
 // /etc/l2tun/NAME.toml and the interface NAME), its config file or its socket.
 // Without a flag it is the node that runs, if just one does. The config need not
-// be right: somebody who has made a mistake in it needs the running node most.
+// be right: a command for the running node is needed most when the config has a mistake.
 type target struct {
 	place
 	socket string

@@ -29,7 +29,7 @@ func states() []string {
 type WaitOptions struct {
 	IO
 	target
-	Peer    string // DID or name
+	Peer    string // DID, name or overlay address
 	States  []string
 	Timeout time.Duration
 	JSON    bool
