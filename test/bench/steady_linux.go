@@ -58,9 +58,9 @@ func every(ctx context.Context, d time.Duration, f func() error) error {
 func (x transfer) rate() float64 { return x.bytes / x.seconds }
 
 const (
-	lostPort   = node.Port + 1
-	lostInside = "10.98.0.3" // no network of B's, whose answers would leave here
-	lostBurst  = 20          // packets of 1200 bytes a millisecond: more than passes
+	lostPort   = node.Port + 10 // the next one is discovery's
+	lostInside = "10.98.0.3"    // no network of B's, whose answers would leave here
+	lostBurst  = 20             // packets of 1200 bytes a millisecond: more than passes
 )
 
 // lostPeer starts a second peer of A beside B, loads it as much as it goes, and notes

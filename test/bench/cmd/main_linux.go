@@ -29,7 +29,7 @@ func run(ctx context.Context) int {
 	f.IntVar(&o.Rounds, "n", 5, "`ROUNDS`; each visits all contenders")
 	seconds := f.Int("t", 3, "`SECONDS` of a throughput measurement")
 	idle := f.Int("idle", 60, "`SECONDS` of watching an idle node, in the first round")
-	f.StringVar(&rows, "rows", "", "`ROWS` to measure, by commas: idle,ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,loss (default all)")
+	f.StringVar(&rows, "rows", "", "`ROWS` to measure, by commas: idle,ping,tcp-up,tcp-down,tcp4,udp1300,udp64,ping-load,rotating,lost-peer,loss (default all)")
 	f.StringVar(&contenders, "contenders", "", "`NAMES`, by commas: veth,wireguard-go,direct,datagram,utcp, default, l2tun with all of them, which is only watched idle, and datagram+utcp, of which it uses the better one on the lossy line; NAME@N runs it with GOMAXPROCS=N (default all, and wireguard-go@1,direct@1 for throughput)")
 	f.StringVar(&o.Out, "out", "docs", "`FOLDER` for bench.md and bench.svg")
 	f.StringVar(&o.JSON, "json", "", "`FILE` for the raw samples")
