@@ -196,7 +196,7 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 		l.log.Warn("two hosts run with the peer's key and take turns", "at", at)
 	}
 	l.paths.tell(now, l.paths.machine.Restarted)
-	l.keys.OnlyCurrent()
+	l.keys.OpenOnlyCurrent()
 	l.msgs.Restart()
 }
 

@@ -157,5 +157,5 @@ func (l *loop) wantRotation(answer chan error, now time.Time) {
 		done(false)
 		return
 	}
-	l.keys.RotateAndTell(done, now)
+	l.keys.RotateThen(done, now)
 }

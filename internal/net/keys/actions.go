@@ -26,9 +26,9 @@ func (x *Store) Tick(now time.Time) {
 // Rotate asks for a new epoch as soon as possible.
 func (x *Store) Rotate(now time.Time) { x.do(x.machine.Rotate(now), now) }
 
-// RotateAndTell is Rotate; done is called once an epoch after the one in use is in
+// RotateThen is Rotate; done is called once an epoch after the one in use is in
 // use, or with false when there is none any more.
-func (x *Store) RotateAndTell(done func(rotated bool), now time.Time) {
+func (x *Store) RotateThen(done func(rotated bool), now time.Time) {
 	if x.cur == nil {
 		done(false)
 		return

@@ -123,9 +123,10 @@ func (x *Store) Drop(now time.Time) {
 	x.waiters = nil
 }
 
-// OnlyCurrent lets no record of an earlier incarnation of the peer be taken for one
-// of this one on the message channel: its numbers begin anew.
-func (x *Store) OnlyCurrent() {
+// OpenOnlyCurrent lets the message channel open records under the epoch in use alone.
+// The peer has restarted and its numbers begin anew, so an older record must not be
+// taken for a new one.
+func (x *Store) OpenOnlyCurrent() {
 	for _, e := range x.byID {
 		if e != x.cur {
 			x.c.Messages.Forget(e.rec)

@@ -19,7 +19,7 @@ func TestARotationReplacesTheEpochAtBothEnds(t *testing.T) {
 	for i, e := range []*end{w.a, w.b} {
 		before, _ := e.Secrets.Resumption(w.now)
 		old, told := e.Store.InUse(), false
-		e.RotateAndTell(func(rotated bool) { told = rotated }, w.now)
+		e.RotateThen(func(rotated bool) { told = rotated }, w.now)
 		if told || !e.rotating {
 			t.Error("done before it began")
 		}
@@ -68,6 +68,23 @@ func TestALostMessageOfARotationIsMadeUpFor(t *testing.T) {
 	}
 }
 
+// A record under the new epoch proves the initiator where its M3r is lost, and the
+// responder has the same secrets as with it.
+func TestARecordStandsForALostM3r(t *testing.T) {
+	w := newPair(t)
+	w.establish()
+	w.a.Rotate(w.now)
+	w.b.arrive()
+	w.a.arrive()
+	w.a.sent = nil // M3r
+	w.a.Confirm(w.now)
+	w.deliver()
+	w.want(2)
+	if _, again := w.a.Counts(); again != 0 {
+		t.Errorf("%d messages were sent again", again)
+	}
+}
+
 // While nothing arrives the epoch stays in use, messages are sent again, and what
 // comes of it later is one rotation.
 func TestARotationOutlastsASilentPath(t *testing.T) {
@@ -104,11 +121,51 @@ func TestAFailedRotationIsTriedAgain(t *testing.T) {
 			t.Errorf("initiator %v: %d epochs, %d short handshakes are left", initiator, of.Epochs(), len(of.shorts))
 		}
 		of.refuse = nil
-		w.pass(2 * time.Minute)
+		w.pass(15 * time.Second)
 		if n := w.a.Number(); n < 2 || n != w.b.Number() {
 			t.Errorf("initiator %v: epochs %d and %d", initiator, n, w.b.Number())
 		}
 	}
+}
+
+// A message that comes again changes nothing.
+func TestCopiesOfMessagesChangeNothing(t *testing.T) {
+	w := newPair(t)
+	w.establish()
+	w.a.Rotate(w.now)
+	for range 3 { // M1r, and the M2r that answers it, which does not arrive yet
+		w.b.arrive()
+		w.now = w.now.Add(6 * time.Second)
+		w.a.Tick(w.now)
+	}
+	if _, again := w.a.Counts(); again < 2 || len(w.b.sent) < 2 {
+		t.Fatalf("%d messages sent again, %d records answer", again, len(w.b.sent))
+	}
+	w.deliver()
+	w.want(2)
+	w.pass(5 * time.Second)
+	w.want(2)
+	if n, _ := w.a.Counts(); n != 1 || w.a.rotating || w.b.rotating {
+		t.Errorf("%d rotations", n)
+	}
+}
+
+// An M2r that does not open ends the attempt, and a later one succeeds.
+func TestAnAlteredAnswerEndsTheAttempt(t *testing.T) {
+	w := newPair(t)
+	w.establish()
+	w.a.alter = func(frame []byte) { frame[len(frame)-1] ^= 1 }
+	w.a.Rotate(w.now)
+	w.deliver()
+	if w.a.Number() != 1 || w.a.rotating || len(w.a.shorts) != 0 || w.a.Epochs() != 1 {
+		t.Errorf("epoch %d, still rotating %v, %d short handshakes, %d epochs", w.a.Number(), w.a.rotating, len(w.a.shorts), w.a.Epochs())
+	}
+	w.a.alter = nil
+	w.pass(time.Minute)
+	if n := w.a.Number(); n < 2 {
+		t.Errorf("epoch %d", n)
+	}
+	w.want(w.a.Number())
 }
 
 // Two rotations that cross make one epoch.
@@ -128,7 +185,7 @@ func TestDropLeavesNothing(t *testing.T) {
 	w := newPair(t)
 	w.establish()
 	rec, told := w.a.Store.InUse(), 0
-	w.a.RotateAndTell(func(rotated bool) {
+	w.a.RotateThen(func(rotated bool) {
 		if !rotated {
 			told++
 		}
@@ -144,7 +201,7 @@ func TestDropLeavesNothing(t *testing.T) {
 	if err := w.a.Receive(rec, make([]byte, 16), w.a, w.now); !errors.Is(err, handshake.ErrMalformed) {
 		t.Errorf("a late message: %v", err)
 	}
-	w.a.RotateAndTell(func(rotated bool) {
+	w.a.RotateThen(func(rotated bool) {
 		if !rotated {
 			told++
 		}

@@ -54,13 +54,13 @@ func (x *Store) Prove(p *Proof, now time.Time) (won bool, err error) {
 		return false, err
 	}
 	actions := x.machine.Established(now, rotation.Candidate{ID: p.ID, Number: p.Result.Epoch, Kind: p.Kind(), Role: p.Role})
-	won = asks(actions, rotation.Use, p.ID)
+	won = has(actions, rotation.Use, p.ID)
 	x.keepRekey(p.ID, p.Result) // before a path is taken: a move begins a rotation, which is chained from it
 	if won {
 		x.Secrets.peer = p.Result.PeerKeys.KeySet
 	}
 	x.do(actions, now)
-	if asks(actions, rotation.Abandon, p.ID) {
+	if has(actions, rotation.Abandon, p.ID) {
 		return won, ErrOtherWon
 	}
 	if !p.Resumed {
@@ -78,8 +78,8 @@ func (x *Store) Keep(p *Proof, now time.Time) {
 	x.keep(p.ID, p.Result)
 }
 
-// asks reports whether an action for an epoch is among the list.
-func asks(actions []rotation.Action, op rotation.Op, id uint64) bool {
+// has reports whether an action for an epoch is among the list.
+func has(actions []rotation.Action, op rotation.Op, id uint64) bool {
 	for _, a := range actions {
 		if a.Op == op && a.ID == id {
 			return true

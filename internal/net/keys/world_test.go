@@ -37,6 +37,7 @@ type end struct {
 	planes   frames.Planes
 	sent     [][]byte           // not delivered yet
 	lose     func(rec int) bool // of the nth record that is sent; nil: none
+	alter    func(frame []byte) // a frame that arrives; nil: none
 	records  int                // that were sent
 	calls    []func()           // posted to the loop
 	answers  map[handshake.ResumeID]bool
@@ -92,6 +93,9 @@ func (e *end) Send(b *wire.Batch) (int, error) {
 // The sink of the plane.
 func (e *end) Frame(_ link.Path, rec *record.Epoch, f []byte) {
 	f = bytes.Clone(f)
+	if e.alter != nil {
+		e.alter(f)
+	}
 	e.calls = append(e.calls, func() {
 		if typ, _ := wire.FrameType(f); typ == wire.FrameHandshake {
 			e.Receive(rec, f[1:], e, e.w.now)
@@ -139,6 +143,18 @@ func (w *pair) deliver() {
 				c()
 			}
 		}
+	}
+}
+
+// arrive lets what was sent to e arrive, and nothing else.
+func (e *end) arrive() {
+	sent := e.peer.sent
+	e.peer.sent = nil
+	e.planes.Records(e, sent)
+	calls := e.calls
+	e.calls = nil
+	for _, c := range calls {
+		c()
 	}
 }
 
@@ -213,10 +229,20 @@ func (w *pair) establish() {
 	w.want(1)
 }
 
-// want asserts that both ends send under an epoch, the same.
+// want asserts that both ends send under an epoch, the same, and have the secrets
+// that later handshakes start from.
 func (w *pair) want(number uint32) {
 	w.t.Helper()
 	if a, b := w.a.Number(), w.b.Number(); a != number || b != number {
 		w.t.Fatalf("epochs %d and %d in use, want %d", a, b, number)
+	}
+	if w.a.cur.rekey != w.b.cur.rekey || w.a.cur.rekey.IsZero() {
+		w.t.Fatal("the next rotation has not the same secret at both ends")
+	}
+	for _, e := range []*end{w.a, w.b} {
+		out, _ := e.Secrets.Resumption(w.now)
+		if _, secret, ok := e.peer.Secrets.Find(out.ID, w.now); !ok || secret != out.Secret || secret.IsZero() {
+			w.t.Fatal("a resumption has not the same secret at both ends")
+		}
 	}
 }
