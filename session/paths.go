@@ -213,8 +213,8 @@ func (x *pathing) perform(a paths.Action, now time.Time) {
 	case paths.Drop:
 		x.drop(a.ID)
 	case paths.Avoid:
-		if n, ok := l.m.c.Network.(link.Narrower); ok {
-			n.Narrow(a.Remote)
+		if n, ok := l.m.c.Network.(link.PathMTUReducer); ok {
+			n.ReducePathMTU(a.Remote)
 		}
 	case paths.Unpin:
 		if d, ok := r.Path.(interface{ ForgetLocal() }); ok {
@@ -257,7 +257,7 @@ func (x *pathing) report(r *route, a paths.Action, now time.Time) {
 // address of an unproven path must not have more sent there than it has sent
 // itself.
 func (x *pathing) probe(r *route, a paths.Action, now time.Time) {
-	if l, ok := r.Path.(link.Ledger); ok && a.Charged && !l.Spend(a.Size) {
+	if l, ok := r.Path.(link.AmplificationLimiter); ok && a.Charged && !l.TakeBudget(a.Size) {
 		x.tell(now, func(now time.Time) []paths.Action { return x.machine.Denied(now, a.ID, a.Nonce) })
 		return
 	}

@@ -31,7 +31,7 @@ type Stats struct {
 	DatagramBad    uint64 // received datagrams that are not records
 	DirectFull     uint64 // records refused because the socket was full
 	DirectTooBig   uint64 // sends that ended at a record larger than the local link
-	DirectLost     uint64 // records for which there was no way to the remote
+	DirectLost     uint64 // records for which there was no route to the remote
 	ICMPErrors     uint64 // ICMP messages about a remote, other than too big
 	UTCPFull       uint64 // records refused because the queue of their connection was full
 	UTCPOld        uint64 // records that waited longer than 100 ms

@@ -34,12 +34,12 @@ type Transport struct {
 }
 
 var (
-	_ link.Network     = (*Transport)(nil)
-	_ link.Checker     = (*Transport)(nil)
-	_ link.EarlyDialer = (*Transport)(nil)
-	_ link.FreshDialer = (*Transport)(nil)
-	_ link.Narrower    = (*Transport)(nil)
-	_ side             = (*Transport)(nil)
+	_ link.Network        = (*Transport)(nil)
+	_ link.Checker        = (*Transport)(nil)
+	_ link.EarlyDialer    = (*Transport)(nil)
+	_ link.FreshDialer    = (*Transport)(nil)
+	_ link.PathMTUReducer = (*Transport)(nil)
+	_ side                = (*Transport)(nil)
 )
 
 // Listen opens the socket and starts to read from it.
@@ -176,8 +176,8 @@ func (t *Transport) DialFresh(ctx context.Context, remote netip.AddrPort) (link.
 	return t.sides.dial(ctx, remote)
 }
 
-// Narrow implements link.Narrower for QUIC; TCP finds its size by itself.
-func (t *Transport) Narrow(remote netip.AddrPort) { t.quic.Narrow(remote) }
+// ReducePathMTU implements link.PathMTUReducer for QUIC; TCP finds its size by itself.
+func (t *Transport) ReducePathMTU(remote netip.AddrPort) { t.quic.ReducePathMTU(remote) }
 
 // Accept waits for a connection: of QUIC, whose handshake is complete (or see
 // link.Incomplete), or of TCP, on which the peer has opened a stream. Connections come

@@ -14,7 +14,7 @@ type Direct struct {
 	node   *Node
 	remote netip.AddrPort
 	room   atomic.Int64
-	credit atomic.Int64 // bytes that have come and are not spent
+	budget atomic.Int64 // of the anti-amplification limit, bytes
 }
 
 var _ link.Direct = (*Direct)(nil)
@@ -45,18 +45,18 @@ func (d *Direct) Room() int              { return int(d.room.Load()) }
 func (d *Direct) SetRoom(bytes int)      { d.room.Store(int64(bytes)) }
 func (d *Direct) RTT() time.Duration     { return 0 }
 
-// Spend implements link.Ledger.
-func (d *Direct) Spend(bytes int) bool {
-	if d.credit.Load() < int64(bytes) {
+// TakeBudget implements link.AmplificationLimiter.
+func (d *Direct) TakeBudget(bytes int) bool {
+	if d.budget.Load() < int64(bytes) {
 		return false
 	}
-	d.credit.Add(-int64(bytes))
+	d.budget.Add(-int64(bytes))
 	return true
 }
 
 // receive hands a record over that came from the path's remote.
 func (d *Direct) receive(h link.Handler, rec []byte) {
-	d.credit.Add(int64(len(rec)))
+	d.budget.Add(int64(len(rec)))
 	h.Records(d, [][]byte{rec})
 }
 

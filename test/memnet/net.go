@@ -145,14 +145,14 @@ type Node struct {
 	handler link.Handler
 	conns   map[*Conn]struct{}
 	directs map[netip.AddrPort]*Direct
-	narrow  map[netip.AddrPort]bool
+	reduced map[netip.AddrPort]bool
 	stale   map[netip.AddrPort]bool
 }
 
 var (
-	_ link.Network  = (*Node)(nil)
-	_ link.Narrower = (*Node)(nil)
-	_ link.Checker  = (*Node)(nil)
+	_ link.Network        = (*Node)(nil)
+	_ link.PathMTUReducer = (*Node)(nil)
+	_ link.Checker        = (*Node)(nil)
 
 	_ link.FreshDialer = (*Node)(nil)
 )
@@ -161,7 +161,7 @@ var (
 func (n *Net) Node(addr netip.AddrPort) *Node {
 	node := &Node{net: n, at: addr, Off: make(map[*link.Kind]bool), incoming: make(chan *Conn, 32),
 		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
-		narrow: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
+		reduced: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
@@ -248,7 +248,7 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 		return nil, link.ErrOff
 	}
 	here := n.Addr()
-	small := l == wire.LinkQUIC && n.isNarrow(remote)
+	small := l == wire.LinkQUIC && n.isReduced(remote)
 	for _, dir := range [][2]netip.AddrPort{{here, remote}, {remote, here}} {
 		line, err := n.net.passable(dir[0], dir[1], func(line Line) bool { return line.cuts(l) }, ctx.Done())
 		if err != nil {

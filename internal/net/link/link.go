@@ -85,12 +85,12 @@ type Direct interface {
 	SetRoom(bytes int)
 }
 
-// A Ledger is a path that counts what has come by it from an address that may be
-// forged.
-type Ledger interface {
-	// Spend takes bytes off what has come and is not answered yet; false, and nothing
-	// is taken, if it is less.
-	Spend(bytes int) bool
+// An AmplificationLimiter is a path with an anti-amplification limit (RFC 9000 8.1):
+// what is sent to an address that is not proven is bounded by what came from it, which
+// is the path's budget.
+type AmplificationLimiter interface {
+	// TakeBudget takes bytes off the budget; false, and nothing is taken, if it has less.
+	TakeBudget(bytes int) bool
 }
 
 // A Plane is the packet side of one peer as its session sees it. The session

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// maxAccounts is how many addresses an amplificationGuard distinguishes.
-	maxAccounts = 16384
+	// maxBudgets is how many addresses an amplificationGuard distinguishes.
+	maxBudgets = 16384
 	// bareAck is more than an Initial packet has that only acknowledges. It must
-	// not take from the account what the first flight needs, which with packets of
+	// not take from the budget what the first flight needs, which with packets of
 	// 1200 bytes is exactly what came in; that flight acknowledges as well.
 	bareAck = 100
 	// retryByte is byte 0 of a Retry packet, but for four bits that mean nothing.
 	retryByte = 0xF0
-	// maxCredit is the most that an account holds, bytes: several handshakes, and
+	// maxBudget is the most that an address has, bytes: several handshakes, and
 	// not what a long connection from there has brought, which whoever forges the
 	// address afterwards would have sent to it.
-	maxCredit = 64 << 10
+	maxBudget = 64 << 10
 )
 
 // An amplificationGuard limits bytes to unvalidated addresses to those that came from
@@ -33,24 +33,24 @@ type amplificationGuard struct {
 	seed maphash.Seed
 
 	mu       sync.Mutex
-	accounts []account
+	budgets  []budget
 	exempted map[netip.AddrPort]int // how many of our dials and of complete connections
 }
 
-// An account is an address's, known by its hash alone.
-type account struct {
-	who    uint64
-	credit int // bytes that may still be sent
+// A budget is an address's, known by its hash alone.
+type budget struct {
+	who  uint64
+	left int // bytes that may still be sent
 }
 
 func newAmplificationGuard() *amplificationGuard {
-	return &amplificationGuard{seed: maphash.MakeSeed(), accounts: make([]account, maxAccounts), exempted: make(map[netip.AddrPort]int)}
+	return &amplificationGuard{seed: maphash.MakeSeed(), budgets: make([]budget, maxBudgets), exempted: make(map[netip.AddrPort]int)}
 }
 
-// place is where an address's account is, or another's in its stead.
-func (l *amplificationGuard) place(a netip.AddrPort) (at *account, who uint64) {
+// place is where an address's budget is, or another's in its stead.
+func (l *amplificationGuard) place(a netip.AddrPort) (at *budget, who uint64) {
 	who = maphash.Comparable(l.seed, a)
-	return &l.accounts[who%maxAccounts], who
+	return &l.budgets[who%maxBudgets], who
 }
 
 // heard adds what came in.
@@ -59,12 +59,12 @@ func (l *amplificationGuard) heard(from netip.AddrPort, b []byte) {
 	defer l.mu.Unlock()
 	at, who := l.place(from)
 	if at.who != who {
-		*at = account{who: who}
+		*at = budget{who: who}
 	}
-	at.credit = min(at.credit+len(b), maxCredit)
+	at.left = min(at.left+len(b), maxBudget)
 }
 
-// allows says whether b may be sent, and takes it off the account; exempt says that
+// allows says whether b may be sent, and takes it off the budget; exempt says that
 // it needs none.
 func (l *amplificationGuard) allows(to netip.AddrPort, b []byte) (ok, exempt bool) {
 	l.mu.Lock()
@@ -73,10 +73,10 @@ func (l *amplificationGuard) allows(to netip.AddrPort, b []byte) (ok, exempt boo
 	switch {
 	case l.exempted[to] > 0:
 		return true, true
-	case at.who != who, len(b) > at.credit, isInitial(b) && len(b) < bareAck && at.credit-len(b) < smallPacket:
+	case at.who != who, len(b) > at.left, isInitial(b) && len(b) < bareAck && at.left-len(b) < smallPacket:
 		return false, false
 	}
-	at.credit -= len(b)
+	at.left -= len(b)
 	return true, false
 }
 
@@ -94,7 +94,7 @@ func padded(b []byte) []byte {
 // endsKnown reports whether a datagram consists of packets that say their length.
 // Two kinds do not and end with the datagram: short headers, as the second half of
 // a CONNECTION_CLOSE in a fresh connection has, and a Retry, which a peer gets on
-// a new connection while its old one makes it a exempt still.
+// a new connection while its old one exempts it still.
 func endsKnown(b []byte) bool {
 	for len(b) > 0 {
 		n := longSize(b)

@@ -33,7 +33,7 @@ func TestBytesOutAreBoundedByBytesIn(t *testing.T) {
 	}
 	allows := func(to netip.AddrPort, b []byte) bool { ok, _ := l.allows(to, b); return ok }
 	if allows(a, shortPacket(50)) {
-		t.Error("a short header beyond the account")
+		t.Error("a short header beyond the budget")
 	}
 	l.heard(a, shortPacket(50))
 	if !allows(a, shortPacket(50)) || allows(b, shortPacket(40)) {
@@ -42,16 +42,16 @@ func TestBytesOutAreBoundedByBytesIn(t *testing.T) {
 	done, again := l.exempt(b), l.exempt(b)
 	done()
 	if !allows(b, longPacket(1452)) {
-		t.Error("b is a exempt")
+		t.Error("b is exempt")
 	}
 	again()
 	if allows(b, longPacket(40)) || len(l.exempted) != 0 {
-		t.Error("the friendship is over")
+		t.Error("the exemption is over")
 	}
 }
 
 // What a long connection brought is not there for who forges its address later.
-func TestAmplificationCreditIsBounded(t *testing.T) {
+func TestAmplificationBudgetIsBounded(t *testing.T) {
 	l := newAmplificationGuard()
 	a := netip.MustParseAddrPort("192.0.2.1:1")
 	l.heard(a, longPacket(1200))
@@ -61,16 +61,16 @@ func TestAmplificationCreditIsBounded(t *testing.T) {
 	}
 	end()
 	sent := 0
-	for ok := true; ok && sent <= 10*maxCredit; sent += 1200 {
+	for ok := true; ok && sent <= 10*maxBudget; sent += 1200 {
 		ok, _ = l.allows(a, longPacket(1200))
 	}
-	if sent > maxCredit+1200 {
+	if sent > maxBudget+1200 {
 		t.Errorf("%d bytes leave for an address that has not proven itself again", sent)
 	}
 }
 
 // A bare acknowledgement does not use up what the first flight of 1200 needs.
-func TestCreditIsKeptForTheFirstFlight(t *testing.T) {
+func TestBudgetIsKeptForTheFirstFlight(t *testing.T) {
 	l := newAmplificationGuard()
 	a := netip.MustParseAddrPort("192.0.2.1:1")
 	initial := func(n int) []byte { return initialPacket(n, a).Data }
@@ -108,10 +108,10 @@ func TestAmplificationLimitUnderAFlood(t *testing.T) {
 			kept++
 		}
 	}
-	if len(l.accounts) != maxAccounts || kept < 950 {
-		t.Errorf("%d of 1000 have their account a hundred packets later", kept)
+	if len(l.budgets) != maxBudgets || kept < 950 {
+		t.Errorf("%d of 1000 have their budget a hundred packets later", kept)
 	}
-	faults.Report(t, "H7", true, "the amplification: %d of 1000 addresses keep their account over 100 packets of others, in %d places", kept, len(l.accounts))
+	faults.Report(t, "H7", true, "the amplification limit: %d of 1000 addresses keep their budget over 100 packets of others, in %d places", kept, len(l.budgets))
 }
 
 // handshakePacket says its length: header, ids of 8 bytes, n bytes of the rest.

@@ -125,7 +125,7 @@ func (b *batcher) loop() {
 	}
 }
 
-// send makes one call for a run, or one for each packet where the way out
+// send makes one call for a run, or one for each packet where the interface
 // cannot segment. What fails is lost, like any packet, and counted.
 func (b *batcher) send(r *run) {
 	if r.n > 1 && b.segment {

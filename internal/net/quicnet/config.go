@@ -74,7 +74,7 @@ func dialConfig(size uint16) *quic.Config {
 // because TLS has no task here but encryption: who the peer is, is proven by the
 // handshake between DIDs, which includes this connection's exporter, so a man in the
 // middle of TLS is found there (SPEC section 5). The one key agreement is hybrid at
-// both ends, so that nobody on the way can have the classical one chosen.
+// both ends, so that nobody on the path can have the classical one chosen.
 func tlsConfig() (*tls.Config, error) {
 	certs := new(certificates)
 	if _, err := certs.current(nil); err != nil {

@@ -93,7 +93,7 @@ func TestSmallInitialsAreBounded(t *testing.T) {
 	faults.Report(t, "H5", true, "%d small dials remembered of %d", len(s.seen), 3*maxInitials)
 }
 
-func TestFullPathIsNotTakenForANarrowOne(t *testing.T) {
+func TestFullPathMTUIsNotTakenForASmallOne(t *testing.T) {
 	_, b, ca, cb := pair(t)
 	if ca.Path().Room() != 1415 || cb.Path().Room() != 1415 {
 		t.Fatal("rooms", ca.Path().Room(), cb.Path().Room())

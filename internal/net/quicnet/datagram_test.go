@@ -238,7 +238,7 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 }
 
 // SPEC R-3.4-4.
-func TestNarrowPathConnectsWithSmallPackets(t *testing.T) {
+func TestSmallPathMTUConnectsWithSmallPackets(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	begin := time.Now()
 	ca, cb := connect(t, a, b, relay(t, b.LocalAddr(), 1250))

@@ -22,7 +22,7 @@ type dialler struct {
 	qt            *quic.Transport
 	tls           *tls.Config
 	tickets       tickets
-	narrow        narrowWays
+	reduced       reducedMTUs
 	amplification *amplificationGuard
 }
 
@@ -43,7 +43,7 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 			results <- dialResult{qc, err}
 		}()
 	}
-	first := d.narrow.size(remote)
+	first := d.reduced.size(remote)
 	start(first)
 	small := time.NewTimer(smallDialAfter)
 	defer small.Stop()

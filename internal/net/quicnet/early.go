@@ -111,7 +111,7 @@ func (d *dialler) dialEarly(ctx context.Context, remote netip.AddrPort, hold fun
 	if !ok {
 		return nil, nil, errNoTicket
 	}
-	size := min(k.size, d.narrow.size(remote))
+	size := min(k.size, d.reduced.size(remote))
 	conf := d.withTickets(remote, size, k.state)
 	defer hold()()
 	done := d.amplification.exempt(remote)

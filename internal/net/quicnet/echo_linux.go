@@ -103,7 +103,7 @@ func negotiates(b, begins []byte) bool {
 	return len(b) > 0 && b[0]&0x80 != 0 && bytes.HasPrefix(b[1:], begins)
 }
 
-// dontFragment makes datagrams larger than the way vanish, as records do.
+// dontFragment makes datagrams larger than the path MTU vanish, as records do.
 func dontFragment(c *net.UDPConn) {
 	rc, err := c.SyscallConn()
 	if err != nil {

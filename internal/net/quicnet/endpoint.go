@@ -108,13 +108,13 @@ func (e *Endpoint) open() error {
 }
 
 // configFor answers a dialler with packets of its own size, or with small ones
-// where we know the way to it to be narrow.
+// where we know the path MTU to it to be small.
 func (e *Endpoint) configFor(info *quic.ClientInfo) (*quic.Config, error) {
 	from := netaddr.PortOf(info.RemoteAddr)
 	if e.initials.has(from) {
 		return quicConfig(smallPacket), nil
 	}
-	return quicConfig(e.dialler.narrow.size(from)), nil
+	return quicConfig(e.dialler.reduced.size(from)), nil
 }
 
 // On reports whether QUIC is switched on.
@@ -134,8 +134,8 @@ func (e *Endpoint) Receiver() func([]udp.Packet) {
 // peers have.
 func (e *Endpoint) Strangers() Strangers { return Strangers{e.admission.unproven} }
 
-// Narrow makes dials to a remote begin with small packets, for a while.
-func (e *Endpoint) Narrow(remote netip.AddrPort) { e.dialler.narrow.add(remote, time.Now()) }
+// ReducePathMTU makes dials to a remote begin with small packets, for a while.
+func (e *Endpoint) ReducePathMTU(remote netip.AddrPort) { e.dialler.reduced.add(remote, time.Now()) }
 
 // Dial connects to remote; see dialler. Errors: cause.ErrNoAnswer, cause.ErrPeerClosed
 // (it refused), ErrNoDatagram, those of Options.Start, or the context's.

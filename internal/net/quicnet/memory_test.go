@@ -33,8 +33,8 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 	}
 	one, peer := quicState+held(acceptConn), quicState+held(largestConn)
 	all := (maxUnproven + maxReserved) * one
-	tables := udp.MaxHeard + udp.MaxHints + maxNarrow + maxInitials + maxKnownSources + sourceBuckets + maxSources
-	guard := maxAccounts * int(unsafe.Sizeof(account{}))
+	tables := udp.MaxHeard + udp.MaxHints + maxReducedMTUs + maxInitials + maxKnownSources + sourceBuckets + maxSources
+	guard := maxBudgets * int(unsafe.Sizeof(budget{}))
 	const mib = 1 << 20
 	for _, row := range []string{
 		fmt.Sprintf("| one stranger's QUIC connection | %d + %d KiB = %d KiB |", quicState>>10, held(acceptConn)>>10, one>>10),
@@ -44,7 +44,7 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 			maxUnproven+maxReserved, one>>10, float64(all)/mib, maxEvicted, quicState>>10, maxEvicted*quicState/mib),
 		fmt.Sprintf("| packets that wait for QUIC | %d x %d bytes = %.1f MiB |", queueSlots, maxQUICPacket, float64(queueSlots*maxQUICPacket)/mib),
 		fmt.Sprintf("| tables of addresses | %d entries of at most %d bytes = %.1f MiB, and the amplification limit %d x %d bytes = %d KiB |",
-			tables, tableEntry, float64(tables*tableEntry)/mib, maxAccounts, unsafe.Sizeof(account{}), guard>>10),
+			tables, tableEntry, float64(tables*tableEntry)/mib, maxBudgets, unsafe.Sizeof(budget{}), guard>>10),
 		fmt.Sprintf("| one peer's QUIC connections, receiving | 2 x %d KiB = %.1f MiB |", peer>>10, float64(2*peer)/mib),
 		fmt.Sprintf("| one peer's QUIC connections, what it does not take | 2 x %d KiB = %d MiB |", queue.MaxBytes>>10, 2*queue.MaxBytes/mib),
 	} {

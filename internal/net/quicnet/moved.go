@@ -48,7 +48,7 @@ func (t *connTable) remove(c *conn) {
 // it then. QUIC says nothing when it has proven a new address; before, what leaves
 // for it is paid for by what came from it, as with any stranger: who has a
 // connection can send its packets from forged addresses, and quic-go answers every
-// question about a way, of 36 bytes, with 1200.
+// PATH_CHALLENGE, of 36 bytes, with 1200.
 func (t *connTable) moved(to netip.AddrPort) bool {
 	if !t.moves.Allow() {
 		return false

@@ -13,6 +13,6 @@ type Counters struct {
 	Faults     atomic.Uint64 // defects of this program met in handling datagrams
 	Full       atomic.Uint64 // records refused because the socket was full
 	TooBig     atomic.Uint64 // sends that ended at a record larger than the local link
-	Lost       atomic.Uint64 // records for which there was no way to the remote
+	Lost       atomic.Uint64 // records for which there was no route to the remote
 	ICMP       atomic.Uint64 // ICMP messages about a remote, other than too big
 }

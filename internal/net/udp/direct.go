@@ -29,12 +29,12 @@ type directPath struct {
 	plain  atomic.Int64 // link.Stamp until when runs leave packet by packet; 0: never
 	down   atomic.Bool  // the last send was lost
 	used   atomic.Bool  // see directs
-	credit atomic.Int64 // bytes that have come and are not spent, at most mostCredit
+	budget atomic.Int64 // of the anti-amplification limit, bytes, at most maxBudget
 }
 
 var (
-	_ link.Direct = (*directPath)(nil)
-	_ link.Ledger = (*directPath)(nil)
+	_ link.Direct               = (*directPath)(nil)
+	_ link.AmplificationLimiter = (*directPath)(nil)
 )
 
 // A source is the address of ours that the peer sends to. It does not change.
@@ -89,17 +89,17 @@ func (p *directPath) use() {
 	}
 }
 
-// mostCredit is enough for the questions that an address is asked before it answers.
-const mostCredit = 4 << 10
+// maxBudget is enough for the probes that an address gets before it answers.
+const maxBudget = 4 << 10
 
-// Spend implements link.Ledger.
-func (p *directPath) Spend(bytes int) bool {
+// TakeBudget implements link.AmplificationLimiter.
+func (p *directPath) TakeBudget(bytes int) bool {
 	for {
-		has := p.credit.Load()
+		has := p.budget.Load()
 		if has < int64(bytes) {
 			return false
 		}
-		if p.credit.CompareAndSwap(has, has-int64(bytes)) {
+		if p.budget.CompareAndSwap(has, has-int64(bytes)) {
 			return true
 		}
 	}
@@ -107,8 +107,8 @@ func (p *directPath) Spend(bytes int) bool {
 
 // arrived notes where a record of this path's remote came in, and its size.
 func (p *directPath) arrived(at localAddr, bytes int) {
-	if p.credit.Load() < mostCredit { // soon full, and then no write a packet
-		p.credit.Add(int64(bytes))
+	if p.budget.Load() < maxBudget { // soon full, and then no write a packet
+		p.budget.Add(int64(bytes))
 	}
 	if s := p.source.Load(); at.addr.IsValid() && (s == nil || s.at != at) {
 		p.source.Store(&source{at: at, control: controlOf(at)})
@@ -124,7 +124,7 @@ func (p *directPath) forgetSource() bool {
 // ForgetLocal lets the system choose the source until the peer is heard again.
 func (p *directPath) ForgetLocal() { p.forgetSource() }
 
-// unreachable counts records that were lost because there is no way to the peer.
+// unreachable counts records that were lost because there is no route to the peer.
 func (p *directPath) unreachable(records int) {
 	p.down.Store(true)
 	p.d.count.Lost.Add(uint64(records))

@@ -20,7 +20,7 @@ const (
 	// one off, and so does the reader of the error queue, which lets the next follow.
 	maxPending = 64
 	// maxPendingDown is the same for a path on which the last send was lost, so
-	// that a way that is really gone costs little.
+	// that a route that is really gone costs little.
 	maxPendingDown = 2
 )
 

@@ -16,7 +16,7 @@ func isICMP(err error) bool {
 	return errors.As(err, &e) && mayBeICMP(e)
 }
 
-// isUnreachable reports whether a send says that there is no way to its remote.
+// isUnreachable reports whether a send says that there is no route to its remote.
 func isUnreachable(err error) bool {
 	return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ECONNREFUSED)
 }

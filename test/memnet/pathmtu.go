@@ -19,17 +19,17 @@ const (
 	streamPacket = 1200
 )
 
-// Narrow implements link.Narrower.
-func (n *Node) Narrow(remote netip.AddrPort) {
+// ReducePathMTU implements link.PathMTUReducer.
+func (n *Node) ReducePathMTU(remote netip.AddrPort) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.narrow[remote] = true
+	n.reduced[remote] = true
 }
 
-func (n *Node) isNarrow(remote netip.AddrPort) bool {
+func (n *Node) isReduced(remote netip.AddrPort) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.narrow[remote]
+	return n.reduced[remote]
 }
 
 // tooWide reports whether a line loses a packet of a connection with so many

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A remote that is known to be behind a narrow way is dialled and answered with
+// A remote that is known to have a small path MTU is dialled and answered with
 // small packets alone: the dial of full ones would cost 1.5 s.
-func TestNarrowWaysAreDialledWithSmallPackets(t *testing.T) {
+func TestReducedPathMTUIsDialledWithSmallPackets(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	at := relay(t, b.LocalAddr(), 1250)
-	a.Narrow(at)
+	a.ReducePathMTU(at)
 	begin := time.Now()
 	ca, cb := connect(t, a, b, at)
 	if took := time.Since(begin); took >= smallDialAfter {
@@ -23,17 +23,17 @@ func TestNarrowWaysAreDialledWithSmallPackets(t *testing.T) {
 	}
 	wantTraffic(t, a, b, ca, cb)
 
-	b.Narrow(a.LocalAddr())
+	b.ReducePathMTU(a.LocalAddr())
 	ca, cb = connect(t, a, b, b.LocalAddr())
 	if ca.Path().Room() != 1415 || cb.Path().Room() != 1163 {
-		t.Errorf("rooms %d and %d: the listener knows that its way is narrow", ca.Path().Room(), cb.Path().Room())
+		t.Errorf("rooms %d and %d: the listener knows that its path MTU is small", ca.Path().Room(), cb.Path().Room())
 	}
 }
 
 // The ticket of a connection with full packets is used with small ones.
-func TestNarrowWaysAreDialledEarlyWithSmallPackets(t *testing.T) {
+func TestReducedPathMTUIsDialledEarlyWithSmallPackets(t *testing.T) {
 	a, b, _, _ := pair(t)
-	a.Narrow(b.LocalAddr())
+	a.ReducePathMTU(b.LocalAddr())
 	early := earlyConnOf(t, a, b)
 	if _, err := early.Stream().Write([]byte("hello")); err != nil {
 		t.Fatal(err)
@@ -47,23 +47,23 @@ func TestNarrowWaysAreDialledEarlyWithSmallPackets(t *testing.T) {
 	}
 }
 
-func TestNarrowWaysAreForgotten(t *testing.T) {
-	var n narrowWays
+func TestReducedPathMTUsAreForgotten(t *testing.T) {
+	var n reducedMTUs
 	now := time.Now()
 	at := func(i int) netip.AddrPort {
 		var b [4]byte
 		binary.BigEndian.PutUint32(b[:], uint32(i))
 		return netip.AddrPortFrom(netip.AddrFrom4(b), 1)
 	}
-	for i := range 3 * maxNarrow {
+	for i := range 3 * maxReducedMTUs {
 		n.add(at(i), now)
 	}
-	last := at(3*maxNarrow - 1)
+	last := at(3*maxReducedMTUs - 1)
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(last.Addr().As16()), 1)
-	if len(n.until) > maxNarrow || !n.has(last, now) || !n.has(mapped, now) {
+	if len(n.until) > maxReducedMTUs || !n.has(last, now) || !n.has(mapped, now) {
 		t.Errorf("%d remembered, the newest %v", len(n.until), n.has(last, now))
 	}
-	if n.has(last, now.Add(narrowLife)) {
-		t.Error("a way is narrow for ever")
+	if n.has(last, now.Add(reducedMTULife)) {
+		t.Error("a path MTU is small for ever")
 	}
 }
