@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
@@ -62,12 +63,12 @@ func (s *Session) Prefer(carrier string) error {
 	if !s.m.c.allowed(c) {
 		return fmt.Errorf("%w: %s", link.ErrOff, c)
 	}
-	return s.prefer(kindOf(c))
+	return s.prefer(pathset.KindOf(c))
 }
 
 func (s *Session) prefer(k paths.Kind) error {
 	return s.call(func(now time.Time) error {
-		s.loop.paths.tell(now, func(now time.Time) []paths.Action { return s.loop.paths.machine.Prefer(now, k) })
+		s.loop.paths.Prefer(k, now)
 		return nil
 	})
 }

@@ -43,7 +43,7 @@ func (x *attempts) begin(e Event, now time.Time) {
 	}
 	a := x.new(link.Set(l.m.c.Carriers).Links(), now)
 	if l.state == Established || l.state == Rotating {
-		a.Over = l.paths.streamConn()
+		a.Over = l.paths.StreamConn()
 	} else {
 		a.Resume, a.Keys = l.keys.Secrets.Resumption(now)
 	}
@@ -73,7 +73,7 @@ func (x *attempts) spare(links []paths.Link, now time.Time) {
 
 // new makes an attempt over links.
 func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
-	l, known := x.l, x.l.paths.machine.Summary()
+	l, known := x.l, x.l.paths.Summary()
 	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: l.m.self, Peer: l.peer.DID,
 		Cached: x.known.Valid(now), Params: l.statement(l.keys.Propose())})}
 	a.Network, a.Resolver, a.Protect = l.m.c.Network, l.m.c.Resolver, l.s.protect

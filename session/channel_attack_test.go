@@ -40,7 +40,7 @@ func TestLiesOnTheMessageChannelEndNoSession(t *testing.T) {
 func lyingStream(t *testing.T, s *Session, id uint64) link.Stream {
 	t.Helper()
 	var conn link.Conn
-	if err := s.call(func(time.Time) error { conn = s.loop.paths.streamConn(); return nil }); err != nil {
+	if err := s.call(func(time.Time) error { conn = s.loop.paths.StreamConn(); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

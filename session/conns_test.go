@@ -16,9 +16,9 @@ const (
 
 // connections are those of the session.
 func (s *Session) connections() (all []link.Conn) {
-	for _, r := range s.loop.paths.routes {
-		if r.conn != nil {
-			all = append(all, r.conn)
+	for _, p := range s.loop.paths.Paths() {
+		if conn, ok := p.(link.Conn); ok { // of the network in memory
+			all = append(all, conn)
 		}
 	}
 	return all

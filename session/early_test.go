@@ -164,7 +164,7 @@ func redial(t *testing.T, sa, sb *Session) time.Duration {
 	time.Sleep(500 * time.Millisecond) // the ticket is there, the acknowledgements are out
 	deaf(sb)
 	start := time.Now()
-	sa.call(func(time.Time) error { sa.loop.paths.streamConn().Close("lost"); return nil })
+	sa.call(func(time.Time) error { sa.loop.paths.StreamConn().Close("lost"); return nil })
 	waitFor(t, sa, Degraded)
 	waitFor(t, sa, Established)
 	took := time.Since(start)
@@ -264,7 +264,7 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	r.stop = true
 	r.mu.Unlock()
 	before, resume := sb.Status(), resumeOf(sb)
-	sa.call(func(time.Time) error { sa.loop.paths.streamConn().Close("lost"); return nil })
+	sa.call(func(time.Time) error { sa.loop.paths.StreamConn().Close("lost"); return nil })
 	waitFor(t, sa, Degraded)
 	time.Sleep(100 * time.Millisecond)
 	flight := r.flight()

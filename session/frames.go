@@ -34,7 +34,7 @@ func (k sink) Moved(p link.Path) {
 	if k.s.pending.moves.Add(p, maxMoves) {
 		k.s.box.Post(func(now time.Time) {
 			for _, p := range k.s.pending.moves.Take() {
-				k.s.loop.paths.moved(p, now)
+				k.s.loop.paths.Moved(p, now)
 			}
 		})
 	}
@@ -52,7 +52,7 @@ func (k sink) Waiting() {
 
 // Sent implements link.Sink.
 func (k sink) Sent() {
-	k.s.box.Post(func(now time.Time) { k.s.loop.paths.tell(now, k.s.loop.paths.machine.Sent) })
+	k.s.box.Post(func(now time.Time) { k.s.loop.paths.Sent(now) })
 }
 
 // wanted reports whether something waits to be sent.
@@ -60,7 +60,7 @@ func (l *loop) wanted() bool { return l.plane.Traffic().Queued.Load() > 0 || l.m
 
 // demand is local traffic that wants out.
 func (l *loop) demand(now time.Time) {
-	l.paths.tell(now, l.paths.machine.Demand)
+	l.paths.Demand(now)
 	l.attempts.demand(now)
 }
 
@@ -69,11 +69,11 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	typ, _ := wire.FrameType(f)
 	switch typ {
 	case wire.FrameProbe, wire.FrameEcho, wire.FrameHeartbeat, wire.FrameHeartbeatAck:
-		if l.paths.frame(p, f, now) {
+		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.echo(p, nonce, now) }, now) {
 			return
 		}
 	case wire.FrameHandshake:
-		if l.keys.Receive(e, f[1:], l.paths.replyPath(p), now) == nil {
+		if l.keys.Receive(e, f[1:], l.paths.ReplyPath(p), now) == nil {
 			return
 		}
 	case wire.FrameClose:
@@ -85,38 +85,22 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	l.plane.Traffic().Drop(link.DropMalformed, 1)
 }
 
-// path is the one in use; nil without one.
-func (l *loop) path() link.Path {
-	if l.paths.using == nil {
-		return nil
-	}
-	return l.paths.using.Path
-}
-
 // send tells the plane what to send under and where.
 func (l *loop) send() {
-	if e := l.keys.InUse(); e != nil && l.paths.using != nil {
-		l.plane.Use(e, l.paths.using.Path)
+	if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil {
+		l.plane.Use(e, p)
 		l.carryMessages()
 	}
-}
-
-// sendOn sends a frame under the current epoch on p, in the carrier's space.
-func (l *loop) sendOn(p link.Path, frame []byte) error {
-	return frames.Send(l.keys.InUse(), p, p.Kind().Space, frame)
 }
 
 // sendClose tells the peer that we end the session. The errors are the path's and
 // record's; frames.ErrNoPath without either.
 func (l *loop) sendClose() error {
-	if p := l.path(); p != nil {
-		return l.sendOn(p, []byte{wire.FrameClose, 0})
+	if p := l.paths.Using(); p != nil {
+		return frames.Send(l.keys.InUse(), p, p.Kind().Space, []byte{wire.FrameClose, 0})
 	}
 	return frames.ErrNoPath
 }
-
-// heartbeat sends one on the path in use.
-func (l *loop) heartbeat(now time.Time) { l.paths.tell(now, l.paths.machine.Heartbeat) }
 
 // initMessages makes the message channel.
 func (l *loop) initMessages() {
@@ -136,7 +120,7 @@ func (l *loop) initMessages() {
 // carryMessages keeps the channel on the connection in use.
 func (l *loop) carryMessages() {
 	if l.keys.InUse() != nil {
-		l.carrier.Carry(l.ctx, l.paths.streamConn())
+		l.carrier.Carry(l.ctx, l.paths.StreamConn())
 	}
 }
 

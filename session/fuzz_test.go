@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/packetgen"
 )
@@ -46,8 +47,8 @@ func FuzzFrames(f *testing.F) {
 				n := min(int(in[0])|int(in[1])<<8, len(in)-2, 1400)
 				if frame := in[2 : 2+n]; n > 0 && wire.KindOf(frame) == wire.KindFrame {
 					sb.box.Post(func(time.Time) {
-						if p := sb.loop.path(); p != nil {
-							sb.loop.sendOn(p, frame)
+						if p := sb.loop.paths.Using(); p != nil {
+							frames.Send(sb.loop.keys.InUse(), p, p.Kind().Space, frame)
 						}
 					})
 					time.Sleep(time.Millisecond)

@@ -160,7 +160,7 @@ func (l *loop) proven(p *keys.Proof, e Event, now time.Time) error {
 		l.keys.Keep(p, now)
 	}
 	l.event(e, now)
-	l.heartbeat(now)
+	l.paths.Heartbeat(now)
 	return nil
 }
 
@@ -170,12 +170,8 @@ func (l *loop) takePath(p *keys.Proof, won bool, now time.Time) {
 	if p.Conn.Link() == wire.LinkQUIC {
 		l.attempts.retry.silent = 0
 	}
-	r := l.paths.routeOf(p.Conn)
-	if r == nil {
-		return // it has ended
-	}
 	c := paths.Completion{Won: won, Fresh: !p.Resumed && l.remote.Current() != p.Result.Remote.Incarnation}
-	l.paths.tell(now, func(now time.Time) []paths.Action { return l.paths.machine.Proven(now, r.id, c) })
+	l.paths.Proven(p.Conn, c, now)
 }
 
 // meet notes which incarnation of the peer has proven itself.
@@ -195,7 +191,7 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 	case !twins:
 		l.log.Warn("two hosts run with the peer's key and take turns", "at", at)
 	}
-	l.paths.tell(now, l.paths.machine.Restarted)
+	l.paths.Restarted(now)
 	l.keys.OpenOnlyCurrent()
 	l.msgs.Restart()
 }
@@ -210,14 +206,12 @@ func (l *loop) take(peer *did.KeySet, out handshake.Resume) {
 // attach takes a proven connection over and watches for its end. On one that we
 // dialled, handshakes of the peer are served from now on.
 func (l *loop) attach(conn link.Conn, dialled bool, now time.Time) {
-	if r := l.paths.routeOf(conn); r != nil {
-		l.paths.tell(now, func(now time.Time) []paths.Action { return l.paths.machine.Revisit(now, r.id, paths.Handshake) })
+	if !l.paths.Attach(conn, conn.Link() == wire.LinkUTCP && !dialled, now) {
 		return
 	}
 	if c, ok := conn.(interface{ Proven() }); ok {
 		c.Proven() // its transport may count strangers' connections
 	}
-	l.paths.add(conn.Path(), conn, paths.Handshake, conn.Link() == wire.LinkUTCP && !dialled, now)
 	if dialled {
 		l.m.wg.Go(func() { l.m.serve(conn, l.s) })
 	}
@@ -234,11 +228,9 @@ func (l *loop) attach(conn link.Conn, dialled bool, now time.Time) {
 // connDone takes note that a connection has ended.
 func (l *loop) connDone(conn link.Conn, now time.Time) {
 	l.log.Debug("connection ended", "remote", conn.Remote(), "error", conn.Err())
-	switch r := l.paths.routeOf(conn); {
-	case r == nil:
-	case !l.leaveBy.IsZero():
-		l.paths.drop(r.id) // the peer has CLOSE: that is no outage
-	default:
-		l.paths.tell(now, func(now time.Time) []paths.Action { return l.paths.machine.Gone(now, r.id) })
+	if !l.leaveBy.IsZero() {
+		l.paths.Forget(conn) // the peer has CLOSE: that is no outage
+		return
 	}
+	l.paths.Gone(conn, now)
 }

@@ -29,7 +29,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			for i := range flaps {
 				now = now.Add(200 * time.Millisecond)
 				sa.loop.record(Established, TimeToRotate, now)
-				sa.loop.meet(&connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.loop.paths.streamConn()}, now)
+				sa.loop.meet(&connect.Proof{Result: &handshake.Result{Remote: wire.Params{Incarnation: uint64(i + 10)}}, Conn: sa.loop.paths.StreamConn()}, now)
 			}
 			lines = strings.Count(b.String(), "\n")
 			return nil

@@ -164,8 +164,8 @@ func TestReplayInSpace3IsNotHeard(t *testing.T) {
 // addrOf is where the peer of other, which is s, sends from.
 func (s *Session) addrOf(other *Session) (from string) {
 	other.call(func(time.Time) error {
-		if other.loop.paths.using != nil {
-			from = other.loop.paths.using.Remote().String()
+		if p := other.loop.paths.Using(); p != nil {
+			from = p.Remote().String()
 		}
 		return nil
 	})

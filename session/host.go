@@ -7,7 +7,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
-	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
 // Jumped tells all sessions that the machine slept for d while the monotonic
@@ -64,7 +63,7 @@ func (l *loop) jumped(d time.Duration, now time.Time) {
 }
 
 func (l *loop) networkChanged(now time.Time) {
-	l.paths.tell(now, l.paths.machine.Host)
+	l.paths.HostChanged(now)
 	switch l.state {
 	case Degraded, Suspended, Failed:
 		l.attempts.hostChanged(now)
@@ -78,7 +77,7 @@ func (l *loop) unreachable(remote netip.AddrPort, now time.Time) {
 		l.attempts.running.Hurry()
 		return
 	}
-	l.paths.tell(now, func(now time.Time) []paths.Action { return l.paths.machine.Hint(now, remote) })
+	l.paths.Hint(remote, now)
 }
 
 func (l *loop) copied(certain bool, now time.Time) {

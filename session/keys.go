@@ -28,7 +28,7 @@ func newKeys(l *loop) *keys.Store {
 }
 
 // Path implements keys.Session.
-func (k keyed) Path() link.Path { return k.l.path() }
+func (k keyed) Path() link.Path { return k.l.paths.Using() }
 
 // Params implements keys.Session.
 func (k keyed) Params(number uint32) (wire.Params, error) { return k.l.params(number) }
@@ -37,7 +37,7 @@ func (k keyed) Params(number uint32) (wire.Params, error) { return k.l.params(nu
 func (k keyed) InUse() { k.l.send() }
 
 // Confirm implements keys.Session.
-func (k keyed) Confirm(now time.Time) { k.l.heartbeat(now) }
+func (k keyed) Confirm(now time.Time) { k.l.paths.Heartbeat(now) }
 
 // FullHandshake implements keys.Session.
 func (k keyed) FullHandshake(now time.Time) { k.l.attempts.begin(InitiateHandshake, now) }

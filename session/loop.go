@@ -6,6 +6,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
 )
 
@@ -23,7 +24,7 @@ type loop struct {
 	attempts attempts
 	halfOpen halfOpens
 	keys     *keys.Store
-	paths    pathing
+	paths    *pathset.Set
 	pings    pings
 	carrier  msgchan.Runner // keeps msgs on the connection in use
 
@@ -43,7 +44,7 @@ func (l *loop) init(s *Session, incarnation uint64) {
 	*l = loop{shared: &s.shared, s: s, keep: s.peer.Keep, halfOpen: make(halfOpens)}
 	l.incarnation = incarnation
 	l.attempts.init(l)
-	l.paths.init(l)
+	l.paths = newPaths(l)
 	l.initMessages()
 	l.keys = newKeys(l)
 	l.publish(time.Now())
@@ -110,7 +111,7 @@ func (l *loop) answerAll() {
 func (l *loop) tick(now time.Time) {
 	l.keys.Tick(now)
 	l.tickMessages(now)
-	l.paths.tick(now)
+	l.paths.Tick(now)
 	l.tickState(now)
 	l.attempts.tick(now)
 	l.tickQueue(now)
@@ -119,7 +120,7 @@ func (l *loop) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (l *loop) deadline() time.Time {
-	return earliest(l.leaveBy, l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.deadline(), l.stateDeadline(), l.attempts.deadline())
+	return earliest(l.leaveBy, l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -169,7 +170,7 @@ func (l *loop) leave(now time.Time) {
 // tickLeave ends the session once the peer has closed every connection, which says
 // that it has CLOSE, or has had the time for it.
 func (l *loop) tickLeave(now time.Time) {
-	if l.leaveBy.IsZero() || now.Before(l.leaveBy) && l.paths.connected() {
+	if l.leaveBy.IsZero() || now.Before(l.leaveBy) && l.paths.Connected() {
 		return
 	}
 	l.event(Cleanup, now)
@@ -179,7 +180,7 @@ func (l *loop) tickLeave(now time.Time) {
 
 // publish makes the loop's state visible.
 func (l *loop) publish(now time.Time) {
-	sum := l.paths.machine.Summary()
+	sum := l.paths.Summary()
 	full, fullAt := l.keys.Secrets.Full()
 	p := &snapshot{fullAt: fullAt, Status: Status{State: l.state, Reason: l.reason, Handshakes: full, RTT: sum.RTT,
 		Refused: l.refused, Preferred: sum.Prefers, Endpoint: sum.Peer, Trouble: l.knownTrouble(now)}}
@@ -189,8 +190,8 @@ func (l *loop) publish(now time.Time) {
 		p.epochAt = l.keys.Since()
 		p.MTU = l.keys.MTU()
 	}
-	if path := l.path(); path != nil {
-		p.Link, p.Carrier, p.Endpoint = l.paths.linkName(), path.Kind().String(), path.Remote()
+	if path := l.paths.Using(); path != nil {
+		p.Link, p.Carrier, p.Endpoint = l.paths.Link(), path.Kind().String(), path.Remote()
 		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
 	}
 	l.status.Store(p)

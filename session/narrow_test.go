@@ -31,7 +31,7 @@ func bulk(ss ...*Session) (stop func()) {
 
 // sendFull sends what the packet loops would: a packet that fills a record.
 func (s *Session) sendFull(now time.Time) {
-	p, t := s.loop.path(), s.plane.Traffic()
+	p, t := s.loop.paths.Using(), s.plane.Traffic()
 	if p == nil || s.loop.keys.InUse() == nil {
 		return
 	}
@@ -42,7 +42,7 @@ func (s *Session) sendFull(now time.Time) {
 	frames.SendWhole(s.loop.keys.InUse(), p, p.Kind().Space, packet)
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
-		s.loop.paths.tell(now, s.loop.paths.machine.Sent)
+		s.loop.paths.Sent(now)
 	}
 }
 

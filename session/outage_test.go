@@ -19,7 +19,14 @@ func (w *world) pair(set Settings) (sa, sb *Session) {
 
 // lastHeard is when a record last came by the path in use.
 func (s *Session) lastHeard() (at time.Time) {
-	s.call(func(time.Time) error { at = s.loop.paths.facts().LastHeard; return nil })
+	s.call(func(time.Time) error {
+		for _, p := range s.loop.paths.Paths() {
+			if heard := s.plane.Traffic().HeardOn(p); heard.After(at) {
+				at = heard
+			}
+		}
+		return nil
+	})
 	return at
 }
 

@@ -61,15 +61,15 @@ type pings struct{ waiting []*ping }
 
 // send sends a ping on the path in use.
 func (x *pings) send(l *loop, p *ping, now time.Time) error {
-	using, e := l.paths.using, l.keys.InUse()
+	using, e := l.paths.Using(), l.keys.InUse()
 	if using == nil || e == nil {
 		return ErrNotEstablished
 	}
 	if len(x.waiting) >= maxPings {
 		x.waiting = x.waiting[1:] // its caller gives up at its own time
 	}
-	p.nonce, p.path, p.at = l.paths.machine.NewNonce(), using.Path, now
-	p.pong = Pong{Link: l.paths.linkName(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
+	p.nonce, p.path, p.at = l.paths.NewNonce(), using, now
+	p.pong = Pong{Link: l.paths.Link(), Carrier: p.path.Kind().String(), Local: p.path.Local(), Remote: p.path.Remote(),
 		Epoch: l.keys.Number()}
 	x.waiting = append(x.waiting, p)
 	return frames.SendWhole(e, p.path, p.path.Kind().Space, wire.AppendProbe(nil, p.nonce, pingSize))

@@ -50,15 +50,16 @@ func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
 		w.want(sb, Established, time.Second)
 		time.Sleep(2 * time.Second)
 		err := sa.call(func(now time.Time) error {
-			var other *route
-			for _, x := range sa.loop.paths.routes {
-				if x != sa.loop.paths.using {
+			var other link.Path
+			using := sa.loop.paths.Using()
+			for _, x := range sa.loop.paths.Paths() {
+				if x != using {
 					other = x
 				}
 			}
-			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: sa.loop.paths.using.Path, at: now}
+			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: using, at: now}
 			sa.loop.pings.waiting = append(sa.loop.pings.waiting, p)
-			if other == nil || sa.loop.pings.echo(other.Path, p.nonce, now) || len(p.answer) > 0 {
+			if other == nil || sa.loop.pings.echo(other, p.nonce, now) || len(p.answer) > 0 {
 				t.Errorf("answered from %v", other)
 			}
 			if !sa.loop.pings.echo(p.path, p.nonce, now) || len(sa.loop.pings.waiting) > 0 {

@@ -13,7 +13,7 @@ import (
 // back.
 func (w *world) lose(s *Session, other *Session) time.Duration {
 	w.t.Helper()
-	s.call(func(time.Time) error { s.loop.paths.streamConn().Close("lost"); return nil })
+	s.call(func(time.Time) error { s.loop.paths.StreamConn().Close("lost"); return nil })
 	start := time.Now()
 	w.want(s, Degraded, time.Second)
 	w.want(s, Established, 10*time.Second)

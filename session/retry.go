@@ -74,7 +74,7 @@ func (x *attempts) deadline() time.Time {
 
 // canDial reports whether we have any idea where the peer is.
 func (x *attempts) canDial() bool {
-	return x.l.keep || x.l.paths.machine.Summary().Peer.IsValid()
+	return x.l.keep || x.l.paths.Summary().Peer.IsValid()
 }
 
 // headStart is what we leave to the peer when both lose each other at once, so

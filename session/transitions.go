@@ -40,7 +40,7 @@ func (l *loop) noteReason(to State, e Event) {
 // record logs a transition once and keeps it.
 func (l *loop) record(from State, e Event, now time.Time) {
 	t := Transition{Time: now, Peer: l.peer.DID, From: from.String(), To: l.state.String(), Cause: e.String(),
-		Epoch: l.keys.Number(), Link: l.paths.linkName()}
+		Epoch: l.keys.Number(), Link: l.paths.Link()}
 	if l.state == Failed {
 		t.Reason = l.reason
 	}
@@ -58,7 +58,7 @@ func (l *loop) record(from State, e Event, now time.Time) {
 
 // entered does what a new state asks for.
 func (l *loop) entered(from State, now time.Time) {
-	l.paths.show(now)
+	l.paths.Phase(phaseOf(l.state), now)
 	switch l.state {
 	case Established:
 		if from != Rotating {
@@ -100,7 +100,7 @@ func (l *loop) release(now time.Time) {
 	l.attempts.abandon()
 	l.plane.Use(nil, nil)
 	l.keys.Drop(now)
-	l.paths.clear(now)
+	l.paths.Clear(now)
 }
 
 // tickState ends an outage or a handshake that takes too long.

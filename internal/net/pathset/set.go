@@ -1,0 +1,177 @@
+package pathset
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+)
+
+// An Owner is the session of a Set. Every call comes from its loop.
+type Owner interface {
+	// Facts are what the session knows: Keys, Keep, Dialling, Yields and Messages.
+	Facts() paths.Facts
+	// Send sends a frame on a path under the epoch in use; whole says that it must be
+	// one record, whatever the path's room.
+	Send(p link.Path, frame []byte, whole bool)
+	// Use sends everything on a path from now on; nil lets packets wait.
+	Use(p link.Path, now time.Time)
+	// Resized: the path in use has another room.
+	Resized(p link.Path)
+	// Dial makes connections over links that the session lacks; without links its
+	// next handshake leaves now.
+	Dial(links []paths.Link, now time.Time)
+	// Rotate asks for a new epoch.
+	Rotate(now time.Time)
+	// Noticed passes on what the machine has noticed of a path, or of all: p is nil.
+	Noticed(a paths.Action, p link.Path, now time.Time)
+}
+
+// A Config is what a Set is made of.
+type Config struct {
+	Owner   Owner
+	Network link.Network // makes direct paths
+	Traffic *link.Traffic
+	Machine paths.Config
+}
+
+// A route is a path of the machine with what carries it.
+type route struct {
+	id paths.ID
+	link.Path
+	conn link.Conn // that it belongs to; nil for direct
+}
+
+// A Set is the paths of one session.
+type Set struct {
+	c       Config
+	machine *paths.Machine
+	routes  []*route
+	using   *route // carries what we send; nil: packets wait
+	todo    []paths.Action
+	busy    bool
+	sights  []paths.Sight
+}
+
+// New makes a set without paths.
+func New(c Config) *Set { return &Set{c: c, machine: paths.New(c.Machine)} }
+
+// KindOf are the facts about a carrier that path policy rests on.
+func KindOf(k *link.Kind) paths.Kind {
+	return paths.Kind{Name: k.Name, Link: paths.Link(k.Link), Rank: k.Rank, Conn: k.Conn, Keepalive: k.Keepalive > 0, Safe: k.SafeSize}
+}
+
+// Using is the path in use; nil: packets wait.
+func (x *Set) Using() link.Path {
+	if x.using == nil {
+		return nil
+	}
+	return x.using.Path
+}
+
+// Link is the link of the path in use, as people are shown it; "" without one.
+func (x *Set) Link() string {
+	if x.using == nil {
+		return ""
+	}
+	return string(x.using.Kind().Link)
+}
+
+// Summary is the machine's.
+func (x *Set) Summary() paths.Summary { return x.machine.Summary() }
+
+// NewNonce draws a nonce for a probe of the session's own.
+func (x *Set) NewNonce() uint64 { return x.machine.NewNonce() }
+
+// Paths are all that the session has.
+func (x *Set) Paths() []link.Path {
+	all := make([]link.Path, len(x.routes))
+	for i, r := range x.routes {
+		all[i] = r.Path
+	}
+	return all
+}
+
+// StreamConn is the connection for ordered channels; nil for none.
+func (x *Set) StreamConn() link.Conn {
+	if r := x.find(x.machine.Summary().Stream); r != nil {
+		return r.conn
+	}
+	return nil
+}
+
+// ReplyPath is where the answer to a message of a rotation goes: back on its path,
+// which the peer uses while ours may be broken. The message may be a replay, so only
+// a proven path counts.
+func (x *Set) ReplyPath(asked link.Path) link.Path {
+	if x.machine.Proves(x.idOf(asked)) {
+		return asked
+	}
+	return x.Using()
+}
+
+// Connected reports whether a connection is open.
+func (x *Set) Connected() bool {
+	return slices.ContainsFunc(x.routes, func(r *route) bool { return r.conn != nil })
+}
+
+// add makes a path one of the set. It returns 0 for a candidate that is one
+// too many.
+func (x *Set) add(p link.Path, c link.Conn, o paths.Origin, inbound bool, now time.Time) (id paths.ID) {
+	x.handle(now, func(now time.Time) (actions []paths.Action) {
+		id, actions = x.machine.Add(now, paths.Path{Kind: KindOf(p.Kind()), Remote: p.Remote(), Local: p.Local(),
+			Origin: o, Inbound: inbound, Room: p.Room()})
+		if id != 0 {
+			x.routes = append(x.routes, &route{id: id, Path: p, conn: c})
+		}
+		return actions
+	})
+	return id
+}
+
+// find is the path of an ID; nil when it was dropped.
+func (x *Set) find(id paths.ID) *route {
+	for _, r := range x.routes {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// idOf is the ID of a path; 0 for none of the session's.
+func (x *Set) idOf(p link.Path) paths.ID {
+	for _, r := range x.routes {
+		if r.Path == p {
+			return r.id
+		}
+	}
+	return 0
+}
+
+// routeOf is the path of a connection; nil for none.
+func (x *Set) routeOf(conn link.Conn) *route {
+	for _, r := range x.routes {
+		if r.conn == conn {
+			return r
+		}
+	}
+	return nil
+}
+
+// drop forgets a path.
+func (x *Set) drop(id paths.ID) {
+	x.routes = slices.DeleteFunc(x.routes, func(r *route) bool { return r.id == id })
+}
+
+// Clear forgets all, and closes their connections.
+func (x *Set) Clear(now time.Time) {
+	for _, r := range x.routes {
+		if r.conn != nil {
+			r.conn.Close("session ended")
+		}
+	}
+	x.routes, x.using, x.todo = nil, nil, nil
+	x.do(x.machine.Clear(), now)
+}
