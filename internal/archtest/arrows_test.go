@@ -42,7 +42,7 @@ func arrows() map[string][]string {
 		"internal/net/pathset":     {"internal/net/link", "internal/proto/paths", "internal/proto/wire"},
 		"internal/net/cause":       nil,
 		"internal/net/queue":       {"internal/net/link", "internal/proto/wire"},
-		"internal/net/utcp":        {"internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/net/queue", "internal/proto/wire"},
+		"internal/net/utcp":        {"internal/base/lograte", "internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/net/queue", "internal/proto/wire"},
 		"internal/net/udp":         {"internal/base/guard", "internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/proto/wire"},
 		"internal/net/quicnet":     {"internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/net/queue", "internal/net/udp", "internal/proto/wire"},
 		"transport":                {"internal/base/guard", "internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/net/quicnet", "internal/net/udp", "internal/net/utcp", "internal/proto/wire"},

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/base/lograte"
 	"github.com/libertaria-project/l2tun/internal/net/cause"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
@@ -133,15 +134,25 @@ func dialError(ctx context.Context, err error) error {
 	return tcpError(err)
 }
 
+// Rate limit of the log's lines about connections that cannot be accepted: without
+// descriptors each try fails.
+const (
+	acceptBurst = 5
+	acceptEvery = 10 * time.Second
+)
+
 // Accept takes connections until Close.
 func (d *Door) Accept() {
+	lines := lograte.Limiter{Burst: acceptBurst, Every: acceptEvery}
 	for {
 		nc, err := d.ln.AcceptTCP()
 		if cause.IsClosed(err) {
 			return
 		}
 		if err != nil {
-			d.Log.Warn("accepting TCP", "err", err)
+			if suppressed, ok := lines.Allow(time.Now()); ok {
+				d.Log.Warn("accepting TCP", "err", err, "suppressed", suppressed)
+			}
 			time.Sleep(10 * time.Millisecond) // out of descriptors, mostly
 			continue
 		}
