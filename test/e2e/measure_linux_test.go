@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
@@ -50,11 +51,43 @@ func whole[V any](long, whole V) V {
 // variable, if only to 0.
 func catalogued() bool { return os.Getenv("L2TUN_FULL") != "" }
 
-// onlyLong skips a case that has no short form, unless the catalogue runs it.
-func onlyLong(t *testing.T) {
+// inShort reports whether a case of the catalogue runs in its short form: unless the
+// catalogue runs it, or -long is given.
+func inShort() bool { return !*longFlag && !catalogued() }
+
+// shorter is what the short form of a case of the catalogue uses, or the one that the
+// catalogue runs by default.
+func shorter[V any](short, usual V) V {
+	if inShort() {
+		return short
+	}
+	return usual
+}
+
+// limit is a promise of the catalogue in time. The short forms run beside nine other
+// tests, so that they allow three times as much.
+func limit(promise time.Duration) time.Duration { return shorter(3*promise, promise) }
+
+// held reports what a case of the catalogue has measured. In its short form a promise
+// that is not kept fails the test; else the catalogue judges it.
+func held(t interface {
+	Helper()
+	Attr(key, value string)
+	Errorf(format string, args ...any)
+}, id string, kept bool, format string, args ...any) {
 	t.Helper()
-	if !*longFlag && !catalogued() {
-		t.Skip("needs the flag -long: a long form of the catalogue of faults")
+	faults.Report(t, id, kept, format, args...)
+	if inShort() && !kept {
+		t.Errorf("%s: not kept: %s", id, fmt.Sprintf(format, args...))
+	}
+}
+
+// onlyLong skips a case that has no short form, and says why, unless the catalogue
+// runs it.
+func onlyLong(t *testing.T, why string) {
+	t.Helper()
+	if inShort() {
+		t.Skipf("needs the flag -long: %s", why)
 	}
 }
 

@@ -76,6 +76,12 @@ func (n *node) knowsDID(did, endpoint string, allowed ...string) {
 func (n *node) up() {
 	n.w.Helper()
 	n.start()
+	n.answers()
+}
+
+// answers waits until the node answers its control socket.
+func (n *node) answers() {
+	n.w.Helper()
 	ctx, cancel := context.WithTimeout(n.w.Context(), 20*time.Second)
 	defer cancel()
 	n.w.ok(n.Answers(ctx))

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
-	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
@@ -190,7 +189,6 @@ func TestMessagesGoRound(t *testing.T) {
 // O1, O2, O3, each five times. Each end knows where the other is: who does not
 // cannot send first.
 func TestFaultKillAndRestart(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
@@ -210,7 +208,7 @@ func TestFaultKillAndRestart(t *testing.T) {
 		{"O3", 3 * time.Second, []*node{a, b}, a, b, true},
 	} {
 		var worst time.Duration
-		for range 5 {
+		for range shorter(1, 5) {
 			w.established(a, b)
 			time.Sleep(500 * time.Millisecond)
 			var p *pinger
@@ -235,13 +233,12 @@ func TestFaultKillAndRestart(t *testing.T) {
 			worst = max(worst, p.answeredAfter(since, 15*time.Second))
 			p.stop()
 		}
-		faults.Report(t, c.id, worst <= c.limit, "first ping answered at most %v after the start of the process, in 5 runs", ms(worst))
+		held(t, c.id, worst <= limit(c.limit), "first ping answered at most %v after the start of the process, in %d runs", ms(worst), shorter(1, 5))
 	}
 }
 
 // O4.
 func TestFaultGoodbye(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	if a.stop(); b.logged("cause=peer_closed") == 0 {
@@ -255,14 +252,13 @@ func TestFaultGoodbye(t *testing.T) {
 	took := time.Since(start)
 	a.gone()
 	b.waitLog(2, "cause=peer_closed")
-	faults.Report(t, "O4", took <= time.Second, "process, device, routes and socket gone %v after SIGTERM; the peer is idle with peer_closed", ms(took))
+	held(t, "O4", took <= limit(time.Second), "process, device, routes and socket gone %v after SIGTERM; the peer is idle with peer_closed", ms(took))
 	a.up()
 	w.established(a, b)
 }
 
 // O5.
 func TestFaultStoppedForASecond(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -271,15 +267,19 @@ func TestFaultStoppedForASecond(t *testing.T) {
 
 // O6: 35 s as they are, and 200 s with every timer of the session a tenth.
 func TestFaultStoppedForLong(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
-	t.Run("35 s", func(t *testing.T) {
-		w, a, b := pair(t)
-		w.direct(a, b)
-		w.stopped("O6", a, b, 35*time.Second, "")
-	})
+	if !inShort() {
+		t.Run("35 s", func(t *testing.T) {
+			w, a, b := pair(t)
+			w.direct(a, b)
+			w.stopped("O6", a, b, 35*time.Second, "")
+		})
+	}
 	t.Run("200 s", func(t *testing.T) {
 		settings, scale := `session = { heartbeat = "3s", degraded_timeout = "6s", suspended_retry = "6s", rekey_after = "12s", idle_probe_interval = "1s" }`, 10
+		if inShort() {
+			settings, scale = fiftieth, 50
+		}
 		note := fmt.Sprintf(" (time divided by %d)", scale)
 		if full() {
 			settings, scale, note = "", 1, ""
@@ -290,6 +290,9 @@ func TestFaultStoppedForLong(t *testing.T) {
 		w.stopped("O6", a, b, 200*time.Second/time.Duration(scale), note)
 	})
 }
+
+// fiftieth are the times of a session divided by 50.
+const fiftieth = `session = { heartbeat = "600ms", degraded_timeout = "1200ms", suspended_retry = "1200ms" }`
 
 // stopped stops B for a while under pings and wants it back within 2 s.
 func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
@@ -308,7 +311,7 @@ func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
 	got := p.stop()
 	w.established(a, b)
 	after := a.session(b)
-	faults.Report(w, id, took <= 2*time.Second && queued <= 256 && got.copies == 0,
+	held(w, id, took <= limit(2*time.Second) && queued <= 256 && got.copies == 0,
 		"stopped %v%s: first ping %v after SIGCONT, at most %d packets waited, %d answers twice, %d full handshakes more", d, note, ms(took), queued, got.copies,
 		after.handshakes-before.handshakes)
 	if id == "O5" && after.handshakes != before.handshakes {
@@ -318,36 +321,34 @@ func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
 
 // O7: as quic-interop-runner's blackhole: 10 MB, 5 s on, 2 s off.
 func TestFaultNetworkComesAndGoes(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
-	f := w.flow(w.A, w.B, b.v4, 10_000_000, 700_000)
+	f := w.flow(w.A, w.B, b.v4, shorter[int64](4_000_000, 10_000_000), 700_000)
 	outages := 0
 	for done := false; !done; {
 		select {
 		case <-f.ended:
 			done = true
 			continue
-		case <-time.After(5 * time.Second):
+		case <-time.After(shorter(1500*time.Millisecond, 5*time.Second)):
 		}
 		w.ok(w.R.DropAll())
 		outages++
-		time.Sleep(2 * time.Second)
+		time.Sleep(shorter(time.Second, 2*time.Second))
 		w.ok(w.R.Allow())
 	}
 	f.done(time.Second)
 	n := a.peer(b).Handshakes
-	faults.Report(t, "O7", n == 1 && outages >= 2, "10 MB in %v over %d outages, digests equal, %d handshake", ms(time.Since(f.started)), outages, n)
+	held(t, "O7", n == 1 && outages >= 2, "%d MB in %v over %d outages, digests equal, %d handshake", f.size/1e6, ms(time.Since(f.started)), outages, n)
 }
 
 // O8, in either direction.
 func TestFaultOneWay(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
-	for _, side := range []*node{a, b} {
+	for _, side := range shorter([]*node{a}, []*node{a, b}) {
 		w.established(a, b)
 		time.Sleep(time.Second)
 		p := w.pinging(w.A, b.v4, 20*time.Millisecond)
@@ -356,18 +357,17 @@ func TestFaultOneWay(t *testing.T) {
 		cut := time.Now()
 		a.waitPeer(b, 15*time.Second, "degraded", func(c control.Peer) bool { return c.State == "degraded" })
 		noticed := time.Since(cut)
-		time.Sleep(3 * time.Second)
+		time.Sleep(shorter(time.Second, 3*time.Second))
 		w.ok(w.R.Allow())
 		took := p.answeredAfter(time.Now(), 10*time.Second)
 		p.stop()
-		faults.Report(t, "O8", noticed <= 10*time.Second && took <= time.Second, "from %s nothing passes: A degraded after %v, traffic %v after healing",
+		held(t, "O8", noticed <= 10*time.Second && took <= limit(time.Second), "from %s nothing passes: A degraded after %v, traffic %v after healing",
 			side.Host.Name, ms(noticed), ms(took))
 	}
 }
 
 // O9.
 func TestFaultHalfAMinute(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -375,20 +375,19 @@ func TestFaultHalfAMinute(t *testing.T) {
 	p := w.pinging(w.A, b.v4, 50*time.Millisecond)
 	p.answeredAfter(time.Now(), 5*time.Second)
 	w.ok(w.R.DropAll())
-	time.Sleep(30 * time.Second)
+	time.Sleep(shorter(5*time.Second, 30*time.Second))
 	w.ok(w.R.Allow())
 	took := p.answeredAfter(time.Now(), 20*time.Second)
 	p.stop()
 	w.sameSession(a, b, before)
-	faults.Report(t, "O9", took <= 2*time.Second, "first ping %v after healing, no full handshake", ms(took))
+	held(t, "O9", took <= limit(2*time.Second), "first ping %v after healing, no full handshake", ms(took))
 }
 
 // O10: ten minutes at full length; else a fiftieth, and of the session's times too.
 func TestFaultTenMinutes(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	outage := whole(12*time.Second, 10*time.Minute)
-	w, a, b := twoNodes(t, lab.Shape{}, whole(`session = { heartbeat = "600ms", degraded_timeout = "1200ms", suspended_retry = "1200ms" }`, ""))
+	w, a, b := twoNodes(t, lab.Shape{}, whole(fiftieth, ""))
 	w.bothUp(a, b)
 	w.direct(a, b)
 	w.ok(w.R.DropAll())
@@ -404,20 +403,19 @@ func TestFaultTenMinutes(t *testing.T) {
 	took := p.answeredAfter(time.Now(), 30*time.Second)
 	p.stop()
 	w.established(a, b)
-	faults.Report(t, "O10", took <= 5*time.Second, "the program, cut for %v: both ends suspended after %v, first ping %v after healing", outage, suspended.Round(100*time.Millisecond), ms(took))
+	held(t, "O10", took <= limit(5*time.Second), "the program, cut for %v: both ends suspended after %v, first ping %v after healing", outage, suspended.Round(100*time.Millisecond), ms(took))
 }
 
 // O11.
 func TestFaultFlappingCable(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)
 	p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 	half := whole(100*time.Millisecond, 500*time.Millisecond)
-	start := time.Now()
-	for range 100 {
+	times, start := shorter(10, 100), time.Now()
+	for range times {
 		w.ok(w.R.SetLink(w.CableA.B.Dev, false))
 		time.Sleep(half)
 		w.ok(w.R.SetLink(w.CableA.B.Dev, true))
@@ -428,12 +426,11 @@ func TestFaultFlappingCable(t *testing.T) {
 	took := p.answeredAfter(time.Now(), 20*time.Second)
 	got := p.stop()
 	w.sameSession(a, b, before)
-	faults.Report(t, "O11", took <= 2*time.Second, "100 times in %v, %d pings answered meanwhile: then the first ping after %v, no full handshake", ms(flapped), len(got.replies), ms(took))
+	held(t, "O11", took <= limit(2*time.Second), "%d times in %v, %d pings answered meanwhile: then the first ping after %v, no full handshake", times, ms(flapped), len(got.replies), ms(took))
 }
 
 // O13: the NAT in front of A takes another port every 5 s.
 func TestFaultRebinding(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.behindNAT(20001)
@@ -441,13 +438,13 @@ func TestFaultRebinding(t *testing.T) {
 	b.waitCarrier(a, "direct", 10*time.Second)
 	before := a.session(b)
 	p := w.pinging(w.A, b.v4, 20*time.Millisecond)
-	f := w.flow(w.A, w.B, b.v4, 10_000_000, 500_000)
+	f := w.flow(w.A, w.B, b.v4, shorter[int64](2_500_000, 10_000_000), 500_000)
 	changes := 0
 	for done := false; !done; {
 		select {
 		case <-f.ended:
 			done = true
-		case <-time.After(5 * time.Second):
+		case <-time.After(shorter(time.Second, 5*time.Second)):
 			changes++
 			w.behindNAT(20001 + changes)
 			w.ok(w.R.ForgetNAT())
@@ -456,12 +453,11 @@ func TestFaultRebinding(t *testing.T) {
 	f.done(time.Second)
 	got := p.stop()
 	w.sameSession(a, b, before)
-	faults.Report(t, "O13", changes >= 3, "10 MB in %v over %d ports, digests equal, longest gap of pings %v, no full handshake", ms(time.Since(f.started)), changes, ms(got.gap()))
+	held(t, "O13", changes >= 3, "%.1f MB in %v over %d ports, digests equal, longest gap of pings %v, no full handshake", float64(f.size)/1e6, ms(time.Since(f.started)), changes, ms(got.gap()))
 }
 
 // O14: only one family passes, and then the other.
 func TestFaultFamilies(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
@@ -471,18 +467,18 @@ func TestFaultFamilies(t *testing.T) {
 	w.bothUp(a, b)
 	w.direct(a, b)
 	before := a.session(b)
-	for _, blocked := range []string{"ipv4", "ipv6", "ipv4"} {
+	for _, blocked := range shorter([]string{"ipv4", "ipv6"}, []string{"ipv4", "ipv6", "ipv4"}) {
 		p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 		p.answeredAfter(time.Now(), 5*time.Second)
 		w.ok(w.R.Allow())
 		w.ok(w.R.Rule("meta nfproto " + blocked + " drop"))
 		time.Sleep(300 * time.Millisecond)
 		p.answeredAfter(time.Now(), 20*time.Second)
-		time.Sleep(2 * time.Second)
+		time.Sleep(shorter(500*time.Millisecond, 2*time.Second))
 		got := p.stop()
-		faults.Report(t, "O14", got.gap() <= 5*time.Second, "%s blocked: gap %v, then by %s", blocked, ms(got.gap()), a.peer(b).Endpoint)
+		held(t, "O14", got.gap() <= limit(5*time.Second), "%s blocked: gap %v, then by %s", blocked, ms(got.gap()), a.peer(b).Endpoint)
 		w.established(a, b)
-		time.Sleep(2 * time.Second)
+		time.Sleep(shorter(500*time.Millisecond, 2*time.Second))
 	}
 	w.ok(w.R.Allow())
 	w.sameSession(a, b, before)
@@ -490,7 +486,6 @@ func TestFaultFamilies(t *testing.T) {
 
 // O19: a second cable from A to R; addresses and routes change under pings.
 func TestFaultLocalAddresses(t *testing.T) {
-	onlyLong(t)
 	t.Parallel()
 	w, a, b := pair(t)
 	w.direct(a, b)
@@ -520,14 +515,14 @@ func TestFaultLocalAddresses(t *testing.T) {
 		p := w.pinging(w.A, b.v4, 10*time.Millisecond)
 		p.answeredAfter(time.Now(), 5*time.Second)
 		w.ok(step.do())
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(shorter(time.Second, 2500*time.Millisecond))
 		p.answeredAfter(time.Now(), 5*time.Second)
 		got := p.stop()
-		limit := time.Second
+		most := limit(time.Second)
 		if strings.HasSuffix(step.what, "pulled") {
-			limit = 3 * time.Second
+			most = limit(3 * time.Second)
 		}
-		faults.Report(t, "O19", got.gap() <= limit, "%s: gap %v", step.what, ms(got.gap()))
+		held(t, "O19", got.gap() <= most, "%s: gap %v", step.what, ms(got.gap()))
 	}
 	w.sameSession(a, b, before)
 }

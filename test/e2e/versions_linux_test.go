@@ -23,7 +23,7 @@ func (n *node) upAs(program string) {
 // M6, SPEC 5.3: the next version, which states a higher minor number and flags and
 // bytes that this one does not know, with this one, either in either role.
 func TestFaultNeighbouringVersions(t *testing.T) {
-	onlyLong(t)
+	onlyLong(t, "it builds another version of the program")
 	t.Parallel()
 	next := nextProgram(t)
 	for _, c := range []struct{ name, a, b string }{{"the next one dials", next, l2tunBinary()}, {"this one dials", l2tunBinary(), next}} {
@@ -55,7 +55,7 @@ func TestFaultNeighbouringVersions(t *testing.T) {
 
 // M6, SPEC 5.3: version 0.1.0 and this one are told so at both ends, whoever dials.
 func TestFaultVersion010(t *testing.T) {
-	onlyLong(t)
+	onlyLong(t, "it builds version 0.1.0 of the program")
 	t.Parallel()
 	old := oldProgram(t)
 	for _, c := range []struct {
