@@ -81,7 +81,7 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 }
 
 // What is wrong on the way: each fault has its code.
-func TestDoctorFindsWhatTheWayDrops(t *testing.T) {
+func TestDoctorFindsWhatThePathDrops(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	single := func() { w.ok(w.R.DropLargerThan(65535)) } // datagrams one by one

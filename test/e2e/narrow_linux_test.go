@@ -9,7 +9,7 @@ import (
 
 // The way drops UDP datagrams above 1250 bytes and says nothing about it.
 // Packets that do not fit one record travel as two.
-func TestNarrowWay(t *testing.T) {
+func TestSmallPathMTU(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)

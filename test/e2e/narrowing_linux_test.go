@@ -12,7 +12,7 @@ import (
 // The way becomes narrow in the middle of a transfer and says nothing: small
 // packets pass as before, large ones disappear until the session sees it
 // (SPEC 6.10).
-func TestWayBecomesNarrow(t *testing.T) {
+func TestPathMTUShrinks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		limit     int // of IP packets
