@@ -223,9 +223,10 @@ func TestDemo(t *testing.T) {
 	})
 	t.Run("says which node died", func(t *testing.T) {
 		s := started(t, bin, "answer from", "-duration", "10s")
+		bob := regexp.MustCompile(`\bup .*bob\.toml`)
 		for _, p := range s.processes() {
 			var pid int
-			if fmt.Sscan(p, &pid); strings.Contains(p, "up --config bob.toml") {
+			if fmt.Sscan(p, &pid); bob.MatchString(p) {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
