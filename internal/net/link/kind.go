@@ -112,8 +112,7 @@ type Set []*Kind
 // Has reports whether a kind is allowed.
 func (s Set) Has(k *Kind) bool { return len(s) == 0 || slices.Contains(s, k) }
 
-// Uses reports whether a kind that runs over a link is allowed. It allocates
-// nothing: transport asks for each packet.
+// Uses reports whether a kind that runs over a link is allowed.
 func (s Set) Uses(l wire.Link) bool {
 	for i := range kinds {
 		if kinds[i].Link == l && s.Has(&kinds[i]) {

@@ -16,11 +16,21 @@ func (e *Endpoint) Accept() {
 		if err != nil {
 			return
 		}
-		e.wg.Go(func() {
+		e.begin(func() { // ends with QUIC's handshake, or its timeout
 			if !e.o.Protect("new connection", func() { e.settle(qc) }) {
 				_ = qc.CloseWithError(closeCode, "internal error")
 			}
-		}) // ends with QUIC's handshake, or its timeout
+		})
+	}
+}
+
+// begin runs f in a goroutine for which Close waits. After the end it does nothing: QUIC
+// closes the connections.
+func (e *Endpoint) begin(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() == nil {
+		e.wg.Go(f)
 	}
 }
 
@@ -28,7 +38,7 @@ func (e *Endpoint) Accept() {
 // once if 0-RTT was used: then the TLS server has written its whole flight, and
 // the exporter is final.
 func (e *Endpoint) settle(qc *quic.Conn) {
-	if p, ok := qc.Context().Value(placeKey{}).(*place); ok && !p.opened(func() { e.wg.Go(func() { qc.CloseWithError(closeCode, "busy") }) }) {
+	if p, ok := qc.Context().Value(placeKey{}).(*place); ok && !p.opened(func() { e.begin(func() { qc.CloseWithError(closeCode, "busy") }) }) {
 		_ = qc.CloseWithError(closeCode, "busy")
 		return
 	}

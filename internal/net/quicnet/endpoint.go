@@ -39,7 +39,8 @@ type Endpoint struct {
 	sock          *udp.Socket
 	ctx           context.Context // ends with Close
 	cancel        context.CancelFunc
-	wg            sync.WaitGroup // connections under way
+	mu            sync.Mutex     // held to cancel, and to add to wg
+	wg            sync.WaitGroup // connections under way; see begin
 	queue         *packetQueue
 	batch         *batcher
 	pace          *pacer
@@ -194,7 +195,9 @@ func (e *Endpoint) DialEarly(ctx context.Context, remote netip.AddrPort) (link.E
 // says goodbye with are out. The order matters: connections need QUIC for that, and
 // QUIC needs its queue to end.
 func (e *Endpoint) Close() {
+	e.mu.Lock()
 	e.cancel()
+	e.mu.Unlock()
 	if e.ln != nil {
 		_ = e.ln.Close()
 	}
