@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -67,4 +68,23 @@ func TestFaultThousandConnections(t *testing.T) {
 	heap2, goroutines2, fds2 := settle()
 	faults.Report(t, "O20", fds2 <= fds && goroutines2 <= goroutines && mib(heap2-heap) <= 2, "700 QUIC and 300 μTCP connections: %d descriptors, before %d; %d goroutines, before %d; live memory %+.2f MiB",
 		fds2, fds, goroutines2, goroutines, mib(heap2-heap))
+}
+
+// accepting keeps a node accepting and returns what comes.
+func accepting(t *testing.T, b *node) <-chan link.Conn {
+	got := make(chan link.Conn, maxIncoming)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := b.Accept(ctx)
+			if err != nil {
+				return
+			}
+			got <- c
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return got
 }
