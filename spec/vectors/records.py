@@ -28,7 +28,7 @@ for name, cipher in CIPHERS.items():
     key = derive(name + " key", 32)
     raw = derive(name + " id", 7)
     rid = bytes([raw[0] | 0x80]) + raw[1:]
-    for space in range(4):
+    for space in range(5):
         for i, counter in enumerate(COUNTERS):
             plain = PLAINS[(space + i) % len(PLAINS)]
             vectors.append({

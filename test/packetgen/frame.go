@@ -2,6 +2,7 @@ package packetgen
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -35,7 +36,7 @@ func (g *Gen) simple(s *Source) []byte {
 // Frame is one valid frame of any type.
 func (g *Gen) Frame(s *Source) []byte {
 	nonce := uint64(s.Byte())
-	switch s.N(10) {
+	switch s.N(11) {
 	case 0:
 		return wire.AppendHeartbeat(nil, wire.FrameHeartbeat, nonce)
 	case 1:
@@ -60,8 +61,36 @@ func (g *Gen) Frame(s *Source) []byte {
 		return wire.Piece{Channel: nonce, Number: uint64(s.Byte()), Offset: uint32(s.Byte()), Last: s.Bool(), Data: make([]byte, s.N(300))}.Append(nil)
 	case 8:
 		return wire.Ack{Channel: nonce, Number: uint64(s.Byte()), Limit: uint64(s.N(65536))}.Append(nil)
+	case 9:
+		return g.meeting(s)
 	}
 	return g.Batch(s)
+}
+
+// meeting is a frame by which nodes meet and sleep.
+func (g *Gen) meeting(s *Source) []byte {
+	who := [wire.DigestSize]byte{1, s.Byte()}
+	id := uint32(s.Byte())
+	var c wire.Candidates
+	for range s.N(wire.MaxCandidates + 1) {
+		c.Add(wire.Candidate{Addr: netip.AddrPortFrom(One(s, g.Src4, g.Src6, g.Dst4, g.Dst6), uint16(1024+s.N(4))), Kind: wire.CandidateKind(1 + s.N(5))})
+	}
+	switch s.N(6) {
+	case 0:
+		m := wire.Meet{Met: s.Bool(), ID: id, Other: who, Label: wire.MakeRecordID([wire.RecordIDSize]byte{s.Byte()}), RTT: time.Duration(s.N(300)) * time.Millisecond,
+			Candidates: c, Sealed: make([]byte, One(s, 0, 1, wire.MaxSealed))}
+		return m.Append(nil)
+	case 1:
+		return wire.Ready{ID: id, Caller: who}.Append(nil)
+	case 2:
+		return wire.NotMet{ID: id, Caller: who, Reason: wire.Refusal(1 + s.N(3))}.Append(nil)
+	case 3:
+		return c.Append(nil)
+	case 4:
+		return wire.Home{Answer: s.Bool(), Lifetime: time.Duration(s.N(70_000)) * time.Second, Circuits: s.N(65)}.Append(nil)
+	}
+	return One(s, wire.Sleep{Step: wire.SleepAsk, How: wire.WakeEndpoint}, wire.Sleep{Step: wire.SleepAgree, How: wire.WakeEndpoint | wire.WakeHub},
+		wire.Sleep{Step: wire.SleepRefuse}).Append(nil)
 }
 
 // Batch is the plaintext of a batch: elements with packets, whole, partial, and

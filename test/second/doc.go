@@ -1,12 +1,13 @@
-// Package second is a second implementation of the handshake, for tests only:
-// it has no code but tests. It was written from SPEC.md sections 2 and 5.1, not
-// from package handshake, so that neither can vouch for its own mistakes, and it
-// shares no library with it but the standard one and x/crypto: ML-KEM is
-// crypto/mlkem, ML-DSA is filippo.io/mldsa, BLAKE3 is zeebo's, HKDF is crypto/hkdf, every label and offset
-// is a literal.
+// Package second is a second implementation of the handshake and of the frames of
+// meeting, for tests only: it has no code but tests. It was written from SPEC.md
+// sections 2, 5.1 and 6.13, not from packages handshake and wire, so that neither
+// can vouch for its own mistakes, and it shares no library with them but the
+// standard one and x/crypto: ML-KEM is crypto/mlkem, ML-DSA is filippo.io/mldsa,
+// BLAKE3 is zeebo's, HKDF is crypto/hkdf, every label and offset is a literal.
 //
-// It makes the vectors in handshake/testdata (go test ./test/second -update)
-// and completes handshakes with package handshake in both roles and all modes.
+// It makes vectors in spec/vectors (go test ./test/second -update), completes
+// handshakes with package handshake in both roles and all modes, and reads and
+// writes the frames that package wire writes and reads.
 //
 // It is no product code: it checks what the SPEC says to check, erases nothing,
 // and panics when its own inputs are wrong.

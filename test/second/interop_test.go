@@ -36,7 +36,7 @@ func randomPair() pair {
 
 func randomParams(epoch uint32) wire.Params {
 	b := draw(rand.Reader, 10)
-	return wire.Params{RecordID: wire.MakeRecordID([7]byte(b)), AES: b[7]&1 == 0, AcceptsPartial: b[8]&1 == 0,
+	return wire.Params{RecordID: wire.MakeRecordID([7]byte(b)), AES: b[7]&1 == 0, AcceptsPartial: b[8]&1 == 0, Circuits: b[8]&2 == 0,
 		MTU: 1280 + uint16(b[9]), Epoch: epoch, Incarnation: uint64(b[0])<<40 | 7}
 }
 
@@ -48,6 +48,9 @@ func secondParams(p wire.Params) []byte {
 	}
 	if p.AcceptsPartial {
 		flags |= 2
+	}
+	if p.Circuits {
+		flags |= 4
 	}
 	return params{p.RecordID[:], flags, p.MTU, p.Epoch, p.Incarnation}.bytes()
 }

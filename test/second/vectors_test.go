@@ -156,9 +156,9 @@ func TestVectors(t *testing.T) {
 	none := make([]byte, 33)
 	one, i := handshakeFull(t, someBinding(), params{idI(), 3, 1420, 1, 11}, params{idR(), 1, 1400, 3, 22})
 	two, _ := handshakeFull(t, none, params{idI(), 0, 1280, 1, 11}, params{idR(), 1, 1400, 1, 22})
-	compare(t, "full.json", []fullVector{one, two})
+	compare(t, "handshake-full.json", []fullVector{one, two})
 
-	compare(t, "short.json", []shortVector{
+	compare(t, "handshake-short.json", []shortVector{
 		handshakeShort(t, rotation(5, 4), i.out.rekey, none,
 			params{idI(), 3, 1420, 4, 11}, params{idR(), 1, 1400, 4, 22}),
 		handshakeShort(t, resumption(i.out.resumeIDI2R), i.out.resumeI2R, someBinding(),
@@ -178,7 +178,7 @@ func toJSON(t *testing.T, v any) []byte {
 // compare names the first line that differs.
 func compare(t *testing.T, name string, v any) {
 	t.Helper()
-	path := filepath.Join("..", "..", "spec", "vectors", "handshake-"+name)
+	path := filepath.Join("..", "..", "spec", "vectors", name)
 	made := toJSON(t, v)
 	if *update {
 		if err := os.WriteFile(path, made, 0o644); err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// Each number space but control's is one carrier's, and each fact that tells
-// carriers apart is its own.
+// Each number space is one carrier's, but for control's and that of circuits, which
+// no carrier sends in yet; and each fact that tells carriers apart is its own.
 func TestTableOfKinds(t *testing.T) {
 	bySpace := map[wire.Space]*Kind{}
 	names, shown, ranks := map[string]bool{}, map[string]bool{}, map[int]bool{}
@@ -17,7 +17,7 @@ func TestTableOfKinds(t *testing.T) {
 		if k.index != i || k.Name == "" || k.Shown == "" || k.Link == "" || k.SafeSize <= 0 {
 			t.Errorf("row %d is not whole: %+v", i, *k)
 		}
-		if k.Space == wire.SpaceControl || k.Space >= wire.NumSpaces || bySpace[k.Space] != nil {
+		if k.Space == wire.SpaceControl || k.Space >= wire.SpaceCircuit || bySpace[k.Space] != nil {
 			t.Errorf("%s: number space %d", k, k.Space)
 		}
 		if names[k.Name] || shown[k.Shown] || ranks[k.Rank] {
@@ -28,8 +28,8 @@ func TestTableOfKinds(t *testing.T) {
 			t.Errorf("%q reads as %v, %v", k.Name, back, err)
 		}
 	}
-	if len(bySpace) != wire.NumSpaces-1 {
-		t.Errorf("%d carriers for %d number spaces and control", len(bySpace), wire.NumSpaces-1)
+	if len(bySpace) != wire.NumSpaces-2 {
+		t.Errorf("%d carriers for %d number spaces, control and circuits", len(bySpace), wire.NumSpaces-2)
 	}
 }
 
@@ -40,8 +40,8 @@ func TestNumberSpacesOnTheWire(t *testing.T) {
 			t.Errorf("%s: space %d, want %d", k, k.Space, want)
 		}
 	}
-	if wire.SpaceControl != 3 {
-		t.Errorf("control: space %d", wire.SpaceControl)
+	if wire.SpaceControl != 3 || wire.SpaceCircuit != 4 {
+		t.Errorf("control: space %d, circuits: space %d", wire.SpaceControl, wire.SpaceCircuit)
 	}
 }
 

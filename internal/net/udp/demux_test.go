@@ -23,6 +23,8 @@ func TestClassify(t *testing.T) {
 	}
 	unknown := records.New(100, 1)
 	unknown[3] ^= 1
+	label := wire.MakeRecordID([wire.RecordIDSize]byte{7})
+	circuit := func(datagram []byte) []byte { return wire.AppendCircuit(nil, label, datagram) }
 	long := func(size int, id byte) []byte {
 		b := of(size, 0xC0, 0)
 		b[5] = id
@@ -52,6 +54,10 @@ func TestClassify(t *testing.T) {
 		"tagged, other low bits":             {of(100, 0x41, 0x80), classBad},
 		"tagged, shorter than a record":      {of(wire.Overhead-1, 0x40, 0x80), classBad},
 		"known record cut too short":         {known[:wire.Overhead-1], classBad},
+		"circuit with a known record":        {circuit(known), classUnknown},
+		"circuit with a QUIC packet":         {circuit(of(1200, 0xC0, 0)), classUnknown},
+		"circuit, too short for a record":    {circuit(of(9, 0x5B, 0x7F)), classBad},
+		"circuit of the reset's size":        {circuit(of(ResetSize-wire.CircuitHeaderSize, 0x40, 0x80)), classQUIC},
 	} {
 		if got := classify(c.b, in); got != c.want {
 			t.Errorf("%s: class %d, want %d", name, got, c.want)

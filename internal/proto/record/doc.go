@@ -6,6 +6,9 @@
 // Everything here is safe for concurrent use; no call blocks, starts a goroutine
 // or reads a clock. Buffers belong to the caller and are not kept.
 //
+// The number space of circuits exists only in an epoch whose two ends take them:
+// others refuse its records and spend no memory on its window.
+//
 // Limits: a window of 8192 numbers for each number space but control, 2^56
 // records a space, and the key limits of SPEC "Limits". Go's AEADs keep their
 // key schedule in memory of their own: Erase lets go of it and the garbage

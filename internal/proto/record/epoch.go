@@ -37,20 +37,25 @@ type sender struct {
 type receiver struct {
 	_              [64]byte
 	opened, forged atomic.Uint64
-	windows        [wire.NumSpaces - 1]window // see windowOf
+	windows        [wire.SpaceControl]window // see windowOf
+	circuits       *window                   // nil: the epoch has no circuits
 	nonces         nonces
 }
 
-// windowOf is the window of a number space; nil for control, which has none.
+// windowOf is the window of a number space that the epoch has; nil for control,
+// which has none.
 func (r *receiver) windowOf(s wire.Space) *window {
-	switch {
-	case s == wire.SpaceControl:
+	switch s {
+	case wire.SpaceControl:
 		return nil
-	case s > wire.SpaceControl:
-		s--
+	case wire.SpaceCircuit:
+		return r.circuits
 	}
 	return &r.windows[s]
 }
+
+// has reports whether records of a number space are sealed and opened here.
+func (e *Epoch) has(s wire.Space) bool { return s != wire.SpaceCircuit || e.recv.circuits != nil }
 
 // New makes an epoch of k. It returns ErrKeys for an unknown cipher, epoch
 // number 0, ids without their tag bit, or one key for both directions.
@@ -67,6 +72,9 @@ func New(k Keys) (*Epoch, error) {
 		return nil, err
 	}
 	e := &Epoch{number: k.Number, cipher: k.Cipher, partial: k.Partial, sendID: k.SendID, recvID: k.RecvID, limits: limitsOf(k.Cipher)}
+	if k.Circuits {
+		e.recv.circuits = new(window)
+	}
 	e.keys.Store(&aeads{send: s, recv: r})
 	return e, nil
 }

@@ -10,6 +10,8 @@ var (
 	ErrLimit = errors.New("record: key limit reached")
 	// ErrErased says that the epoch's keys are gone.
 	ErrErased = errors.New("record: epoch erased")
+	// ErrSpace says that the epoch has no such number space.
+	ErrSpace = errors.New("record: no such number space in this epoch")
 	// ErrTaken says that a record id is in the table already.
 	ErrTaken = errors.New("record: id taken")
 )

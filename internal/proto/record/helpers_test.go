@@ -17,7 +17,7 @@ func fill(b byte) (k [32]byte) {
 
 func testKeys(c wire.Cipher) Keys {
 	return Keys{
-		Number: 3, Cipher: c, Send: fill(0xA1), Recv: fill(0xB2),
+		Number: 3, Cipher: c, Circuits: true, Send: fill(0xA1), Recv: fill(0xB2),
 		SendID: wire.MakeRecordID([7]byte{1, 2, 3, 4, 5, 6, 7}),
 		RecvID: wire.MakeRecordID([7]byte{9, 8, 7, 6, 5, 4, 3}),
 	}

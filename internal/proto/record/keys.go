@@ -22,6 +22,7 @@ type Keys struct {
 	SendID     wire.RecordID // the peer's receive id: goes into the headers we write
 	RecvID     wire.RecordID // ours
 	Partial    bool          // the peer accepts partial checksums
+	Circuits   bool          // both ends take circuits: the epoch has their number space
 }
 
 // valid also refuses equal keys for both directions: they would use every nonce

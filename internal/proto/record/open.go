@@ -70,7 +70,7 @@ func (e *Epoch) Open(out *wire.Batch, recs [][]byte) Drops {
 func (e *Epoch) OpenTo(dst, rec []byte) ([]byte, Verdict) {
 	id, counter, space, ok := wire.ParseHeader(rec)
 	switch {
-	case !ok || id != e.recvID:
+	case !ok || id != e.recvID || !e.has(space):
 		return dst, Malformed
 	case cap(dst)-len(dst) < len(rec)-wire.Overhead:
 		return dst, TooBig

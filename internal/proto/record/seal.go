@@ -9,8 +9,8 @@ import (
 // Seal appends one record to b for each plaintext, numbered in order within
 // space s. The numbers of a batch are consecutive and taken by one atomic add.
 // The plaintexts must not overlap b's memory. It allocates only if b has too
-// little room. On ErrLimit or ErrErased nothing is appended; ErrLimit is final
-// (SPEC "Limits").
+// little room. On ErrLimit, ErrErased or ErrSpace nothing is appended; ErrLimit is
+// final (SPEC "Limits").
 func (e *Epoch) Seal(b *wire.Batch, s wire.Space, plains [][]byte) error {
 	total := 0
 	for _, p := range plains {
@@ -41,6 +41,9 @@ type Writer struct {
 // Begin starts a run of n records with size bytes of plaintext in all, under
 // Seal's terms. After it comes Seal, n times at most, and then End.
 func (e *Epoch) Begin(b *wire.Batch, s wire.Space, n, size int) (w Writer, err error) {
+	if !e.has(s) {
+		return w, ErrSpace
+	}
 	keys := e.keys.Load()
 	if keys == nil {
 		return w, ErrErased

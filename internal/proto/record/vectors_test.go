@@ -26,8 +26,8 @@ func readVectors(t *testing.T) []vector {
 	if err := json.Unmarshal(raw, &vs); err != nil {
 		t.Fatal(err)
 	}
-	if len(vs) != 40 {
-		t.Fatalf("%d vectors, want 40", len(vs))
+	if len(vs) != 50 {
+		t.Fatalf("%d vectors, want 50", len(vs))
 	}
 	return vs
 }

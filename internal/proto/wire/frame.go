@@ -15,6 +15,13 @@ const (
 	FrameProbe        = 0x05 // nonce 8, zeros: is this path good for records of this size?
 	FrameEcho         = 0x06 // nonce 8, address 16, port 2, widest 2: the answer, see Echo
 	FrameBatch        = 0x07 // packets, on utcp only: see BatchHeaderSize
+	FrameMeet         = 0x08 // see Meet; nodes of this version drop this and the next six
+	FrameMet          = 0x09
+	FrameReady        = 0x0A // id 4, caller 32
+	FrameNotMet       = 0x0B // id 4, caller 32, reason 1
+	FrameCandidates   = 0x0C // n 1, candidates 19 each
+	FrameHome         = 0x0E // lifetime 2, circuits 2
+	FrameSleep        = 0x0F // step 1, how 1
 	FrameHandshake    = 0x10 // a message of short mode: rotation
 )
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 )
 
@@ -26,7 +27,10 @@ func TestNoFrameHasTheSizeOfAReset(t *testing.T) {
 	sizes := map[string]int{"heartbeat": len(AppendHeartbeat(nil, FrameHeartbeat, 1)), "close": CloseSize,
 		"probe": len(AppendProbe(nil, 1, 0)), "echo": len(AppendEcho(nil, Echo{})),
 		"ack": len(Ack{}.Append(nil)), "message": len(Piece{}.Append(nil)),
-		"M3r": 1 + M3rSize}
+		"M3r": 1 + M3rSize, "meet": minMeet, "ready": ReadySize, "not met": NotMetSize, "home": HomeSize, "sleep": SleepSize}
+	for n := range MaxCandidates + 1 {
+		sizes[fmt.Sprint("candidates ", n)] = 2 + n*CandidateSize
+	}
 	for name, n := range sizes {
 		if n+Overhead == reset {
 			t.Errorf("the record of a %s is %d bytes", name, reset)
@@ -154,7 +158,7 @@ func TestRecordHeader(t *testing.T) {
 }
 
 func TestParams(t *testing.T) {
-	p := Params{RecordID: MakeRecordID([7]byte{9}), AES: true, AcceptsPartial: true, MTU: 1420, Epoch: 7, Incarnation: 1 << 63}
+	p := Params{RecordID: MakeRecordID([7]byte{9}), AES: true, AcceptsPartial: true, Circuits: true, MTU: 1420, Epoch: 7, Incarnation: 1 << 63}
 	b := p.Append(nil)
 	if got, err := ParseParams(b); err != nil || got != p || len(b) != ParamsSize {
 		t.Fatal(got, err)

@@ -11,12 +11,14 @@ const ParamsSize = 24
 const (
 	flagAES     = 1 << 0
 	flagPartial = 1 << 1
+	flagCircuit = 1 << 2
 )
 
 // Params are what each end states about itself inside the handshake, sealed.
 //
 //	bytes 0-6    record id that the sender listens on for this epoch
-//	byte 7       flags: bit 0 AES instructions, bit 1 accepts partial checksums
+//	byte 7       flags: bit 0 AES instructions, bit 1 accepts partial checksums,
+//	             bit 2 takes circuits and the frames of meeting (no node states it yet)
 //	bytes 8-9    inner MTU in bytes
 //	bytes 10-13  epoch number: in M1 the next one the initiator could use,
 //	             in M2 the one that both will use
@@ -27,6 +29,7 @@ type Params struct {
 	RecordID       RecordID
 	AES            bool
 	AcceptsPartial bool
+	Circuits       bool
 	MTU            uint16 // bytes
 	Epoch          uint32
 	Minor          uint8
@@ -45,6 +48,9 @@ func (p Params) Append(b []byte) []byte {
 	if p.AcceptsPartial {
 		flags |= flagPartial
 	}
+	if p.Circuits {
+		flags |= flagCircuit
+	}
 	b = append(b, flags)
 	b = binary.LittleEndian.AppendUint16(b, p.MTU)
 	b = binary.LittleEndian.AppendUint32(b, p.Epoch)
@@ -62,6 +68,7 @@ func ParseParams(b []byte) (Params, error) {
 		RecordID:       RecordID(b[0:7]),
 		AES:            b[7]&flagAES != 0,
 		AcceptsPartial: b[7]&flagPartial != 0,
+		Circuits:       b[7]&flagCircuit != 0,
 		MTU:            binary.LittleEndian.Uint16(b[8:10]),
 		Epoch:          binary.LittleEndian.Uint32(b[10:14]),
 		Minor:          b[14],

@@ -45,6 +45,7 @@ const (
 	SpaceDatagram
 	SpaceUTCP
 	SpaceControl // control and messages: no window, their own sequence numbers do that
+	SpaceCircuit // direct records inside circuits; of epochs whose two ends take them
 	NumSpaces    = iota
 )
 
