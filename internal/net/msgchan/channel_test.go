@@ -200,6 +200,30 @@ func TestARefusedDeliveryKeepsTheMessage(t *testing.T) {
 	})
 }
 
+// A stream of an earlier connection that comes late takes over from the one in use.
+// The sender of the latter notices, and goes on over another.
+func TestSenderOfAStreamThatIsReplacedNotices(t *testing.T) {
+	a, b := channels(t, 1<<20)
+	for range 2 {
+		done := make(chan error, 1)
+		go func() { done <- a.Carry(t.Context(), conn{to: b}) }()
+		o := enqueue(t, a, []byte("a message"))
+		receive(t, b)
+		if err := a.Wait(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		b.newStream()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("the stream ended without an error")
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("the sender waits for ACKs of a stream that has none")
+		}
+	}
+}
+
 // A Runner opens one stream a connection, another when the connection changes, and
 // another a moment after one has failed.
 func TestARunnerFollowsTheConnectionInUse(t *testing.T) {

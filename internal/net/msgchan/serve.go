@@ -20,7 +20,10 @@ func (c *Channel) Serve(ctx context.Context, st link.Stream, id uint64) error {
 	defer wg.Wait()
 	done := make(chan struct{})
 	defer close(done)
-	wg.Go(func() { c.c.Protect("acknowledgements", func() { c.sendAcks(st, id, stream, done) }) })
+	wg.Go(func() {
+		defer st.SetDeadline(time.Now()) // a stream without ACKs must end, so that its sender opens another
+		c.c.Protect("acknowledgements", func() { c.sendAcks(st, id, stream, done) })
+	})
 	r := reader{keys: &c.Keys, r: st}
 	for {
 		frame, err := r.next()
