@@ -2,7 +2,6 @@ package session
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/libertaria-project/l2tun/rotation"
 )
@@ -56,11 +55,3 @@ func (t *tally) proven(k rotation.Kind) {
 
 // failed counts a handshake by what its error means to the session.
 func (t *tally) failed(err error) { t.shake(string(eventOf(err).Reason())) }
-
-// epochAge is how long the epoch in use has been in use.
-func (p *snapshot) epochAge() time.Duration {
-	if p.epochAt.IsZero() {
-		return 0
-	}
-	return time.Since(p.epochAt)
-}

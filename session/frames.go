@@ -10,51 +10,6 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// sink is the session as its plane sees it; each call posts and returns.
-type sink struct{ s *Session }
-
-var _ link.Sink = sink{}
-
-// Frame implements link.Sink.
-func (k sink) Frame(p link.Path, e *record.Epoch, frame []byte) {
-	f := append([]byte(nil), frame...)
-	k.s.box.PostBounded(func(now time.Time) { k.s.loop.frame(p, e, f, now) })
-}
-
-// Failed implements link.Sink.
-func (k sink) Failed() { k.s.faulted() }
-
-// Opened implements link.Sink.
-func (k sink) Opened(p link.Path, e *record.Epoch) {
-	k.s.box.Post(func(now time.Time) { k.s.loop.keys.Opened(e, now) })
-}
-
-// Moved implements link.Sink. The newest few paths count, and are never lost.
-func (k sink) Moved(p link.Path) {
-	if k.s.pending.moves.Add(p, maxMoves) {
-		k.s.box.Post(func(now time.Time) {
-			for _, p := range k.s.pending.moves.Take() {
-				k.s.loop.paths.Moved(p, now)
-			}
-		})
-	}
-}
-
-// Waiting implements link.Sink.
-func (k sink) Waiting() {
-	if k.s.pending.packets.CompareAndSwap(false, true) {
-		k.s.box.Post(func(now time.Time) {
-			k.s.pending.packets.Store(false)
-			k.s.loop.demand(now)
-		})
-	}
-}
-
-// Sent implements link.Sink.
-func (k sink) Sent() {
-	k.s.box.Post(func(now time.Time) { k.s.loop.paths.Sent(now) })
-}
-
 // wanted reports whether something waits to be sent.
 func (l *loop) wanted() bool { return l.plane.Traffic().Queued.Load() > 0 || l.msgs.Pending() }
 

@@ -28,9 +28,6 @@ const (
 	historyAll  = 8192
 )
 
-// History returns the newest transitions of all sessions, oldest first.
-func (m *Manager) History() []Transition { return m.history.All() }
-
 // A Watch reads transitions in order: those that the manager keeps, then each
 // new one, without a gap or a duplicate. It is a place in the manager's history,
 // so it costs nothing while nobody reads, and a reader who is too slow for it
@@ -39,9 +36,6 @@ func (m *Manager) History() []Transition { return m.history.All() }
 type Watch struct {
 	r *history.Reader[did.DID, Transition]
 }
-
-// Watch begins at the oldest transition kept.
-func (m *Manager) Watch() *Watch { return &Watch{m.history.Reader(m.ctx.Done())} }
 
 // Next returns the next transition, waiting for it, and how many were lost just
 // before it. The error is the context's, or ErrClosed after the manager's end,

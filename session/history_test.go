@@ -44,7 +44,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 // The lines of a session have the name that the peer has now.
 func TestLogLinesHaveTheNewName(t *testing.T) {
 	var b bytes.Buffer
-	l := newPeerLog(slog.New(slog.NewTextHandler(&b, nil)), Peer{DID: peerNo(1), Name: "nas"})
+	l := newPeerLog(slog.New(slog.NewTextHandler(&b, nil)), peerNo(1), "nas")
 	l.Info("one", "x", 1)
 	name := "attic"
 	l.name.Store(&name)

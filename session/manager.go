@@ -261,6 +261,12 @@ func WithName(name string) Option { return func(p *Peer) { p.Name = name } }
 // Kept makes the session start again for ever, as a node's do.
 func Kept() Option { return func(p *Peer) { p.Keep = true } }
 
+// History returns the newest transitions of all sessions, oldest first.
+func (m *Manager) History() []Transition { return m.history.All() }
+
+// Watch begins at the oldest transition kept.
+func (m *Manager) Watch() *Watch { return &Watch{m.history.Reader(m.ctx.Done())} }
+
 // Close closes all sessions, telling the peers, and waits for every goroutine.
 // The Network is the caller's to close, after this.
 func (m *Manager) Close() error {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/lograte"
 )
 
@@ -18,10 +19,10 @@ type peerLog struct {
 	turns lograte.Limiter // of those about changes of state and restarts of the peer; the loop's
 }
 
-func newPeerLog(log *slog.Logger, p Peer) *peerLog {
+func newPeerLog(log *slog.Logger, peer did.DID, called string) *peerLog {
 	name := new(atomic.Pointer[string])
-	name.Store(&p.Name)
-	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", p.DID.Short()).Handler(), name}), name: name, moves: lograte.Limiter{Burst: lineBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: turnBurst, Every: lineEvery}}
+	name.Store(&called)
+	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", peer.Short()).Handler(), name}), name: name, moves: lograte.Limiter{Burst: lineBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: turnBurst, Every: lineEvery}}
 }
 
 // A nameHandler adds the name in front of a line's attributes.

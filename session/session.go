@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/base/mailbox"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
 )
 
 const (
@@ -58,7 +59,7 @@ type pending struct {
 }
 
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
-	s := &Session{shared: shared{m: m, peer: p, box: mailbox.New(maxFrames), log: newPeerLog(m.log, p), done: make(chan struct{})}}
+	s := &Session{shared: shared{m: m, peer: p, box: mailbox.New(maxFrames), log: newPeerLog(m.log, p.DID, p.Name), done: make(chan struct{})}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	s.loop.init(s, incarnation)
@@ -122,4 +123,75 @@ func (s *Session) protect(where string, f func()) bool {
 func (s *Session) faulted() {
 	s.plane.Traffic().Drop(link.DropFault, 1)
 	s.box.Post(func(now time.Time) { s.loop.event(Faulted, now) })
+}
+
+// Status returns the session as it is now.
+func (s *Session) Status() Status {
+	p, t := s.status.Load(), s.plane.Traffic()
+	st, sum := p.Status, t.Total()
+	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
+	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
+	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
+	if !p.fullAt.IsZero() {
+		st.HandshakeAge = time.Since(p.fullAt)
+	}
+	return st
+}
+
+// Counts returns the counters as they are now.
+func (s *Session) Counts() Counts {
+	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
+	c.Rotations, c.Resends = s.loop.keys.Counts()
+	for i := range s.tally.entered {
+		c.Entered[State(i).String()] = s.tally.entered[i].Load()
+	}
+	for i, r := range handshakeResults {
+		c.Handshakes[r] = s.tally.shakes[i].Load()
+	}
+	return c
+}
+
+// sink is the session as its plane sees it; each call posts and returns.
+type sink struct{ s *Session }
+
+var _ link.Sink = sink{}
+
+// Frame implements link.Sink.
+func (k sink) Frame(p link.Path, e *record.Epoch, frame []byte) {
+	f := append([]byte(nil), frame...)
+	k.s.box.PostBounded(func(now time.Time) { k.s.loop.frame(p, e, f, now) })
+}
+
+// Failed implements link.Sink.
+func (k sink) Failed() { k.s.faulted() }
+
+// Opened implements link.Sink.
+func (k sink) Opened(p link.Path, e *record.Epoch) {
+	k.s.box.Post(func(now time.Time) { k.s.loop.keys.Opened(e, now) })
+}
+
+// Moved implements link.Sink. The newest few paths count, and are never lost.
+func (k sink) Moved(p link.Path) {
+	if k.s.pending.moves.Add(p, maxMoves) {
+		k.s.box.Post(func(now time.Time) {
+			for _, p := range k.s.pending.moves.Take() {
+				k.s.loop.paths.Moved(p, now)
+			}
+		})
+	}
+}
+
+// Waiting implements link.Sink.
+func (k sink) Waiting() {
+	if k.s.pending.packets.CompareAndSwap(false, true) {
+		k.s.box.Post(func(now time.Time) {
+			k.s.pending.packets.Store(false)
+			k.s.loop.demand(now)
+		})
+	}
+}
+
+// Sent implements link.Sink.
+func (k sink) Sent() {
+	k.s.box.Post(func(now time.Time) { k.s.loop.paths.Sent(now) })
 }

@@ -40,36 +40,23 @@ type Status struct {
 	Seen         netip.AddrPort // where the peer sees us on the path in use; invalid until it told
 	Trouble      Trouble
 	Refused      uint64
-	RxBytes      uint64
-	TxBytes      uint64
-	RxPackets    uint64
-	TxPackets    uint64
-	Queued       int64
-	Dropped      map[string]uint64
+	Counters
 }
 
-// Status returns the session as it is now.
-func (s *Session) Status() Status {
-	p, t := s.status.Load(), s.plane.Traffic()
-	st, sum := p.Status, t.Total()
-	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
-	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
-	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
-	if !p.fullAt.IsZero() {
-		st.HandshakeAge = time.Since(p.fullAt)
-	}
-	return st
+// Counters is what a session has carried and dropped since it was made, and what waits.
+type Counters struct {
+	RxBytes   uint64
+	TxBytes   uint64
+	RxPackets uint64
+	TxPackets uint64
+	Queued    int64 // packets that wait for a path
+	Dropped   map[string]uint64
 }
 
-// Counts returns the counters as they are now.
-func (s *Session) Counts() Counts {
-	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
-	c.Rotations, c.Resends = s.loop.keys.Counts()
-	for i := range s.tally.entered {
-		c.Entered[State(i).String()] = s.tally.entered[i].Load()
+// epochAge is how long the epoch in use has been in use.
+func (p *snapshot) epochAge() time.Duration {
+	if p.epochAt.IsZero() {
+		return 0
 	}
-	for i, r := range handshakeResults {
-		c.Handshakes[r] = s.tally.shakes[i].Load()
-	}
-	return c
+	return time.Since(p.epochAt)
 }

@@ -25,12 +25,10 @@ const maxFuncLines = 50
 // each other need not all edit the list.
 const slack = 5
 
-// tooLarge are the types over the bounds, as large as they are today. A number
+// tooLarge are the types over the bounds, as large as they are today: none. A number
 // follows its type down and never up; a type within the bounds leaves the list.
 func tooLarge() map[string]extent {
-	return map[string]extent{
-		"session.Status": {27, 0, 1},
-	}
+	return map[string]extent{}
 }
 
 // tooLong are the functions over maxFuncLines, as long as they are today.

@@ -49,9 +49,12 @@ func TestEachFieldOfASessionIsShown(t *testing.T) {
 		"Trouble": session.Trouble{Displaced: true}, "Dropped": map[string]uint64{"forged": 1}}
 	hidden := []string{"Refused"} // events that the state had no transition for; for tests
 	none := peerStatus(config.Peer{}, session.Status{}, 0)
-	for i, f := range reflect.VisibleFields(reflect.TypeFor[session.Status]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[session.Status]()) {
+		if f.Anonymous {
+			continue // its own fields follow
+		}
 		var s session.Status
-		v := reflect.ValueOf(&s).Elem().Field(i)
+		v := reflect.ValueOf(&s).Elem().FieldByIndex(f.Index)
 		switch other, ok := special[f.Name]; {
 		case ok:
 			v.Set(reflect.ValueOf(other))

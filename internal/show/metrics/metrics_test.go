@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func twoPeers() Snapshot {
 	counts := session.Counts{Entered: map[string]uint64{"established": 2}, Rotations: 5, Resends: 3, Handshakes: map[string]uint64{"full": 1, "timeout": 3}}
 	up := session.Status{State: session.Established, Link: "quic", Carrier: "direct", RTT: 1500 * time.Microsecond, Epoch: 6, EpochAge: 30 * time.Second,
-		HandshakeAge: time.Minute, Room: 1452, Queued: 4, Dropped: map[string]uint64{"replayed": 2}}
+		HandshakeAge: time.Minute, Room: 1452, Counters: session.Counters{Queued: 4, Dropped: map[string]uint64{"replayed": 2}}}
 	return Snapshot{Version: "1.2.3", Interface: "l2tun0", Stray: map[string]uint64{"no_route": 7}, Transport: transport.Stats{Received: 9},
 		Peers: []Peer{
 			{Name: "berlin", Status: up, Counts: counts, Carried: map[string]link.Moved{"direct": {RxBytes: 10, TxBytes: 20, RxPackets: 1, TxPackets: 2}}},
