@@ -72,15 +72,11 @@ func (o *UpOptions) command(log, report *os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := filepath.Abs(o.Config)
-	if err != nil {
-		return nil, err
-	}
 	socket, err := filepath.Abs(o.Socket)
 	if err != nil {
 		return nil, err
 	}
-	c := exec.Command(self, "up", "--config", file, "--socket", socket,
+	c := exec.Command(self, "up", "--config", o.Config, "--socket", socket,
 		"--log-level", o.LogLevel, "--log-format", o.LogFormat, "--ready-fd", "3")
 	if o.Confirm > 0 {
 		c.Args = append(c.Args, "--confirm", o.Confirm.String())

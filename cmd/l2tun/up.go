@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -113,6 +114,9 @@ func (o *UpOptions) start(ctx context.Context) error {
 	}
 	if o.Socket == "" {
 		o.Socket = control.SocketPath(c.Interface)
+	}
+	if o.Config, err = filepath.Abs(o.Config); err != nil { // the node says in its status which config it has
+		return err
 	}
 	if o.Detach {
 		return o.detach(ctx, c.Interface)

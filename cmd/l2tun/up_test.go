@@ -31,6 +31,17 @@ func TestUpRunsTheNodeWithItsPaths(t *testing.T) {
 	}
 }
 
+// The path that the node has in its status is of use in other directories.
+func TestUpMakesThePathOfTheConfigAbsolute(t *testing.T) {
+	path := initConfig(t)
+	t.Chdir(filepath.Dir(path))
+	var got nodeOptions
+	errs, code := up(t, func(_ context.Context, o nodeOptions) error { got = o; return nil }, "--config", filepath.Base(path))
+	if code != 0 || errs != "" || got.ConfigPath != path {
+		t.Error(code, errs, got.ConfigPath)
+	}
+}
+
 func TestUpChecksConfigAndKeyFirst(t *testing.T) {
 	never := func(context.Context, nodeOptions) error { t.Error("the node was started"); return nil }
 	path := initConfig(t)

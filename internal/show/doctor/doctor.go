@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +137,14 @@ func (e *exam) lookAtNode(ctx context.Context) {
 	if s.Program != control.Program() {
 		e.find(health.OtherVersion, control.LevelWarning, "", "the node is "+s.Program+" and this is "+control.Program(), "restart the node", "l2tun down"+e.o.NodeFlag+" && l2tun up -d"+e.o.Flag)
 	}
-	if e.config != nil && s.Config == e.config.Path && s.ConfigDigest != "" && s.ConfigDigest != e.config.Digest() {
+	if e.config != nil && sameFile(s.Config, e.config.Path) && s.ConfigDigest != "" && s.ConfigDigest != e.config.Digest() {
 		e.find(health.Drift, control.LevelWarning, e.config.Path, "has changed since the node read it", "reload it; what needs a restart is then named", "l2tun reload"+e.o.NodeFlag)
 	}
+}
+
+// sameFile reports whether two paths lead to one file, however they are written.
+func sameFile(a, b string) bool {
+	fa, errA := os.Stat(a)
+	fb, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(fa, fb)
 }

@@ -64,6 +64,17 @@ func TestNodeOfAnotherVersionAndItsOwnFindings(t *testing.T) {
 	}
 }
 
+// The config is held against the node's however its path is written.
+func TestDriftByARelativePath(t *testing.T) {
+	path := newConfig(t)
+	socket := serve(t, control.Status{Program: control.Program(), Config: path, ConfigDigest: "other"})
+	t.Chdir(filepath.Dir(path))
+	r := Run(t.Context(), Options{ConfigPath: filepath.Base(path), Socket: socket, Offline: true})
+	if got := codes(r); !slices.Contains(got, health.Drift) {
+		t.Errorf("%v", got)
+	}
+}
+
 // A blocked path explains a peer that does not answer.
 func TestSilenceIsNotSaidTwice(t *testing.T) {
 	e := &exam{}
