@@ -13,8 +13,8 @@ import (
 const (
 	// nextHopGap is the minimum interval between two look-ups of all peers.
 	nextHopGap = 100 * time.Millisecond
-	// nextHopShare bounds their cost: a look-up that takes a millisecond is followed
-	// by none for fifty.
+	// nextHopShare bounds their cost: a look-up that takes a millisecond of CPU time is
+	// followed by none for fifty.
 	nextHopShare = 50
 )
 
@@ -57,6 +57,12 @@ func (w *nextHops) wait(now time.Time) time.Duration { return max(0, w.looked.Ad
 // that no peer used at the last look-up counts as changed: its route until now is
 // unknown. The first look-up returns none.
 func (w *nextHops) changed(all []destination, now time.Time) (peers []did.DID) {
+	took := cost(func() { peers = w.lookUp(all) })
+	w.looked, w.gap = now, max(nextHopGap, nextHopShare*took)
+	return peers
+}
+
+func (w *nextHops) lookUp(all []destination) (peers []did.DID) {
 	w.pass()
 	known := make(map[netip.Addr]routing.NextHop) // many peers may be behind one address
 	last := make(map[did.DID]map[netip.Addr]routing.NextHop, len(all))
@@ -82,7 +88,6 @@ func (w *nextHops) changed(all []destination, now time.Time) (peers []did.DID) {
 		}
 	}
 	w.last = last
-	w.looked, w.gap = now, max(nextHopGap, nextHopShare*time.Since(now))
 	return peers
 }
 

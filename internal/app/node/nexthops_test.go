@@ -50,3 +50,25 @@ func TestOnlyPeersWithAChangedRouteAreReturned(t *testing.T) {
 		t.Errorf("the next look waits %v", w.wait(now))
 	}
 }
+
+// Waiting for a turn on a busy machine costs nothing: the next look is not put off.
+func TestABusyMachineDoesNotPutOffTheNextLook(t *testing.T) {
+	lookUp := func(to func()) time.Duration {
+		w := &nextHops{pass: func() {}, to: func(netip.Addr) routing.NextHop { to(); return routing.NextHop{} }, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
+		now := time.Now()
+		w.changed([]destination{{addrs: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}}, now)
+		return w.wait(now)
+	}
+	if got := lookUp(func() { time.Sleep(100 * time.Millisecond) }); got != nextHopGap {
+		t.Errorf("after a look-up that has waited for 100 ms the next one waits %v", got)
+	}
+	if got := lookUp(func() { work(10 * time.Millisecond) }); got < 500*time.Millisecond {
+		t.Errorf("after a look-up that has cost 10 ms the next one waits %v", got)
+	}
+}
+
+// work uses CPU time.
+func work(d time.Duration) {
+	for began := threadTime(); threadTime()-began < d; {
+	}
+}

@@ -1,6 +1,11 @@
 package node
 
-import "time"
+import (
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 const (
 	// hostShare bounds what following the host's addresses costs: one part of so many
@@ -31,4 +36,23 @@ func (s *share) spend(cost time.Duration, now time.Time) {
 
 func (s *share) now(now time.Time) time.Duration {
 	return max(0, s.used-now.Sub(s.at)/hostShare)
+}
+
+// cost runs f and returns the CPU time that it took. The time of the clock would be
+// more on a busy machine, where f waits for its turn, and would put off the next work.
+func cost(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	f()
+	return threadTime() - before
+}
+
+// threadTime is the CPU time of the calling thread, the kernel's part included.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }

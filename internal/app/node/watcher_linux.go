@@ -100,9 +100,7 @@ func (w *watcher) run(ctx context.Context, changes <-chan routing.Change) {
 			w.lookAt = time.Now().Add(again)
 			w.repair.Reset(again)
 		case <-w.refresh.C:
-			began := time.Now()
-			w.use.refreshHost()
-			w.spent.spend(time.Since(began), time.Now())
+			w.spent.spend(cost(w.use.refreshHost), time.Now())
 		case <-w.lookUp.C:
 			w.hops.check(ctx)
 		case now := <-w.sample.C:
