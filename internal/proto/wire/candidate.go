@@ -108,9 +108,10 @@ func (c *Candidates) append(b []byte) []byte {
 	return b
 }
 
-// cutCandidates reads what append writes; rest aliases b.
+// cutCandidates reads what append writes; rest aliases b. One candidate that Add
+// does not take is one too many: the frame is refused.
 func cutCandidates(b []byte) (c Candidates, rest []byte, ok bool) {
-	if len(b) < 1 || b[0] > MaxCandidates || len(b) < 1+int(b[0])*CandidateSize {
+	if len(b) < 1 || len(b) < 1+int(b[0])*CandidateSize {
 		return Candidates{}, nil, false
 	}
 	n, rest := int(b[0]), b[1:]

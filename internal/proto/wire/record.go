@@ -39,7 +39,7 @@ func (id RecordID) Valid() bool { return id[0]&recordTag != 0 }
 type Space uint8
 
 // The number spaces, by their values on the wire. Each carrier has one (the table
-// of link.Kind); that of a new carrier is appended.
+// of link.Kind), and circuits will; that of a new carrier is appended.
 const (
 	SpaceDirect Space = iota
 	SpaceDatagram
