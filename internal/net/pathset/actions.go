@@ -41,6 +41,7 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 	case paths.Open:
 		x.open(a, now)
 	case paths.Dial:
+		x.needsHub(len(a.Remotes) > 0)
 		x.c.Owner.Dial(a.Links, now)
 	case paths.Hangup:
 		r.conn.Close(a.Why)
@@ -58,6 +59,14 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 		x.c.Owner.Rotate(now)
 	default:
 		x.c.Owner.Noticed(a, pathOf(r), now)
+	}
+}
+
+// needsHub is where everything ends that the machine asks for only while it knows a
+// hub. A set tells it of none.
+func (x *Set) needsHub(asked bool) {
+	if asked {
+		panic("pathset: internal error: the machine knows a hub that nobody told it of")
 	}
 }
 

@@ -23,8 +23,8 @@ const (
 	// Open makes the direct path to Remote, if there is such a carrier, and reports
 	// Add with Origin, or Revisit if the path is known.
 	Open
-	// Dial starts an attempt that dials Links. Without Links the next handshake of
-	// a session that is out of reach leaves now.
+	// Dial starts an attempt that dials Links, at Remotes alone if there are any.
+	// Without Links the next handshake of a session that is out of reach leaves now.
 	Dial
 	// Hangup closes the connection of ID, because of Why. Drop follows.
 	Hangup
@@ -71,6 +71,7 @@ type Action struct {
 	Quick   bool
 	Origin  Origin
 	Remote  netip.AddrPort
+	Remotes []netip.AddrPort
 	Links   []Link
 	Why     string
 }
@@ -90,7 +91,7 @@ func (a Action) String() string {
 	case Avoid:
 		return fmt.Sprintf("avoid %v", a.Remote)
 	case Dial:
-		return strings.TrimSpace("dial " + joinLinks(a.Links))
+		return strings.TrimSpace("dial " + joinLinks(a.Links) + joinRemotes(a.Remotes))
 	case Hangup:
 		return fmt.Sprintf("hangup %d %s", a.ID, a.Why)
 	case Compare:
@@ -101,6 +102,13 @@ func (a Action) String() string {
 		return a.Op.String()
 	}
 	return fmt.Sprintf("%v %d", a.Op, a.ID)
+}
+
+func joinRemotes(remotes []netip.AddrPort) (text string) {
+	for _, r := range remotes {
+		text += " " + r.String()
+	}
+	return text
 }
 
 func joinLinks(links []Link) string {

@@ -28,10 +28,12 @@
 //	contest which of two kinds has the better goodput
 //	budget  candidates that nobody has proven
 //	gate    which remotes may be sent to
+//	hubs    nodes that can open a remote
 //
-// The machine's own files join them: events (event.go), moving between paths
+// The machine's own files join them: events (events.go, meetings.go), moving between paths
 // (failover.go), measuring (measure.go) and looking for better paths (search.go).
 //
-// Limits: at most maxCandidates candidates of the direct kind beside the path in
-// use, at most maxPerLink connections of a link.
+// Limits: at most maxCandidates candidates of the direct kind from which records
+// came and maxTold that were told, beside the path in use, at most maxPerLink
+// connections of a link, maxHubs hubs and maxOpenings open remotes.
 package paths

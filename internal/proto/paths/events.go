@@ -15,12 +15,15 @@ func (m *Machine) Add(now time.Time, p Path) (ID, []Action) {
 		return 0, m.done()
 	}
 	if !p.Kind.Conn {
-		for _, old := range m.paths.crowded(m.choice.using) {
+		for _, old := range m.paths.crowded(m.choice.using, p.Origin) {
 			m.remove(old)
 		}
 	}
 	m.ids++
 	x := &path{id: m.ids, Path: p}
+	if p.Origin == Heard || p.Origin == Handshake {
+		m.gates.hear(p.Remote, now)
+	}
 	m.paths = append(m.paths, x)
 	switch {
 	case p.Kind.Conn:
@@ -43,6 +46,8 @@ func (m *Machine) Revisit(now time.Time, id ID, o Origin) []Action {
 		p.conn.stay()
 	case o == Followed:
 		m.revisit(p, now)
+	case o.said() && p != m.choice.using && !p.proof.proven && !p.hold.lost:
+		p.probe.begin(now)
 	}
 	return m.done()
 }
@@ -61,6 +66,7 @@ func (m *Machine) Proven(now time.Time, id ID, c Completion) []Action {
 	if p == nil {
 		return m.done()
 	}
+	m.gates.hear(p.Remote, now)
 	m.handshaken(p, now)
 	if p.Kind.Link == QUIC {
 		m.seek.meet(p.Remote)
@@ -130,6 +136,7 @@ func (m *Machine) Denied(now time.Time, id ID, nonce uint64) []Action {
 // its probe proves nothing.
 func (m *Machine) Echo(now time.Time, id ID, e wire.Echo) []Action {
 	if p := m.paths.find(id); p != nil {
+		m.gates.hear(p.Remote, now)
 		if pr, ok := p.probe.take(e.Nonce); ok {
 			m.echo(p, pr, e, now)
 		}
@@ -173,7 +180,11 @@ func (m *Machine) Probed(now time.Time, id ID) []Action {
 // Moved reports that the peer's records come by another path than before; 0 is no
 // path of the session. The peer may have roamed.
 func (m *Machine) Moved(now time.Time, id ID) []Action {
-	m.source.move(m.paths.find(id), now)
+	p := m.paths.find(id)
+	if p != nil {
+		m.gates.hear(p.Remote, now)
+	}
+	m.source.move(p, now)
 	m.follow(now)
 	return m.done()
 }
@@ -209,7 +220,7 @@ func (m *Machine) Hint(now time.Time, remote netip.AddrPort) []Action {
 // Host reports that this host's addresses or routes have changed, or that it
 // slept. The path in use is asked for an answer at once and with little patience.
 func (m *Machine) Host(now time.Time) []Action {
-	m.payQUIC()
+	m.payQUIC(now)
 	switch m.choice.phase {
 	case Up:
 		m.suspect(now)

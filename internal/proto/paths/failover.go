@@ -42,7 +42,7 @@ func (m *rules) use(p *path, now time.Time) {
 func (m *rules) choose(now time.Time) {
 	best := m.choice.using
 	for _, p := range m.paths {
-		if p.ready() && p.proof.heard.After(m.choice.trouble) && m.cfg.allowed(p.Kind) &&
+		if p.ready() && p.proof.heard.After(m.choice.trouble) && m.cfg.allowed(p.Kind) && m.gates.of(p, now) == OpenGate &&
 			(best == nil || m.rank(p) < m.rank(best)) {
 			best = p
 		}
@@ -80,7 +80,7 @@ func (m *rules) lose(now time.Time) {
 		}
 		p.probe.begin(now)
 	}
-	if next := m.successor(p, trouble); next != nil {
+	if next := m.successor(p, trouble, now); next != nil {
 		m.use(next, now)
 		return
 	}
@@ -88,9 +88,9 @@ func (m *rules) lose(now time.Time) {
 }
 
 // successor is the path that takes over from one that is lost.
-func (m *rules) successor(lost *path, trouble time.Time) (next *path) {
+func (m *rules) successor(lost *path, trouble, now time.Time) (next *path) {
 	for _, p := range m.paths {
-		if p == lost || !p.proof.proven || !m.cfg.allowed(p.Kind) || !p.proof.heard.After(trouble) {
+		if p == lost || !p.proof.proven || !m.cfg.allowed(p.Kind) || !p.proof.heard.After(trouble) || m.gates.of(p, now) != OpenGate {
 			continue
 		}
 		if next == nil || p.ready() && !next.ready() || p.ready() == next.ready() && m.rank(p) < m.rank(next) {
@@ -156,7 +156,7 @@ func (m *rules) follow(now time.Time) {
 		return
 	}
 	for _, p := range m.paths {
-		if p == old || !p.direct() || !p.proof.proven || p.hold.lost {
+		if p == old || !p.direct() || !p.proof.proven || p.hold.lost || m.gates.of(p, now) != OpenGate {
 			continue
 		}
 		if p.roam.shown || m.source.last(p, &m.facts).After(m.source.last(old, &m.facts)) {

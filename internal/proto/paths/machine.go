@@ -26,7 +26,11 @@ func (m *Machine) Observe(f Facts) {
 	for _, s := range f.Paths {
 		if p := m.paths.find(s.ID); p != nil {
 			p.see(s)
+			m.gates.hear(p.Remote, s.Heard)
 		}
+	}
+	if p := m.paths.find(f.HeardOn); p != nil {
+		m.gates.hear(p.Remote, f.LastHeard)
 	}
 	m.facts.take(f)
 	m.size.sent(f.WideSent)
@@ -48,12 +52,16 @@ func (m *Machine) Tick(now time.Time) []Action {
 func (m *Machine) Deadline() time.Time {
 	first := m.choice.giveUp()
 	if m.choice.phase == Up && m.choice.using != nil {
-		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), m.cfg.Heartbeat))
+		every := m.gates.heartbeat(m.choice.using, m.cfg.Heartbeat)
+		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), every), m.gates.closes(m.choice.using))
 	}
 	for _, p := range m.paths {
 		first = earliest(first, p.conn.closeAt)
 		if m.facts.Keys && p != m.choice.using && p.probable() {
 			first = earliest(first, p.probe.deadline())
+		}
+		if m.facts.Keys && p != m.choice.using && p.direct() {
+			first = earliest(first, m.gates.closes(p))
 		}
 	}
 	first = earliest(first, m.contest.deadline())

@@ -35,23 +35,23 @@ func (m *rules) probe(p *path, now time.Time) {
 		p.hold.breaks(p.proof.proven, p.Local)
 	}
 	p.probe.round(now)
-	if !p.trusted() && p.probe.rounds > silentRounds {
+	if !p.trusted() && p.probe.rounds > p.patience() {
 		m.remove(p)
 		return
 	}
 	p.probe.schedule(now.Add(m.gap(p, now)))
 	for _, size := range m.round(p) {
-		m.send(p, probe{bytes: size, at: now}, !p.trusted())
+		m.send(p, probe{bytes: size, at: now}, p.Origin == Heard && !p.trusted())
 	}
 }
 
 // round is what a path is asked with: where direct answers, or is likely to, one
 // probe of each size, so that one round trip shows what passes; else a small one.
-// An address that only records came from never gets more than a small one a
-// round before it has answered.
+// An address that only records came from, or that was told, never gets more than a
+// small one a round before it has answered.
 func (m *rules) round(p *path) []int {
 	switch {
-	case p.Kind.Conn, !p.probe.alive && (p.Origin == Heard || p.probe.rounds > firstRounds):
+	case p.Kind.Conn, !p.probe.alive && (p.Origin == Heard || p.Origin.told() || p.probe.rounds > firstRounds):
 		return []int{smallProbe}
 	case p.proof.proven && p.returning(): // of several one would get through
 		return []int{p.Room}
@@ -59,9 +59,13 @@ func (m *rules) round(p *path) []int {
 	return probeSizes[:]
 }
 
-// send sends a probe, unless the gate is closed.
+// send sends a probe, unless the gate is closed or nothing may be spent on an
+// address that was told.
 func (m *rules) send(p *path, pr probe, charged bool) {
-	if m.gates.of(p) != OpenGate {
+	if m.gates.of(p, pr.at) != OpenGate {
+		return
+	}
+	if p.Origin.told() && !p.trusted() && !m.budget.told.pay(p.Remote, pr.bytes, 1, pr.at) {
 		return
 	}
 	pr.nonce = m.nonce()
@@ -71,8 +75,8 @@ func (m *rules) send(p *path, pr probe, charged bool) {
 
 // pay sends a probe whose echo is not waited for: if this end has another address
 // now, the peer sends no more there than has come from there (SPEC 3.4, 6.10).
-func (m *rules) pay(p *path, bytes int) {
-	if m.facts.Keys && m.gates.of(p) == OpenGate {
+func (m *rules) pay(p *path, bytes int, now time.Time) {
+	if m.facts.Keys && m.gates.of(p, now) == OpenGate {
 		m.do(Action{Op: Probe, ID: p.id, Nonce: m.nonce(), Size: bytes})
 	}
 }
@@ -80,10 +84,10 @@ func (m *rules) pay(p *path, bytes int) {
 // payQUIC pays as much on the connections of QUIC as one packet takes. The system
 // chooses its source packet by packet, so the peer may see it come from a new
 // address, which QUIC validates with a packet of 1200 bytes.
-func (m *rules) payQUIC() {
+func (m *rules) payQUIC(now time.Time) {
 	for _, p := range m.paths {
 		if p.conn.main && p.isQUIC() {
-			m.pay(p, p.Room)
+			m.pay(p, p.Room, now)
 		}
 	}
 }
@@ -180,7 +184,7 @@ func (m *rules) hurry(now time.Time) {
 // beat sends a heartbeat on the path in use.
 func (m *rules) beat(now time.Time) {
 	m.live.beat(now, m.nonce())
-	if p := m.choice.using; p != nil && m.gates.of(p) == OpenGate {
+	if p := m.choice.using; p != nil && m.gates.of(p, now) == OpenGate {
 		m.do(Action{Op: Beat, ID: p.id, Nonce: m.live.beatNonce})
 	}
 }
@@ -220,5 +224,5 @@ func (m *rules) suspect(now time.Time) {
 	m.live.suspect()
 	m.beat(now)
 	// Larger than the probe that begins the count of widest records anew.
-	m.pay(p, smallProbe+1)
+	m.pay(p, smallProbe+1, now)
 }

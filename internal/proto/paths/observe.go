@@ -28,7 +28,8 @@ type Sight struct {
 	ID            ID
 	Remote, Local netip.AddrPort
 	Room          int
-	Metered       bool // the carrier has a congestion control, and Load is what it says
+	Heard         time.Time // when anything last came from Remote: a record, or a packet of QUIC
+	Metered       bool      // the carrier has a congestion control, and Load is what it says
 	Load          Load
 }
 

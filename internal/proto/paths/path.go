@@ -34,13 +34,19 @@ type Kind struct {
 type Origin uint8
 
 const (
-	Handshake Origin = iota + 1 // a connection over which a handshake ran
-	Shown                       // a connection shows the address
-	Followed                    // the same, and QUIC has just moved there
-	Heard                       // records came from the address, which the peer may forge
+	Handshake  Origin = iota + 1 // a connection over which a handshake ran
+	Shown                        // a connection shows the address
+	Followed                     // the same, and QUIC has just moved there
+	Heard                        // records came from the address, which the peer may forge
+	Configured                   // an endpoint of the config
+	Told                         // the peer says that it is there
+	AtHub                        // a hub sees the peer there
+	Mapped                       // the peer's router maps the address to it
+	Found                        // discovery or a directory says so
 )
 
-var originNames = [...]string{Handshake: "handshake", Shown: "shown", Followed: "followed", Heard: "heard"}
+var originNames = [...]string{Handshake: "handshake", Shown: "shown", Followed: "followed", Heard: "heard",
+	Configured: "configured", Told: "told", AtHub: "at hub", Mapped: "mapped", Found: "found"}
 
 func (o Origin) String() string { return originNames[o] }
 
@@ -87,9 +93,18 @@ func (p *path) returning() bool { return p.hold.lost && !p.hold.since.IsZero() &
 // handshake is not complete carries no records.
 func (p *path) probable() bool { return p.direct() || p.proof.proven }
 
-// trusted reports whether probes to the path need no bytes from there first.
+// trusted reports whether probes to the path cost nothing: it has answered, or its
+// address is not only somebody's word.
 func (p *path) trusted() bool {
-	return p.Origin != Heard || p.probe.alive || p.hold.lost || p.proof.proven
+	return p.Origin != Heard && !p.Origin.told() || p.probe.alive || p.hold.lost || p.proof.proven
+}
+
+// patience is how many rounds may go to the path before it has answered.
+func (p *path) patience() int {
+	if p.Origin.told() && private(p.Remote.Addr()) {
+		return nearRounds
+	}
+	return silentRounds
 }
 
 // list is the paths there are, in the order in which they came.
@@ -122,6 +137,16 @@ func (l list) has(link Link) bool {
 		}
 	}
 	return false
+}
+
+// directRemotes are where direct paths lead that answer, the newest first.
+func (l list) directRemotes() (out []netip.AddrPort) {
+	for i := len(l) - 1; i >= 0; i-- {
+		if l[i].direct() && l[i].proof.proven {
+			out = append(out, l[i].Remote)
+		}
+	}
+	return out
 }
 
 // earliest is the smallest of the times that are set.

@@ -147,6 +147,7 @@ func (h *host) random(rng *rand.Rand) {
 	case 9:
 		if w := h.any(rng); w != nil && w.path.Kind == datagram {
 			w.path.Remote = remote(rng)
+			h.heard[w.path.Remote] = h.c.now
 			h.tell(func(now time.Time) []Action { return h.m.Probed(now, w.id) })
 		}
 	case 10:

@@ -22,6 +22,7 @@ type rules struct {
 	memory memory
 	budget budget
 	gates  gates
+	hubs   hubs
 
 	contest contest
 }
@@ -68,10 +69,13 @@ func (m *rules) tickLive(now time.Time) {
 	}
 	heard := m.facts.heardOn(m.choice.using)
 	m.live.watch(heard, m.facts.LastSent)
-	switch {
-	case m.choice.using == nil:
+	switch p := m.choice.using; {
+	case p == nil:
+	case m.gates.of(p, now) != OpenGate: // nothing may leave there
+		m.live.ended(now)
+		m.lose(now)
 	case m.live.sentAt.IsZero():
-		if due(m.live.nextBeat(heard, m.cfg.Heartbeat), now) {
+		if due(m.live.nextBeat(heard, m.gates.heartbeat(p, m.cfg.Heartbeat)), now) {
 			m.beat(now)
 		}
 	case heard.After(m.live.sentAt):
@@ -92,6 +96,8 @@ func (m *rules) tickPaths(now time.Time) {
 		}
 		if p == m.choice.using {
 			m.tickSize(p, now)
+		} else if p.direct() && due(m.gates.closes(p), now) {
+			m.remove(p)
 		} else if p.probable() && due(p.probe.next, now) {
 			m.probe(p, now)
 		}

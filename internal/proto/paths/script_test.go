@@ -265,11 +265,35 @@ func (s *script) more(w []string, arg func(int) string) {
 		for _, name := range w[1:] {
 			m.cfg.Kinds = append(m.cfg.Kinds, map[string]Kind{"direct": direct, "datagram": datagram, "utcp": utcp}[name])
 		}
+	case "hub":
+		h, _ := strconv.Atoi(strings.TrimPrefix(arg(1), "h"))
+		s.h.tell(func(now time.Time) []Action {
+			return m.Hub(now, Hub(h), HubState{Up: arg(2) == "up", RTT: 20 * time.Millisecond})
+		})
+	case "configured":
+		s.h.tell(func(time.Time) []Action { return m.Configured([]netip.AddrPort{netip.MustParseAddrPort(arg(1))}) })
+	case "told":
+		s.h.tell(func(now time.Time) []Action { return m.Told(now, candidates(w[1:])) })
 	case "state?":
 		s.out = append(s.out, strings.Split(strings.TrimRight(m.String(), "\n"), "\n")...)
 	default:
 		s.fact(w[0], arg(1))
 	}
+}
+
+// candidates reads addresses; "near" and "ours" belong to the one before.
+func candidates(words []string) (out []Candidate) {
+	for _, w := range words {
+		switch last := len(out) - 1; w {
+		case "near":
+			out[last].Near = true
+		case "ours":
+			out[last].Ours = true
+		default:
+			out = append(out, Candidate{Remote: netip.MustParseAddrPort(w), Origin: Told})
+		}
+	}
+	return out
 }
 
 // fact sets one of the facts.

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -26,7 +27,7 @@ func (m *rules) seekDirect(now time.Time) {
 	if p := m.choice.using; p != nil && m.followQUIC(p, now) {
 		return
 	}
-	if m.seek.udp.IsValid() {
+	if m.seek.udp.IsValid() && m.gates.passes(m.seek.udp, now) {
 		m.do(Action{Op: Open, Remote: m.seek.udp, Origin: Shown})
 	}
 }
@@ -40,6 +41,7 @@ func (m *rules) followQUIC(p *path, now time.Time) bool {
 		return false
 	}
 	m.seek.meet(p.Remote)
+	m.gates.hear(p.Remote, now)
 	m.do(Action{Op: Open, Remote: p.Remote, Origin: Followed})
 	return true
 }
@@ -65,11 +67,16 @@ func (m *rules) dial(now time.Time, wanted func(Link) bool) bool {
 		return false
 	}
 	links := slices.DeleteFunc(m.cfg.links(), func(l Link) bool { return m.paths.has(l) || !wanted(l) })
-	if len(links) > 0 {
-		m.seek.dialled(now)
-		m.do(Action{Op: Dial, Links: links})
+	a := Action{Op: Dial, Links: links}
+	if m.gates.guarded {
+		a.Remotes = m.gates.open(now, slices.Concat(m.paths.directRemotes(), m.gates.fixed, []netip.AddrPort{m.seek.udp, m.seek.peer})...)
 	}
-	return len(links) > 0
+	if len(links) == 0 || m.gates.guarded && len(a.Remotes) == 0 {
+		return false
+	}
+	m.seek.dialled(now)
+	m.do(a)
+	return true
 }
 
 // bound closes the oldest connection of a link that has too many.

@@ -126,11 +126,12 @@ type host struct {
 	event int
 
 	oracle *oracle
+	heard  map[netip.AddrPort]time.Time // when something came from a remote
 }
 
 func newHost(c *clock, seed uint64) *host {
 	h := &host{c: c, m: New(defaults), rng: rand.New(rand.NewPCG(seed, 1)), lines: make(map[string]*line),
-		addr: netip.MustParseAddrPort("10.0.0.1:1"), note: func(Action) {}, dial: func(Action) {}}
+		addr: netip.MustParseAddrPort("10.0.0.1:1"), note: func(Action) {}, dial: func(Action) {}, heard: make(map[netip.AddrPort]time.Time)}
 	h.facts = Facts{Keys: true, Keep: true}
 	for _, k := range []Kind{direct, datagram, utcp} {
 		h.lines[k.Name] = &line{delay: 10 * time.Millisecond}
@@ -148,7 +149,7 @@ func (h *host) ask(means func(o *oracle), event func(now time.Time) []Action) {
 		if !w.path.Kind.Conn {
 			w.path.Local = h.addr
 		}
-		f.Paths = append(f.Paths, Sight{w.id, w.path.Remote, w.path.Local, w.path.Room, w.path.Kind.Conn, w.load})
+		f.Paths = append(f.Paths, Sight{w.id, w.path.Remote, w.path.Local, w.path.Room, h.heard[w.path.Remote], w.path.Kind.Conn, w.load})
 	}
 	h.facts.WideSent = 0
 	h.event++
@@ -303,6 +304,7 @@ func (h *host) arriving(w *way, from *host) *way {
 
 // hear notes that a record came by a path.
 func (h *host) hear(w *way) {
+	h.heard[w.path.Remote] = h.c.now
 	moved := h.facts.HeardOn != w.id
 	h.facts.HeardOn, h.facts.LastHeard = w.id, h.c.now
 	if moved {
@@ -377,6 +379,7 @@ func (h *host) packet(bytes int) {
 
 // handshake completes one over a connection, as the session does.
 func (h *host) handshake(w *way, c Completion) {
+	h.heard[w.path.Remote] = h.c.now
 	h.ask(func(o *oracle) { o.handshake(w.id, c) }, func(now time.Time) []Action { return h.m.Proven(now, w.id, c) })
 	h.state(Up)
 	h.tell(h.m.Heartbeat)
