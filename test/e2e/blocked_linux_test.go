@@ -16,7 +16,7 @@ func TestBlockedPeerBlocksNobody(t *testing.T) {
 	w, a, b, c := trio(t)
 	w.ok(w.R.Rule("ip daddr " + w.C.IP4.String() + " drop"))
 	stop, sent := w.flood(a, c)
-	w.pings(w.A, b.v4, 50, "-i", "0.1")
+	w.pings(w.A, b.v4, 200)
 	a.waitPeer(c, 20*time.Second, "lost", func(p control.Peer) bool { return p.State != "established" && p.State != "rotating" })
 	w.pings(w.A, b.Address, 50)
 	stop()

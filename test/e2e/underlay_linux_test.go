@@ -16,10 +16,10 @@ import (
 func (w *world) whole(from *lab.Host, to netip.Addr, size string) {
 	w.Helper()
 	w.pings(from, to, 10, "-s", size)
-	out, _ := from.Command(w.Context(), "ping", "-n", "-c", "10", "-i", "0.02", "-W", "3", "-s", size, "-M", "do", to.String()).CombinedOutput() // lost pings are its error
+	answered, out := w.eachPing(from, to, 10, "-s", size, "-M", "do")
 	switch {
-	case strings.Contains(string(out), " 10 received"):
-	case strings.Contains(string(out), "message too long"):
+	case answered == 10:
+	case strings.Contains(out, "message too long"):
 		w.Logf("%s bytes to %s with don't-fragment: the kernel says too long", size, to)
 	default:
 		w.Errorf("%s bytes to %s with don't-fragment: %s", size, to, out)
