@@ -40,6 +40,7 @@ func (x *Store) RotateThen(done func(rotated bool), now time.Time) {
 // Opened reports a record that opened under an epoch: the peer uses it.
 func (x *Store) Opened(rec *record.Epoch, now time.Time) {
 	if e := x.find(rec); e != nil {
+		x.Secrets.opened(e.id)
 		x.do(x.machine.Opened(now, e.id), now)
 	}
 }

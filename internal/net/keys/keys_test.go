@@ -238,6 +238,33 @@ func TestKeysEndAtTheirTime(t *testing.T) {
 	}
 }
 
+// The initiator of a handshake whose M3 is lost answers the peer by the secret that it
+// has, until a record shows that it has the new one, and not longer.
+func TestAPeerWithoutM3ResumesByItsOwnSecret(t *testing.T) {
+	w := newPair(t)
+	w.establish()
+	old, _ := w.b.Secrets.Resumption(w.now)
+	atA, pending, finish := w.shake()
+	id, err1 := w.b.Hold(pending)
+	err2 := w.a.prove(&Proof{Proof: connect.Proof{Result: atA}, Role: rotation.Initiator})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if _, secret, ok := w.a.Secrets.Find(old.ID, w.now); !ok || secret != old.Secret || !w.a.answers[old.ID] {
+		t.Error("the peer, which has no M3, cannot resume")
+	}
+	if err := w.b.prove(&Proof{Proof: connect.Proof{Result: finish()}, Role: rotation.Responder, ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	if w.a.Store.Opened(w.a.Store.InUse(), w.now); w.a.answers[old.ID] {
+		t.Error("the old secret is answered although the peer has the new one")
+	}
+	if _, _, ok := w.a.Secrets.Find(old.ID, w.now); ok {
+		t.Error("the old secret is kept although the peer has the new one")
+	}
+	w.want(w.a.Number())
+}
+
 // A handshake whose epoch is gone, or whose number is out of range, is not proven.
 func TestWhatIsNotAdmitted(t *testing.T) {
 	w := newPair(t)

@@ -75,7 +75,7 @@ func (x *Store) Keep(p *Proof, now time.Time) {
 	if !p.Resumed {
 		x.Secrets.fullAt = now
 	}
-	x.keep(p.ID, p.Result)
+	x.keep(p.ID, p.Result, p.Role)
 }
 
 // has reports whether an action for an epoch is among the list.
@@ -89,9 +89,9 @@ func has(actions []rotation.Action, op rotation.Op, id uint64) bool {
 }
 
 // keep takes the secrets that later handshakes start from, and erases the result.
-func (x *Store) keep(id uint64, res *handshake.Result) {
+func (x *Store) keep(id uint64, res *handshake.Result, role rotation.Role) {
 	x.keepRekey(id, res)
-	x.Secrets.renew(res)
+	x.Secrets.renew(id, res, role)
 	res.Erase()
 }
 

@@ -13,6 +13,8 @@ import (
 type Secrets struct {
 	peer    *did.KeySet      // nil before the first proof
 	out, in handshake.Resume // what we may start with, what the peer may
+	before  handshake.Resume // what the peer may start with until it has shown that it has in; else zero
+	since   uint64           // ID of the epoch of which in is
 	full    uint64           // full handshakes that were proven
 	fullAt  time.Time        // when the last one was that came into use
 	ttl     time.Duration    // the age of the last full handshake that a session has at most
@@ -37,10 +39,15 @@ func (s *Secrets) Resumption(now time.Time) (out handshake.Resume, peer *did.Key
 // Find is the secret by which the peer may resume; false for another id or when it
 // may not any more.
 func (s *Secrets) Find(id handshake.ResumeID, now time.Time) (peer *did.KeySet, secret handshake.Key, ok bool) {
-	if s.in.ID != id || s.peer == nil || !s.young(now) {
+	if s.peer == nil || !s.young(now) {
 		return nil, secret, false
 	}
-	return s.peer, s.in.Secret, true
+	for _, in := range []*handshake.Resume{&s.in, &s.before} {
+		if in.ID == id && !in.Secret.IsZero() {
+			return s.peer, in.Secret, true
+		}
+	}
+	return nil, secret, false
 }
 
 // young reports whether the last full handshake is young enough for the session's
@@ -64,6 +71,7 @@ func (s *Secrets) Spend(out handshake.Resume) {
 
 // Forget makes the next handshake a full one, from either side.
 func (s *Secrets) Forget() {
+	s.forgetBefore()
 	if !s.in.Secret.IsZero() {
 		s.answers(s.in.ID, false)
 	}
@@ -79,9 +87,32 @@ func (s *Secrets) Age(d time.Duration) {
 	}
 }
 
-// renew takes new resumption secrets; the old ones are spent.
-func (s *Secrets) renew(res *handshake.Result) {
+// renew takes new resumption secrets, of epoch id; the old ones are spent. Where the
+// handshake is ours, M3 may be lost, and the peer then has the old ones only: it may
+// resume by its own until a record shows that it has the new ones.
+func (s *Secrets) renew(id uint64, res *handshake.Result, role rotation.Role) {
+	before := s.in
 	s.Forget()
-	s.out, s.in = res.ResumeOut, res.ResumeIn
+	s.out, s.in, s.since = res.ResumeOut, res.ResumeIn, id
 	s.answers(s.in.ID, true)
+	if role == rotation.Initiator && !before.Secret.IsZero() {
+		s.before = before
+		s.answers(before.ID, true)
+	}
+	clear(before.Secret[:])
+}
+
+// opened reports a record under an epoch: the peer has its secrets.
+func (s *Secrets) opened(id uint64) {
+	if id == s.since {
+		s.forgetBefore()
+	}
+}
+
+func (s *Secrets) forgetBefore() {
+	if !s.before.Secret.IsZero() {
+		s.answers(s.before.ID, false)
+	}
+	clear(s.before.Secret[:])
+	s.before = handshake.Resume{}
 }

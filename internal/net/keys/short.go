@@ -206,7 +206,7 @@ func (x *Store) m2r(what handshake.Short, msg []byte, now time.Time) {
 		return
 	}
 	r.last, r.done = m3r, true
-	x.keep(id, res)
+	x.keep(id, res, rotation.Initiator)
 	x.do(x.machine.Answered(now, id), now)
 }
 
@@ -225,7 +225,7 @@ func (x *Store) m3r(what handshake.Short, msg []byte, now time.Time) {
 			return
 		}
 		r.done = true
-		x.keep(id, res)
+		x.keep(id, res, rotation.Responder)
 	}
 	x.do(x.machine.Finished(now, id), now)
 }
@@ -239,6 +239,6 @@ func (x *Store) confirm(id uint64) {
 	}
 	if res, err := r.resp.Confirm(); err == nil {
 		r.done = true
-		x.keep(id, res)
+		x.keep(id, res, rotation.Responder)
 	}
 }
