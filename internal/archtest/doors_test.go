@@ -23,6 +23,7 @@ func doors() []door {
 		{library: "github.com/vishvananda/netlink", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
 		{library: "github.com/vishvananda/netns", pkgs: []string{"tun", "test/tuntest", "routing", "test/lab"}, linux: true},
 		{library: "github.com/quic-go/quic-go", pkgs: []string{"internal/net/quicnet"}},
+		{library: "github.com/huin/goupnp", pkgs: []string{"internal/net/portmap"}},
 		{library: "github.com/cloudflare/circl", pkgs: []string{"did", "handshake", "internal/proto/x25519"}},
 		// The BLAKE3 and ML-DSA that the product does not use, for what must not share with it.
 		{library: "filippo.io/mldsa", pkgs: []string{"test/second", "test/symbolic"}},
