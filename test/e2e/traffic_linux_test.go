@@ -57,11 +57,9 @@ func (w *world) pings(from *lab.Host, to netip.Addr, count int, options ...strin
 // first one that is not answered within 3 s, and returns what that one printed.
 func (w *world) eachPing(from *lab.Host, to netip.Addr, count int, options ...string) (answered int, out string) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
-	defer cancel()
 	const loop = `n=$1; shift; while [ $n -gt 0 ]; do ping -n -c 1 -W 3 "$@" || exit; n=$((n - 1)); sleep 0.02; done`
 	args := append([]string{"-c", loop, "sh", strconv.Itoa(count)}, options...)
-	all, err := from.Command(ctx, "sh", append(args, to.String())...).CombinedOutput()
+	all, err := from.Command(w.Context(), "sh", append(args, to.String())...).CombinedOutput()
 	if answered = bytes.Count(all, []byte(" 1 received")); answered == count {
 		return answered, ""
 	}
