@@ -62,7 +62,7 @@ func (a *Attempt) Run(ctx context.Context) error {
 func (a *Attempt) run(ctx context.Context) error {
 	if a.Over != nil {
 		err := a.Shake(ctx, dial.Dialed{Conn: a.Over})
-		if err == nil || ctx.Err() != nil || Decided(err) {
+		if err == nil || ctx.Err() != nil || decided(err) {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (a *Attempt) race(ctx context.Context) (err error) {
 				return nil
 			}
 			d.Close("handshake failed")
-			if Decided(d.Err) {
+			if decided(d.Err) {
 				return d.Err
 			}
 		}

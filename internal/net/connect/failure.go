@@ -55,14 +55,14 @@ func MoreInformative(a, b error) error {
 	return a
 }
 
-// A Decision is our own "no" to a handshake that the peer has answered: no other
+// A decision is our own "no" to a handshake that the peer has answered: no other
 // endpoint would change it.
-type Decision struct{ Err error }
+type decision struct{ Err error }
 
-func (d Decision) Error() string { return d.Err.Error() }
+func (d decision) Error() string { return d.Err.Error() }
 
 // Unwrap is the reason.
-func (d Decision) Unwrap() error { return d.Err }
+func (d decision) Unwrap() error { return d.Err }
 
-// Decided reports whether err holds a Decision.
-func Decided(err error) bool { return errors.As(err, new(Decision)) }
+// decided reports whether err holds a decision.
+func decided(err error) bool { return errors.As(err, new(decision)) }

@@ -35,7 +35,7 @@ type Initiator struct {
 
 // Shake runs a handshake on a connection. When the peer does not know the
 // resumption secret, the full handshake follows on the same stream. After a
-// Decision no other connection would do better.
+// decision no other connection would do better.
 func (i *Initiator) Shake(ctx context.Context, d dial.Dialed) error {
 	h, _ := d.Begun.(*hello)
 	st, err := h.stream(ctx, d.Conn)
@@ -53,13 +53,13 @@ func (i *Initiator) Shake(ctx context.Context, d dial.Dialed) error {
 	}
 	defer p.Result.Erase()
 	if err := i.Prove(p); err != nil {
-		return Decision{err}
+		return decision{err}
 	}
 	stop()
 	st.SetDeadline(time.Now().Add(lastTime))
 	if _, err := st.Write(m3); err != nil {
 		d.Conn.Close("the handshake could not be ended") // the session notices that
-		return Decision{err}
+		return decision{err}
 	}
 	return nil
 }

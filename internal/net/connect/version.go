@@ -23,7 +23,7 @@ var ErrVersion = errors.New("session: the peer runs l2tun 0.1.0, which this vers
 // CheckVersion is what a failed handshake over a connection means: ErrVersion when
 // the peer has ended it without an answer and is of version 0.1.0, else err.
 func CheckVersion(ctx context.Context, network link.Network, over link.Conn, err error) error {
-	if err == nil || FailureOf(err) != Unreached || ctx.Err() != nil || Decided(err) {
+	if err == nil || FailureOf(err) != Unreached || ctx.Err() != nil || decided(err) {
 		return err
 	}
 	conn, derr := network.Dial(ctx, over.Link(), over.Remote())
