@@ -209,11 +209,10 @@ func (l *loop) attach(conn link.Conn, dialled bool, now time.Time) {
 	if !l.paths.Attach(conn, conn.Link() == wire.LinkUTCP && !dialled, now) {
 		return
 	}
-	if c, ok := conn.(interface{ Proven() }); ok {
-		c.Proven() // its transport may count strangers' connections
-	}
-	if dialled {
+	if dialled { // Proven is told when M3 has left
 		l.m.wg.Go(func() { l.m.serve(conn, l.s) })
+	} else {
+		link.Proven(conn)
 	}
 	l.wg.Go(func() {
 		select {

@@ -208,6 +208,7 @@ func prove(ctx context.Context, conn link.Conn) bool {
 			out, res, err = i.Read(nil, msg)
 		}
 	}
+	link.Proven(conn)
 	return err == nil
 }
 

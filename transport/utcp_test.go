@@ -14,7 +14,8 @@ import (
 	"github.com/libertaria-project/l2tun/test/records"
 )
 
-// connectUTCP is two nodes' TCP connection, with the stream that made it known.
+// connectUTCP is two nodes' TCP connection, with the stream that made it known. The
+// dialling end takes it for proven.
 func connectUTCP(t testing.TB, a, b *node, addr netip.AddrPort) (ca, cb *utcp.Conn, sa, sb link.Stream) {
 	t.Helper()
 	ctx := testContext(t)
@@ -35,6 +36,7 @@ func connectUTCP(t testing.TB, a, b *node, addr netip.AddrPort) (ca, cb *utcp.Co
 	if sb, err = accepted.AcceptStream(ctx); err != nil {
 		t.Fatal(err)
 	}
+	link.Proven(dialled)
 	return dialled.(*utcp.Conn), accepted.(*utcp.Conn), sa, sb
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -183,5 +184,58 @@ func TestAttemptSurvivesADefect(t *testing.T) {
 		if err := run(t, x); err != errAborted {
 			t.Error(err)
 		}
+	})
+}
+
+// A watched network notes what is written on its streams, and when its connections
+// are told that they are proven.
+type watched struct {
+	link.Network
+	events *[]string
+}
+
+func (w watched) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
+	c, err := w.Network.Dial(ctx, l, remote)
+	return watchedConn{c, w.events}, err
+}
+
+type watchedConn struct {
+	link.Conn
+	events *[]string
+}
+
+func (c watchedConn) Proven() { *c.events = append(*c.events, "proven") }
+
+func (c watchedConn) OpenStream(ctx context.Context) (link.Stream, error) {
+	st, err := c.Conn.OpenStream(ctx)
+	return watchedStream{st, c.events}, err
+}
+
+type watchedStream struct {
+	link.Stream
+	events *[]string
+}
+
+func (s watchedStream) Write(b []byte) (int, error) {
+	*s.events = append(*s.events, "write")
+	return s.Stream.Write(b)
+}
+
+// The session decides, M3 leaves, and only then may the connection carry anything
+// else.
+func TestConnectionIsProvenOnceM3HasLeft(t *testing.T) {
+	inArena(t, func(t *testing.T, a *arena) {
+		a.dir.Set(a.callee.did, a.answerer.Addr().String())
+		x, _ := a.attempt()
+		var events []string
+		x.Network = watched{a.caller, &events}
+		x.Prove = func(*Proof) error { events = append(events, "prove"); return nil }
+		if err := run(t, x); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(events); n < 3 || !slices.Equal(events[n-3:], []string{"prove", "write", "proven"}) {
+			t.Errorf("%q", events)
+		}
+		<-a.callee.proven
 	})
 }

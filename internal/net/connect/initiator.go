@@ -61,6 +61,7 @@ func (i *Initiator) Shake(ctx context.Context, d dial.Dialed) error {
 		d.Conn.Close("the handshake could not be ended") // the session notices that
 		return decision{err}
 	}
+	link.Proven(d.Conn)
 	return nil
 }
 

@@ -26,7 +26,10 @@ type conn struct {
 	direct   func(remote netip.AddrPort) link.Direct // of the same socket
 }
 
-var _ link.DirectConn = (*conn)(nil)
+var (
+	_ link.DirectConn = (*conn)(nil)
+	_ link.Prover     = (*conn)(nil)
+)
 
 // newConn wraps a connection. With off its path carries nothing: the datagram
 // carrier is switched off.
@@ -61,8 +64,8 @@ func (c *conn) Err() error {
 	return connError(context.Cause(c.qc.Context()))
 }
 
-// Proven says that the peer has authenticated itself: the connection is no
-// stranger's any more, and its address is remembered.
+// Proven implements link.Prover: the connection is no stranger's any more, and its
+// address is remembered.
 func (c *conn) Proven() {
 	if p, ok := c.qc.Context().Value(placeKey{}).(*place); ok {
 		p.prove()

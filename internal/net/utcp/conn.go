@@ -25,7 +25,10 @@ import (
 //
 // It is not known by itself who the peer is. An accepted connection is a stranger's
 // until Proven is called: it buffers little, counts against the limits of its
-// source, and is told nothing before somebody above has written to it.
+// source, and is told nothing before somebody above has written to it. A dialled one
+// keeps to one stream until then, or until that stream is closed here: a stranger's
+// records and second stream would be in the way of the handshake's last message (SPEC
+// section 3.6).
 type Conn struct {
 	nc      *net.TCPConn
 	rc      syscall.RawConn
@@ -55,7 +58,7 @@ type Conn struct {
 	streams streams
 }
 
-var _ link.Conn = (*Conn)(nil)
+var _ link.Prover = (*Conn)(nil)
 
 // newConn makes a connection of ours; release and hello are an accepted one's.
 func newConn(nc *net.TCPConn, dialled bool, count *Counters, protect func(string, func()) bool, learn func(netip.Addr)) (*Conn, error) {
@@ -70,6 +73,7 @@ func newConn(nc *net.TCPConn, dialled bool, count *Counters, protect func(string
 	c.path.c = c
 	c.streams.init(dialled)
 	if dialled {
+		c.out.hold = true
 		c.out.control = append(c.out.control, newPreface()...) // leaves with the first stream
 	}
 	return c, nil
@@ -90,12 +94,12 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// Proven says that the peer has authenticated itself. Until then an accepted
-// connection is limited.
+// Proven implements link.Prover.
 func (c *Conn) Proven() {
 	c.learn(c.remote.Addr())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.letGo()
 	if c.proven {
 		return
 	}
@@ -104,6 +108,16 @@ func (c *Conn) Proven() {
 	if c.err == nil && c.connect != nil {
 		c.release = c.connect(c.remote.Addr())
 	}
+	c.changed.Broadcast()
+}
+
+// letGo lets records and further streams leave; c.mu is held.
+func (c *Conn) letGo() {
+	if !c.out.hold || c.err != nil {
+		return
+	}
+	c.out.hold = false
+	c.flush()
 	c.changed.Broadcast()
 }
 
@@ -281,7 +295,7 @@ func (p *path) Send(recs *wire.Batch) (int, error) {
 	c.spoken = true
 	now := time.Now()
 	n := 0
-	if c.out.empty() && !c.stalled && c.broken == nil {
+	if c.out.empty() && !c.out.hold && !c.stalled && c.broken == nil {
 		n = c.writePast(recs, now)
 	}
 	n, old, err := c.out.push(recs, n, now)

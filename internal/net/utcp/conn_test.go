@@ -23,7 +23,7 @@ import (
 )
 
 // utcpPair is two nodes and a TCP connection between them, with the stream that
-// made it known.
+// made it known. The dialling end takes it for proven.
 func utcpPair(t testing.TB) (a, b *node, ca, cb *Conn, sa, sb link.Stream) {
 	t.Helper()
 	a, b = startNode(t, loopback), startNode(t, loopback)
@@ -52,6 +52,7 @@ func connectUTCP(t testing.TB, a, b *node, addr netip.AddrPort) (ca, cb *Conn, s
 		t.Fatal(err)
 	}
 	wantRead(t, sb, "?")
+	dialled.(*Conn).Proven()
 	return dialled.(*Conn), accepted.(*Conn), sa, sb
 }
 
@@ -330,6 +331,7 @@ func TestPeerThatNeverReadsBlocksNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
+	c.Proven()
 	s, err := c.OpenStream(testContext(t))
 	if err != nil {
 		t.Fatal(err)

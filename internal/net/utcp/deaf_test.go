@@ -42,6 +42,7 @@ func fickleTo(t *testing.T, a *node) (*fickle, *Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dialled.(*Conn).Proven()
 	f := new(fickle)
 	if f.Conn, err = ln.Accept(); err != nil {
 		t.Fatal(err)

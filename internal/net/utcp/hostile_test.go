@@ -1,6 +1,7 @@
 package utcp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -222,6 +223,68 @@ func TestAStrangerHasOneStream(t *testing.T) {
 		eventually(t, time.Second, name+" once proven", func() bool {
 			streams, unread := size()
 			return streams == 2 || unread == 1+readSmall
+		})
+	}
+}
+
+// SPEC R-3.6-3: what a dialler has to send before the last message of its handshake
+// leaves behind it, or the listener would not read that message.
+func TestADiallerKeepsToOneStreamUntilProven(t *testing.T) {
+	for name, end := range map[string]func(*Conn, link.Stream){
+		"proven":               func(c *Conn, _ link.Stream) { c.Proven() },
+		"the stream is closed": func(_ *Conn, first link.Stream) { first.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := startNode(t, loopback), startNode(t, loopback)
+			ctx := testContext(t)
+			dialled, err := a.Dial(ctx, b.LocalAddr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ca := dialled.(*Conn)
+			first, err := ca.OpenStream(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			large := record(60_000, 1)
+			if n, err := ca.Path().Send(batchOf(large)); n != 1 || err != nil {
+				t.Fatalf("%d records taken: %v", n, err)
+			}
+			go func() {
+				if st, err := ca.OpenStream(ctx); err == nil {
+					st.Write([]byte("messages"))
+				}
+			}()
+			first.Write([]byte("M1"))
+			cb, err := b.Accept(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st, err := cb.AcceptStream(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantRead(t, st, "M1")
+			time.Sleep(20 * time.Millisecond) // the second stream, if it is let
+			first.Write([]byte("M3"))
+			st.SetDeadline(time.Now().Add(5 * time.Second))
+			m3 := make([]byte, 2)
+			if _, err := io.ReadFull(st, m3); err != nil || string(m3) != "M3" {
+				t.Fatalf("M3: %q, %v", m3, err)
+			}
+			cb.(*Conn).Proven()
+			if n := b.in.len(); n != 0 {
+				t.Errorf("%d records came before the handshake was complete", n)
+			}
+			end(ca, first)
+			if st, err = cb.AcceptStream(ctx); err != nil {
+				t.Fatal(err)
+			}
+			wantRead(t, st, "messages")
+			eventually(t, 5*time.Second, "the record", func() bool { return b.in.len() == 1 })
+			if !bytes.Equal(b.in.recs[0], large) {
+				t.Error("the record has changed")
+			}
 		})
 	}
 }

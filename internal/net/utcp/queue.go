@@ -39,6 +39,7 @@ type sendQueue struct {
 	rec    int            // records of the first chunk that are written
 	bytes  int            // in chunks
 	spare  []*queue.Chunk
+	hold   bool // records wait for the end of the handshake; none has begun
 
 	fromControl bool // where next took its bytes
 }
@@ -132,7 +133,7 @@ func (q *sendQueue) next() []byte {
 	switch {
 	case q.fromControl:
 		return q.control[q.cut:]
-	case len(q.chunks) == 0:
+	case len(q.chunks) == 0, q.hold:
 		return nil
 	case q.waiting() > 0:
 		return q.chunks[0].Buf[q.at:q.chunks[0].Ends[q.rec]]

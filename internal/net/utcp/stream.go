@@ -125,6 +125,7 @@ func (st *stream) Close() error {
 	st.c.changed.Broadcast()
 	if st.c.err == nil {
 		st.c.control(frameClose, st.id, nil)
+		st.c.letGo() // the handshake's stream ends with its last message, also of one that is told nothing
 		st.c.flush()
 	}
 	if st.eof {

@@ -63,11 +63,11 @@ func (s *streams) discard(all bool) {
 }
 
 // OpenStream opens a stream, of which the peer learns with the first bytes. It
-// waits while too many are open.
+// waits while too many are open: one, while a dialled connection is to keep to it.
 func (c *Conn) OpenStream(ctx context.Context) (link.Stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.await(ctx, func() bool { return c.streams.ours < maxStreams }); err != nil {
+	if err := c.await(ctx, func() bool { return c.streams.ours < c.mayOpen() }); err != nil {
 		return nil, err
 	}
 	id := c.streams.next
@@ -75,6 +75,14 @@ func (c *Conn) OpenStream(ctx context.Context) (link.Stream, error) {
 	c.streams.ours++
 	c.control(frameOpen, id, nil)
 	return c.newStream(id), nil
+}
+
+// mayOpen is how many streams of ours may be open at a time; c.mu is held.
+func (c *Conn) mayOpen() int {
+	if c.out.hold {
+		return 1
+	}
+	return maxStreams
 }
 
 // AcceptStream returns the next stream that the peer has opened.
