@@ -4,8 +4,8 @@
 // A Manager owns all sessions of one identity. It accepts connections, answers
 // handshakes and starts sessions; a Session is the handle that any number of
 // goroutines use. Behind it a loop, one goroutine a session, owns its state and its
-// one timer; everything else reaches the loop through a mailbox. The packet path does not pass
-// through it: packets go through a link.Plane, which the session only tells
+// one timer; everything else reaches the loop through a mailbox. The packet path does
+// not pass through it: packets go through a link.Plane, which the session only tells
 // which epoch and path to use.
 //
 // Contexts bound waiting, never work that has begun: a cancelled Establish
@@ -13,5 +13,5 @@
 // goroutine, timer or key of the session is left.
 //
 // Limits: 64 half-open handshakes a manager, 256 undelivered frames a session,
-// 256 past transitions kept. SPEC sections 5 and 6.
+// 128 past transitions kept of a peer and 8192 in all. SPEC sections 5 and 6.
 package session

@@ -97,6 +97,34 @@ func TestDefectsEndTheSession(t *testing.T) {
 	})
 }
 
+// A brokenPlane fails whenever it is asked what waits too long.
+type brokenPlane struct{ link.Plane }
+
+func (brokenPlane) Expire(time.Time) time.Time { panic("session: internal error: a test") }
+
+// A defect that each tick meets does not keep Close waiting.
+func TestCloseEndsASessionWithADefect(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, _ := w.pair(Settings{})
+		w.want(sa, Established, 5*time.Second)
+		sa.call(func(time.Time) error {
+			sa.plane.Traffic().Queued.Store(1)
+			sa.plane = brokenPlane{sa.plane}
+			return nil
+		})
+		closed := make(chan struct{})
+		go func() {
+			sa.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(5 * time.Second):
+			t.Fatal("Close waits")
+		}
+	})
+}
+
 // A defect that a stranger's handshake meets closes its connection, and is counted.
 func TestDefectInAStrangersHandshake(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -109,15 +109,18 @@ func (l *loop) answerAll() {
 	l.replies = nil
 }
 
-// tick does what is due.
+// tick does what is due. The end comes first: a defect in the rest, which is met again
+// with each tick, must not keep Close waiting.
 func (l *loop) tick(now time.Time) {
+	if l.tickLeave(now); l.state == Closed {
+		return
+	}
 	l.keys.Tick(now)
 	l.tickMessages(now)
 	l.paths.Tick(now)
 	l.tickState(now)
 	l.attempts.tick(now)
 	l.tickQueue(now)
-	l.tickLeave(now)
 }
 
 // deadline is the earliest time at which tick has work; zero for none.

@@ -12,7 +12,7 @@ import (
 )
 
 // pingSize is the plaintext of a ping in bytes: above that of the smallest probe,
-// whose echo also begins the peer's count of large records anew (narrow.go).
+// whose echo also begins the peer's count of large records anew (pathset).
 const pingSize = wire.MinProbe + 8
 
 // maxPings bounds the pings of one session that wait for their echo.
