@@ -41,8 +41,10 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 	case paths.Open:
 		x.open(a, now)
 	case paths.Dial:
-		x.needsHub(len(a.Remotes) > 0)
+		x.needsHub(len(a.Remotes) > 0 || a.Hub != 0)
 		x.c.Owner.Dial(a.Links, now)
+	case paths.Ask, paths.Answer, paths.Ready, paths.Openers, paths.Knock, paths.Suspect:
+		x.needsHub(true)
 	case paths.Hangup:
 		r.conn.Close(a.Why)
 	case paths.Drop:

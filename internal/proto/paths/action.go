@@ -23,8 +23,8 @@ const (
 	// Open makes the direct path to Remote, if there is such a carrier, and reports
 	// Add with Origin, or Revisit if the path is known.
 	Open
-	// Dial starts an attempt that dials Links, at Remotes alone if there are any.
-	// Without Links the next handshake of a session that is out of reach leaves now.
+	// Dial starts an attempt that dials Links, or joins the one that runs: at Remotes
+	// alone if there are any, and through the circuit of Hub if there is one. Without Links the next handshake of a session that is out of reach leaves now.
 	Dial
 	// Hangup closes the connection of ID, because of Why. Drop follows.
 	Hangup
@@ -47,6 +47,23 @@ const (
 	Missed
 	// BlackHole says that records above Size are lost on ID, of which it took more.
 	BlackHole
+	// Ask sends a MEET to Hub, for the Count-th time, with this end's candidates; with
+	// Bare without them, because only a circuit is asked for; with Plain it asks for no
+	// openers. The caller collects the candidates.
+	Ask
+	// Answer answers the peer's MEET at Hub: with Yes by a MET with this end's
+	// candidates, and the caller Adds the circuit, or gives the one that the hub has new
+	// labels; else by a NOT_MET.
+	Answer
+	// Ready sends a READY by Hub: full packets have left.
+	Ready
+	// Openers sends one opener to each of Remotes, and reports Opened.
+	Openers
+	// Knock sends a knock to each of Remotes.
+	Knock
+	// Suspect says that Hub, or what it forwards, gives no answer: its session is to
+	// find out at once.
+	Suspect
 	// Compare says how the trial of ID by its goodput goes, in Why: it begins, ID is
 	// better, with Size bytes a second, or not, or the time of that verdict is over.
 	// Count is the goodput of the kind that was left.
@@ -55,7 +72,8 @@ const (
 
 var opNames = [...]string{Probe: "probe", Beat: "beat", Use: "use", Resize: "resize", Open: "open", Dial: "dial",
 	Hangup: "hangup", Drop: "drop", Avoid: "avoid", Unpin: "unpin", Rotate: "rotate", Lost: "lost", Restored: "restored",
-	Answered: "answered", Missed: "missed", BlackHole: "black-hole", Compare: "compare"}
+	Answered: "answered", Missed: "missed", BlackHole: "black-hole", Ask: "ask", Answer: "answer",
+	Ready: "ready", Openers: "openers", Knock: "knock", Suspect: "suspect", Compare: "compare"}
 
 func (o Op) String() string { return opNames[o] }
 
@@ -69,6 +87,10 @@ type Action struct {
 	Count   int
 	Charged bool
 	Quick   bool
+	Hub     Hub
+	Yes     bool
+	Bare    bool
+	Plain   bool
 	Origin  Origin
 	Remote  netip.AddrPort
 	Remotes []netip.AddrPort
@@ -86,12 +108,14 @@ func (a Action) String() string {
 		return fmt.Sprintf("probe %d %d", a.ID, a.Size)
 	case Resize, BlackHole:
 		return fmt.Sprintf("%v %d %d", a.Op, a.ID, a.Size)
+	case Ask, Answer, Ready, Openers, Knock, Suspect:
+		return a.meeting()
 	case Open:
 		return fmt.Sprintf("open %v %v", a.Remote, a.Origin)
 	case Avoid:
 		return fmt.Sprintf("avoid %v", a.Remote)
 	case Dial:
-		return strings.TrimSpace("dial " + joinLinks(a.Links) + joinRemotes(a.Remotes))
+		return strings.TrimSpace("dial " + joinLinks(a.Links) + joinRemotes(a.Remotes) + through(a.Hub))
 	case Hangup:
 		return fmt.Sprintf("hangup %d %s", a.ID, a.Why)
 	case Compare:
@@ -102,6 +126,34 @@ func (a Action) String() string {
 		return a.Op.String()
 	}
 	return fmt.Sprintf("%v %d", a.Op, a.ID)
+}
+
+// meeting prints what meetings ask for: "ask h1 2 plain", "knock 192.0.2.1:4242".
+func (a Action) meeting() string {
+	text := a.Op.String() + joinRemotes(a.Remotes)
+	if a.Hub != 0 {
+		text += fmt.Sprintf(" h%d", a.Hub)
+	}
+	if a.Op == Ask {
+		text += fmt.Sprintf(" %d", a.Count)
+	}
+	if a.Op == Answer && !a.Yes {
+		text += " no"
+	}
+	if a.Bare {
+		text += " bare"
+	}
+	if a.Plain {
+		text += " plain"
+	}
+	return text
+}
+
+func through(h Hub) string {
+	if h == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" through h%d", h)
 }
 
 func joinRemotes(remotes []netip.AddrPort) (text string) {

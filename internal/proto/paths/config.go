@@ -14,20 +14,24 @@ type Config struct {
 	Heartbeat time.Duration
 	// Tolerance is how many unanswered heartbeats in a row lose a path.
 	Tolerance int
+	// Caller says that this end stays the caller of a meeting when both ask: its DID
+	// has the smaller digest.
+	Caller bool
 	// ProbeInterval is the gap between probes of a session that is out of reach,
 	// while packets wait; IdleProbeInterval the same while none do.
 	ProbeInterval, IdleProbeInterval time.Duration
 }
 
-// allowed reports whether packets may travel on a kind.
-func (c *Config) allowed(k Kind) bool {
-	return slices.ContainsFunc(c.Kinds, func(x Kind) bool { return x.Name == k.Name })
+// allowed reports whether packets may travel on a path. A connection through a
+// circuit carries streams alone: it shares its number space with other ones.
+func (c *Config) allowed(p *path) bool {
+	return !p.through() && slices.ContainsFunc(c.Kinds, func(x Kind) bool { return x.Name == p.Kind.Name })
 }
 
 // links are what can be dialled, in the order of Kinds.
 func (c *Config) links() (links []Link) {
 	for _, k := range c.Kinds {
-		if !slices.Contains(links, k.Link) {
+		if k.Link != "" && !slices.Contains(links, k.Link) {
 			links = append(links, k.Link)
 		}
 	}

@@ -53,7 +53,7 @@ func (c *conn) needed(every time.Duration) time.Time {
 func (l list) surplus(newest, using *path) (oldest *path) {
 	n := 0
 	for _, p := range l {
-		if !p.Kind.Conn || p.Kind.Link != newest.Kind.Link {
+		if !p.Kind.Conn || p.Kind.Link != newest.Kind.Link || p.through() != newest.through() {
 			continue
 		}
 		if n++; p != newest && p != using && oldest == nil {

@@ -28,12 +28,20 @@
 //	contest which of two kinds has the better goodput
 //	budget  candidates that nobody has proven
 //	gate    which remotes may be sent to
-//	hubs    nodes that can open a remote
+//	hubs    nodes that can open a remote, and how far each has come with a meeting
+//	meet    the meeting of the two ends, and when the next may be
 //
 // The machine's own files join them: events (events.go, meetings.go), moving between paths
-// (failover.go), measuring (measure.go) and looking for better paths (search.go).
+// (failover.go), measuring (measure.go) and looking for better paths (search.go);
+// above them asking hubs and answering them (reach.go), what leaves then (knock.go)
+// and circuits (circuit.go). Above all are the words for why a path is not direct
+// (why.go).
+//
+// Without a hub, and nobody tells of one yet, nothing of meetings and circuits ever
+// happens.
 //
 // Limits: at most maxCandidates candidates of the direct kind from which records
 // came and maxTold that were told, beside the path in use, at most maxPerLink
-// connections of a link, maxHubs hubs and maxOpenings open remotes.
+// connections of a link, maxCircuits circuits, maxHubs hubs and maxOpenings open
+// remotes.
 package paths

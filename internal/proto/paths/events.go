@@ -14,7 +14,7 @@ func (m *Machine) Add(now time.Time, p Path) (ID, []Action) {
 	if p.Origin == Heard && (!m.facts.Keys || !m.budget.take(now)) {
 		return 0, m.done()
 	}
-	if !p.Kind.Conn {
+	if !p.Kind.Conn && p.Via == 0 {
 		for _, old := range m.paths.crowded(m.choice.using, p.Origin) {
 			m.remove(old)
 		}
@@ -22,12 +22,14 @@ func (m *Machine) Add(now time.Time, p Path) (ID, []Action) {
 	m.ids++
 	x := &path{id: m.ids, Path: p}
 	if p.Origin == Heard || p.Origin == Handshake {
-		m.gates.hear(p.Remote, now)
+		m.gates.hear(x.Remote, x.Local, now)
 	}
 	m.paths = append(m.paths, x)
 	switch {
 	case p.Kind.Conn:
 		m.bound(x, now)
+	case p.Via != 0:
+		m.circuit(x, now)
 	case p.Origin == Followed:
 		m.revisit(x, now)
 	default:
@@ -46,7 +48,10 @@ func (m *Machine) Revisit(now time.Time, id ID, o Origin) []Action {
 		p.conn.stay()
 	case o == Followed:
 		m.revisit(p, now)
-	case o.said() && p != m.choice.using && !p.proof.proven && !p.hold.lost:
+	case !o.said() || p == m.choice.using || p.proof.proven:
+	case p.hold.lost:
+		p.probe.hurry(now)
+	default:
 		p.probe.begin(now)
 	}
 	return m.done()
@@ -66,22 +71,19 @@ func (m *Machine) Proven(now time.Time, id ID, c Completion) []Action {
 	if p == nil {
 		return m.done()
 	}
-	m.gates.hear(p.Remote, now)
+	m.gates.hear(p.Remote, p.Local, now)
 	m.handshaken(p, now)
-	if p.Kind.Link == QUIC {
+	if p.isQUIC() {
 		m.seek.meet(p.Remote)
 	}
 	if c.Won {
-		for _, x := range m.paths {
-			if x.Kind.Name == p.Kind.Name {
-				x.conn.lose()
-			}
-		}
-		p.conn.win()
+		m.paths.won(p)
 	}
 	using := m.choice.using
 	switch {
-	case !m.cfg.allowed(p.Kind):
+	case p.through():
+		m.carried(p, now)
+	case !m.cfg.allowed(p):
 	case using == nil, m.choice.phase != Up, c.Won && (c.Fresh || p.Kind.Name == using.Kind.Name):
 		m.use(p, now)
 	default:
@@ -95,7 +97,7 @@ func (m *Machine) Proven(now time.Time, id ID, c Completion) []Action {
 // handshaken takes a handshake as the proof of a connection. Another connection
 // to a remote that was lost by UDP has to earn the return too.
 func (m *Machine) handshaken(p *path, now time.Time) {
-	if !p.proof.proven && p.Kind.Link == QUIC {
+	if !p.proof.proven && p.isQUIC() {
 		fails, lost := m.memory.heldDown(m.paths, p.Remote)
 		p.hold.inherit(fails, lost, p.Local)
 	}
@@ -136,7 +138,7 @@ func (m *Machine) Denied(now time.Time, id ID, nonce uint64) []Action {
 // its probe proves nothing.
 func (m *Machine) Echo(now time.Time, id ID, e wire.Echo) []Action {
 	if p := m.paths.find(id); p != nil {
-		m.gates.hear(p.Remote, now)
+		m.gates.hear(p.Remote, p.Local, now)
 		if pr, ok := p.probe.take(e.Nonce); ok {
 			m.echo(p, pr, e, now)
 		}
@@ -182,7 +184,7 @@ func (m *Machine) Probed(now time.Time, id ID) []Action {
 func (m *Machine) Moved(now time.Time, id ID) []Action {
 	p := m.paths.find(id)
 	if p != nil {
-		m.gates.hear(p.Remote, now)
+		m.gates.hear(p.Remote, p.Local, now)
 	}
 	m.source.move(p, now)
 	m.follow(now)
@@ -220,7 +222,15 @@ func (m *Machine) Hint(now time.Time, remote netip.AddrPort) []Action {
 // Host reports that this host's addresses or routes have changed, or that it
 // slept. The path in use is asked for an answer at once and with little patience.
 func (m *Machine) Host(now time.Time) []Action {
+	for _, p := range m.paths {
+		m.gates.moved(p, now)
+	}
+	if p := m.choice.using; p != nil && m.gates.of(p, now) != OpenGate {
+		m.live.ended(now)
+		m.lose(now)
+	}
 	m.payQUIC(now)
+	m.meet.elsewhere()
 	switch m.choice.phase {
 	case Up:
 		m.suspect(now)
@@ -288,5 +298,9 @@ func (m *Machine) Clear() []Action {
 	m.live.idle()
 	m.size.end()
 	m.contest = contest{}
+	m.meet.forget()
+	for _, s := range []step{asked, answering, met} {
+		m.hubs.rest(s)
+	}
 	return m.done()
 }

@@ -23,7 +23,10 @@ func (m *rules) use(p *path, now time.Time) {
 		m.memory.forget() // earned back
 		m.seek.again(now) // its remote may be a new one
 	}
-	if !p.Inbound {
+	if p.direct() && m.paths.streamsThrough() {
+		m.seek.again(now) // QUIC is dialled there, and the circuit's connection ends
+	}
+	if !p.Inbound && p.Via == 0 {
 		m.seek.reach(p.Remote)
 	}
 	m.size.begin(p, now)
@@ -42,7 +45,7 @@ func (m *rules) use(p *path, now time.Time) {
 func (m *rules) choose(now time.Time) {
 	best := m.choice.using
 	for _, p := range m.paths {
-		if p.ready() && p.proof.heard.After(m.choice.trouble) && m.cfg.allowed(p.Kind) && m.gates.of(p, now) == OpenGate &&
+		if p.ready() && p.proof.heard.After(m.choice.trouble) && m.cfg.allowed(p) && m.gates.of(p, now) == OpenGate &&
 			(best == nil || m.rank(p) < m.rank(best)) {
 			best = p
 		}
@@ -59,7 +62,7 @@ func (m *rules) awaitsBetter(p *path, now time.Time) bool {
 		return false
 	}
 	for _, x := range m.paths {
-		if m.rank(x) < m.rank(p) && m.cfg.allowed(x.Kind) && x.proof.proven && !x.ready() && x.hold.soon(now) {
+		if m.rank(x) < m.rank(p) && m.cfg.allowed(x) && x.proof.proven && !x.ready() && x.hold.soon(now) {
 			return true
 		}
 	}
@@ -74,8 +77,10 @@ func (m *rules) lose(now time.Time) {
 	m.choice.suffer(trouble)
 	if p != nil {
 		p.hold.fail(now, p.Local)
-		if p.direct() {
+		if !p.Kind.Conn {
 			p.proof.revoke()
+		}
+		if p.direct() {
 			m.do(Action{Op: Unpin, ID: p.id})
 		}
 		p.probe.begin(now)
@@ -90,7 +95,7 @@ func (m *rules) lose(now time.Time) {
 // successor is the path that takes over from one that is lost.
 func (m *rules) successor(lost *path, trouble, now time.Time) (next *path) {
 	for _, p := range m.paths {
-		if p == lost || !p.proof.proven || !m.cfg.allowed(p.Kind) || !p.proof.heard.After(trouble) || m.gates.of(p, now) != OpenGate {
+		if p == lost || !p.proof.proven || !m.cfg.allowed(p) || !p.proof.heard.After(trouble) || m.gates.of(p, now) != OpenGate {
 			continue
 		}
 		if next == nil || p.ready() && !next.ready() || p.ready() == next.ready() && m.rank(p) < m.rank(next) {
@@ -130,7 +135,7 @@ func (m *rules) enter(p Phase, now time.Time) {
 
 // answers lets a path that answers take its part.
 func (m *rules) answers(p *path, now time.Time) {
-	if !m.cfg.allowed(p.Kind) {
+	if !m.cfg.allowed(p) {
 		return
 	}
 	switch m.choice.phase {

@@ -40,8 +40,10 @@ type gates struct {
 // An opening is until when a remote is open, and why.
 type opening struct {
 	toward  netip.AddrPort
-	heardTo time.Time // a record or a packet of QUIC came from there
-	metTo   time.Time // a meeting opened it
+	heardTo time.Time  // a record or a packet of QUIC came from there
+	metTo   time.Time  // a meeting opened it
+	here    netip.Addr // where we were when we heard it
+	shutAt  time.Time  // what was heard before counts no more
 }
 
 // until is when the remote closes.
@@ -95,10 +97,19 @@ func (g *gates) heartbeat(p *path, every time.Duration) time.Duration {
 	return min(every, guardedBeat)
 }
 
-// hear notes that the peer was heard from a remote.
-func (g *gates) hear(remote netip.AddrPort, at time.Time) {
-	if o := g.entry(remote, at); o != nil {
-		o.heardTo = latest(o.heardTo, at.Add(openFor))
+// hear notes that the peer was heard from a remote, at an address of ours.
+func (g *gates) hear(remote, local netip.AddrPort, at time.Time) {
+	if o := g.entry(remote, at); o != nil && at.After(o.shutAt) && at.Add(openFor).After(o.heardTo) {
+		o.heardTo, o.here = at.Add(openFor), local.Addr()
+	}
+}
+
+// moved closes the remote of a path at which the peer knows another address of ours:
+// its NAT lets nothing in from the new one, and remembers what came.
+func (g *gates) moved(p *path, now time.Time) {
+	here := p.Local.Addr()
+	if o := g.find(p.Remote); o != nil && o.here.IsValid() && here.IsValid() && o.here != here && now.Before(o.until()) {
+		o.heardTo, o.metTo, o.shutAt = now, now, now
 	}
 }
 

@@ -248,7 +248,7 @@ func (k Kind) rivals(other Kind) bool { return k.Rank > other.Rank && k.Link != 
 // rival is the best path that a trial may move to; nil for none.
 func (l list) rival(p *path, cfg *Config) (best *path) {
 	for _, x := range l {
-		if x.meter.metered && x.Kind.rivals(p.Kind) && cfg.allowed(x.Kind) && x.ready() &&
+		if x.meter.metered && x.Kind.rivals(p.Kind) && cfg.allowed(x) && x.ready() &&
 			(best == nil || x.Kind.Rank < best.Kind.Rank || x.Kind.Rank == best.Kind.Rank && x.conn.main) {
 			best = x
 		}

@@ -2,8 +2,14 @@ package paths
 
 import "time"
 
-// maxHubs bounds the hubs that are known.
-const maxHubs = 8
+const (
+	// maxHubs bounds the hubs that are known.
+	maxHubs = 8
+	// meetTries is how many MEETs without an answer put a hub under suspicion.
+	meetTries = 2
+	// meetAnswer is how long the answer to a MEET may take at least.
+	meetAnswer = 500 * time.Millisecond
+)
 
 // A HubState is what the session with a hub says.
 type HubState struct {
@@ -11,13 +17,28 @@ type HubState struct {
 	RTT time.Duration // to it; 0: unknown
 }
 
+// A step is how far a hub has come with a meeting.
+type step uint8
+
+const (
+	resting   step = iota
+	asked          // our MEET is under way
+	answering      // the peer's MEET came by it, and our openers leave first
+	met            // addresses are exchanged, and the circuit exists
+)
+
+var stepNames = [...]string{"resting", "asked", "answering", "met"}
+
 // hubs are the nodes that can help this session's two ends to meet.
 type hubs struct{ known []hub }
 
 // A hub is one of them, as far as one session is concerned.
 type hub struct {
-	name  Hub
-	apart time.Duration // round trip
+	name     Hub
+	apart    time.Duration // round trip
+	step     step
+	meets    int       // that left and have no answer
+	askAgain time.Time // when the next is due, or counts as lost
 }
 
 // up takes a hub, or what is new of it; false: there are too many.
@@ -46,6 +67,28 @@ func (s *hubs) down(h Hub) {
 // any reports whether a hub can be asked.
 func (s *hubs) any() bool { return len(s.known) > 0 }
 
+// busy reports whether a hub is asked or answered at the moment.
+func (s *hubs) busy() bool { return s.in(asked) || s.in(answering) }
+
+// in reports whether a hub has come to a step.
+func (s *hubs) in(x step) bool {
+	for i := range s.known {
+		if s.known[i].step == x {
+			return true
+		}
+	}
+	return false
+}
+
+// rest ends what is under way with hubs that have come to a step.
+func (s *hubs) rest(x step) {
+	for i := range s.known {
+		if h := &s.known[i]; h.step == x {
+			h.move(resting)
+		}
+	}
+}
+
 func (s *hubs) find(h Hub) *hub {
 	for i := range s.known {
 		if s.known[i].name == h {
@@ -53,4 +96,23 @@ func (s *hubs) find(h Hub) *hub {
 		}
 	}
 	return nil
+}
+
+// deadline is when a MEET is sent again or counts as lost.
+func (s *hubs) deadline() (first time.Time) {
+	for i := range s.known {
+		if s.known[i].step == asked {
+			first = earliest(first, s.known[i].askAgain)
+		}
+	}
+	return first
+}
+
+// move brings a hub to another step.
+func (h *hub) move(to step) { h.step, h.meets = to, 0 }
+
+// ask counts a MEET that leaves.
+func (h *hub) ask(now time.Time) {
+	h.step, h.askAgain = asked, now.Add(max(meetAnswer, 3*h.apart))
+	h.meets++
 }

@@ -8,12 +8,12 @@ import (
 // A Machine is the path policy of one session with one peer: it takes events and
 // hands over what the rules decide.
 type Machine struct {
-	rules
+	reach
 	ids ID
 }
 
 // New makes a machine without paths.
-func New(cfg Config) *Machine { return &Machine{rules: rules{cfg: cfg}} }
+func New(cfg Config) *Machine { return &Machine{reach: reach{rules: rules{cfg: cfg}}} }
 
 // NewNonce returns a nonce that no probe of the machine has or will have, for one
 // that the session sends on its own.
@@ -23,14 +23,14 @@ func (m *Machine) NewNonce() uint64 {
 
 // Observe takes the facts for the next event.
 func (m *Machine) Observe(f Facts) {
+	if p := m.paths.find(f.HeardOn); p != nil {
+		m.gates.hear(p.Remote, p.Local, f.LastHeard) // before this host's address may have changed
+	}
 	for _, s := range f.Paths {
 		if p := m.paths.find(s.ID); p != nil {
+			m.gates.hear(s.Remote, p.Local, s.Heard)
 			p.see(s)
-			m.gates.hear(p.Remote, s.Heard)
 		}
-	}
-	if p := m.paths.find(f.HeardOn); p != nil {
-		m.gates.hear(p.Remote, f.LastHeard)
 	}
 	m.facts.take(f)
 	m.size.sent(f.WideSent)
@@ -64,7 +64,8 @@ func (m *Machine) Deadline() time.Time {
 			first = earliest(first, m.gates.closes(p))
 		}
 	}
-	first = earliest(first, m.contest.deadline())
+	at, _ := m.askAt(m.choice.began)
+	first = earliest(first, m.contest.deadline(), m.hubs.deadline(), m.meet.deadline(m.facts.Keys), at)
 	if !m.facts.Keys {
 		return first
 	}
@@ -85,14 +86,16 @@ type Summary struct {
 	UDP     netip.AddrPort // where its UDP socket was last
 	Prefers string         // the kind that the user prefers; empty: the best
 	Watch   bool           // the first packet to leave from now on is news: report Sent
+	Via     Hub            // that forwards on it; 0: none
+	Why     string         // it is not direct: a word of why; empty: it is
 }
 
 // Summary returns a snapshot.
 func (m *Machine) Summary() Summary {
 	s := Summary{RTT: m.live.roundTrip, Peer: m.seek.peer, UDP: m.seek.udp, Prefers: m.prefer.kind.Name,
-		Watch: m.choice.phase == Up && !m.live.watching(), Stream: m.stream()}
+		Watch: m.choice.phase == Up && !m.live.watching(), Stream: m.stream(), Why: m.why()}
 	if p := m.choice.using; p != nil {
-		s.Using, s.Seen, s.Inbound = p.id, p.proof.seen, p.Inbound
+		s.Using, s.Seen, s.Inbound, s.Via = p.id, p.proof.seen, p.Inbound, p.Via
 		if s.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake
 			s.RTT = p.proof.rtt
 		}

@@ -56,7 +56,7 @@ func (m *rules) round(p *path) []int {
 	case p.proof.proven && p.returning(): // of several one would get through
 		return []int{p.Room}
 	}
-	return probeSizes[:]
+	return p.sizes()
 }
 
 // send sends a probe, unless the gate is closed or nothing may be spent on an
@@ -101,7 +101,7 @@ func (m *rules) echo(p *path, pr probe, e wire.Echo, now time.Time) {
 		m.size.echo(pr, p, e.Widest, now)
 		return
 	}
-	if p.Kind.Conn || pr.bytes >= leastWide {
+	if p.Kind.Conn || pr.bytes >= p.least() {
 		if p.hold.since.IsZero() && p.hold.lost { // the answers that let it return are a second apart
 			p.probe.hurry(now.Add(returnGap))
 		}
@@ -112,7 +112,7 @@ func (m *rules) echo(p *path, pr probe, e wire.Echo, now time.Time) {
 		m.answers(p, now)
 		return
 	}
-	p.probe.echo(pr.bytes, now)
+	p.probe.echo(pr.bytes, p.least(), now)
 }
 
 // settled takes the largest size that came back as the direct path's room.
@@ -128,7 +128,7 @@ func (m *rules) settled(p *path, now time.Time) {
 func (m *rules) judge(p *path, now time.Time) {
 	pass, best, hole := m.size.judge(p.Room, now)
 	switch {
-	case pass > p.Room && p.direct():
+	case pass > p.Room && !p.Kind.Conn:
 		m.resize(p, pass)
 	case hole:
 		m.blackHole(p, best, now)
@@ -145,11 +145,16 @@ func (m *rules) resize(p *path, bytes int) {
 // with small ones.
 func (m *rules) blackHole(p *path, size int, now time.Time) {
 	m.do(Action{Op: BlackHole, ID: p.id, Size: size})
-	if p.direct() && size >= leastWide {
+	switch {
+	case !p.Kind.Conn && size >= p.least():
 		m.size.shrunk(now)
 		m.resize(p, size)
-		m.dropWide(size)
-	} else {
+		if p.direct() {
+			m.dropWide(size)
+		}
+	case p.circuit(): // says nothing of other ways
+		m.lose(now)
+	default:
 		m.dropWide(wire.SafeRecord)
 		m.lose(now)
 	}
@@ -203,6 +208,9 @@ func (m *rules) missed(now time.Time) {
 	if lost {
 		m.lose(now)
 		return
+	}
+	if p := m.choice.using; p != nil && p.circuit() && m.live.missedBeats == 1 {
+		m.do(Action{Op: Suspect, Hub: p.Via}) // a hub that has restarted knows no circuits
 	}
 	m.hurry(now)
 	if m.live.missedBeats > 1 || !m.facts.Yields {

@@ -13,6 +13,9 @@ type Facts struct {
 	Dialling bool // an attempt runs, or none may start
 	Yields   bool // the peer has a head start in dialling
 
+	NoUDP     bool // UDP does not leave this network
+	Symmetric bool // its NAT gives each remote another port
+
 	LastSent  time.Time // of a packet
 	LastHeard time.Time // of a record that opened
 	HeardOn   ID        // the path that it came by

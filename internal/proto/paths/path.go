@@ -23,7 +23,7 @@ const (
 // A Kind is what paths of one carrier have in common.
 type Kind struct {
 	Name      string
-	Link      Link
+	Link      Link // empty: nothing can be dialled, as with circuits
 	Rank      int  // smaller is better
 	Conn      bool // paths are connections: a handshake proves them, and their packets have one size
 	Keepalive bool // they keep themselves alive
@@ -43,10 +43,11 @@ const (
 	AtHub                        // a hub sees the peer there
 	Mapped                       // the peer's router maps the address to it
 	Found                        // discovery or a directory says so
+	Forwarded                    // none: a hub forwards
 )
 
 var originNames = [...]string{Handshake: "handshake", Shown: "shown", Followed: "followed", Heard: "heard",
-	Configured: "configured", Told: "told", AtHub: "at hub", Mapped: "mapped", Found: "found"}
+	Configured: "configured", Told: "told", AtHub: "at hub", Mapped: "mapped", Found: "found", Forwarded: "forwarded"}
 
 func (o Origin) String() string { return originNames[o] }
 
@@ -55,7 +56,7 @@ type Path struct {
 	Kind    Kind
 	Remote  netip.AddrPort
 	Local   netip.AddrPort
-	Via     Hub
+	Via     Hub // that forwards: of a circuit, and of a connection through one
 	Origin  Origin
 	Inbound bool // a TCP connection that the peer dialled: nobody listens at Remote
 	Room    int  // largest record that it takes, bytes
@@ -73,12 +74,18 @@ type path struct {
 	meter meter
 }
 
-// direct reports whether the path is not bound to a connection: probes prove it.
-func (p *path) direct() bool { return !p.Kind.Conn }
+// direct reports whether records go to the peer's address as they are.
+func (p *path) direct() bool { return !p.Kind.Conn && p.Via == 0 }
 
-// isQUIC reports whether it is a connection of QUIC, which follows the peer to a
+// circuit reports whether a hub forwards the path's records.
+func (p *path) circuit() bool { return !p.Kind.Conn && p.Via != 0 }
+
+// through reports whether it is a connection through a circuit.
+func (p *path) through() bool { return p.Kind.Conn && p.Via != 0 }
+
+// isQUIC reports whether it is a direct connection of QUIC, which follows the peer to a
 // new address and validates it.
-func (p *path) isQUIC() bool { return p.Kind.Conn && p.Kind.Link == QUIC }
+func (p *path) isQUIC() bool { return p.Kind.Conn && p.Kind.Link == QUIC && p.Via == 0 }
 
 // ready reports whether the path may be used now: it has answered for as long as
 // its hold-down asks for.
@@ -90,8 +97,8 @@ func (p *path) ready() bool {
 func (p *path) returning() bool { return p.hold.lost && !p.hold.since.IsZero() && !p.ready() }
 
 // probable reports whether probes may leave on the path. A connection whose
-// handshake is not complete carries no records.
-func (p *path) probable() bool { return p.direct() || p.proof.proven }
+// handshake is not complete carries no records, and one through a circuit never.
+func (p *path) probable() bool { return !p.Kind.Conn || p.proof.proven && !p.through() }
 
 // trusted reports whether probes to the path cost nothing: it has answered, or its
 // address is not only somebody's word.
@@ -129,21 +136,25 @@ func (l list) without(p *path) list {
 	return l
 }
 
-// has reports whether there is a connection of a link.
+// has reports whether there is a direct connection of a link.
 func (l list) has(link Link) bool {
 	for _, p := range l {
-		if p.Kind.Conn && p.Kind.Link == link {
+		if p.Kind.Conn && p.Kind.Link == link && !p.through() {
 			return true
 		}
 	}
 	return false
 }
 
-// directRemotes are where direct paths lead that answer, the newest first.
-func (l list) directRemotes() (out []netip.AddrPort) {
+// directRemotes are where direct paths lead that answer: the one in use first, then
+// the newest, at most maxTargets.
+func (l list) directRemotes(using *path) (out []netip.AddrPort) {
+	if using != nil && using.direct() {
+		out = append(out, using.Remote)
+	}
 	for i := len(l) - 1; i >= 0; i-- {
-		if l[i].direct() && l[i].proof.proven {
-			out = append(out, l[i].Remote)
+		if p := l[i]; p != using && p.direct() && p.proof.proven && len(out) < maxTargets {
+			out = append(out, p.Remote)
 		}
 	}
 	return out

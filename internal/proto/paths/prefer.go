@@ -14,6 +14,9 @@ func (r *preference) rank(p *path, rank int) int {
 	if r.kind.Name != "" && p.Kind.Name == r.kind.Name {
 		rank = -4
 	}
+	if p.through() {
+		rank += circuitRank
+	}
 	if p.Kind.Conn && !p.conn.main {
 		rank++ // the peer closes it soon
 	}

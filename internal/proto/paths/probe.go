@@ -10,11 +10,18 @@ import (
 // and 1360 bytes of IPv6 packet.
 var probeSizes = [...]int{1452, 1412, 1372, leastWide}
 
+// The sizes of a circuit's records, largest first: 8 bytes of label leave as much of
+// 1500 bytes of IPv4 and of IPv6 packet, and of the smaller ones.
+var circuitSizes = [...]int{1452, 1444, 1412, 1372, leastWide, circuitSafe}
+
 // smallProbe and leastWide are the records of the smallest probe and of the
 // smallest that qualifies the direct path, bytes.
 const (
 	smallProbe = wire.MinProbe + wire.Overhead
 	leastWide  = 1312
+	// circuitSafe is the largest record that is never lost on a circuit for its size:
+	// 1280 bytes of IPv6 packet, less headers and label.
+	circuitSafe = 1224
 )
 
 const (
@@ -126,13 +133,14 @@ func (b *probing) overdue(now, heard time.Time, rtt time.Duration) bool {
 	return false
 }
 
-// echo takes an answer on a direct path. The first one asks for the sizes.
-func (b *probing) echo(bytes int, now time.Time) {
-	if !b.alive && bytes < leastWide {
+// echo takes an answer on a path whose size is found by probes, of which least is
+// the smallest that qualifies it. The first one asks for the sizes.
+func (b *probing) echo(bytes, least int, now time.Time) {
+	if !b.alive && bytes < least {
 		b.next = now
 	}
 	b.alive = true
-	if bytes < leastWide {
+	if bytes < least {
 		return
 	}
 	b.largest = max(b.largest, bytes)

@@ -272,6 +272,17 @@ func (s *script) more(w []string, arg func(int) string) {
 		})
 	case "configured":
 		s.h.tell(func(time.Time) []Action { return m.Configured([]netip.AddrPort{netip.MustParseAddrPort(arg(1))}) })
+	case "asked", "met", "notmet", "readied", "knocked":
+		s.meeting(w)
+	case "circuit":
+		h, _ := strconv.Atoi(strings.TrimPrefix(arg(2), "h"))
+		x := s.h.add(Path{Kind: circuit, Via: Hub(h), Origin: Forwarded, Room: circuitSafe})
+		x.line = &line{delay: 20 * time.Millisecond}
+		s.names[arg(1)] = x
+	case "caller":
+		m.cfg.Caller = true
+	case "why?":
+		s.out = append(s.out, fmt.Sprintf("%v why %q", s.h.c.now.Sub(s.zero).Round(time.Millisecond), m.Summary().Why))
 	case "told":
 		s.h.tell(func(now time.Time) []Action { return m.Told(now, candidates(w[1:])) })
 	case "state?":
@@ -279,6 +290,25 @@ func (s *script) more(w []string, arg func(int) string) {
 	default:
 		s.fact(w[0], arg(1))
 	}
+}
+
+// meeting is what a hub brings: "met h1 192.0.2.1:4242 plain".
+func (s *script) meeting(w []string) {
+	e := MeetEvent{Step: map[string]MeetStep{"asked": Asked, "met": Met, "notmet": NotMet, "readied": Readied, "knocked": Knocked}[w[0]]}
+	if e.Step == Knocked {
+		e.Remote = netip.MustParseAddrPort(w[1])
+		w = w[:1]
+	}
+	h := 0
+	if len(w) > 1 {
+		h, _ = strconv.Atoi(strings.TrimPrefix(w[1], "h"))
+		if rest := slices.Clone(w[2:]); len(rest) > 0 {
+			n := len(rest)
+			rest = slices.DeleteFunc(rest, func(x string) bool { return x == "plain" })
+			e.Plain, e.Candidates = len(rest) < n, candidates(rest)
+		}
+	}
+	s.h.tell(func(now time.Time) []Action { return s.h.m.Meeting(now, Hub(h), e) })
 }
 
 // candidates reads addresses; "near" and "ours" belong to the one before.
@@ -327,11 +357,15 @@ func (s *script) number(text string) int {
 func (s *script) conn(name, kind string, rest []string) {
 	k := map[string]Kind{"datagram": datagram, "utcp": utcp}[kind]
 	p := Path{Kind: k, Remote: netip.MustParseAddrPort("10.0.0.2:1"), Local: s.h.addr, Origin: Handshake, Room: 1415, Inbound: slices.Contains(rest, "inbound")}
-	if len(rest) > 0 && rest[0] != "inbound" {
+	if len(rest) > 0 && rest[0] != "inbound" && rest[0] != "via" {
 		p.Remote = netip.MustParseAddrPort(rest[0])
 	}
 	if k == utcp {
 		p.Room = 16384
+	}
+	if i := slices.Index(rest, "via"); i >= 0 {
+		h, _ := strconv.Atoi(strings.TrimPrefix(rest[i+1], "h"))
+		p.Via, p.Remote, p.Room = Hub(h), netip.AddrPort{}, 1163
 	}
 	if x := s.h.add(p); x != nil {
 		x.line = &line{delay: 10 * time.Millisecond}

@@ -41,7 +41,7 @@ func (m *rules) followQUIC(p *path, now time.Time) bool {
 		return false
 	}
 	m.seek.meet(p.Remote)
-	m.gates.hear(p.Remote, now)
+	m.gates.hear(p.Remote, p.Local, now)
 	m.do(Action{Op: Open, Remote: p.Remote, Origin: Followed})
 	return true
 }
@@ -69,7 +69,7 @@ func (m *rules) dial(now time.Time, wanted func(Link) bool) bool {
 	links := slices.DeleteFunc(m.cfg.links(), func(l Link) bool { return m.paths.has(l) || !wanted(l) })
 	a := Action{Op: Dial, Links: links}
 	if m.gates.guarded {
-		a.Remotes = m.gates.open(now, slices.Concat(m.paths.directRemotes(), m.gates.fixed, []netip.AddrPort{m.seek.udp, m.seek.peer})...)
+		a.Remotes = m.gates.open(now, slices.Concat(m.paths.directRemotes(m.choice.using), m.gates.fixed, []netip.AddrPort{m.seek.udp, m.seek.peer})...)
 	}
 	if len(links) == 0 || m.gates.guarded && len(a.Remotes) == 0 {
 		return false
@@ -103,6 +103,8 @@ func (m *rules) hangup(p *path, now time.Time) {
 func (m *rules) retire(now time.Time) {
 	for _, p := range m.paths {
 		switch {
+		case p.circuit():
+			m.paths.idleCircuit(p, m.choice.using, now)
 		case !p.Kind.Conn:
 		case p == m.choice.using:
 			p.conn.stay()
@@ -122,8 +124,10 @@ func (m *rules) tickConns(now time.Time) {
 		}
 		if until := p.conn.needed(m.cfg.Heartbeat); until.After(now) {
 			p.conn.prolong(until)
-			continue
+		} else if p.circuit() {
+			m.remove(p)
+		} else {
+			m.hangup(p, now)
 		}
-		m.hangup(p, now)
 	}
 }

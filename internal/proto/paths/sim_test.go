@@ -13,10 +13,11 @@ import (
 var (
 	direct   = Kind{Name: "direct", Link: QUIC, Rank: 0, Safe: wire.SafeRecord}
 	datagram = Kind{Name: "datagram", Link: QUIC, Rank: 1, Conn: true, Keepalive: true, Safe: wire.SafeRecord}
+	circuit  = Kind{Name: "circuit", Rank: 3, Safe: circuitSafe}
 	utcp     = Kind{Name: "utcp", Link: TCP, Rank: 2, Conn: true, Keepalive: true, Safe: 64 << 10}
 )
 
-var defaults = Config{Kinds: []Kind{direct, datagram, utcp}, Heartbeat: 30 * time.Second, Tolerance: 3,
+var defaults = Config{Kinds: []Kind{direct, datagram, utcp, circuit}, Heartbeat: 30 * time.Second, Tolerance: 3,
 	ProbeInterval: time.Second, IdleProbeInterval: 10 * time.Second}
 
 var start0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -123,6 +124,8 @@ type host struct {
 	busy  bool
 	note  func(a Action) // each action, before it is performed
 	dial  func(a Action)
+	meets func(a Action)
+	udp   func(remote netip.AddrPort, opener bool, deliver func(from netip.AddrPort)) // through NATs; nil: there are none
 	event int
 
 	oracle *oracle
@@ -131,9 +134,9 @@ type host struct {
 
 func newHost(c *clock, seed uint64) *host {
 	h := &host{c: c, m: New(defaults), rng: rand.New(rand.NewPCG(seed, 1)), lines: make(map[string]*line),
-		addr: netip.MustParseAddrPort("10.0.0.1:1"), note: func(Action) {}, dial: func(Action) {}, heard: make(map[netip.AddrPort]time.Time)}
+		addr: netip.MustParseAddrPort("10.0.0.1:1"), note: func(Action) {}, dial: func(Action) {}, meets: func(Action) {}, heard: make(map[netip.AddrPort]time.Time)}
 	h.facts = Facts{Keys: true, Keep: true}
-	for _, k := range []Kind{direct, datagram, utcp} {
+	for _, k := range []Kind{direct, datagram, utcp, circuit} {
 		h.lines[k.Name] = &line{delay: 10 * time.Millisecond}
 	}
 	return h
@@ -146,7 +149,7 @@ func (h *host) tell(event func(now time.Time) []Action) { h.ask(nil, event) }
 func (h *host) ask(means func(o *oracle), event func(now time.Time) []Action) {
 	f := h.facts
 	for _, w := range h.ways {
-		if !w.path.Kind.Conn {
+		if !w.path.Kind.Conn && w.path.Via == 0 {
 			w.path.Local = h.addr
 		}
 		f.Paths = append(f.Paths, Sight{w.id, w.path.Remote, w.path.Local, w.path.Room, h.heard[w.path.Remote], w.path.Kind.Conn, w.load})
@@ -212,6 +215,11 @@ func (h *host) do(a Action) {
 		}
 	case Dial:
 		h.dial(a)
+	case Openers:
+		h.meets(a)
+		h.tell(h.m.Opened)
+	case Ask, Answer, Ready, Knock, Suspect:
+		h.meets(a)
 	}
 }
 
@@ -234,7 +242,7 @@ func (h *host) drop(id ID) {
 // open makes a direct path, as the session does.
 func (h *host) open(a Action) *way {
 	for _, w := range h.ways {
-		if !w.path.Kind.Conn && w.path.Remote == a.Remote {
+		if w.path.Kind == direct && w.path.Remote == a.Remote {
 			h.ask(func(o *oracle) { o.revisit(w.id, a.Origin) }, func(now time.Time) []Action { return h.m.Revisit(now, w.id, a.Origin) })
 			return w
 		}
@@ -261,7 +269,12 @@ func (h *host) add(p Path) *way {
 // there is none, this host again.
 func (h *host) send(w *way, bytes int, deliver func(far *host, fw *way)) {
 	l := w.line
-	if l.cut || w.gone || l.limit > 0 && bytes > l.limit && w.path.Kind.Link == QUIC || w.path.Kind.Link == QUIC && h.rng.Float64() < l.loss {
+	datagrams := w.path.Kind.Link != TCP
+	if l.cut || w.gone || l.limit > 0 && bytes > l.limit && datagrams || datagrams && h.rng.Float64() < l.loss {
+		return
+	}
+	if h.udp != nil && w.path.Via == 0 && w.path.Kind.Link == QUIC {
+		h.translated(w, bytes, deliver)
 		return
 	}
 	d := l.delay
@@ -286,9 +299,38 @@ func (h *host) send(w *way, bytes int, deliver func(far *host, fw *way)) {
 	})
 }
 
+// translated lets a record travel through NATs.
+func (h *host) translated(w *way, bytes int, deliver func(far *host, fw *way)) {
+	h.udp(w.path.Remote, false, func(from netip.AddrPort) {
+		fw := w.far
+		if !w.path.Kind.Conn {
+			fw = h.peer.from(from)
+		}
+		if fw == nil || fw.gone {
+			return
+		}
+		fw.came += bytes
+		if fw.wide = max(fw.wide, bytes); fw.path.Kind.Conn {
+			fw.load.Came += int64(bytes)
+		}
+		h.peer.hear(fw)
+		deliver(h.peer, fw)
+	})
+}
+
+// from is the direct path to where a record came from.
+func (h *host) from(remote netip.AddrPort) *way {
+	for _, x := range h.ways {
+		if x.path.Kind == direct && x.path.Remote == remote {
+			return x
+		}
+	}
+	return h.add(Path{Kind: direct, Remote: remote, Local: h.addr, Origin: Heard, Room: 1232})
+}
+
 // arriving is the path by which a record of from's way w comes.
 func (h *host) arriving(w *way, from *host) *way {
-	if w.path.Kind.Conn {
+	if w.path.Kind.Conn || w.path.Via != 0 {
 		return w.far
 	}
 	if w.path.Remote != h.addr {
@@ -371,7 +413,7 @@ func (h *host) packet(bytes int) {
 		return
 	}
 	h.send(w, bytes, func(far *host, fw *way) {
-		if h.peer == nil && fw.path.Kind.Link == QUIC {
+		if h.peer == nil && fw.path.Kind.Link != TCP {
 			fw.wide = max(fw.wide, bytes)
 		}
 	})

@@ -33,11 +33,11 @@ type sizing struct {
 // it sees us it is asked at once.
 func (z *sizing) begin(p *path, now time.Time) {
 	*z = sizing{tries: p.probe.rounds, size: p.probe.largest, settle: p.probe.settles}
-	if p.direct() {
+	if !p.Kind.Conn {
 		z.recheck = p.probe.next
 	}
 	z.at = z.recheck
-	if !p.proof.seen.IsValid() {
+	if !p.proof.seen.IsValid() && !p.circuit() {
 		z.at = now
 	}
 }
@@ -82,7 +82,7 @@ func (z *sizing) ask(p *path, now time.Time) (round []probe) {
 	switch z.at = z.recheck; {
 	case z.doubt:
 		z.at = now.Add(askAgainGap)
-	case !p.proof.seen.IsValid():
+	case !p.proof.seen.IsValid() && !p.circuit():
 		z.at = earliest(z.recheck, now.Add(candidateGap))
 	}
 	return round
@@ -92,7 +92,7 @@ func (z *sizing) ask(p *path, now time.Time) (round []probe) {
 // large probes may have been lost by chance.
 func (z *sizing) nextRecheck(p *path, now time.Time) time.Time {
 	switch {
-	case !p.direct():
+	case p.Kind.Conn:
 		return time.Time{}
 	case z.tries < firstRounds:
 		return now.Add(candidateGap)
@@ -105,7 +105,7 @@ func sizesOf(p *path) []int {
 	if p.Kind.Conn {
 		return []int{p.Room, smallProbe}
 	}
-	return append(probeSizes[:], smallProbe)
+	return append(p.sizes(), smallProbe)
 }
 
 // echo takes an answer on the path in use.

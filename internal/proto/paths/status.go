@@ -20,6 +20,7 @@ func (m *Machine) String() string {
 		m.rel(l.sentAt), m.rel(l.answerDue()), m.rel(l.unanswered))
 	fmt.Fprintf(&b, "size: ask %s, recheck %s, wide %d, doubt %v, misses %d, best %d\n", m.rel(z.at), m.rel(z.recheck),
 		max(z.wide, z.left), z.doubt, z.misses, z.best)
+	b.WriteString(m.meetingLine(m.rel))
 	if t := &m.contest; t.behind != "" || !t.startAt.IsZero() || t.winner != "" {
 		fmt.Fprintf(&b, "goodput: sample since %s, tight %d at %d B/s; %s behind %s, won %v, until %s; last verdict for %s, not before %s\n",
 			m.rel(t.startAt), t.tight, t.rate, orNone(t.behind), orNone(t.ahead.Name), t.won, m.rel(t.ends), orNone(t.winner), m.rel(t.notBefore))

@@ -1,0 +1,112 @@
+package paths
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// knockIn lets full packets leave for the candidates of the meeting.
+func (m *reach) knockIn(now time.Time) {
+	m.gates.admit(now, remotesOf(m.meet.places)...)
+	if m.meet.may(now); m.meet.role != Nobody {
+		m.knock(now)
+	}
+}
+
+// readied lets the callee send in full.
+func (m *reach) readied(now time.Time) {
+	if m.meet.role == Callee && !m.meet.knocking {
+		m.knockIn(now)
+	}
+}
+
+// dialMet dials the first of the candidates that have just become known, and once a
+// meeting through the circuit where no connection is there at all.
+func (m *reach) dialMet(fresh []Candidate, h Hub, now time.Time) {
+	a := Action{Op: Dial, Links: []Link{QUIC}}
+	for _, c := range fresh {
+		room := len(m.meet.dialled)+len(a.Remotes) < maxTargets && !m.paths.has(QUIC)
+		if room && !c.Ours && !private(c.Remote.Addr()) && m.budget.told.pay(c.Remote, initialBytes, initialsATarget, now) {
+			a.Remotes = append(a.Remotes, c.Remote)
+		}
+	}
+	if m.meet.readies == 0 && !slices.ContainsFunc(m.paths, func(p *path) bool { return p.Kind.Conn && p.proof.proven }) {
+		a.Hub = h
+	}
+	if len(a.Remotes) > 0 || a.Hub != 0 {
+		m.gates.admit(now, a.Remotes...)
+		m.meet.dial(a.Remotes)
+		m.do(a)
+	}
+}
+
+// knock sends something to each candidate: probes once there are keys, until then
+// knocks where nothing is dialled.
+func (m *reach) knock(now time.Time) {
+	if m.facts.Keys {
+		for _, c := range m.meet.places {
+			m.do(Action{Op: Open, Remote: c.Remote, Origin: c.Origin})
+		}
+		m.meet.opened()
+		return
+	}
+	var to []netip.AddrPort
+	for _, c := range m.meet.places {
+		if !c.Ours && !slices.Contains(m.meet.dialled, c.Remote) && m.budget.told.pay(c.Remote, knockBytes, 1, now) {
+			to = append(to, c.Remote)
+		}
+	}
+	if m.meet.knocked(now); len(to) > 0 {
+		m.do(Action{Op: Knock, Remotes: to})
+	}
+}
+
+// tickMeeting goes on with the meeting that there is.
+func (m *reach) tickMeeting(now time.Time) {
+	x := &m.meet
+	switch {
+	case x.role == Nobody:
+		return
+	case m.proven():
+		m.over(true, now)
+		return
+	case due(x.overAt, now):
+		m.over(false, now)
+		return
+	}
+	if x.knocking && (due(x.knockAt, now) || m.facts.Keys && !x.asPaths) {
+		m.knock(now)
+	}
+	if due(x.readyAt, now) {
+		for i := range m.hubs.known {
+			if m.hubs.known[i].step == met {
+				m.do(Action{Op: Ready, Hub: m.hubs.known[i].name})
+			}
+		}
+		x.ready(now)
+	}
+}
+
+// proven reports whether a direct path has answered since the meeting began.
+func (m *reach) proven() bool {
+	return slices.ContainsFunc(m.paths, func(p *path) bool {
+		return p.direct() && p.proof.proven && p.proof.heard.After(m.meet.metAt)
+	})
+}
+
+// over ends the meeting. Where it has failed, nothing leaves for its candidates.
+func (m *reach) over(proven bool, now time.Time) {
+	places := remotesOf(m.meet.places)
+	m.meet.end(proven, now)
+	m.hubs.rest(met)
+	if proven {
+		return
+	}
+	m.gates.shut(places...)
+	for _, p := range slices.Clone(m.paths) {
+		if p.direct() && p != m.choice.using && !p.trusted() && slices.Contains(places, p.Remote) {
+			m.remove(p)
+		}
+	}
+}
