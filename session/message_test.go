@@ -85,6 +85,28 @@ func TestMessageCrosses(t *testing.T) {
 	})
 }
 
+// A message that waits for its acknowledgement is counted in the status.
+func TestWaitingMessagesAreShown(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		w.cut(true)
+		done := make(chan error)
+		go func() { done <- sa.Send(t.Context(), make([]byte, 100)) }()
+		time.Sleep(time.Second)
+		if st := sa.Status(); st.Messages != 1 || st.MessageBytes != 100 {
+			t.Errorf("%d messages of %d bytes wait, want 1 of 100", st.Messages, st.MessageBytes)
+		}
+		w.cut(false)
+		receive(t, sb, time.Minute)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if st := sa.Status(); st.Messages != 0 || st.MessageBytes != 0 {
+			t.Errorf("%d messages of %d bytes wait after the acknowledgement", st.Messages, st.MessageBytes)
+		}
+	})
+}
+
 func TestMessageErrors(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, _ := w.pair(Settings{})

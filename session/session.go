@@ -132,6 +132,7 @@ func (s *Session) Status() Status {
 	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
 	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
 	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
+	st.Messages, st.MessageBytes = s.msgs.Waiting()
 	if !p.fullAt.IsZero() {
 		st.HandshakeAge = time.Since(p.fullAt)
 	}

@@ -45,12 +45,14 @@ type Status struct {
 
 // Counters is what a session has carried and dropped since it was made, and what waits.
 type Counters struct {
-	RxBytes   uint64
-	TxBytes   uint64
-	RxPackets uint64
-	TxPackets uint64
-	Queued    int64 // packets that wait for a path
-	Dropped   map[string]uint64
+	RxBytes      uint64
+	TxBytes      uint64
+	RxPackets    uint64
+	TxPackets    uint64
+	Queued       int64 // packets that wait for a path
+	Messages     int   // of ours that wait for the peer's acknowledgement
+	MessageBytes int   // their bytes
+	Dropped      map[string]uint64
 }
 
 // epochAge is how long the epoch in use has been in use.

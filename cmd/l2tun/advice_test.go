@@ -116,7 +116,7 @@ func advised(own did.DID, socket string) (all []*control.Status) {
 	for _, drop := range []string{"device", "too_big", "limit", "carrier"} {
 		all = append(all, base(control.Peer{State: "established", Dropped: map[string]uint64{drop: 1000}}))
 	}
-	return append(all, base(control.Peer{State: "idle"}), base(control.Peer{State: "degraded", Queued: 2}), base(control.Peer{State: "suspended"}))
+	return append(all, base(control.Peer{State: "idle"}), base(control.Peer{State: "degraded", Waiting: control.Waiting{Queued: 2}}), base(control.Peer{State: "suspended"}))
 }
 
 // Each l2tun command of an advice runs as it is printed and does what it says: on

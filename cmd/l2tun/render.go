@@ -74,9 +74,7 @@ func printPeer(p *printer, s *control.Peer) {
 	if s.RxPackets+s.TxPackets+s.RxBytes+s.TxBytes > 0 {
 		p.field("transfer", humanize.IBytes(s.RxBytes)+" received, "+humanize.IBytes(s.TxBytes)+" sent")
 	}
-	if s.Queued > 0 {
-		p.field("waiting", count(s.Queued, "packet"))
-	}
+	p.field("waiting", waiting(s))
 	p.field("dropped", drops(s.Dropped))
 }
 
@@ -118,6 +116,18 @@ func transport(s *control.Peer) string {
 		return ""
 	}
 	return strings.TrimSpace(screen.Transport(s.Link, s.Carrier) + " (" + text + ")")
+}
+
+// waiting is "1 packet, 2 messages (1.2 KiB)" of what there is.
+func waiting(s *control.Peer) string {
+	var parts []string
+	if s.Queued > 0 {
+		parts = append(parts, count(s.Queued, "packet"))
+	}
+	if s.Messages > 0 {
+		parts = append(parts, count(s.Messages, "message")+" ("+humanize.IBytes(s.MessageBytes)+")")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // mtu is "1420 (max record size 1452 bytes)" of what there is.

@@ -20,7 +20,7 @@ func twoPeers() control.Status {
 		Listen: "[::]:4242", Health: []control.Finding{}, Misrouted: []control.Misrouted{}, Host: control.Host{LastRepaired: []string{}, Missing: []string{}, Taken: []control.Taken{}}, Peers: []control.Peer{
 			{DID: "did:b", Name: "bob", Addresses: []string{"10.9.0.2", "fd00::2"}, AllowedIPs: []string{"10.9.0.2/32", "192.168.7.0/24", "fd00::2/128"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", SeenAs: "198.51.100.7:4242",
 				Room: 1452, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
-				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Queued: 1,
+				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Waiting: control.Waiting{Queued: 1, Messages: 2, MessageBytes: 1229},
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
 			{DID: "did:c", Addresses: []string{"fd00::3"}, AllowedIPs: []string{"fd00::3/128"}, State: "failed", Reason: "timeout", Endpoint: "c.example:1", Dropped: map[string]uint64{}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
 		}}
@@ -46,7 +46,7 @@ peer: did:b
   latest handshake: 1 hour, 1 minute, 12 seconds ago
   keys: AES-256-GCM, epoch 3
   transfer: 1.2 MiB received, 844 KiB sent
-  waiting: 1 packet
+  waiting: 1 packet, 2 messages (1.2 KiB)
   dropped: 1 bad_source, 2 replayed
 
 peer: did:c

@@ -61,9 +61,9 @@ func TestOutageHealsAndMessagesArriveInOrder(t *testing.T) {
 	sent := make(chan string, count)
 	for i := range count {
 		go w.sendLater(a, b, fmt.Sprintf("message %d", i), sent)
-		time.Sleep(500 * time.Millisecond) // they are sent in this order, on a busy machine too
+		a.waitPeer(b, 20*time.Second, fmt.Sprintf("keeping message %d", i), func(c control.Peer) bool { return c.Messages == uint64(i+1) })
 	}
-	time.Sleep(either(time.Second, 23*time.Second))
+	time.Sleep(either(6*time.Second, 28*time.Second))
 	if len(sent) > 0 {
 		t.Errorf("a message was acknowledged during the outage: %q", <-sent)
 	}

@@ -92,7 +92,7 @@ func TestStatusTravelsWhole(t *testing.T) {
 		Config:  "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do", []string{"l2tun id"}, []string{}}},
 		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Faults: 16, Outdated: []string{"192.0.2.9"},
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
-			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, Traffic: Traffic{RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, RxRate: 1.5, TxRate: 2.5}, Queued: 11,
+			Suite: "s", Epoch: 3, Handshakes: 4, HandshakeAgeMS: 5, RTTMS: 6.5, Traffic: Traffic{RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, RxRate: 1.5, TxRate: 2.5}, Waiting: Waiting{11, 17, 18},
 			EpochAgeMS: 13, Prefer: "utcp",
 			Dropped: map[string]uint64{"replayed": 12},
 			Trouble: Trouble{Obstacles: []Obstacle{{"no_route", "192.0.2.1:2"}}, Duplicates: []string{"192.0.2.2:2"}, Displaced: true}}}}
@@ -124,7 +124,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range strings.Fields(`did name addresses allowed_ips state reason link carrier endpoint inbound local seen_as room mtu suite epoch handshakes handshake_age_ms
-		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued dropped
+		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued messages_waiting message_bytes_waiting dropped
 		rx_rate tx_rate epoch_age_ms prefer trouble`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)

@@ -62,11 +62,18 @@ type Peer struct {
 	HandshakeAgeMS int64    `json:"handshake_age_ms"` // since the last full one
 	RTTMS          float64  `json:"rtt_ms"`           // of the path in use
 	Traffic
-	EpochAgeMS int64             `json:"epoch_age_ms"` // since the keys in use came into use
-	Prefer     string            `json:"prefer"`       // carrier that is preferred; "" for the best
-	Queued     uint64            `json:"queued"`       // packets that wait for a path
-	Dropped    map[string]uint64 `json:"dropped"`      // packets by reason; zeros left out
-	Trouble    Trouble           `json:"trouble"`
+	EpochAgeMS int64  `json:"epoch_age_ms"` // since the keys in use came into use
+	Prefer     string `json:"prefer"`       // carrier that is preferred; "" for the best
+	Waiting
+	Dropped map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
+	Trouble Trouble           `json:"trouble"`
+}
+
+// Waiting is what this node has for a peer and keeps.
+type Waiting struct {
+	Queued       uint64 `json:"queued"`                // packets that wait for a path
+	Messages     uint64 `json:"messages_waiting"`      // for the peer's acknowledgement
+	MessageBytes uint64 `json:"message_bytes_waiting"` // of these messages
 }
 
 // Traffic counts IP packets inside the tunnel and their bytes.

@@ -84,7 +84,7 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Traffic:        control.Traffic{RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxPackets: s.RxPackets, TxPackets: s.TxPackets},
 		EpochAgeMS:     s.EpochAge.Milliseconds(),
 		Prefer:         s.Preferred,
-		Queued:         uint64(s.Queued),
+		Waiting:        control.Waiting{Queued: uint64(s.Queued), Messages: uint64(s.Messages), MessageBytes: uint64(s.MessageBytes)},
 		Dropped:        s.Dropped,
 		Trouble:        trouble(s.Trouble),
 	}

@@ -130,6 +130,39 @@ func TestAWithdrawnMessageLeavesNoGap(t *testing.T) {
 	})
 }
 
+// What waits is counted from Enqueue on until it is acknowledged or withdrawn, in
+// messages and in their own bytes.
+func TestWaitingMessagesAreCounted(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		a, b := channels(t, 0)
+		counts := func(messages, bytes int, when string) {
+			t.Helper()
+			if m, n := a.Waiting(); m != messages || n != bytes {
+				t.Errorf("%s: %d messages of %d bytes, want %d of %d", when, m, n, messages, bytes)
+			}
+		}
+		counts(0, 0, "at first")
+		var all []*Outgoing
+		for i := range 3 {
+			all = append(all, enqueue(t, a, make([]byte, 10*i)))
+		}
+		counts(3, 30, "queued")
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		a.Wait(gone, all[1])
+		counts(2, 20, "one withdrawn")
+		stop := carry(t, a, b)
+		if err := errors.Join(a.Wait(t.Context(), all[0]), a.Wait(t.Context(), all[2])); err != nil {
+			t.Error(err)
+		}
+		stop()
+		counts(0, 0, "acknowledged")
+		enqueue(t, a, []byte("late"))
+		a.Close(errors.New("closed"))
+		counts(0, 0, "closed")
+	})
+}
+
 // What had begun to leave fails when the peer restarts or is unknown when its
 // caller gives up; what had not goes to the new incarnation.
 func TestWhatBecomesOfMessagesUnderWay(t *testing.T) {

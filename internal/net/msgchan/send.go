@@ -3,6 +3,8 @@ package msgchan
 import (
 	"context"
 	"errors"
+
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // An Outgoing is a message that waits for its acknowledgement.
@@ -114,6 +116,13 @@ func (c *Channel) Pending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.out) > 0
+}
+
+// Waiting returns how many messages wait for their acknowledgement, and their bytes.
+func (c *Channel) Waiting() (messages, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out), c.queued - len(c.out)*wire.MessageCost
 }
 
 // arrived marks what the peer has although this process may not have seen it

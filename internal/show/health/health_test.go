@@ -28,7 +28,7 @@ func TestFindingsOfASession(t *testing.T) {
 		{control.Peer{State: "rotating"}, "", ""},
 		{control.Peer{State: "handshake_initiated", Endpoint: "x:1"}, "", ""},
 		{control.Peer{State: "idle"}, Waiting, "note"},
-		{control.Peer{State: "degraded", Queued: 3}, Outage, "warning"},
+		{control.Peer{State: "degraded", Waiting: control.Waiting{Queued: 3}}, Outage, "warning"},
 		{control.Peer{State: "suspended"}, Outage, "warning"},
 		{control.Peer{State: "failed", Reason: "refused"}, Refused, "error"},
 		{control.Peer{State: "handshake_initiated", Reason: "refused"}, Refused, "error"},

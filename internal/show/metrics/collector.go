@@ -106,6 +106,8 @@ func (o output) traffic(p *Peer) {
 		o.counter("l2tun_dropped_packets_total", p.Status.Dropped[reason], p.Name, reason)
 	}
 	o.gauge("l2tun_queued_packets", float64(p.Status.Queued), p.Name)
+	o.gauge("l2tun_waiting_messages", float64(p.Status.Messages), p.Name)
+	o.gauge("l2tun_waiting_message_bytes", float64(p.Status.MessageBytes), p.Name)
 }
 
 // path shows what there is only while there are keys or a path: a round trip of

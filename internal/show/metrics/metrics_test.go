@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func twoPeers() Snapshot {
 	counts := session.Counts{Entered: map[string]uint64{"established": 2}, Rotations: 5, Resends: 3, Handshakes: map[string]uint64{"full": 1, "timeout": 3}}
 	up := session.Status{State: session.Established, Link: "quic", Carrier: "direct", RTT: 1500 * time.Microsecond, Epoch: 6, EpochAge: 30 * time.Second,
-		HandshakeAge: time.Minute, Room: 1452, Counters: session.Counters{Queued: 4, Dropped: map[string]uint64{"replayed": 2}}}
+		HandshakeAge: time.Minute, Room: 1452, Counters: session.Counters{Queued: 4, Messages: 3, MessageBytes: 300, Dropped: map[string]uint64{"replayed": 2}}}
 	return Snapshot{Version: "1.2.3", Interface: "l2tun0", Stray: map[string]uint64{"no_route": 7}, Transport: transport.Stats{Received: 9},
 		Peers: []Peer{
 			{Name: "berlin", Status: up, Counts: counts, Carried: map[string]link.Moved{"direct": {RxBytes: 10, TxBytes: 20, RxPackets: 1, TxPackets: 2}}},
@@ -82,6 +82,7 @@ l2tun_stray_packets_total{reason="unknown_id"} 0
 		`l2tun_session_state{peer="berlin",state="established"} 1`, `l2tun_session_state{peer="berlin",state="failed"} 0`,
 		`l2tun_session_state{peer="tokyo",state="failed"} 1`, `l2tun_handshakes_total{peer="berlin",result="timeout"} 3`,
 		`l2tun_dropped_packets_total{peer="berlin",reason="replayed"} 2`, `l2tun_dropped_packets_total{peer="tokyo",reason="queue_full"} 0`,
+		`l2tun_queued_packets{peer="berlin"} 4`, `l2tun_waiting_messages{peer="berlin"} 3`, `l2tun_waiting_message_bytes{peer="berlin"} 300`,
 		`l2tun_epoch_age_seconds{peer="berlin"} 30`, `l2tun_transport_events_total{event="received"} 9`, "go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(text, line) {

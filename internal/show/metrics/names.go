@@ -37,6 +37,8 @@ func table() []description {
 		{"l2tun_dropped_packets_total", "Packets and records dropped, by reason.", []string{"peer", "reason"}},
 		{"l2tun_stray_packets_total", "Packets and records dropped that belong to no peer, by reason.", []string{"reason"}},
 		{"l2tun_queued_packets", "Packets that wait for a path.", []string{"peer"}},
+		{"l2tun_waiting_messages", "Messages that wait for the peer's acknowledgement.", []string{"peer"}},
+		{"l2tun_waiting_message_bytes", "Bytes of the messages that wait for the peer's acknowledgement.", []string{"peer"}},
 		{"l2tun_path_info", "Link and carrier in use; 1 while there is a path.", []string{"peer", "link", "carrier"}},
 		{"l2tun_path_record_bytes", "Largest record that the path in use takes.", []string{"peer"}},
 		{"l2tun_rtt_seconds", "Round trip time of the path in use.", []string{"peer"}},

@@ -55,13 +55,16 @@ func peer(s *control.Peer, width int, p Paint) []string {
 	return append(lines, flow(width, "  ", "  ", "; ", notes(s, p)...)...)
 }
 
-// notes are queued and dropped packets.
+// notes are queued packets, messages without an acknowledgement, and dropped packets.
 func notes(s *control.Peer, p Paint) []string {
-	var waits string
+	var packets, messages string
 	if s.Queued > 0 {
-		waits = p.Warn(Count(s.Queued, "packet") + " waiting for a path")
+		packets = p.Warn(Count(s.Queued, "packet") + " waiting for a path")
 	}
-	return []string{waits, Drops(s.Dropped)}
+	if s.Messages > 0 {
+		messages = Count(s.Messages, "message") + " not acknowledged yet"
+	}
+	return []string{packets, messages, Drops(s.Dropped)}
 }
 
 // Address is the overlay address to reach a peer at, IPv4 if it has one.

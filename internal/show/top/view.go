@@ -211,6 +211,9 @@ func (m *Model) detail(p *control.Peer, width int) []string {
 	if p.Queued > 0 {
 		facts = append(facts, screen.Count(p.Queued, "packet")+" waiting")
 	}
+	if p.Messages > 0 {
+		facts = append(facts, screen.Count(p.Messages, "message")+" not acknowledged yet")
+	}
 	if d := screen.Drops(p.Dropped); d != "" {
 		facts = append(facts, d)
 	}
