@@ -28,7 +28,7 @@ func sequential(t *testing.T, all []source) (wrong []string) {
 	return wrong
 }
 
-// isParallel recognises t.Parallel().
+// isParallel recognises t.Parallel(), and beside(t), which calls it for short forms.
 func isParallel(s ast.Stmt) bool {
 	x, ok := s.(*ast.ExprStmt)
 	if !ok {
@@ -37,6 +37,9 @@ func isParallel(s ast.Stmt) bool {
 	call, ok := x.X.(*ast.CallExpr)
 	if !ok {
 		return false
+	}
+	if f, ok := call.Fun.(*ast.Ident); ok {
+		return f.Name == "beside"
 	}
 	method, ok := call.Fun.(*ast.SelectorExpr)
 	return ok && method.Sel.Name == "Parallel"
@@ -49,7 +52,7 @@ func TestNodesAreTestedSideBySide(t *testing.T) {
 }
 
 func TestASequentialTestIsNamed(t *testing.T) {
-	const code = "package e2e\nfunc TestA(t *testing.T) {}\nfunc TestB(t *testing.T) { onlyLong(t); t.Parallel() }\n// Alone: it is large.\nfunc TestC(t *testing.T) {}\n"
+	const code = "package e2e\nfunc TestA(t *testing.T) {}\nfunc TestB(t *testing.T) { onlyLong(t); t.Parallel() }\nfunc TestD(t *testing.T) { beside(t) }\n// Alone: it is large.\nfunc TestC(t *testing.T) {}\n"
 	got := sequential(t, readTree(t, fstest.MapFS{"test/e2e/a_test.go": {Data: []byte(code)}}))
 	if !slices.Equal(got, []string{`test/e2e/a_test.go: TestA calls no t.Parallel, nor says "Alone: " and why`}) {
 		t.Errorf("%q", got)

@@ -259,7 +259,7 @@ func TestFaultTCPResets(t *testing.T) {
 
 // F9.
 func TestFaultBothBlocked(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b := pair(t)
 	w.direct(a, b)
 	before := a.session(b)

@@ -52,7 +52,7 @@ func (w *world) movesToUTCP(from, to *node) {
 	f := w.flow(from.Host, to.Host, to.v4, size, 0)
 	took := from.waitCarrier(to, "utcp", 25*time.Second)
 	moved := f.passed.Load()
-	for range either(8, 60) {
+	for range either(8, 45) { // a verdict stands for a minute, then it is looked at again
 		time.Sleep(time.Second)
 		if c := from.peer(to).Carrier; c != "utcp" {
 			w.Fatalf("%s is on %s again; its log says %d times that goodput was compared", from.Interface, c, from.logged("goodput compared"))

@@ -225,7 +225,7 @@ func attacked(t *testing.T) (w *world, a, b *node, to netip.AddrPort) {
 
 // H1: 10^6 datagrams of random bytes, from strangers and in A's name.
 func TestFaultRandomDatagrams(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b, to := attacked(t)
 	rng := rand.NewChaCha8([32]byte{1})
 	mine := netip.AddrPortFrom(w.A.IP4, port)
@@ -240,7 +240,7 @@ func TestFaultRandomDatagrams(t *testing.T) {
 
 // H2: the same behind headers that B knows.
 func TestFaultRandomRecords(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b := twoNodes(t, lab.Shape{MTU: 1600}, "")
 	to := netip.AddrPortFrom(w.B.IP4, port)
 	seen, err := w.R.Capture("eth0", 20_000, nil)
@@ -286,7 +286,7 @@ func headers(frames [][]byte, from netip.AddrPort) (heads [2][][]byte) {
 
 // H5: every kind of first packet, each from an address of its own.
 func TestFaultManySources(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b, to := attacked(t)
 	count := w.outward(w.B)
 	rng := rand.NewChaCha8([32]byte{5})
@@ -302,7 +302,7 @@ func TestFaultManySources(t *testing.T) {
 
 // H6: what looks like the first packet of a QUIC dial and is none.
 func TestFaultWrongHellos(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w := newWorld(t, lab.Shape{Routed: true, C: true})
 	a, b, c := w.node(w.A), w.node(w.B), w.node(w.C)
 	to := netip.AddrPortFrom(w.B.IP4, port)
@@ -404,7 +404,7 @@ func checksum(b []byte) uint16 {
 // H15: 42 bytes are what a stateless reset has here. Half of them come from A's
 // address, where an answer would meet the next one.
 func TestFaultForgedResets(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b, to := attacked(t)
 	count, small := w.outward(w.B), w.small(w.B, w.A)
 	rng := rand.NewChaCha8([32]byte{15})

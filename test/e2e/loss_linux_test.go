@@ -336,7 +336,7 @@ func TestFaultTransfersThroughRelays(t *testing.T) {
 
 // L6: at 2000 packets a second 25 ms are 50 places.
 func TestFaultReorderedAndDoubled(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b, r := relayedPair(t, lab.Disturbance{})
 	w.bothUp(a, b)
 	w.direct(a, b)
@@ -369,7 +369,7 @@ func TestFaultLongRoundTrip(t *testing.T) {
 
 // L8: a line of 1 Mbit/s with 50 ms of queue, full for 15 s.
 func TestFaultFullNarrowLine(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b := pair(t)
 	w.direct(a, b)
 	quiet := func() pings {

@@ -55,6 +55,15 @@ func catalogued() bool { return os.Getenv("L2TUN_FULL") != "" }
 // catalogue runs it, or -long is given.
 func inShort() bool { return !*longFlag && !catalogued() }
 
+// beside lets a case run beside others in its short form alone: the long form fills the
+// machine, or promises a rate or a time that others would spoil.
+func beside(t *testing.T) {
+	t.Helper()
+	if inShort() {
+		t.Parallel()
+	}
+}
+
 // shorter is what the short form of a case of the catalogue uses, or the one that the
 // catalogue runs by default.
 func shorter[V any](short, usual V) V {

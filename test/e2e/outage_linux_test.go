@@ -189,7 +189,7 @@ func TestMessagesGoRound(t *testing.T) {
 // O1, O2, O3, each five times. Each end knows where the other is: who does not
 // cannot send first.
 func TestFaultKillAndRestart(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w := newWorld(t, lab.Shape{Routed: true})
 	a, b := w.node(w.A), w.node(w.B)
 	a.knows(b, b.endpoint4())
@@ -345,7 +345,7 @@ func TestFaultNetworkComesAndGoes(t *testing.T) {
 
 // O8, in either direction.
 func TestFaultOneWay(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b := pair(t)
 	w.direct(a, b)
 	for _, side := range shorter([]*node{a}, []*node{a, b}) {

@@ -87,7 +87,7 @@ func (n *node) fdsBelow(limit int) (count int) {
 // C5, M2: a node with 100 peers in a cgroup of 64 MiB; then its network is away for
 // a while, and all of them return at once.
 func TestFaultHundredPeers(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	peers := shorter(8, 100)
 	w := newWorld(t, lab.Shape{Routed: true})
 	a := w.node(w.A)

@@ -274,7 +274,7 @@ func TestFaultRotationsOnLossyLinks(t *testing.T) {
 
 // R11: either end is killed as soon as its log shows a step of a rotation.
 func TestFaultKilledInRotation(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	w, a, b := pair(t)
 	moments := []struct {
 		dies *node
