@@ -9,8 +9,15 @@ import (
 var start0 = time.Unix(1_000_000, 0)
 
 // drawn is the n-th label that a hub draws, label the n-th of an end.
-func drawn(n uint64) Label { return Label(binary.BigEndian.AppendUint64(nil, 0xffff<<40|n)[1:]) }
-func label(n uint64) Label { return Label(binary.BigEndian.AppendUint64(nil, 0x80<<48|n)[1:]) }
+func drawn(n uint64) Label { return number(0xffff<<40 | n) }
+func label(n uint64) Label { return number(0x80<<48 | n) }
+
+func number(n uint64) (l Label) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	copy(l[:], b[1:])
+	return l
+}
 
 // did is the n-th digest.
 func did(n int) (d DID) {
@@ -201,9 +208,13 @@ func (b *board) allow(mode Mode) {
 func (b *board) settled() {
 	b.t.Helper()
 	s := b.m.Summary()
-	circuits := make(map[Circuit]int)
+	circuits, outs := make(map[Circuit]int), make(map[[2]DID]Label)
 	for _, e := range b.table {
 		circuits[e.circuit]++
+		if out, ok := outs[[2]DID{e.from, e.to}]; ok && out != e.out {
+			b.t.Fatalf("what %v sends leaves under %x and under %x\n%v", e.from, out, e.out, b.m)
+		}
+		outs[[2]DID{e.from, e.to}] = e.out
 	}
 	for c, n := range circuits {
 		if n < 2 || n > 4 {
@@ -215,6 +226,16 @@ func (b *board) settled() {
 	}
 	if s.Circuits > b.m.cfg.Circuits || s.Meetings > b.m.cfg.Circuits || len(b.m.pairs) > s.Circuits+s.Meetings {
 		b.t.Fatalf("too much: %+v, %d pairs\n%v", s, len(b.m.pairs), b.m)
+	}
+	for i, a := range b.m.timers.heap {
+		if a.place != i+1 || a.at.Before(b.m.timers.heap[max(0, i-1)/2].at) {
+			b.t.Fatalf("alarm %d is before its parent\n%v", i, b.m)
+		}
+	}
+	for _, p := range b.m.pairs {
+		if a := &p.alarm; !a.at.Equal(p.deadline()) || a.place == 0 || b.m.timers.heap[a.place-1] != a {
+			b.t.Fatalf("the alarm of a pair is at %s, due at %s\n%v", b.m.rel(a.at), b.m.rel(p.deadline()), b.m)
+		}
 	}
 	for d := range b.homes {
 		if !b.m.AtHome(d) {

@@ -6,6 +6,7 @@ const (
 	// meetRate and meetBurst bound how many meetings a peer begins: as many a second
 	// as sleeping sessions are woken, and in a burst.
 	meetRate  = 10
+	meetEach  = time.Second / meetRate
 	meetBurst = 50
 	// frameGap is the least distance of two frames of one kind about one pair, and of
 	// answers to a peer that floods: whatever is repeated costs the hub and the other
@@ -22,15 +23,14 @@ type budget struct {
 
 // take reports whether another meeting may begin.
 func (b *budget) take(now time.Time) bool {
-	const each = time.Second / meetRate
 	full := b.full
 	if full.Before(now) {
 		full = now
 	}
-	if full.Sub(now) > (meetBurst-1)*each {
+	if full.Sub(now) > (meetBurst-1)*meetEach {
 		return false
 	}
-	b.full = full.Add(each)
+	b.full = full.Add(meetEach)
 	return true
 }
 

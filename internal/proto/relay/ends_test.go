@@ -320,7 +320,7 @@ func (w *world) joined(x, y DID) error {
 // Two honest ends that keep asking have a circuit as soon as the line loses nothing,
 // whatever has happened before.
 func TestHonestEndsAlwaysMeet(t *testing.T) {
-	for seed := range uint64(max(20, *manyEvents/500)) {
+	for seed := range uint64(max(20, *manyEvents/1000)) {
 		w := newWorld(t, seed, Config{Mode: Peers})
 		for i := range 6 {
 			w.join(did(i)).up()

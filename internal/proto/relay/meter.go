@@ -27,11 +27,12 @@ const (
 
 	// depth is what a token bucket holds: what its rate gives in this time.
 	depth = 100 * time.Millisecond
-	// strictAt is what has been taken from the total, and not refilled, when sources
-	// have to keep half of what they may use at once, and are charged an eighth more,
-	// so that the total recovers. At exhausted nothing passes.
-	strictAt  = 2 * depth
+	// exhausted is what may be used of the total at once, more than its bucket holds: the
+	// bursts of sources within their share pass.
 	exhausted = 10 * depth
+	// batches is how many batches a source within its share may have sent at once, if
+	// that is more than what its share gives in depth.
+	batches = 3
 	// maxDebt is what is held against a source for having used what others left.
 	maxDebt = 2 * depth
 	// maxBatch bounds the bytes that are charged at once.
@@ -99,32 +100,26 @@ func (m *Meter) Admit(now time.Duration, s *Source, datagrams, bytes int) Verdic
 
 // judge decides. A batch passes a bucket that is not empty, however large it is, and
 // what follows waits. A batch that is more than a share gives in that time would find
-// its bucket empty or brimming over; so a source may have used two such batches.
+// its bucket empty or brimming over; so a source may have used some such batches.
 func (m *Meter) judge(now time.Duration, s *Source, share int64) Verdict {
-	may, all := max(int64(depth), 2*share), m.all.used(now)
+	all := m.all.used(now)
 	switch {
 	case s.own.used(now) >= int64(depth):
 		return OverRate
 	case all < int64(depth):
 		return Pass
+	case s.share.used(now) >= max(int64(depth), batches*share):
+		return OverShare
 	case all >= int64(exhausted):
 		return OverTotal
-	case all >= int64(strictAt):
-		may /= 2
-	}
-	if s.share.used(now) >= may {
-		return OverShare
 	}
 	return Pass
 }
 
 // charge takes a batch out of the buckets.
 func (m *Meter) charge(now time.Duration, s *Source, size, cost, share int64) {
-	if m.all.used(now) >= int64(strictAt) {
-		share += share / 8
-	}
 	s.own.take(now, size*int64(time.Second)/m.rate.Load(), 0)
-	s.share.take(now, share, max(int64(maxDebt), 4*share))
+	s.share.take(now, share, max(int64(maxDebt), (batches+1)*share))
 	m.all.take(now, cost, 0)
 }
 

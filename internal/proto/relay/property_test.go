@@ -143,6 +143,45 @@ func (x *trial) other(d DID, q Meeting) {
 	}
 }
 
+// A peer has a bounded number of meetings under way, for which it asks or is asked,
+// also if all that others do is ask.
+func TestMeetingsUnderWayAreBounded(t *testing.T) {
+	b := newBoard(t, Config{Mode: Peers})
+	for i := range 400 {
+		b.rise(did(i), Session{Standing: Static})
+	}
+	asked, limit, most := 0, 0, 0
+	b.loud = func(a Action) {
+		if a.Op == SendMeet {
+			asked++
+		} else if a.Reason == Limit {
+			limit++
+		}
+	}
+	for i := range 100 {
+		if i >= 40 { // beyond the burst
+			b.pass(meetEach)
+		}
+		b.perform(b.m.Meet(b.now, did(0), Meeting{uint32(i), did(1 + i)}, label(uint64(i))))
+		b.settled()
+		most = max(most, b.m.peers[did(0)].places.asks)
+	}
+	if most != maxAsks || limit == 0 {
+		t.Errorf("%d meetings under way, %d passed on, %d refused", most, asked, limit)
+	}
+	for i := range 300 {
+		b.perform(b.m.Meet(b.now, did(100+i), Meeting{1, did(99)}, label(1)))
+	}
+	if p := b.m.peers[did(99)]; p.places.asked != maxAsked {
+		t.Errorf("%d ask for one", p.places.asked)
+	}
+	b.pass(askLife)
+	if n := len(b.m.pairs); n != 0 {
+		t.Errorf("%d pairs are left", n)
+	}
+	b.empty()
+}
+
 // TestManyEvents fills a hub with peers and circuits and lets everything happen to
 // them. Nothing but the bounds is checked.
 func TestManyEvents(t *testing.T) {
