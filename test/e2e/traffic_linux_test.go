@@ -18,14 +18,15 @@ import (
 	"github.com/libertaria-project/l2tun/test/lab"
 )
 
-// ping sends count pings, 20 ms apart, and returns how many were answered: within
-// 3 s if none was, else within two round trips of the last, for which ping waits. On
-// a busy machine that may be fewer than come. Options go in front of the address.
+// ping sends count pings at once and returns how many were answered within 3 s. They
+// leave at once because ping waits for the last answer two round trips or its interval,
+// whichever is longer (-W if there was none), and a busy machine is later than two
+// round trips. Options go in front of the address.
 func (w *world) ping(from *lab.Host, to netip.Addr, count int, options ...string) (answered int) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
-	args := append([]string{"-n", "-q", "-c", strconv.Itoa(count), "-i", "0.02", "-W", "3"}, options...)
+	args := append([]string{"-n", "-q", "-l", strconv.Itoa(count), "-c", strconv.Itoa(count), "-i", "3", "-W", "3"}, options...)
 	out, err := from.Command(ctx, "ping", append(args, to.String())...).CombinedOutput()
 	m := regexp.MustCompile(`(\d+) received`).FindSubmatch(out)
 	if m == nil {
