@@ -1,7 +1,9 @@
 package portmap
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -224,29 +226,39 @@ func TestAnswersFromElsewhereAreDropped(t *testing.T) {
 // wantNoneTold fails if a mapping is believed.
 func wantNoneTold(t *testing.T, g Gateway) {
 	t.Helper()
-	cfg := config(g)
-	cfg.Changed = func() { t.Error("told") }
-	m := start(t, cfg)
-	if s := await(t, m, mapping.Silent); s.Why != mapping.NoAnswer {
-		t.Errorf("%q", s.Why)
+	wantNoneOfThese(t, map[string]router.Options{"": {}}, func(router.Options) Gateway { return g })
+}
+
+// wantNoneOfThese fails if a mapping of one of several routers is believed. All are
+// waited for at once.
+func wantNoneOfThese(t *testing.T, all map[string]router.Options, serve func(router.Options) Gateway) {
+	t.Helper()
+	asking := make(map[string]*Mapper)
+	for name, o := range all {
+		cfg := config(serve(o))
+		cfg.Changed = func() { t.Errorf("%s: told", name) }
+		asking[name] = start(t, cfg)
 	}
-	m.Close()
+	for name, m := range asking {
+		if s := await(t, m, mapping.Silent); s.Why != mapping.NoAnswer {
+			t.Errorf("%s: %q", name, s.Why)
+		}
+		m.Close()
+	}
 }
 
 func TestFalseAnswersByUDP(t *testing.T) {
 	t.Parallel()
-	for name, lie := range map[string]func([]byte) [][]byte{
-		"other nonce": func(b []byte) [][]byte { b[min(24, len(b)-1)] ^= 1; return [][]byte{b} },
-		"cut":         func(b []byte) [][]byte { return [][]byte{b[:len(b)-1], {}} },
-		"too large":   func(b []byte) [][]byte { return [][]byte{append(b, make([]byte, 1400)...)} },
-		"endless":     func(b []byte) [][]byte { return slices.Repeat([][]byte{b[:4]}, 1000) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, g := serve(t, router.Options{PCP: true, Answer: lie})
-			wantNoneTold(t, g)
-		})
-	}
+	wantNoneOfThese(t, map[string]router.Options{
+		"other nonce": {Answer: func(b []byte) [][]byte { b[min(24, len(b)-1)] ^= 1; return [][]byte{b} }},
+		"cut":         {Answer: func(b []byte) [][]byte { return [][]byte{b[:len(b)-1], {}} }},
+		"too large":   {Answer: func(b []byte) [][]byte { return [][]byte{append(b, make([]byte, 1400)...)} }},
+		"endless":     {Answer: func(b []byte) [][]byte { return slices.Repeat([][]byte{b[:4]}, 1000) }},
+	}, func(o router.Options) Gateway {
+		o.PCP = true
+		_, g := serve(t, o)
+		return g
+	})
 }
 
 // A trap is a server beside the router that nobody may ask.
@@ -266,7 +278,7 @@ func trap(t *testing.T) (url string) {
 func TestNobodyButTheRouterIsAskedByHTTP(t *testing.T) {
 	t.Parallel()
 	elsewhere := trap(t)
-	for name, o := range map[string]router.Options{
+	wantNoneOfThese(t, map[string]router.Options{
 		"location":         {Location: elsewhere + "description.xml"},
 		"name":             {Location: "http://localhost:80/description.xml"},
 		"scheme":           {Location: "https://127.0.0.1/"},
@@ -281,14 +293,11 @@ func TestNobodyButTheRouterIsAskedByHTTP(t *testing.T) {
 		"entities":         {Description: `<!DOCTYPE r [<!ENTITY a "` + elsewhere + `">]><root><URLBase>&a;</URLBase></root>`},
 		"other characters": {Description: `<?xml version="1.0" encoding="utf-7"?><root/>`},
 		"endless":          {Endless: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o.UPnP = true
-			_, g := serve(t, o)
-			wantNoneTold(t, g)
-		})
-	}
+	}, func(o router.Options) Gateway {
+		o.UPnP = true
+		_, g := serve(t, o)
+		return g
+	})
 }
 
 func deep(n int) string {
@@ -299,7 +308,6 @@ func deep(n int) string {
 	return s
 }
 
-// What another server of the router's own offers is used, wherever it listens.
 func TestDescriptionWithManyServicesIsBounded(t *testing.T) {
 	t.Parallel()
 	one := `<service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><controlURL>/nothing</controlURL></service>`
@@ -311,6 +319,36 @@ func TestDescriptionWithManyServicesIsBounded(t *testing.T) {
 	wantNoneTold(t, g)
 	if n := r.Asked("http"); n > 1+maxServices {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// The client of HTTP holds its bounds by itself, whoever calls it.
+func TestHTTPReachesTheRouterAloneAndReadsLittle(t *testing.T) {
+	t.Parallel()
+	elsewhere := trap(t)
+	r, g := serve(t, router.Options{UPnP: true, Endless: true})
+	web := (&client{cfg: new(Config), gateway: g}).web()
+	answer, err := web.Get("http://" + r.WebAt() + "/description.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(answer.Body); err != nil || len(b) != maxBody {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	answer.Body.Close()
+	for _, to := range []string{elsewhere, "http://localhost:1/"} {
+		if answer, err := web.Get(to); !errors.Is(err, errElsewhere) {
+			t.Errorf("%s: %v, %v", to, answer, err)
+		}
+	}
+	r.Change(func(o *router.Options) { o.Redirect = "http://" + r.WebAt() + "/other" })
+	answer, err = web.Get("http://" + r.WebAt() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusTemporaryRedirect || answer.Request.URL.Path != "/" {
+		t.Errorf("followed to %v: %s", answer.Request.URL, answer.Status)
 	}
 }
 
