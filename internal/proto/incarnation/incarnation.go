@@ -87,7 +87,7 @@ func (h *History) Duplicates(now time.Time) (at []netip.AddrPort) {
 		at = append(at, s.remote)
 	}
 	slices.SortFunc(at, netip.AddrPort.Compare)
-	return at
+	return slices.Compact(at) // a host that restarted was seen as two
 }
 
 // Displaced reports whether another host seems to use this node's own key.

@@ -34,3 +34,17 @@ func TestRestartsAreNoClones(t *testing.T) {
 		t.Fatalf("%+v", h)
 	}
 }
+
+// One of the two restarts: its address is still named once.
+func TestAddressOfARestartedCloneIsNamedOnce(t *testing.T) {
+	one, two, now := netip.MustParseAddrPort("10.0.0.1:4242"), netip.MustParseAddrPort("10.0.0.2:4242"), time.Unix(1000, 0)
+	var h History
+	h.Meet(1, one, now) // the first run of the one
+	for range 3 {
+		h.Meet(2, one, now)
+		h.Meet(3, two, now)
+	}
+	if at := h.Duplicates(now); len(at) != 2 || at[0] != one || at[1] != two {
+		t.Fatal(at)
+	}
+}

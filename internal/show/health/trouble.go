@@ -28,12 +28,12 @@ func trouble(p *control.Peer) (all []control.Finding) {
 	if at := p.Trouble.Duplicates; len(at) > 0 {
 		add(control.Finding{Code: Duplicate, Level: control.LevelError,
 			What: fmt.Sprintf("runs on two hosts with the same key, which take turns: %s", strings.Join(at, ", ")),
-			Do:   "make a new key on the copy (move its key file away, then l2tun init) and add its new DID as a peer of its own"})
+			Do:   "make a new key on the copy (l2tun down, then l2tun id --new) and add its new DID as a peer of its own"})
 	}
 	if p.Trouble.Displaced {
 		add(control.Finding{Code: Duplicate, Level: control.LevelWarning,
 			What: "loses the session with this node again and again although it has not restarted: another host may run with the same key as this one",
-			Do:   "if this host was cloned or restored from a copy, make a new key on one of the two (move its key file away, then l2tun init)"})
+			Do:   "if this host was cloned or restored from a copy, make a new key on one of the two (l2tun down, then l2tun id --new)"})
 	}
 	return all
 }
