@@ -24,7 +24,7 @@ type Status struct {
 	State        State
 	Reason       Reason         // of the last failure, kept until established
 	Link         string         // quic or utcp; empty without a path
-	Carrier      string         // direct, datagram or utcp
+	Carrier      string         // its name; empty without a path
 	Endpoint     netip.AddrPort // in use, or last heard
 	Suite        string         // empty without keys
 	Epoch        uint32         // the same at both ends; 0 without keys

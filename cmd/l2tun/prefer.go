@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +28,9 @@ func newPreferCmd(o *PreferOptions, runF func(context.Context, *PreferOptions) e
 	c := &cobra.Command{
 		Use:   "prefer PEER CARRIER",
 		Short: "Prefer a carrier to a peer, or go back to the best (auto)",
-		Long: `Make the running node send to a peer by one carrier whenever it can: direct
-(udp-direct), datagram (quic) or utcp (tcp). auto goes back to the best one. The
-preference lasts until it is changed or the node stops; status shows it.`,
+		Long: "Make the running node send to a peer by one carrier whenever it can:\n" + carrierList() + `
+auto goes back to the best one. The preference lasts until it is changed or the
+node stops; status shows it.`,
 		Example: `  l2tun prefer nas utcp
   l2tun prefer nas auto`,
 		Args: exactly(2, "a peer and a carrier"),
@@ -42,7 +43,7 @@ preference lasts until it is changed or the node stops; status shows it.`,
 				return err
 			}
 			if !slices.Contains(carriers, o.Carrier) {
-				return usagef("%q is not a carrier: choose direct, datagram, utcp or auto", args[1])
+				return usagef("%q is not a carrier: choose %s or %s", args[1], strings.Join(link.Names(), ", "), automatic)
 			}
 			return runF(c.Context(), o)
 		},
@@ -55,6 +56,15 @@ preference lasts until it is changed or the node stops; status shows it.`,
 	}
 	o.flags(c)
 	return c
+}
+
+// carrierList has a line for each carrier, with its word in status.
+func carrierList() string {
+	var b strings.Builder
+	for _, k := range link.Kinds() {
+		fmt.Fprintf(&b, "  %-10s%s (%s)\n", k.Name, k.About, k.Shown)
+	}
+	return b.String()
 }
 
 // carrierOf takes the words of status too.

@@ -27,9 +27,8 @@ func newTopCmd(o *TopOptions, runF func(context.Context, *TopOptions) error) *co
 		Short: "Show a running node live",
 		Long: `Show the peers of a running node live: states, paths, round trips and throughput,
 and the history of the one that is selected. Keys: up and down select, r makes
-new keys, c prefers the next carrier (direct, datagram, utcp, then the best
-again; l2tun prefer does the same), q quits. With --once the screen is printed as
-text after some samples.`,
+new keys, c prefers the next carrier and after the last the best again, as l2tun
+prefer does, q quits. With --once the screen is printed as text after some samples.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := errors.Join(o.note(c), o.check()); err != nil {

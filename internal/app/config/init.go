@@ -95,9 +95,8 @@ listen = %s
 # The largest packet inside the tunnel, in bytes.
 # mtu = %d
 
-# How packets may travel: direct (records in UDP datagrams), datagram (inside
-# QUIC), utcp (TCP, for networks without UDP). Without this line all may.
-# carriers = [%s]
+# How packets may travel. Without this line all ways may be taken:
+%s# carriers = [%s]
 
 # How to look for peers on the LAN, so that they need no endpoints: multicast
 # (IPv6) and broadcast (IPv4). Only a peer can tell who asks, and what is found
@@ -138,7 +137,7 @@ func (s *InitSpec) render() ([]byte, error) {
 	if s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, quoteAll(link.Names()),
+	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, carrierLines(), quoteAll(link.Names()),
 		usual("rekey_after"), usual("heartbeat"), usual("ttl"))
 	_, err := Parse(s.Path, text)
 	return text, withoutPlace(err)
@@ -159,4 +158,13 @@ func quoteAll(list []string) string {
 		quoted[i] = quote(s)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// carrierLines say what each carrier is.
+func carrierLines() string {
+	var b strings.Builder
+	for _, k := range link.Kinds() {
+		fmt.Fprintf(&b, "#   %-8s  %s\n", k.Name, k.About)
+	}
+	return b.String()
 }

@@ -49,7 +49,7 @@ type Peer struct {
 	State          string   `json:"state"`            // one of the eight of spec/behaviour.md 6.1
 	Reason         string   `json:"reason"`           // of failed, or of the last failure
 	Link           string   `json:"link"`             // "quic" or "utcp"
-	Carrier        string   `json:"carrier"`          // "direct", "datagram" or "utcp"
+	Carrier        string   `json:"carrier"`          // "direct", "datagram", ...: the names of link.Kinds
 	Endpoint       string   `json:"endpoint"`         // in use, else the first configured
 	Inbound        bool     `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
 	Local          string   `json:"local"`            // this node's own address on the path in use

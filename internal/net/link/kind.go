@@ -21,6 +21,7 @@ import (
 type Kind struct {
 	Name  string     // in config, status and metrics
 	Shown string     // the word for people, in status and top
+	About string     // how records travel, for help and the config
 	Link  wire.Link  // what it runs over, and what is dialled for it
 	Space wire.Space // number space of its records (SPEC section 4)
 	Rank  int        // order of preference, the lowest first
@@ -48,11 +49,11 @@ const (
 )
 
 var kinds = [numKinds]Kind{
-	direct: {Name: "direct", Shown: "udp-direct", Link: wire.LinkQUIC, Space: wire.SpaceDirect, Rank: 0,
+	direct: {Name: "direct", Shown: "udp-direct", About: "records in UDP datagrams, the fast one", Link: wire.LinkQUIC, Space: wire.SpaceDirect, Rank: 0,
 		Packets: true, Probed: true, SafeSize: wire.SafeRecord},
-	datagram: {Name: "datagram", Shown: "quic", Link: wire.LinkQUIC, Space: wire.SpaceDatagram, Rank: 1,
+	datagram: {Name: "datagram", Shown: "quic", About: "inside QUIC", Link: wire.LinkQUIC, Space: wire.SpaceDatagram, Rank: 1,
 		Conn: true, Packets: true, Keepalive: 25 * time.Second, SafeSize: wire.SafeRecord},
-	utcp: {Name: "utcp", Shown: "tcp", Link: wire.LinkUTCP, Space: wire.SpaceUTCP, Rank: 2,
+	utcp: {Name: "utcp", Shown: "tcp", About: "TCP, for networks without UDP", Link: wire.LinkUTCP, Space: wire.SpaceUTCP, Rank: 2,
 		Conn: true, Packets: true, Batches: true, Keepalive: 15 * time.Second, SafeSize: MaxStreamRecord},
 }
 
