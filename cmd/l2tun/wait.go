@@ -25,6 +25,9 @@ func states() []string {
 	return []string{"idle", "handshake_initiated", "handshake_received", "established", "rotating", "degraded", "suspended", "failed"}
 }
 
+// connecting is the word of status for both states of a handshake.
+const connecting = "connecting"
+
 // WaitOptions are the flags and the argument of l2tun wait.
 type WaitOptions struct {
 	IO
@@ -50,7 +53,8 @@ func newWaitCmd(o *WaitOptions, runF func(context.Context, *WaitOptions) error) 
 		Use:   "wait PEER",
 		Short: "Wait until the session with a peer is in a state",
 		Long: `Wait until the session with a peer, given by DID, name or overlay address, is in
-one of the states. Rotating counts as established: records flow.
+one of the states. Rotating counts as established: records flow. Connecting, the
+word of status, stands for both states of a handshake.
 
 Exit codes: 0 reached; 10-17 timed out in state idle (10), handshake_initiated
 (11), handshake_received (12), established (13), rotating (14), degraded (15),
@@ -83,6 +87,10 @@ func (o *WaitOptions) check() error {
 	}
 	if o.Timeout < 0 {
 		return usagef("--timeout %s: it must not be below 0", o.Timeout)
+	}
+	if slices.Contains(o.States, connecting) {
+		o.States = slices.DeleteFunc(o.States, func(s string) bool { return s == connecting })
+		o.States = append(o.States, "handshake_initiated", "handshake_received")
 	}
 	for _, s := range o.States {
 		if !slices.Contains(states(), s) {

@@ -43,6 +43,16 @@ func TestRotatingCountsAsEstablished(t *testing.T) {
 	}
 }
 
+// The word that status shows is taken.
+func TestConnectingIsBothHandshakeStates(t *testing.T) {
+	for _, state := range []string{"handshake_initiated", "handshake_received"} {
+		s := twoPeers()
+		s.Peers[0].State = state
+		socket := (&fakeNode{status: s}).start(t)
+		must(t, "wait", "bob", "--socket", socket, "--timeout", "0", "--state", "suspended,connecting")
+	}
+}
+
 func TestWaitJSON(t *testing.T) {
 	socket := (&fakeNode{status: twoPeers()}).start(t)
 	for peer, want := range map[string]bool{"bob": true, "did:c": false} {
