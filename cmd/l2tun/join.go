@@ -136,8 +136,8 @@ func upCommand(t *target, path string) string {
 }
 
 // link takes the argument, or reads until there is a whole link: what was copied
-// from a terminal may come in several lines. What does not begin as one is refused
-// at its first line.
+// from a terminal may come in several lines, and who pasted a part is told so. What
+// does not begin as one is refused at its first line.
 func (o *JoinOptions) link(p *prompt) (invite.Link, error) {
 	if o.Text != "" {
 		return wrongLink(invite.Parse(o.Text))
@@ -148,7 +148,7 @@ func (o *JoinOptions) link(p *prompt) (invite.Link, error) {
 		lines = p.lines
 	}
 	var text strings.Builder
-	for {
+	for asked := false; ; {
 		line, err := lines.ReadString('\n')
 		text.WriteString(line)
 		if l, err := invite.Parse(text.String()); err == nil || !invite.Begins(text.String()) {
@@ -156,6 +156,10 @@ func (o *JoinOptions) link(p *prompt) (invite.Link, error) {
 		}
 		if err != nil || text.Len() > maxPaste {
 			return wrongLink(invite.Parse(text.String()))
+		}
+		if p != nil && !asked && lines.Buffered() == 0 {
+			asked = true
+			fmt.Fprint(p.out, "That is not a whole link yet; paste the rest (Ctrl-C gives up): ")
 		}
 	}
 }

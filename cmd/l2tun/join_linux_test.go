@@ -137,7 +137,9 @@ func TestTextThatIsNoLinkIsRefusedAtOnce(t *testing.T) {
 func TestDamagedLinkIsRefusedAtItsEnd(t *testing.T) {
 	p := atTerminal(t, "join", "--config", filepath.Join(t.TempDir(), "n.toml"))
 	link := strings.Replace(linkWith("10.9.0.2/24"), "192.0.2.1", "192.0.2.2", 1)
-	p.types(link[:60] + "\n" + link[60:] + "\n")
+	p.types(link[:60] + "\n")
+	p.sees("That is not a whole link yet; paste the rest (Ctrl-C gives up): ")
+	p.types(link[60:] + "\n")
 	if s := p.leaves(); s.ExitCode() != exitUsage {
 		t.Error(s)
 	}
