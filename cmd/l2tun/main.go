@@ -101,6 +101,9 @@ func flagError(c *cobra.Command, err error) error {
 			return usagef("--%s: %v", e.GetFlag().Name, err)
 		}
 	}
+	if !c.HasParent() {
+		return usagef("%v; flags of a command stand behind it: %s COMMAND --help lists them", err, c.CommandPath())
+	}
 	return usagef("%v; %s --help lists the flags", err, c.CommandPath())
 }
 

@@ -224,6 +224,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{`"carrot" is not a carrier: choose direct, datagram, utcp or auto`, []string{"prefer", "bob", "carrot"}},
 		{"CARRIER is missing: l2tun prefer PEER CARRIER", []string{"prefer", "bob"}},
 		{"change what? l2tun peer set --help lists the flags", []string{"peer", "set", "bob"}},
+		{"unknown flag: --json; flags of a command stand behind it: l2tun COMMAND --help lists them", []string{"--json", "status"}},
 		{"unknown flag: --colour; l2tun status --help lists the flags", []string{"status", "--colour"}},
 		{"l2tun id takes no arguments (1 given)", []string{"id", "x"}},
 		{"DID is missing: l2tun peer add DID", []string{"peer", "add"}},

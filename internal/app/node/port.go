@@ -19,5 +19,5 @@ func explainListen(err error, c *config.Config) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		protocol = map[bool]string{true: "TCP", false: "UDP"}[op.Net == "tcp" || op.Net == "tcp4" || op.Net == "tcp6"]
 	}
-	return fmt.Errorf("%s port %d is taken by another node or program of this host: choose another one, listen in %s: %w", protocol, c.Listen.Port(), c.Path, syscall.EADDRINUSE)
+	return fmt.Errorf("%s port %d is taken by another node or program of this host (%w): choose another with listen in %s", protocol, c.Listen.Port(), syscall.EADDRINUSE, c.Path)
 }

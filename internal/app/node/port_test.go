@@ -28,7 +28,7 @@ func TestTakenPortIsExplained(t *testing.T) {
 	for protocol, at := range map[string]net.Addr{"UDP": udp.LocalAddr(), "TCP": tcp.Addr()} {
 		c := &config.Config{Path: "/etc/l2tun/office.toml", Listen: netip.MustParseAddrPort(at.String())}
 		_, err := transport.Listen(transport.Config{Listen: c.Listen})
-		if got := explainListen(err, c); err == nil || !strings.HasPrefix(got.Error(), protocol+" port ") || !strings.HasSuffix(got.Error(), "listen in /etc/l2tun/office.toml: address already in use") {
+		if got := explainListen(err, c); err == nil || !strings.HasPrefix(got.Error(), protocol+" port ") || !strings.HasSuffix(got.Error(), "(address already in use): choose another with listen in /etc/l2tun/office.toml") {
 			t.Errorf("%s: %v", protocol, got)
 		}
 	}
