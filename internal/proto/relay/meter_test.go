@@ -255,6 +255,24 @@ func TestRatesAreBounds(t *testing.T) {
 	}
 }
 
+// However many sources begin at once, each within its share, what they use of the
+// total has an end.
+func TestBurstsOfManySourcesAreBounded(t *testing.T) {
+	const total, batch = 10 * mbit, 65_000
+	m, passed := NewMeter(total, total), 0
+	for range 1000 {
+		if m.Admit(time.Second, new(Source), 44, batch) == Pass {
+			passed += batch
+		}
+	}
+	if most := int(total*exhausted.Seconds()) + batch; passed > most || passed < most/2 {
+		t.Errorf("%d bytes pass at once, at most %d should", passed, most)
+	}
+	if n := m.Counted(OverTotal).Bytes; n != 1000*batch-uint64(passed) {
+		t.Errorf("%d bytes are counted over the total", n)
+	}
+}
+
 // A flow over 40 ms can have its bandwidth-delay product under way at once.
 func TestBucketHolds100Milliseconds(t *testing.T) {
 	m, s := NewMeter(100*mbit, 0), new(Source)
