@@ -46,6 +46,7 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 	case paths.Ask, paths.Answer, paths.Ready, paths.Openers, paths.Knock, paths.Suspect:
 		x.needsHub(true)
 	case paths.Hangup:
+		x.needsHub(a.Silent)
 		r.conn.Close(a.Why)
 	case paths.Drop:
 		x.drop(a.ID)

@@ -26,7 +26,8 @@ const (
 	// Dial starts an attempt that dials Links, or joins the one that runs: at Remotes
 	// alone if there are any, and through the circuit of Hub if there is one. Without Links the next handshake of a session that is out of reach leaves now.
 	Dial
-	// Hangup closes the connection of ID, because of Why. Drop follows.
+	// Hangup closes the connection of ID, because of Why. Drop follows. With Silent no
+	// packet says so: the remote is closed.
 	Hangup
 	// Drop forgets ID.
 	Drop
@@ -91,6 +92,7 @@ type Action struct {
 	Yes     bool
 	Bare    bool
 	Plain   bool
+	Silent  bool
 	Origin  Origin
 	Remote  netip.AddrPort
 	Remotes []netip.AddrPort

@@ -222,13 +222,7 @@ func (m *Machine) Hint(now time.Time, remote netip.AddrPort) []Action {
 // Host reports that this host's addresses or routes have changed, or that it
 // slept. The path in use is asked for an answer at once and with little patience.
 func (m *Machine) Host(now time.Time) []Action {
-	for _, p := range m.paths {
-		m.gates.moved(p, now)
-	}
-	if p := m.choice.using; p != nil && m.gates.of(p, now) != OpenGate {
-		m.live.ended(now)
-		m.lose(now)
-	}
+	m.elsewhere(now)
 	m.payQUIC(now)
 	m.meet.elsewhere()
 	switch m.choice.phase {

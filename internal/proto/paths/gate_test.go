@@ -46,6 +46,15 @@ func (p *porter) note(a Action) {
 		if a.Op == Probe && p.told[w.path.Remote] && p.h.heard[w.path.Remote].IsZero() {
 			p.spend(a.Size + 28)
 		}
+	case Knock:
+		for _, r := range a.Remotes {
+			if !p.open(r) {
+				p.t.Fatalf("%v at the closed gate of %v\n%v", a, r, p.h.m)
+			}
+		}
+		if len(a.Remotes) > maxTold*2 {
+			p.t.Fatalf("%v\n%v", a, p.h.m)
+		}
 	case Open:
 		if a.Origin == Followed { // QUIC has validated it
 			p.h.heard[a.Remote] = p.h.c.now
@@ -56,7 +65,7 @@ func (p *porter) note(a Action) {
 				p.t.Fatalf("%v at the closed gate of %v\n%v", a, r, p.h.m)
 			}
 		}
-		if len(p.hubs) > 0 && len(a.Links) > 0 && len(a.Remotes) == 0 {
+		if len(p.hubs) > 0 && len(a.Links) > 0 && len(a.Remotes) == 0 && a.Hub == 0 {
 			p.t.Fatalf("%v does not say where to\n%v", a, p.h.m)
 		}
 	}
@@ -73,6 +82,9 @@ func (p *porter) spend(bytes int) {
 
 // hub lets one come or go.
 func (p *porter) hub(h Hub, up bool) {
+	if before := len(p.hubs); up && before == maxHubs && !p.hubs[h] {
+		return
+	}
 	before := len(p.hubs)
 	if delete(p.hubs, h); up {
 		p.hubs[h] = true

@@ -108,7 +108,9 @@ func (x *meet) may(now time.Time) {
 }
 
 // hold lets none leave before the peer has opened for what is new.
-func (x *meet) hold(now time.Time) { x.knocking, x.overAt = false, now.Add(meetTime) }
+func (x *meet) hold(now time.Time) {
+	x.knocking, x.knockAt, x.overAt = false, time.Time{}, now.Add(meetTime)
+}
 
 // dial notes what is dialled.
 func (x *meet) dial(remotes []netip.AddrPort) { x.dialled = append(x.dialled, remotes...) }

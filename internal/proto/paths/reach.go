@@ -197,6 +197,25 @@ func (m *reach) relabelled(h Hub, now time.Time) {
 	}
 }
 
+// elsewhere closes remotes that know another address of this host. Connections of
+// QUIC to them end without a packet: they would send of their own accord.
+func (m *reach) elsewhere(now time.Time) {
+	for _, p := range m.paths {
+		m.gates.moved(p, now)
+	}
+	lost := m.choice.using != nil && m.gates.of(m.choice.using, now) != OpenGate
+	for _, p := range slices.Clone(m.paths) {
+		if p.isQUIC() && m.gates.of(p, now) != OpenGate {
+			m.do(Action{Op: Hangup, ID: p.id, Why: "address changed", Silent: true})
+			m.remove(p)
+		}
+	}
+	if lost {
+		m.live.ended(now)
+		m.lose(now)
+	}
+}
+
 // isDirect and isCircuit tell kinds apart whose size is found by probes.
 func (k Kind) isDirect() bool  { return !k.Conn && k.Link != "" }
 func (k Kind) isCircuit() bool { return !k.Conn && k.Link == "" }

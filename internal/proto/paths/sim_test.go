@@ -253,6 +253,9 @@ func (h *host) open(a Action) *way {
 // add makes a path; nil if the machine refuses it.
 func (h *host) add(p Path) *way {
 	w := &way{path: p, line: h.lines[p.Kind.Name]}
+	if p.Origin == Heard || p.Origin == Handshake {
+		h.heard[p.Remote] = h.c.now
+	}
 	h.ask(func(o *oracle) { o.add(w.id, p) }, func(now time.Time) (out []Action) {
 		if w.id, out = h.m.Add(now, p); w.id != 0 {
 			h.ways = append(h.ways, w)
