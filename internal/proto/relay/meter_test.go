@@ -273,6 +273,20 @@ func TestBurstsOfManySourcesAreBounded(t *testing.T) {
 	}
 }
 
+// What is held against a source has a bound, which grows with its batches; a small
+// one does not lower what a large one has used.
+func TestSmallBatchForgivesNothing(t *testing.T) {
+	var b bucket
+	for _, c := range []struct{ cost, enough, want int64 }{{300, 200, 200}, {100, 800, 300}, {10, 200, 300}, {10, 0, 310}} {
+		if b.take(5, c.cost, c.enough); b.used(5) != c.want {
+			t.Errorf("after %d, enough is %d: %d used, want %d", c.cost, c.enough, b.used(5), c.want)
+		}
+	}
+	if b.used(105) != 210 || b.used(1000) != 0 {
+		t.Errorf("%d used a while later, %d long after", b.used(105), b.used(1000))
+	}
+}
+
 // A flow over 40 ms can have its bandwidth-delay product under way at once.
 func TestBucketHolds100Milliseconds(t *testing.T) {
 	m, s := NewMeter(100*mbit, 0), new(Source)
