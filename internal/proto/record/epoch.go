@@ -37,8 +37,8 @@ type sender struct {
 type receiver struct {
 	_              [64]byte
 	opened, forged atomic.Uint64
-	windows        [wire.SpaceControl]window // see windowOf
-	circuits       *window                   // nil: the epoch has no circuits
+	windows        [wire.NumSpaces - 2]window // see windowOf
+	circuits       *window                    // nil: the epoch has no circuits
 	nonces         nonces
 }
 
@@ -50,6 +50,9 @@ func (r *receiver) windowOf(s wire.Space) *window {
 		return nil
 	case wire.SpaceCircuit:
 		return r.circuits
+	}
+	if s > wire.SpaceCircuit { // of a carrier that came after circuits
+		s -= 2
 	}
 	return &r.windows[s]
 }
