@@ -123,7 +123,9 @@ func (m *Machine) tickHeld(now time.Time) {
 		m.phase = Asking
 		m.begin(now, m.all()...)
 	case m.round.runs():
-		m.tickRound(now)
+		if m.tickRound(now); m.phase == Held && !m.round.runs() {
+			m.tickHeld(now) // what has waited for the end of a check may be due
+		}
 	case !now.Before(m.renewAt):
 		m.begin(now, m.held.Protocol)
 	case m.held.Protocol != UPnP && !now.Before(m.checkAt):
