@@ -16,6 +16,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 )
 
 // A detached node is this test program again, with a node that is told by its
@@ -221,7 +222,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{`l2tun completion has no command "powershell"; l2tun completion --help lists them`, []string{"completion", "powershell"}},
 		{"--confirm 0s: choose 1s to 1h", []string{"reload", "--confirm", "0s"}},
 		{"--confirm 0s: choose 1s to 1h", []string{"up", "--confirm", "0s"}},
-		{`"carrot" is not a carrier: choose direct, datagram, utcp or auto`, []string{"prefer", "bob", "carrot"}},
+		{`"carrot" is not a carrier: choose ` + strings.Join(link.Names(), ", ") + ` or auto`, []string{"prefer", "bob", "carrot"}},
 		{"CARRIER is missing: l2tun prefer PEER CARRIER", []string{"prefer", "bob"}},
 		{"change what? l2tun peer set --help lists the flags", []string{"peer", "set", "bob"}},
 		{"unknown flag: --json; flags of a command stand behind it: l2tun COMMAND --help lists them", []string{"--json", "status"}},

@@ -282,6 +282,9 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 }
 
 func (n *Node) offLink(l wire.Link) bool {
+	if l != wire.LinkQUIC && l != wire.LinkUTCP {
+		return true // a link that this network does not have
+	}
 	return !slices.ContainsFunc(link.Kinds(), func(k *link.Kind) bool { return k.Link == l && !n.Off[k] })
 }
 
