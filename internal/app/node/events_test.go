@@ -22,6 +22,7 @@ func TestEventsArePastOnesThenNewOnes(t *testing.T) {
 		go func() {
 			time.Sleep(time.Second)
 			bob.Rotate(w.Context())
+			time.Sleep(time.Second) // the new epoch is in use; the rotation ends when the peer uses it, too
 			a.m.Remove(bob.DID())
 		}()
 		enough, n := errors.New("enough"), 0

@@ -11,6 +11,7 @@ import (
 
 const (
 	patience = 2 * time.Second       // for a packet that should come
+	resend   = patience / 4          // until a packet is sent again
 	grace    = 20 * time.Millisecond // for one that was sent before another which has come
 )
 
@@ -167,13 +168,19 @@ func before(c, witness *net.UDPConn, seen netip.AddrPort) (map[string]bool, erro
 }
 
 // Seen sends a packet from a socket behind a NAT to a witness and returns whence
-// it came.
-func Seen(c, witness *net.UDPConn) (netip.AddrPort, error) {
+// it came. It sends again now and then: where two flows take one port of a translator
+// in the same moment, the kernel drops the packet of the second.
+func Seen(c, witness *net.UDPConn) (from netip.AddrPort, err error) {
 	text := fmt.Sprint("seen ", local(c).Port())
-	if _, err := c.WriteToUDPAddrPort([]byte(text), local(witness)); err != nil {
-		return netip.AddrPort{}, err
+	for range patience / resend {
+		if _, err = c.WriteToUDPAddrPort([]byte(text), local(witness)); err != nil {
+			return netip.AddrPort{}, err
+		}
+		if from, err = receive(witness, text, resend); err == nil {
+			break
+		}
 	}
-	return receive(witness, text, patience)
+	return from, err
 }
 
 // receive reads until a packet with this text comes.
