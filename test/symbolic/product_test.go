@@ -34,8 +34,8 @@ type trial struct {
 	keys     map[string][]byte
 }
 
-// draw gives atoms the next bytes of a random source, in the order that the
-// SPEC says the product draws them.
+// draw gives atoms the next bytes of a random source, in the order of
+// spec/vectors/README.md, in which the product draws them.
 func (tr trial) draw(source string, what ...any) {
 	r := stream(source)
 	for n := 0; n < len(what); n += 2 {

@@ -110,6 +110,7 @@ func (p *porter) tell(all ...Candidate) {
 // TestNothingLeavesAtAClosedGate lets random things happen while hubs come and go:
 // no probe, heartbeat, dial or path in use leads to a remote that is not open, and
 // addresses that were told cost no more than the budget.
+// SPEC R-6.13-6.
 func TestNothingLeavesAtAClosedGate(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

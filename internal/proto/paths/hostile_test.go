@@ -12,6 +12,7 @@ import (
 // with circuits and connections through them. Nothing passes a closed gate, addresses
 // that were told cost no more than the budget, tables stay bounded, and the machine
 // is never late.
+// SPEC R-6.13-11.
 func TestHubsThatSayAnything(t *testing.T) {
 	for seed := range uint64(30 + *manyEvents/20_000) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

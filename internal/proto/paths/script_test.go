@@ -32,6 +32,8 @@ type script struct {
 	dialled bool
 }
 
+// Among the scripts: meet_second_try.txt, the silence after a meeting that failed, SPEC
+// R-6.13-8; circuit_is_no_evidence.txt, SPEC R-6.13-10.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

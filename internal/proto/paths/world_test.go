@@ -368,7 +368,9 @@ var natKinds = []string{natNone, natCone, natAddress, natHome, natCareless, natS
 
 // TestTwoHomesMeetThroughAHub: every pair of NATs, in both orders and with both ends
 // asking at once, has a session at once and ends on direct where that is possible,
-// on the circuit elsewhere, and stays.
+// on the circuit elsewhere, and stays. A careless NAT would not forgive a callee that
+// sends in full too early.
+// SPEC R-6.13-7.
 func TestTwoHomesMeetThroughAHub(t *testing.T) {
 	for _, ka := range natKinds {
 		for _, kb := range natKinds {

@@ -392,6 +392,7 @@ func TestMeetingTakesTwoRoundTrips(t *testing.T) {
 
 // A path that moves again and again loses no datagram: all that is sent arrives, under
 // labels that never return.
+// SPEC R-6.13-9.
 func TestMovesLoseNothing(t *testing.T) {
 	w := newWorld(t, 5, Config{Mode: Peers})
 	x, y := w.join(did(1)), w.join(did(2))

@@ -25,6 +25,9 @@ type script struct {
 	names *strings.Replacer
 }
 
+// Among the scripts: admission.txt and not_from_here.txt, what is passed on at all, SPEC
+// R-6.13-4; callee_does_not_want.txt and callee_is_silent.txt, the same word for every
+// cause, SPEC R-6.13-5.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
