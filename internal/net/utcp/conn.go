@@ -265,13 +265,18 @@ func (c *Conn) control(kind byte, id uint32, rest []byte) {
 	c.out.control = appendStreamFrame(c.out.control, kind, id, rest)
 }
 
-// A path carries each record in a frame of its connection.
+var errNoCircuit = errors.New("transport: not a circuit datagram")
+
+// A path carries each record, and each circuit datagram, in a frame of its connection.
 type path struct {
 	c             *Conn
-	carried, late atomic.Int64 // bytes of records that TCP took, and of those after a wait; written under c.mu
+	carried, late atomic.Int64 // bytes of their frames that TCP took, and of those after a wait; written under c.mu
 }
 
-var _ link.Metered = (*path)(nil)
+var (
+	_ link.Metered   = (*path)(nil)
+	_ link.Forwarder = (*path)(nil)
+)
 
 func (p *path) Kind() *link.Kind       { return link.KindUTCP }
 func (p *path) Local() netip.AddrPort  { return p.c.local }
@@ -285,7 +290,22 @@ func (p *path) Load() link.Load { return link.Load{Carried: p.carried.Load(), La
 
 // Send writes what TCP takes at once, from where the records lie if nothing waits,
 // and copies the rest into the queue.
-func (p *path) Send(recs *wire.Batch) (int, error) {
+func (p *path) Send(recs *wire.Batch) (int, error) { return p.send(frameRecord, recs) }
+
+// Forward does the same with circuit datagrams. A node without circuits takes their
+// frame for a violation: the caller knows that the peer has stated the capability.
+// Errors beside those of Send: errNoCircuit, and nothing is sent, if one is none by its
+// form. link.ErrTooBig is for one of more than 1500 bytes.
+func (p *path) Forward(datagrams *wire.Batch) (int, error) {
+	for i := range datagrams.Len() {
+		if _, _, ok := wire.CutCircuit(datagrams.At(i)); !ok {
+			return 0, errNoCircuit
+		}
+	}
+	return p.send(frameCircuit, datagrams)
+}
+
+func (p *path) send(kind byte, recs *wire.Batch) (int, error) {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -296,11 +316,11 @@ func (p *path) Send(recs *wire.Batch) (int, error) {
 	now := time.Now()
 	n := 0
 	if c.out.empty() && !c.out.hold && !c.stalled && c.broken == nil {
-		n = c.writePast(recs, now)
+		n = c.writePast(kind, recs, now)
 	}
-	n, old, err := c.out.push(recs, n, now)
+	n, old, err := c.out.push(kind, recs, n, now)
 	c.count.Old.Add(uint64(old))
-	if err == link.ErrQueueFull {
+	if err == link.ErrQueueFull && kind == frameRecord {
 		c.count.Full.Add(uint64(recs.Len() - n))
 	}
 	c.flush()
@@ -309,14 +329,14 @@ func (p *path) Send(recs *wire.Batch) (int, error) {
 
 // writePast writes records past the empty queue. What the socket did not take of
 // one is queued; it returns how many need no care any more. c.mu is held.
-func (c *Conn) writePast(recs *wire.Batch, now time.Time) int {
-	tried, bytes, err := c.vector.write(c, recs)
+func (c *Conn) writePast(kind byte, recs *wire.Batch, now time.Time) int {
+	tried, bytes, err := c.vector.write(c, kind, recs)
 	if err != nil {
 		c.fails(err)
 		return recs.Len()
 	}
 	c.path.carried.Add(int64(bytes))
-	n := c.out.wroteOf(recs, bytes, now)
+	n := c.out.wroteOf(kind, recs, bytes, now)
 	if n < tried || !c.out.empty() {
 		c.stall()
 	}

@@ -32,7 +32,7 @@ const (
 // Counters count records, and connections of strangers.
 type Counters struct {
 	Full    atomic.Uint64 // records refused because the queue of their connection was full
-	Old     atomic.Uint64 // records that waited longer than 100 ms
+	Old     atomic.Uint64 // records and circuit datagrams that waited longer than 100 ms
 	Refused atomic.Uint64 // connections that were refused a place, or lost it to another
 }
 

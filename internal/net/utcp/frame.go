@@ -18,12 +18,13 @@ import (
 // Numbers in a body are little-endian. Streams that the dialling end opens have
 // odd numbers, the others even ones, each end counting up.
 const (
-	frameOpen   = 0x01 // stream 4: the sender opens it
-	frameData   = 0x02 // stream 4, bytes
-	frameClose  = 0x03 // stream 4: the sender neither sends nor reads any more
-	frameWindow = 0x04 // stream 4, bytes 4: the sender takes so many bytes more
-	frameEnd    = 0x05 // reason: the sender closes the connection
-	frameRecord = 0x10 // one record
+	frameOpen    = 0x01 // stream 4: the sender opens it
+	frameData    = 0x02 // stream 4, bytes
+	frameClose   = 0x03 // stream 4: the sender neither sends nor reads any more
+	frameWindow  = 0x04 // stream 4, bytes 4: the sender takes so many bytes more
+	frameEnd     = 0x05 // reason: the sender closes the connection
+	frameRecord  = 0x10 // one record
+	frameCircuit = 0x11 // one circuit datagram (SPEC 6.13)
 
 	frameHeader  = 4
 	streamHeader = frameHeader + 4
@@ -31,6 +32,7 @@ const (
 	maxStreamData = 16 << 10 // of one frame, so that others pass between
 	streamPiece   = 4 << 10  // of those we make: a stranger's buffer holds two
 	maxRecord     = link.MaxStreamRecord
+	maxCircuit    = 1500 // of a circuit datagram
 	maxFrame      = frameHeader + maxRecord
 )
 
@@ -47,6 +49,8 @@ func bodyLimits(kind byte) (least, most int) {
 		return 0, cause.MaxReason
 	case frameRecord:
 		return wire.Overhead, maxRecord
+	case frameCircuit:
+		return wire.MinCircuit, maxCircuit
 	}
 	return 1, 0
 }

@@ -18,11 +18,11 @@ import (
 func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 	type limits struct{ least, most int }
 	known := map[byte]limits{
-		frameOpen: {4, 4}, frameData: {5, 4 + 16384}, frameClose: {4, 4}, frameWindow: {8, 8}, frameEnd: {0, 128}, frameRecord: {32, 65664},
+		frameOpen: {4, 4}, frameData: {5, 4 + 16384}, frameClose: {4, 4}, frameWindow: {8, 8}, frameEnd: {0, 128}, frameRecord: {32, 65664}, frameCircuit: {9, 1500},
 	}
 	for kind := range 256 {
 		l, ok := known[byte(kind)]
-		for _, n := range []int{0, 1, 3, 4, 5, 7, 8, 9, 31, 32, 127, 128, 129, 16387, 16388, 16389, 65663, 65664, 65665, 1<<24 - 1} {
+		for _, n := range []int{0, 1, 3, 4, 5, 7, 8, 9, 31, 32, 127, 128, 129, 1499, 1500, 1501, 16387, 16388, 16389, 65663, 65664, 65665, 1<<24 - 1} {
 			size, err := frameSize(appendFrameHeader(nil, byte(kind), n))
 			if want := ok && n >= l.least && n <= l.most; want != (err == nil) || want && size != n+4 || !want && !errors.Is(err, cause.ErrProtocol) {
 				t.Fatalf("kind %d of %d bytes: %d, %v", kind, n, size, err)
@@ -34,7 +34,7 @@ func TestFrameLengthsAreCheckedBeforeTheBody(t *testing.T) {
 			t.Fatalf("a header of %d bytes: %d, %v", n, size, err)
 		}
 	}
-	faults.Report(t, "T2", true, "20 lengths for each of 256 kinds: refused at the header")
+	faults.Report(t, "T2", true, "23 lengths for each of 256 kinds: refused at the header")
 }
 
 // A length alone buys no memory: what is refused leaves the buffer as it was, the
@@ -184,7 +184,10 @@ func utcpFrames(s *packetgen.Source) []byte {
 	for s.More() && len(b) < 1<<17 {
 		stream := uint32(s.N(8))
 		var frame []byte
-		switch s.N(4) {
+		switch s.N(5) {
+		case 4:
+			n := 9 + s.N(1500)
+			frame = append(appendFrameHeader(nil, frameCircuit, n), circuit(n)...)
 		case 0:
 			n := 32 + s.N(2000)
 			frame = append(appendFrameHeader(nil, frameRecord, n), record(n, uint64(s.Byte()))...)

@@ -29,7 +29,8 @@ const (
 // says which bytes are next. Frames of streams go first, but never into a record
 // whose first byte is out. Records beyond maxQueue or behind one that has
 // waited for maxWait are refused, and those that have waited longer than queue.MaxAge
-// are dropped. Its owner locks.
+// are dropped. Circuit datagrams count as records, and are refused at half of both
+// bounds: what is forwarded leaves room for the node's own. Its owner locks.
 type sendQueue struct {
 	control []byte // frames of streams
 	cut     int    // bytes of control that are written
@@ -44,20 +45,26 @@ type sendQueue struct {
 	fromControl bool // where next took its bytes
 }
 
-// push takes records from index n on, as sendQueue.push does; taken counts those
-// before n too.
-func (q *sendQueue) push(recs *wire.Batch, n int, now time.Time) (taken, old int, err error) {
+// push takes the bodies of frames of one kind from index n on; taken counts those
+// before n too, old the records that were dropped. The reason for taking fewer is
+// link.ErrQueueFull or link.ErrTooBig.
+func (q *sendQueue) push(kind byte, recs *wire.Batch, n int, now time.Time) (taken, old int, err error) {
 	old = q.expire(now)
+	share := 1
+	if kind == frameCircuit {
+		share = 2
+	}
+	_, most := bodyLimits(kind)
 	for ; n < recs.Len(); n++ {
 		r := recs.At(n)
 		size := frameHeader + len(r)
 		switch {
-		case len(r) > maxRecord:
+		case len(r) > most:
 			return n, old, link.ErrTooBig
-		case q.bytes+size > maxQueue || q.waited(now) > maxWait:
+		case q.bytes+size > maxQueue/share || q.waited(now) > maxWait/time.Duration(share):
 			return n, old, link.ErrQueueFull
 		}
-		addFrame(q.tail(size, now), r)
+		addFrame(q.tail(size, now), kind, r)
 		q.bytes += size
 	}
 	return n, old, nil
@@ -75,16 +82,16 @@ func (q *sendQueue) waited(now time.Time) time.Duration {
 	return now.Sub(q.chunks[i].Since)
 }
 
-// addFrame appends the frame of a record.
-func addFrame(c *queue.Chunk, r []byte) {
-	c.Buf = append(appendFrameHeader(c.Buf, frameRecord, len(r)), r...)
+// addFrame appends the frame of a record or a circuit datagram.
+func addFrame(c *queue.Chunk, kind byte, r []byte) {
+	c.Buf = append(appendFrameHeader(c.Buf, kind, len(r)), r...)
 	c.Ends = append(c.Ends, len(c.Buf))
 }
 
 // wroteOf notes that so many bytes of the frames of recs have been written past
 // the empty queue, and returns how many records were. The next, if it has begun,
 // is queued: n counts it.
-func (q *sendQueue) wroteOf(recs *wire.Batch, bytes int, now time.Time) (n int) {
+func (q *sendQueue) wroteOf(kind byte, recs *wire.Batch, bytes int, now time.Time) (n int) {
 	for ; n < recs.Len() && bytes >= frameHeader+len(recs.At(n)); n++ {
 		bytes -= frameHeader + len(recs.At(n))
 	}
@@ -92,7 +99,7 @@ func (q *sendQueue) wroteOf(recs *wire.Batch, bytes int, now time.Time) (n int) 
 		return n
 	}
 	r := recs.At(n)
-	addFrame(q.tail(frameHeader+len(r), now), r)
+	addFrame(q.tail(frameHeader+len(r), now), kind, r)
 	q.at, q.bytes = bytes, frameHeader+len(r)-bytes
 	return n + 1
 }

@@ -41,7 +41,7 @@ func drained(q *sendQueue, n int) (out []byte) {
 func TestFramesOfStreamsPassAtRecordBoundaries(t *testing.T) {
 	for cut := 1; cut < 3*104; cut++ {
 		q := new(sendQueue)
-		q.push(batchOf(record(100, 0), record(100, 1), record(100, 2)), 0, time.Now())
+		q.push(frameRecord, batchOf(record(100, 0), record(100, 1), record(100, 2)), 0, time.Now())
 		first := bytes.Clone(q.next()[:cut])
 		q.wrote(cut)
 		q.control = appendStreamFrame(q.control, frameClose, 1, nil)
@@ -59,7 +59,7 @@ func TestQueueOfRecordsIsBounded(t *testing.T) {
 	recs := batchOfN(64, 1452)
 	total := 0
 	for {
-		n, old, err := q.push(recs, 0, now)
+		n, old, err := q.push(frameRecord, recs, 0, now)
 		if total += n; old != 0 {
 			t.Fatal("dropped too early")
 		}
@@ -76,10 +76,10 @@ func TestQueueOfRecordsIsBounded(t *testing.T) {
 	if out := drained(q, 1<<22); len(out) != total*1456 || q.bytes != 0 || len(q.chunks) != 0 || len(q.spare) > maxSpare {
 		t.Fatalf("%d bytes written, %d left in %d chunks", len(out), q.bytes, len(q.chunks))
 	}
-	if n, _, err := q.push(batchOf(record(40, 0), record(maxRecord+1, 1)), 0, now); n != 1 || err != link.ErrTooBig {
+	if n, _, err := q.push(frameRecord, batchOf(record(40, 0), record(maxRecord+1, 1)), 0, now); n != 1 || err != link.ErrTooBig {
 		t.Fatal(n, err)
 	}
-	if n, _, err := q.push(batchOf(record(maxRecord, 1)), 0, now); n != 1 || err != nil {
+	if n, _, err := q.push(frameRecord, batchOf(record(maxRecord, 1)), 0, now); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	faults.Report(t, "T4", true, "the queue of records is bounded")
@@ -105,7 +105,7 @@ func blank(n, size int) *wire.Batch {
 func TestOldRecordsAreDroppedButNotOneThatHasBegun(t *testing.T) {
 	for _, written := range []int{0, 1, 1456, 1457, 3 * 1456, 3*1456 - 1} {
 		q, now := new(sendQueue), time.Now()
-		q.push(batchOfN(60, 1452), 0, now) // two chunks
+		q.push(frameRecord, batchOfN(60, 1452), 0, now) // two chunks
 		var first []byte
 		if written > 0 {
 			first = bytes.Clone(q.next()[:written])
@@ -113,7 +113,7 @@ func TestOldRecordsAreDroppedButNotOneThatHasBegun(t *testing.T) {
 		}
 		begun := (written + 1455) / 1456
 		later := now.Add(queue.MaxAge + time.Millisecond)
-		_, old, _ := q.push(batchOf(record(100, 7)), 0, later)
+		_, old, _ := q.push(frameRecord, batchOf(record(100, 7)), 0, later)
 		if old != 60-begun {
 			t.Errorf("%d bytes written: %d dropped, want %d", written, old, 60-begun)
 		}
@@ -134,7 +134,7 @@ func TestQueueAgainstASlowOracle(t *testing.T) {
 			now = now.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
 			switch rng.IntN(4) {
 			case 0:
-				n, old, _ := q.push(blank(1+rng.IntN(30), 32+rng.IntN(9000)), 0, now)
+				n, old, _ := q.push(frameRecord, blank(1+rng.IntN(30), 32+rng.IntN(9000)), 0, now)
 				taken, dropped = taken+n, dropped+old
 			case 1:
 				q.control = appendStreamFrame(q.control, frameClose, 1, nil)
@@ -162,16 +162,16 @@ func TestQueueAgainstASlowOracle(t *testing.T) {
 // A slow line: what would wait long is refused before the bytes are too many.
 func TestQueueThatMovesSlowlyTakesNothing(t *testing.T) {
 	q, now := new(sendQueue), time.Now()
-	q.push(batchOfN(90, 1452), 0, now) // two chunks and more
-	if n, _, err := q.push(batchOfN(2, 1452), 0, now.Add(maxWait)); n != 2 || err != nil {
+	q.push(frameRecord, batchOfN(90, 1452), 0, now) // two chunks and more
+	if n, _, err := q.push(frameRecord, batchOfN(2, 1452), 0, now.Add(maxWait)); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	late := now.Add(maxWait + time.Millisecond)
-	if n, old, err := q.push(batchOfN(2, 1452), 0, late); n != 0 || old != 0 || err != link.ErrQueueFull {
+	if n, old, err := q.push(frameRecord, batchOfN(2, 1452), 0, late); n != 0 || old != 0 || err != link.ErrQueueFull {
 		t.Fatal(n, old, err)
 	}
 	drained(q, 1<<20)
-	if n, _, err := q.push(batchOfN(2, 1452), 0, late); n != 2 || err != nil {
+	if n, _, err := q.push(frameRecord, batchOfN(2, 1452), 0, late); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 }
@@ -187,7 +187,7 @@ func TestWritePastTheQueueEndsAnywhere(t *testing.T) {
 	control := appendStreamFrame(nil, frameClose, 1, nil)
 	for cut := range len(all) + 1 {
 		q, now := new(sendQueue), time.Now()
-		n, _, err := q.push(recs, q.wroteOf(recs, cut, now), now)
+		n, _, err := q.push(frameRecord, recs, q.wroteOf(frameRecord, recs, cut, now), now)
 		if n != 3 || err != nil || q.bytes != len(all)-cut || q.empty() != (cut == len(all)) {
 			t.Fatalf("cut at %d: %d taken, %v, %d bytes wait", cut, n, err, q.bytes)
 		}
@@ -218,7 +218,7 @@ func TestWritePastTheQueueEndsAnywhere(t *testing.T) {
 func TestQueueOfRecordsAllocatesNothing(t *testing.T) {
 	q, recs, now := new(sendQueue), batchOfN(45, 1452), time.Now()
 	if n := testing.AllocsPerRun(100, func() {
-		q.push(recs, 0, now)
+		q.push(frameRecord, recs, 0, now)
 		for b := q.next(); b != nil; b = q.next() {
 			q.wrote(len(b))
 		}

@@ -141,8 +141,8 @@ func (r *reader) consume() error {
 	return err
 }
 
-// split handles frames from the start of b and returns their bytes. Records are
-// gathered in recs.
+// split handles frames from the start of b and returns their bytes. Records and
+// circuit datagrams are gathered in recs: the table of ids tells them apart.
 func (r *reader) split(b []byte) (used int, err error) {
 	r.held = false
 	if r.preface {
@@ -157,10 +157,14 @@ func (r *reader) split(b []byte) (used int, err error) {
 			return used, err
 		}
 		frame := b[used : used+size : used+size]
-		if frame[0] == frameRecord {
-			err = r.record(frame[frameHeader:])
-		} else {
-			err = r.c.streamFrame(frame[0], frame[frameHeader:])
+		switch body := frame[frameHeader:]; frame[0] {
+		case frameRecord:
+			err = r.record(body, wire.IsRecord(body))
+		case frameCircuit:
+			_, _, ok := wire.CutCircuit(body)
+			err = r.record(body, ok)
+		default:
+			err = r.c.streamFrame(frame[0], body)
 		}
 		if err == errNoRoom {
 			r.held = true
@@ -179,8 +183,9 @@ func (r *reader) next() (kind byte, data int) {
 	return r.buf[r.i], size - streamHeader
 }
 
-func (r *reader) record(rec []byte) error {
-	if !wire.IsRecord(rec) {
+// record takes a record or a circuit datagram; ok: it is one by its form.
+func (r *reader) record(rec []byte, ok bool) error {
+	if !ok {
 		return fmt.Errorf("%w: not a record", cause.ErrProtocol)
 	}
 	if r.c.hello != nil {

@@ -11,8 +11,8 @@ import (
 // vectorRecords is the most records of one call; a batch rarely has more than two.
 const vectorRecords = 16
 
-// A vector is the memory of one writev(2), which takes frames of records from
-// where the records lie.
+// A vector is the memory of one writev(2), which takes frames of records, or of
+// circuit datagrams, from where these lie.
 type vector struct {
 	headers [vectorRecords][frameHeader]byte
 	iovs    [2 * vectorRecords]unix.Iovec
@@ -29,13 +29,14 @@ func newVector() *vector {
 }
 
 // fill takes the records that one call may carry and returns their number.
-func (v *vector) fill(recs *wire.Batch) int {
+func (v *vector) fill(kind byte, recs *wire.Batch) int {
+	_, most := bodyLimits(kind)
 	for v.n = 0; v.n < min(recs.Len(), vectorRecords); v.n++ {
 		r := recs.At(v.n)
-		if len(r) > maxRecord {
+		if len(r) > most {
 			break
 		}
-		h := appendFrameHeader(v.headers[v.n][:0], frameRecord, len(r))
+		h := appendFrameHeader(v.headers[v.n][:0], kind, len(r))
 		v.iovs[2*v.n].Base, v.iovs[2*v.n+1].Base = unsafe.SliceData(h), unsafe.SliceData(r)
 		v.iovs[2*v.n].SetLen(len(h))
 		v.iovs[2*v.n+1].SetLen(len(r))
@@ -63,8 +64,8 @@ func (v *vector) writev(fd uintptr) {
 
 // write writes frames of the first records without waiting, and returns of how
 // many, and their bytes that are out.
-func (v *vector) write(c *Conn, recs *wire.Batch) (records, bytes int, err error) {
-	if v.fill(recs) == 0 || c.rc.Control(v.call) != nil {
+func (v *vector) write(c *Conn, kind byte, recs *wire.Batch) (records, bytes int, err error) {
+	if v.fill(kind, recs) == 0 || c.rc.Control(v.call) != nil {
 		return 0, 0, nil
 	}
 	if v.errno != 0 && v.errno != unix.EAGAIN {

@@ -9,4 +9,4 @@ type vector struct{}
 
 func newVector() *vector { return new(vector) }
 
-func (*vector) write(*Conn, *wire.Batch) (records, bytes int, err error) { return 0, 0, nil }
+func (*vector) write(*Conn, byte, *wire.Batch) (records, bytes int, err error) { return 0, 0, nil }
