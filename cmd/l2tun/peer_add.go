@@ -23,7 +23,13 @@ func newPeerAddCmd(o *PeerAddOptions, runF func(context.Context, *PeerAddOptions
 		Short: "Add a peer to the config; a running node applies it immediately",
 		Long: `Add a peer to the config; a running node applies it immediately. A DID has no
 checksum: compare it with what l2tun id prints on the peer. One that differs from
-a known one in a character or two is refused.`,
+a known one in a character or two is refused.
+
+A peer without --endpoint connects to this node, is found on the LAN, or is met
+through a peer that was added with --hub, which must have relay = "peers" in its
+config and both of them as peers.`,
+		Example: `  l2tun peer add did:morpheus:z… --name nas --endpoint 192.0.2.10:4242 --hub
+  l2tun peer add did:morpheus:z… --name laptop  # behind NAT, as this node: met through nas`,
 		Args: exactly(1, "DID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -39,6 +45,7 @@ a known one in a character or two is refused.`,
 	f.StringVar(&o.Name, "name", "", "`NAME` for people")
 	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address of the peer, `HOST:PORT`; may be repeated")
 	f.StringArrayVar(&o.AllowedIPs, "allowed-ip", nil, "`CIDR` routed to and accepted from the peer (WireGuard's AllowedIPs); may be repeated")
+	f.BoolVar(&o.Hub, "hub", false, "the peer helps this node to meet others, and forwards meanwhile")
 	return c
 }
 

@@ -28,6 +28,7 @@ type listedPeer struct {
 	Address    string   `json:"address"`
 	Endpoints  []string `json:"endpoints"`
 	AllowedIPs []string `json:"allowed_ips"` // the address among them
+	Hub        bool     `json:"hub"`         // it helps this node to meet others
 }
 
 func newPeerListCmd(o *PeerListOptions, runF func(context.Context, *PeerListOptions) error) *cobra.Command {
@@ -104,7 +105,7 @@ func running(p *control.Peer) listedPeer {
 }
 
 func listed(p config.Peer) listedPeer {
-	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}}
+	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}, Hub: p.Hub}
 	l.Endpoints = append(l.Endpoints, p.Endpoints...)
 	for _, prefix := range p.AllowedIPs {
 		l.AllowedIPs = append(l.AllowedIPs, prefix.String())
@@ -117,4 +118,7 @@ func printListed(p *printer, l listedPeer) {
 	p.field("name", l.Name)
 	p.field("endpoints", strings.Join(l.Endpoints, ", "))
 	p.field("allowed ips", strings.Join(l.AllowedIPs, ", "))
+	if l.Hub {
+		p.field("hub", "yes")
+	}
 }

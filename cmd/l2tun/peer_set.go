@@ -17,6 +17,7 @@ type PeerSetOptions struct {
 	Who    string // DID, name or overlay address
 	DID    string
 	Name   string
+	Hub    bool
 	Change config.PeerChange
 }
 
@@ -32,6 +33,7 @@ session goes on, but for --did, which names another key.
 those with add and remove change it.`,
 		Example: `  l2tun peer set nas --add-endpoint 192.0.2.10:4242
   l2tun peer set nas --name attic --add-allowed-ip 192.168.7.0/24
+  l2tun peer set nas --hub                      # it helps to meet peers behind NAT
   l2tun peer set nas --did did:morpheus:z…      # nas has a new key: l2tun id --new`,
 		Args: exactly(1, "PEER"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -49,6 +51,7 @@ those with add and remove change it.`,
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "new `NAME`; empty for none")
 	f.StringVar(&o.DID, "did", "", "new `DID` of the peer, whose key was replaced")
+	f.BoolVar(&o.Hub, "hub", false, "the peer helps this node to meet others; --hub=false: it does not")
 	list := func(name, value, what string, l *config.ListChange) {
 		f.StringArrayVar(&l.Set, name, nil, "`"+value+"`: "+what+", in place of those there are; may be repeated")
 		f.StringArrayVar(&l.Add, "add-"+name, nil, "`"+value+"` to add; may be repeated")
@@ -70,6 +73,9 @@ func (o *PeerSetOptions) parse(c *cobra.Command) error {
 			return err
 		}
 		o.Change.DID = &d
+	}
+	if c.Flags().Changed("hub") {
+		o.Change.Hub = &o.Hub
 	}
 	for _, l := range []*config.ListChange{&o.Change.Endpoints, &o.Change.AllowedIPs} {
 		if len(l.Set) == 1 && l.Set[0] == "" {

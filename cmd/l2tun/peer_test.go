@@ -22,7 +22,7 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	}
 	a, b := peerDID(1), peerDID(2)
 	got := must(t, "peer", "add", "--config", path, "--socket", none, a, "--name", "bob",
-		"--endpoint", "192.0.2.1:4242", "--endpoint", "bob.example:4242", "--allowed-ip", "10.9.0.2/32", "--allowed-ip", "10.8.0.0/16")
+		"--endpoint", "192.0.2.1:4242", "--endpoint", "bob.example:4242", "--allowed-ip", "10.9.0.2/32", "--allowed-ip", "10.8.0.0/16", "--hub")
 	if got != "added bob ("+a+")\n" {
 		t.Error(got)
 	}
@@ -33,15 +33,15 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	}
 	want := []map[string]any{
 		{"version": 1.0, "program": control.Program(), "did": a, "name": "bob", "address": "fd4c:3254:101:101:101:101:101:101", "endpoints": []any{"192.0.2.1:4242", "bob.example:4242"},
-			"allowed_ips": []any{"10.9.0.2/32", "10.8.0.0/16", "fd4c:3254:101:101:101:101:101:101/128"}},
+			"allowed_ips": []any{"10.9.0.2/32", "10.8.0.0/16", "fd4c:3254:101:101:101:101:101:101/128"}, "hub": true},
 		{"version": 1.0, "program": control.Program(), "did": b, "name": "", "address": "fd4c:3254:202:202:202:202:202:202", "endpoints": []any{},
-			"allowed_ips": []any{"fd4c:3254:202:202:202:202:202:202/128"}},
+			"allowed_ips": []any{"fd4c:3254:202:202:202:202:202:202/128"}, "hub": false},
 	}
 	if d := cmp.Diff(want, list); d != "" {
 		t.Error(d)
 	}
 	if got := must(t, "peer", "list", "--config", path); got != "peer: "+a+"\n  name: bob\n  endpoints: 192.0.2.1:4242, bob.example:4242\n"+
-		"  allowed ips: 10.9.0.2/32, 10.8.0.0/16, fd4c:3254:101:101:101:101:101:101/128\n\n"+
+		"  allowed ips: 10.9.0.2/32, 10.8.0.0/16, fd4c:3254:101:101:101:101:101:101/128\n  hub: yes\n\n"+
 		"peer: "+b+"\n  allowed ips: fd4c:3254:202:202:202:202:202:202/128\n" {
 		t.Error(got)
 	}
@@ -50,6 +50,22 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	after, _ := os.ReadFile(path)
 	if string(after) != string(before) {
 		t.Errorf("%s", after)
+	}
+}
+
+func TestPeersBecomeHubsAndCeaseToBe(t *testing.T) {
+	path := initConfig(t)
+	none := filepath.Join(t.TempDir(), "none.sock")
+	must(t, "peer", "add", "--config", path, "--socket", none, peerDID(1), "--name", "nas")
+	text := func() string { b, _ := os.ReadFile(path); return string(b) }
+	plain := text()
+	must(t, "peer", "set", "--config", path, "--socket", none, "nas", "--hub")
+	if got := text(); got != plain+"hub = true\n" {
+		t.Errorf("after --hub:\n%s", got)
+	}
+	must(t, "peer", "set", "--config", path, "--socket", none, "nas", "--hub=false")
+	if got := text(); got != plain {
+		t.Errorf("after --hub=false:\n%s", got)
 	}
 }
 

@@ -53,7 +53,7 @@ func arrows() map[string][]string {
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
 		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/net/link", "internal/proto/wire", "routing", "session"},
+		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
 		"internal/app/control":     {"internal/base/account"},

@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/ifname"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -38,9 +39,13 @@ type Config struct {
 	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
 	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
 	Mark      Mark           // of the node's own packets
-	Session   Settings
-	Routes    []netip.Prefix // behind this node, to which peers may send; masked
-	Peers     []Peer         // in the file's order
+	Relay     relay.Mode     // for whom this node is a hub
+
+	RelayRate, RelayTotal int64 // what it forwards of one peer, and of all together, bytes a second; 0: the default
+
+	Session Settings
+	Routes  []netip.Prefix // behind this node, to which peers may send; masked
+	Peers   []Peer         // in the file's order
 }
 
 // A Method is a method of LAN discovery.
@@ -58,6 +63,7 @@ type Peer struct {
 	Endpoints  []string       // "host:port" in the order to try them
 	AllowedIPs []netip.Prefix // masked; the last one is the DID's own address unless it is listed
 	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
+	Hub        bool           // it may be asked to help this node meet others, and to forward meanwhile
 	Session    Settings       // the file's [session] with this peer's own settings over it
 	Line       int            // of its [[peer]]
 

@@ -27,6 +27,9 @@ func (c *Config) Digest() string {
 	}
 	for _, p := range c.Peers {
 		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Session)
+		if p.Hub {
+			fmt.Fprintln(h, "hub")
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

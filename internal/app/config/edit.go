@@ -18,6 +18,7 @@ type PeerSpec struct {
 	Endpoints  []string     // HOST:PORT
 	AllowedIPs []string     // CIDR
 	Assigned   netip.Prefix // address that the peer's invitation gave to this node; zero: none
+	Hub        bool         // this node may ask it to help it meet others
 }
 
 // AddPeer appends a [[peer]] block to the config at path. Every byte that was
@@ -108,6 +109,9 @@ func (s PeerSpec) lines() []string {
 	}
 	if s.Assigned.IsValid() {
 		lines = append(lines, "assigned = "+quote(s.Assigned.String()))
+	}
+	if s.Hub {
+		lines = append(lines, "hub = true")
 	}
 	return lines
 }

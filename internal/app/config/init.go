@@ -112,6 +112,13 @@ listen = %s
 # packet filters; "0" for none.
 # mark = "0x6c/0xff"
 
+# Whether peers of this node may meet through it, and send through it while they
+# cannot reach each other: "off", or "peers"; what is forwarded for one of them
+# and for all together.
+# relay = "peers"
+# relay_rate = %s
+# relay_total = %s
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = %s    # new keys at least this often
@@ -128,6 +135,7 @@ listen = %s
 # did = "did:morpheus:z…"                # "l2tun id" on the peer
 # name = "office"
 # endpoints = ["office.example:4242"]    # where it listens, if it can be reached
+# hub = true                             # it helps to meet peers that have no endpoints
 # allowed_ips = ["10.9.0.2/32"]          # what it may send and gets; its own DID's address always
 `
 
@@ -138,7 +146,7 @@ func (s *InitSpec) render() ([]byte, error) {
 		s.Listen = DefaultListen
 	}
 	text := fmt.Appendf(nil, template, s.interfaceLine(), quoteAll(s.Addresses), quote(s.Listen), DefaultMTU, carrierLines(), quoteAll(link.Names()),
-		usual("rekey_after"), usual("heartbeat"), usual("ttl"))
+		quote(Rate(DefaultRelayRate)), quote(Rate(DefaultRelayTotal)), usual("rekey_after"), usual("heartbeat"), usual("ttl"))
 	_, err := Parse(s.Path, text)
 	return text, withoutPlace(err)
 }

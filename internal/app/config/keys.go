@@ -2,6 +2,8 @@ package config
 
 import (
 	"strings"
+
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 )
 
 // A key describes what a config file says outside its [[peer]] blocks: the digest,
@@ -30,6 +32,12 @@ func keys() []key {
 			usual: func(c *Config) bool { return c.Mark == DefaultMark() }},
 		{name: "routes", field: "Routes", block: true, value: func(c *Config) any { return c.Routes },
 			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
+		{name: "relay", field: "Relay", value: func(c *Config) any { return c.Relay },
+			usual: func(c *Config) bool { return c.Relay == relay.Off }},
+		{name: "relay_rate", field: "RelayRate", value: func(c *Config) any { return c.RelayRate },
+			usual: func(c *Config) bool { return c.RelayRate == 0 }},
+		{name: "relay_total", field: "RelayTotal", value: func(c *Config) any { return c.RelayTotal },
+			usual: func(c *Config) bool { return c.RelayTotal == 0 }},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 )
 
 // others is another value for each field of Config and of Peer that a file says.
@@ -18,6 +19,7 @@ func others() map[string]any {
 		"Carriers": []*link.Kind{link.KindUTCP}, "Discovery": []Method{Multicast}, "Metrics": netip.MustParseAddrPort("127.0.0.1:9"),
 		"Mark": Mark{Value: 1, Mask: 1}, "Session": Settings{Heartbeat: time.Second}, "Routes": []netip.Prefix{p}, "Peers": []Peer{{Name: "other"}},
 		"DID": did.FromDigest([32]byte{1}), "Name": "other", "Endpoints": []string{"192.0.2.1:9"}, "AllowedIPs": []netip.Prefix{p}, "Assigned": p,
+		"Relay": relay.Peers, "RelayRate": int64(1 << 20), "RelayTotal": int64(1 << 22), "Hub": true,
 	}
 }
 

@@ -32,6 +32,30 @@ func (c *Config) Peer(d did.DID) *Peer {
 	return nil
 }
 
+// Hubs are the peers that this node asks to help it meet others.
+func (c *Config) Hubs() (hubs []*Peer) {
+	for i := range c.Peers {
+		if c.Peers[i].Hub {
+			hubs = append(hubs, &c.Peers[i])
+		}
+	}
+	return hubs
+}
+
+// CanFind reports whether this node can come to a session with a peer by itself: it
+// has endpoints, or another peer is a hub.
+func (c *Config) CanFind(p *Peer) bool {
+	if len(p.Endpoints) > 0 {
+		return true
+	}
+	for _, h := range c.Hubs() {
+		if h.DID != p.DID {
+			return true
+		}
+	}
+	return false
+}
+
 // find is Lookup for a change: a prefix names nobody.
 func (c *Config) find(who string) int {
 	for i := range c.Peers {

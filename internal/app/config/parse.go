@@ -22,6 +22,9 @@ func Parse(file string, data []byte) (*Config, error) {
 			return nil, err
 		}
 	}
+	if err := r.checkRelay(c, doc.top); err != nil {
+		return nil, err
+	}
 	rest, err := apply(&c.Session, r, doc.sess)
 	if err != nil {
 		return nil, err
@@ -104,6 +107,8 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 			c.Mark, err = parseMark(s)
 			err = r.wrap("", e, err)
 		}
+	case "relay", "relay_rate", "relay_total":
+		err = r.setRelay(c, e)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)
@@ -154,6 +159,10 @@ func (p *Peer) set(r *reader, e entry) error {
 			p.Assigned, err = parseAddress(s)
 			err = r.wrap("peer", e, err)
 		}
+		return err
+	case "hub":
+		hub, err := r.boolean("peer", e)
+		p.Hub = hub
 		return err
 	}
 	return r.unknown("peer", e)

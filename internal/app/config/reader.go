@@ -41,7 +41,7 @@ func (r *reader) unknown(table string, e entry) error {
 		}
 		known = strings.Join(keys, ", ")
 	case "peer":
-		known = "did, name, endpoints, allowed_ips, assigned and those of [session]"
+		known = "did, name, endpoints, allowed_ips, assigned, hub and those of [session]"
 	}
 	return newError(r.file, e.at, dotted(table, e.key), "unknown key; there are %s", known)
 }
@@ -51,6 +51,13 @@ func (r *reader) str(table string, e entry) (string, error) {
 		return "", r.bad(table, e, "must be a string in quotes")
 	}
 	return e.val.text, nil
+}
+
+func (r *reader) boolean(table string, e entry) (bool, error) {
+	if e.val.kind != unstable.Bool {
+		return false, r.bad(table, e, "must be true or false, without quotes")
+	}
+	return e.val.text == "true", nil
 }
 
 func (r *reader) integer(table string, e entry, min, max int64) (int64, error) {

@@ -16,6 +16,7 @@ import (
 type PeerChange struct {
 	DID        *did.DID // the peer has a new key
 	Name       *string  // "" takes the name away
+	Hub        *bool
 	Endpoints  ListChange
 	AllowedIPs ListChange
 }
@@ -28,7 +29,7 @@ func (l ListChange) empty() bool { return l.Set == nil && len(l.Remove)+len(l.Ad
 
 // Empty reports whether nothing is to be changed.
 func (c PeerChange) Empty() bool {
-	return c.DID == nil && c.Name == nil && c.Endpoints.empty() && c.AllowedIPs.empty()
+	return c.DID == nil && c.Name == nil && c.Hub == nil && c.Endpoints.empty() && c.AllowedIPs.empty()
 }
 
 // SetPeer changes the block of a peer, named as Lookup takes it, in the config at
@@ -73,6 +74,15 @@ func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
 			value = quote(*c.Name)
 		}
 		if err := b.put("name", value); err != nil {
+			return nil, err
+		}
+	}
+	if c.Hub != nil {
+		value := "" // false is what it is without the key
+		if *c.Hub {
+			value = "true"
+		}
+		if err := b.put("hub", value); err != nil {
 			return nil, err
 		}
 	}
