@@ -11,7 +11,6 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
-	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
 )
@@ -130,8 +129,9 @@ func (l *loop) unproven(h *connect.HalfOpen, err error, now time.Time) {
 
 // statement are our parameters for a handshake, without the record id.
 func (l *loop) statement(number uint32) wire.Params {
-	c := &l.m.c
-	return wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, MTU: uint16(c.MTU), Epoch: number, Incarnation: l.incarnation}
+	p := l.m.states
+	p.Epoch, p.Incarnation = number, l.incarnation
+	return p
 }
 
 // params are our sealed parameters for one handshake, with a record id of its own.

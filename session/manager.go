@@ -20,6 +20,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -63,6 +64,7 @@ type Manager struct {
 	c         Config
 	log       *slog.Logger
 	self      connect.Self
+	states    wire.Params // what it states in every handshake
 	responder *connect.Responder
 	history   *history.History[did.DID, Transition]
 
@@ -89,6 +91,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{c: c, log: c.Logger, history: history.New[did.DID, Transition](historySize, historyAll), guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced}}
+	m.states = wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, Circuits: true, MTU: uint16(c.MTU), Minor: wire.Minor}
 	var err error
 	if m.responder, err = connect.NewResponder(m.responding()); err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)

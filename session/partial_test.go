@@ -10,7 +10,7 @@ import (
 // SPEC R-7.4-2.
 func TestPartialChecksumsFollowThePeersStatement(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.b.m.c.AcceptsPartial = true
+		w.b.m.states.AcceptsPartial = true
 		sa, sb := w.pair(Settings{})
 		for range 2 {
 			if a, b := partial(sa), partial(sb); !a || b {

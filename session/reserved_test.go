@@ -63,20 +63,35 @@ func TestFramesOfALaterVersionAreCountedAndDropped(t *testing.T) {
 
 func malformed(s *Session) uint64 { return s.loop.plane.Traffic().Drops()["malformed"] }
 
-// This version does not say that it takes circuits, so that no peer sends it what
-// belongs to them, and its epochs have no number space for them.
+// A node says that it takes circuits. An epoch has their number space if the peer says
+// so too, and else nothing of meetings leaves or is taken.
 // SPEC R-6.13-1.
-func TestCircuitsAreNotStated(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		sa, _ := w.pair(Settings{})
-		sa.call(func(time.Time) error {
-			if p, err := sa.loop.params(1); err != nil || p.Circuits {
-				t.Errorf("a node states %+v, %v", p, err)
+func TestCircuitsNeedBothEnds(t *testing.T) {
+	for _, both := range []bool{true, false} {
+		inWorld(t, func(t *testing.T, w *world) {
+			if !both { // as a node of minor version 0
+				w.b.m.states.Circuits, w.b.m.states.Minor = false, 0
 			}
-			if err := sa.loop.keys.InUse().Seal(new(wire.Batch), wire.SpaceCircuit, [][]byte{{0x40}}); !errors.Is(err, record.ErrSpace) {
-				t.Errorf("sealed in the number space of circuits: %v", err)
+			sa, sb := w.pair(Settings{})
+			sa.call(func(time.Time) error {
+				p, err := sa.loop.params(1)
+				if err != nil || !p.Circuits || p.Minor != 1 {
+					t.Errorf("a node states %+v, %v", p, err)
+				}
+				return nil
+			})
+			for _, s := range []*Session{sa, sb} {
+				s.call(func(time.Time) error {
+					e := s.loop.keys.InUse()
+					if e.Circuits() != both {
+						t.Errorf("circuits in the epoch: %v, stated by both: %v", e.Circuits(), both)
+					}
+					if err := e.Seal(new(wire.Batch), wire.SpaceCircuit, [][]byte{{0x40}}); errors.Is(err, record.ErrSpace) == both {
+						t.Errorf("sealed in the number space of circuits: %v", err)
+					}
+					return nil
+				})
 			}
-			return nil
 		})
-	})
+	}
 }

@@ -58,7 +58,7 @@ func (r *receiver) windowOf(s wire.Space) *window {
 }
 
 // has reports whether records of a number space are sealed and opened here.
-func (e *Epoch) has(s wire.Space) bool { return s != wire.SpaceCircuit || e.recv.circuits != nil }
+func (e *Epoch) has(s wire.Space) bool { return s != wire.SpaceCircuit || e.Circuits() }
 
 // New makes an epoch of k. It returns ErrKeys for an unknown cipher, epoch
 // number 0, ids without their tag bit, or one key for both directions.
@@ -93,6 +93,9 @@ func (e *Epoch) Cipher() wire.Cipher { return e.cipher }
 
 // Partial reports whether the peer accepts packets with partial checksums.
 func (e *Epoch) Partial() bool { return e.partial }
+
+// Circuits reports whether both ends take circuits and the frames of meeting.
+func (e *Epoch) Circuits() bool { return e.recv.circuits != nil }
 
 // String names the epoch, without its keys.
 func (e *Epoch) String() string { return fmt.Sprintf("epoch %d", e.number) }

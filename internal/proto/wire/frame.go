@@ -15,7 +15,7 @@ const (
 	FrameProbe        = 0x05 // nonce 8, zeros: is this path good for records of this size?
 	FrameEcho         = 0x06 // nonce 8, address 16, port 2, widest 2: the answer, see Echo
 	FrameBatch        = 0x07 // packets, on utcp only: see BatchHeaderSize
-	FrameMeet         = 0x08 // see Meet; nodes of this version drop this and the next six
+	FrameMeet         = 0x08 // see Meet; this and the next six need circuits at both ends
 	FrameMet          = 0x09
 	FrameReady        = 0x0A // id 4, caller 32
 	FrameNotMet       = 0x0B // id 4, caller 32, reason 1

@@ -19,6 +19,18 @@ const (
 	minMeet    = meetHeader + 1 + meetSealed
 )
 
+// Flags of MEET and MET.
+const (
+	// MeetFromHub says that a hub sends the frame: it is for the end that its receiver
+	// is. Without it, it is for the hub that its receiver is.
+	MeetFromHub = 1 << 0
+	// MetLabels makes a MET say what the sender knows of the two labels of a leg, and
+	// nothing else: see Labels.
+	MetLabels = 1 << 1
+	// MeetPlain says that the caller needs no openers.
+	MeetPlain = 1 << 2
+)
+
 // A Meet is a MEET frame, from the caller to the hub and from there to the callee,
 // or its answer MET, which goes the other way.
 //
@@ -26,7 +38,7 @@ const (
 //	bytes 1-4    id of the meeting
 //	bytes 5-36   other
 //	bytes 37-43  label
-//	byte 44      flags, zero; ignored
+//	byte 44      flags; unknown ones are ignored
 //	bytes 45-46  rtt, milliseconds
 //	byte 47      n, candidates
 //	19 n bytes   address 16, IPv4 mapped; port 2; kind 1
@@ -37,7 +49,7 @@ type Meet struct {
 	ID         uint32
 	Other      [DigestSize]byte // whom the node meets that is not the hub
 	Label      RecordID         // where the sender receives what comes by the circuit
-	Flags      byte             // of a later version; carried as they are
+	Flags      byte             // those of a later version are carried as they are
 	RTT        time.Duration    // from a hub: its round trip to Other; 0: not known
 	Candidates Candidates
 	Sealed     []byte // of one end for the other, at most MaxSealed bytes; aliases the frame
@@ -46,6 +58,17 @@ type Meet struct {
 // Valid reports whether ParseMeet takes what Append makes of m.
 func (m *Meet) Valid() bool {
 	return m.Other != [DigestSize]byte{} && m.Label.Valid() && len(m.Sealed) <= MaxSealed
+}
+
+// Labels is the label under which the sender of a MET with MetLabels sends from now on,
+// while it receives under Label; zero: it knows none. It reports false for any other
+// frame, and for one whose sealed part is no label.
+func (m *Meet) Labels() (out RecordID, ok bool) {
+	if !m.Met || m.Flags&MetLabels == 0 || m.Candidates.n > 0 || len(m.Sealed) != RecordIDSize {
+		return out, false
+	}
+	out = RecordID(m.Sealed)
+	return out, out == RecordID{} || out.Valid()
 }
 
 // Append appends the frame of m, which is valid.

@@ -8,6 +8,9 @@ import (
 // ParamsSize is the size of the sealed parameters of M1 and M2.
 const ParamsSize = 24
 
+// Minor is the minor version of the protocol here.
+const Minor = 1
+
 const (
 	flagAES     = 1 << 0
 	flagPartial = 1 << 1
@@ -18,11 +21,11 @@ const (
 //
 //	bytes 0-6    record id that the sender listens on for this epoch
 //	byte 7       flags: bit 0 AES instructions, bit 1 accepts partial checksums,
-//	             bit 2 takes circuits and the frames of meeting (no node states it yet)
+//	             bit 2 takes circuits and the frames of meeting
 //	bytes 8-9    inner MTU in bytes
 //	bytes 10-13  epoch number: in M1 the next one the initiator could use,
 //	             in M2 the one that both will use
-//	byte 14      minor version of the protocol, 0 here (SPEC 5.3)
+//	byte 14      minor version of the protocol, Minor here (SPEC 5.3)
 //	byte 15      zero, ignored
 //	bytes 16-23  incarnation: random per process
 type Params struct {
