@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/proto/mapping":   nil,
+		"internal/proto/nat":       nil,
 		"internal/proto/relay":     nil,
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
 		"session":                  {"did", "handshake", "rotation", "internal/base/backoff", "internal/base/guard", "internal/base/history", "internal/base/lograte", "internal/base/mailbox", "internal/proto/incarnation", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/msgchan", "internal/net/pathset", "internal/proto/wire"},
