@@ -43,6 +43,7 @@ func arrows() map[string][]string {
 		"internal/net/keys":        {"did", "handshake", "rotation", "internal/net/connect", "internal/net/frames", "internal/net/link", "internal/net/msgchan", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,
 		"internal/net/pathset":     {"internal/net/link", "internal/proto/paths", "internal/proto/wire"},
+		"internal/net/hub":         {"internal/base/guard", "internal/base/mailbox", "internal/net/link", "internal/proto/relay", "internal/proto/wire"},
 		"internal/net/cause":       nil,
 		"internal/net/portmap":     {"internal/base/guard", "internal/proto/mapping"},
 		"internal/net/queue":       {"internal/net/link", "internal/proto/wire"},
