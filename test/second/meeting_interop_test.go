@@ -58,6 +58,20 @@ func places(c wire.Candidates) (all []place) {
 	return all
 }
 
+// legsAgree fails unless both take the same of b for what it says of a leg.
+func legsAgree(t *testing.T, b []byte) (says bool) {
+	t.Helper()
+	m, _ := wire.ParseMeet(b)
+	out, ours := m.Labels()
+	f, ok := readFrame(b)
+	receives, sends, theirs := f.said()
+	theirs = theirs && ok
+	if ours != theirs || ours && (!bytes.Equal(m.Label[:], receives) || !bytes.Equal(out[:], sends)) {
+		t.Fatalf("%x says %x and %x here, %v, and %x and %x, %v", b, m.Label, out, ours, receives, sends, theirs)
+	}
+	return ours
+}
+
 // agreed fails unless both take b for the same frame and write it as it was, or
 // both refuse it.
 func agreed(t *testing.T, b []byte) (taken bool) {
@@ -106,6 +120,17 @@ func TestMeetingFramesAgree(t *testing.T) {
 				b[n] ^= with
 				agreed(t, b)
 			}
+		}
+	}
+	says, silent := legs()
+	for _, l := range says {
+		if agreed(t, l.Bytes); !legsAgree(t, l.Bytes) {
+			t.Errorf("%s says nothing of a leg", l.Name)
+		}
+	}
+	for _, l := range silent {
+		if agreed(t, l.Bytes); legsAgree(t, l.Bytes) {
+			t.Errorf("%s says something of a leg", l.Name)
 		}
 	}
 	good, refused := circuits()
@@ -158,6 +183,7 @@ func FuzzMeeting(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		agreed(t, b)
+		legsAgree(t, b)
 		circuitAgreed(t, b)
 	})
 }

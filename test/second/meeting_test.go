@@ -11,6 +11,7 @@ const (
 	mostCandidates, candidate    = 8, 19
 	mostSealed, homeQuestion     = 1280, 65535
 	sleepAsks, sleepsNot, allHow = 1, 3, 3
+	fromHub, labels, plain       = 1, 2, 4 // flags
 )
 
 // A place is a candidate.
@@ -53,6 +54,16 @@ func (f frame) bytes() []byte {
 		return join(b, le16(int(f.Lifetime)), le16(int(f.Circuits)))
 	}
 	return append(b, f.Step, f.How)
+}
+
+// said is what a MET with labels says of a leg: under what its sender receives, and
+// under what it sends, zeros for nothing that it knows.
+func (f frame) said() (receives, sends hexBytes, ok bool) {
+	ok = f.Type == frameMet && f.Flags&labels != 0 && len(f.Candidates) == 0 && len(f.Sealed) == 7
+	if !ok || f.Sealed[0] < 0x80 && !bytes.Equal(f.Sealed, make([]byte, 7)) {
+		return nil, nil, false
+	}
+	return f.Label, f.Sealed, true
 }
 
 func listed(all []place) []byte {

@@ -3,6 +3,7 @@ package second
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,8 +23,17 @@ type (
 		Name  string   `json:"name"`
 		Bytes hexBytes `json:"bytes"`
 	}
+	// A legVector is a frame of Frames and what it says of a leg.
+	legVector struct {
+		Name     string   `json:"name"`
+		Receives hexBytes `json:"receives"`
+		Sends    hexBytes `json:"sends"`
+		Bytes    hexBytes `json:"bytes"`
+	}
 	meetingVectors struct {
 		Frames          []frameVector   `json:"frames"`
+		Legs            []legVector     `json:"legs"`
+		NoLegs          []refusedVector `json:"no_legs"` // frames, none of which says anything of a leg
 		Circuits        []circuitVector `json:"circuits"`
 		Refused         []refusedVector `json:"refused"`
 		RefusedCircuits []refusedVector `json:"refused_circuits"`
@@ -55,9 +65,13 @@ func meetingFrames() (all []frameVector) {
 	label := hexBytes{0x80, 1, 2, 3, 4, 5, 6}
 	add := func(name string, f frame) { all = append(all, frameVector{name, f, f.bytes()}) }
 	add("MEET of A", frame{Type: frameMeet, ID: 0x01020304, Digest: b, Label: label, Candidates: []place{global, seen}})
-	add("MEET to B", frame{Type: frameMeet, ID: 0x01020304, Digest: a, Label: hexBytes{0xff, 9, 9, 9, 9, 9, 9}, RTT: 42, Candidates: []place{global, seen}})
+	add("MEET of A, without openers", frame{Type: frameMeet, ID: 0x01020304, Digest: b, Label: label, Flags: plain, Candidates: []place{seen}})
+	add("MEET of A, for a circuit alone", frame{Type: frameMeet, ID: 0x01020304, Digest: b, Label: label})
+	add("MEET to B, without openers", frame{Type: frameMeet, ID: 0x01020304, Digest: a, Label: label, Flags: fromHub | plain, RTT: 42, Candidates: []place{seen}})
+	add("MEET to B", frame{Type: frameMeet, ID: 0x01020304, Digest: a, Label: hexBytes{0xff, 9, 9, 9, 9, 9, 9}, Flags: fromHub, RTT: 42, Candidates: []place{global, seen}})
 	add("MET of B", frame{Type: frameMet, ID: 0x01020304, Digest: a, Label: label, Candidates: []place{private}})
-	add("MET without candidates, with a round trip of more", frame{Type: frameMet, Digest: b, Label: label, RTT: 65535})
+	add("MET to A", frame{Type: frameMet, ID: 0x01020304, Digest: b, Label: label, Flags: fromHub, RTT: 42, Candidates: []place{private}})
+	add("MET without candidates, with a round trip of more", frame{Type: frameMet, Digest: b, Label: label, Flags: fromHub, RTT: 65535})
 	add("MEET of a later version", frame{Type: frameMeet, ID: 0xffffffff, Digest: b, Label: label, Flags: 0xff, RTT: 1, Candidates: eight, Sealed: digestOf("sealed")})
 	add("the largest MEET", frame{Type: frameMeet, ID: 1, Digest: b, Label: label, Candidates: eight, Sealed: bytes.Repeat([]byte{0x5e}, mostSealed)})
 	add("READY", frame{Type: frameReady, ID: 0x01020304, Digest: a})
@@ -74,6 +88,36 @@ func meetingFrames() (all []frameVector) {
 	add("SLEEP, agree", frame{Type: frameSleep, Step: 2, How: 3})
 	add("SLEEP, refuse", frame{Type: frameSleep, Step: 3})
 	return all
+}
+
+// legs are frames that say what their sender knows of a leg, and some that do not.
+func legs() (good []legVector, none []refusedVector) {
+	label, other := hexBytes{0x80, 1, 2, 3, 4, 5, 6}, hexBytes{0xff, 9, 9, 9, 9, 9, 9}
+	base := frame{Type: frameMet, ID: 0x01020304, Digest: digestOf("b"), Label: label, Flags: labels, Sealed: other}
+	for name, f := range map[string]frame{"of an end": base, "of the hub": with(base, func(f *frame) { f.Flags |= fromHub }),
+		"of an end that knows no label of the hub": with(base, func(f *frame) { f.Sealed = make([]byte, 7) })} {
+		good = append(good, legVector{name, f.Label, f.Sealed, f.bytes()})
+	}
+	for name, f := range map[string]frame{
+		"the flag missing":        with(base, func(f *frame) { f.Flags = fromHub }),
+		"a MEET":                  with(base, func(f *frame) { f.Type = frameMeet }),
+		"candidates":              with(base, func(f *frame) { f.Candidates = []place{{four(192, 0, 2, 7), 4242, 1}} }),
+		"6 bytes":                 with(base, func(f *frame) { f.Sealed = other[:6] }),
+		"8 bytes":                 with(base, func(f *frame) { f.Sealed = join(other, []byte{0}) }),
+		"nothing":                 with(base, func(f *frame) { f.Sealed = nil }),
+		"a label without its bit": with(base, func(f *frame) { f.Sealed = hexBytes{0x7f, 9, 9, 9, 9, 9, 9} }),
+		"zeros but for one":       with(base, func(f *frame) { f.Sealed = hexBytes{0, 0, 0, 0, 0, 0, 1} }),
+	} {
+		none = append(none, refusedVector{name, f.bytes()})
+	}
+	slices.SortFunc(good, func(a, b legVector) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(none, func(a, b refusedVector) int { return strings.Compare(a.Name, b.Name) })
+	return good, none
+}
+
+func with(f frame, change func(f *frame)) frame {
+	change(&f)
+	return f
 }
 
 // refusedFrames are what a receiver refuses, each for one reason.
@@ -151,7 +195,8 @@ func circuits() (good []circuitVector, refused []refusedVector) {
 // makes, and it reads and refuses what it says to.
 func TestMeetingVectors(t *testing.T) {
 	good, refused := circuits()
-	v := meetingVectors{meetingFrames(), good, refusedFrames(), refused}
+	says, silent := legs()
+	v := meetingVectors{meetingFrames(), says, silent, good, refusedFrames(), refused}
 	for _, f := range v.Frames {
 		if back, ok := readFrame(f.Bytes); !ok || !bytes.Equal(toJSON(t, back), toJSON(t, f.Frame)) || len(f.Bytes) == 10 {
 			t.Errorf("%s: %x is read as %+v, %v", f.Name, f.Bytes, back, ok)
@@ -160,6 +205,18 @@ func TestMeetingVectors(t *testing.T) {
 	for _, f := range v.Refused {
 		if back, ok := readFrame(f.Bytes); ok {
 			t.Errorf("%s: %x is taken as %+v", f.Name, f.Bytes, back)
+		}
+	}
+	for _, l := range v.Legs {
+		f, ok := readFrame(l.Bytes)
+		if receives, sends, says := f.said(); !ok || !says || !bytes.Equal(receives, l.Receives) || !bytes.Equal(sends, l.Sends) {
+			t.Errorf("%s: %x says %x and %x, %v", l.Name, l.Bytes, receives, sends, says)
+		}
+	}
+	for _, l := range v.NoLegs {
+		f, ok := readFrame(l.Bytes)
+		if _, _, says := f.said(); !ok || says {
+			t.Errorf("%s: %x is a frame: %v, and says something of a leg: %v", l.Name, l.Bytes, ok, says)
 		}
 	}
 	for _, c := range v.Circuits {

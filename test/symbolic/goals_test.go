@@ -45,12 +45,13 @@ func (a *answers) add(goal string, where sets) {
 // leak of its own, as on QUIC; otherwise it is public.
 func recorded(mode byte, bound bool, c change) *answers {
 	p := newParties(newSpace())
-	return recordedOf(p, leaksOf(p, mode), mode, bound, c)
+	return recordedOf(p, leaksOf(p, mode), mode, bound, c, nothing)
 }
 
-// recordedOf is recorded for some of the leaks.
-func recordedOf(p parties, leaks []leak, mode byte, bound bool, c change) *answers {
-	given := p.public()
+// recordedOf is recorded for some of the leaks and an attacker that has more than what
+// is public.
+func recordedOf(p parties, leaks []leak, mode byte, bound bool, c change, has also) *answers {
+	given := append(p.public(), has(p, c)...)
 	title := "recorded"
 	if bound {
 		leaks = append(leaks, leak{name: "exporter", terms: []*term{p.binding}})
@@ -150,20 +151,28 @@ func chained(c change) *answers {
 // active: the attacker takes the place of one end, towards the other, which is
 // honest. Everything else is public, the binding too: the attacker has both
 // connections.
-func active(mode byte, c change) *answers {
+func active(mode byte, c change) *answers { return activeWith(mode, c, nothing) }
+
+// activeWith is active for an attacker that has more than what is public.
+func activeWith(mode byte, c change, has also) *answers {
 	p := newParties(newSpace())
 	leaks := leaksOf(p, mode)
 	a := newAnswers("the attacker takes part", leaks)
-	for _, strategy := range asResponder(mode) {
+	for _, strategy := range asResponder(mode, has) {
 		strategy(a, c)
 	}
-	for _, strategy := range asInitiator(mode) {
+	for _, strategy := range asInitiator(mode, has) {
 		strategy(a, c)
 	}
 	return a
 }
 
 type strategy func(*answers, change)
+
+// An also is what an attacker has beside what is public, of the space of parties.
+type also func(parties, change) []*term
+
+func nothing(parties, change) []*term { return nil }
 
 // messagesOf are the names of the three messages of a mode.
 func messagesOf(mode byte) (m1, m2, m3 string) {
@@ -185,21 +194,21 @@ func leaksOf(honest parties, mode byte) []leak {
 // key (its own or somebody's public key), of ciphertexts (its own or those that
 // the true R answers to the same M1), and of the prekey (the true one, or its
 // own if it can sign it, twice).
-func asResponder(mode byte) (all []strategy) {
+func asResponder(mode byte, has also) (all []strategy) {
 	for _, x := range []string{"own x", "rx", "D_R", "D_I", "Px", "ex"} {
 		for _, coins := range []bool{true, false} {
 			for _, prekey := range []bool{false, true} {
 				if prekey && (mode != 0 || x != "own x") {
 					continue
 				}
-				all = append(all, responderStrategy(mode, x, coins, prekey))
+				all = append(all, responderStrategy(mode, x, coins, prekey, has))
 			}
 		}
 	}
 	return all
 }
 
-func responderStrategy(mode byte, x string, ownCoins, ownPrekey bool) strategy {
+func responderStrategy(mode byte, x string, ownCoins, ownPrekey bool, has also) strategy {
 	return func(a *answers, c change) {
 		p := newParties(newSpace())
 		honest := p
@@ -213,6 +222,7 @@ func responderStrategy(mode byte, x string, ownCoins, ownPrekey bool) strategy {
 		s := runMode(p, mode, c)
 		m1, m2, _ := messagesOf(mode)
 		given := append(honest.public(), p.binding, s.messages[m1])
+		given = append(given, has(honest, c)...)
 		if !ownPrekey { // the true R answers the same M1
 			given = append(given, runMode(honest, mode, c).messages[m2])
 		}
@@ -237,23 +247,24 @@ func responderStrategy(mode byte, x string, ownCoins, ownPrekey bool) strategy {
 // asInitiator: towards an honest R, in I's name, with every choice of the
 // attacker's ephemeral keys (its own, or public ones), or I's own recorded M1
 // sent again.
-func asInitiator(mode byte) (all []strategy) {
+func asInitiator(mode byte, has also) (all []strategy) {
 	for _, x := range []string{"own x", "ex", "D_R", "D_I", "Px"} {
 		for _, k := range []string{"own k", "ek"} {
-			all = append(all, initiatorStrategy(mode, x, k, "own"))
+			all = append(all, initiatorStrategy(mode, x, k, "own", has))
 		}
 	}
-	return append(all, initiatorStrategy(mode, "ex", "ek", ""))
+	return append(all, initiatorStrategy(mode, "ex", "ek", "", has))
 }
 
 // own is the prefix of the attacker's coins and parameters, or empty for those
 // of a recorded M1.
-func initiatorStrategy(mode byte, x, ek, own string) strategy {
+func initiatorStrategy(mode byte, x, ek, own string, has also) strategy {
 	return func(a *answers, c change) {
 		p := newParties(newSpace())
 		honest := p
 		m1, m2, m3 := messagesOf(mode)
 		given := append(honest.public(), p.binding, runMode(honest, mode, c).messages[m1]) // one that I sent
+		given = append(given, has(honest, c)...)
 		p.ex, p.ek = p.atom(x), p.atom(ek)
 		if own != "" {
 			p.cs, p.cp = p.atom(own+" coins"), p.atom(own+" coins")

@@ -90,7 +90,7 @@ func some(mode byte, c change, attacks bool) (rows []row) {
 	rows = append(rows, agreementRows(name, mode, c)...)
 	p := newParties(newSpace())
 	leaks := slices.DeleteFunc(leaksOf(p, mode), func(l leak) bool { return strings.HasPrefix(l.name, "S_") })
-	rows = append(rows, recordedOf(p, leaks, mode, true, c).rows(name)...)
+	rows = append(rows, recordedOf(p, leaks, mode, true, c, nothing).rows(name)...)
 	if attacks {
 		rows = append(rows, active(mode, c).rows(name)...)
 	}
