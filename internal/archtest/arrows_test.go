@@ -33,6 +33,7 @@ func arrows() map[string][]string {
 		"internal/proto/mapping":   nil,
 		"internal/proto/nat":       nil,
 		"internal/proto/relay":     nil,
+		"internal/proto/sleep":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
 		"session":                  {"did", "handshake", "rotation", "internal/base/backoff", "internal/base/guard", "internal/base/history", "internal/base/lograte", "internal/base/mailbox", "internal/proto/incarnation", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/msgchan", "internal/net/pathset", "internal/proto/wire"},
 		"internal/net/connect":     {"did", "handshake", "internal/base/lograte", "internal/net/dial", "internal/net/link", "internal/net/netaddr", "internal/proto/record", "internal/proto/wire"},

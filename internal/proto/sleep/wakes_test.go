@@ -1,0 +1,61 @@
+package sleep
+
+import (
+	"testing"
+	"time"
+)
+
+func taken(w *Wakes[int], now time.Time) (all []int) {
+	for {
+		k, ok := w.Next(now)
+		if !ok {
+			return all
+		}
+		all = append(all, k)
+	}
+}
+
+func TestWakesAreBounded(t *testing.T) {
+	var w Wakes[int]
+	for i := range 1000 {
+		w.Want(i, false)
+	}
+	if n := len(taken(&w, at(0))); n != wakeBurst {
+		t.Fatalf("%d at once, want %d", n, wakeBurst)
+	}
+	if d := w.Deadline(); !d.Equal(at(0.1)) {
+		t.Errorf("the next after %v", d.Sub(start))
+	}
+	total := wakeBurst
+	for now := at(0); now.Before(at(60)); now = now.Add(50 * time.Millisecond) {
+		total += len(taken(&w, now))
+	}
+	if total < 640 || total > 650 {
+		t.Errorf("%d within a minute, want 50 and 10 a second", total)
+	}
+	if w.Waiting() != 1000-total {
+		t.Errorf("%d wait", w.Waiting())
+	}
+}
+
+func TestPacketsComeFirst(t *testing.T) {
+	var w Wakes[int]
+	w.Want(0, false)
+	w.Want(1, false)
+	w.Want(2, true)
+	w.Want(1, true) // packets now
+	w.Want(3, true)
+	w.Forget(3)
+	w.Want(0, false) // once
+	got := taken(&w, at(0))
+	if len(got) != 3 || got[0] != 2 || got[1] != 1 || got[2] != 0 {
+		t.Errorf("%v, want [2 1 0]", got)
+	}
+	if w.Waiting() != 0 || !w.Deadline().IsZero() {
+		t.Errorf("%d wait, deadline %v", w.Waiting(), w.Deadline())
+	}
+	w.Want(3, false)
+	if got := taken(&w, at(0)); len(got) != 1 || got[0] != 3 {
+		t.Errorf("%v after Forget and Want", got)
+	}
+}
