@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,18 +23,24 @@ type desk struct {
 	h      *Hub
 	labels *labels
 	paths  map[int]*path
-	sent   []string // what the hub has sent: "TO FRAME"
-	homes  map[relay.DID]bool
+
+	mu    sync.Mutex
+	sent  []string // what the hub has sent: "TO FRAME"
+	homes map[relay.DID]bool
 }
 
 func newDesk(t testing.TB, mode relay.Mode, rate, total int64) *desk {
 	d := &desk{t: t, labels: newLabels(), paths: make(map[int]*path), homes: make(map[relay.DID]bool)}
 	d.h = New(Config{Mode: mode, Rate: rate, Total: total, Labels: d.labels, Draw: d.labels.draw, Guard: loud(t),
 		Send: func(to relay.DID, frame []byte) bool {
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			d.sent = append(d.sent, fmt.Sprintf("%d %s", number(to), show(frame)))
 			return true
 		},
 		AtHome: func(did relay.DID, at bool) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			if at {
 				d.homes[did] = true
 			} else {
@@ -82,10 +89,30 @@ func (d *desk) frame(from int, f []byte) bool {
 func (d *desk) wants(lines ...string) {
 	d.t.Helper()
 	synctest.Wait()
-	if got, want := strings.Join(d.sent, "\n"), strings.Join(lines, "\n"); got != want {
+	if got, want := strings.Join(d.take(), "\n"), strings.Join(lines, "\n"); got != want {
 		d.t.Fatalf("sent\n%s\nwant\n%s", got, want)
 	}
+}
+
+// take returns what was sent since it was asked last.
+func (d *desk) take() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sent := d.sent
 	d.sent = nil
+	return sent
+}
+
+// atHome reports whether peers are at home, nobody else being it.
+func (d *desk) atHome(ns ...int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range ns {
+		if !d.homes[did(n)] {
+			return false
+		}
+	}
+	return len(d.homes) == len(ns)
 }
 
 // show prints a frame in a line.
@@ -137,9 +164,9 @@ func (d *desk) join(id uint32, a, b int) (fromA, fromB relay.Label) {
 	d.frame(a, meet(id, b, label(100*a+b)))
 	d.frame(b, met(id, a, label(100*b+a)))
 	if d.h.Status().Circuits == 0 || d.labels.drawn != n+2 {
-		d.t.Fatalf("no circuit of %d and %d: sent\n%s", a, b, strings.Join(d.sent, "\n"))
+		d.t.Fatalf("no circuit of %d and %d: sent\n%s", a, b, strings.Join(d.take(), "\n"))
 	}
-	d.sent = nil
+	d.take()
 	return drawn(n + 2), drawn(n + 1)
 }
 

@@ -187,8 +187,9 @@ func TestManyMovesAreOne(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		d.frame(1, meet(1, 2, label(102)))
 		d.frame(2, met(1, 1, label(201)))
-		if last := d.sent[len(d.sent)-1]; !strings.HasPrefix(last, "1 MET 1 other 2 ") || !strings.Contains(last, "rtt 999ms") {
-			t.Errorf("%q", d.sent)
+		sent := d.take()
+		if last := sent[len(sent)-1]; !strings.HasPrefix(last, "1 MET 1 other 2 ") || !strings.Contains(last, "rtt 999ms") {
+			t.Errorf("%q", sent)
 		}
 	})
 }

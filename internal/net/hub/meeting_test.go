@@ -2,7 +2,9 @@ package hub
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -139,15 +141,16 @@ func TestHomes(t *testing.T) {
 				t.Error("HOME is not for the hub")
 			}
 		}
-		if len(d.sent) != 2 || len(d.homes) != 2 || d.h.Status().Homes != 2 {
-			t.Errorf("%q, %d at home", d.sent, len(d.homes))
+		if sent := d.take(); len(sent) != 2 || !d.atHome(1, 2) || d.h.Status().Homes != 2 {
+			t.Errorf("%q, or not at home", sent)
 		}
 		time.Sleep(61 * time.Second)
-		if d.homes[did(2)] || !d.homes[did(1)] {
+		synctest.Wait()
+		if !d.atHome(1) {
 			t.Error("2 is at home after its time, or 1 is not")
 		}
 		d.h.Ended(did(1))
-		if time.Sleep(1); len(d.homes) != 0 {
+		if synctest.Wait(); !d.atHome() {
 			t.Error("1 is at home without a session")
 		}
 	})
@@ -182,13 +185,13 @@ func TestALabelThatIsTaken(t *testing.T) {
 		d.labels.taken[id] = true
 		d.frame(1, meet(1, 2, label(1)))
 		d.frame(2, met(1, 1, label(2)))
-		if len(d.sent) != 4 || d.sent[2] != "1 NOT_MET 1 caller 1 reason 1" && d.sent[3] != "1 NOT_MET 1 caller 1 reason 1" {
-			t.Errorf("%q", d.sent)
+		if sent := d.take(); len(sent) != 4 || !slices.Contains(sent, "1 NOT_MET 1 caller 1 reason 1") {
+			t.Errorf("%q", sent)
 		}
 		if d.h.Status().Circuits != 0 || d.labels.len() != 0 || !d.labels.taken[id] {
 			t.Error("the circuit stands, or the record id is gone")
 		}
-		d.sent = nil
+		d.take()
 		d.join(2, 1, 2)
 	})
 }
@@ -219,10 +222,10 @@ func TestOffDropsEverything(t *testing.T) {
 		d.up(1, 2, 3)
 		fromA, fromB := d.join(1, 1, 2)
 		d.frame(3, wire.Home{Lifetime: time.Hour}.Append(nil))
-		d.sent = nil
+		d.take()
 		d.h.Configure(relay.Off, 0, 0)
 		d.wants("1 NOT_MET 1 caller 1 reason 1", "2 NOT_MET 1 caller 1 reason 1")
-		if d.labels.len() != 0 || len(d.homes) != 0 || d.passes(1, fromA, 2) != (relay.Label{}) || d.passes(2, fromB, 1) != (relay.Label{}) {
+		if d.labels.len() != 0 || !d.atHome() || d.passes(1, fromA, 2) != (relay.Label{}) || d.passes(2, fromB, 1) != (relay.Label{}) {
 			t.Error("it forwards, or keeps a home")
 		}
 		time.Sleep(time.Second)

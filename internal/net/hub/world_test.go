@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -166,7 +167,7 @@ func (e *end) beat() {
 		inside := make([]byte, 2*len(relay.DID{}))
 		copy(inside[copy(inside, e.did[:]):], other[:])
 		b, p := datagram(c.hubs, inside), e.path
-		e.w.carry(func() { e.w.labels.receive(p, b) })
+		e.w.carry(func() { e.w.labels.receive(p, bytes.Clone(b)) }) // the hub writes into it
 	}
 	e.later(time.Second, e.beat)
 }
