@@ -72,7 +72,7 @@ func arrows() map[string][]string {
 
 		// What shows a node: metrics read what sessions count, capture formats what
 		// it is given, health reads a status.
-		"internal/show/metrics":   {"internal/net/link", "session", "transport"},
+		"internal/show/metrics":   {"internal/net/hub", "internal/net/link", "session", "transport"},
 		"internal/show/capture":   nil,
 		"internal/show/health":    {"internal/app/control"},
 		"internal/show/logs":      nil,

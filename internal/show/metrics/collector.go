@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
@@ -25,6 +26,7 @@ type Snapshot struct {
 	Peers     []Peer
 	Stray     map[string]uint64 // packets of no peer, by reason
 	Transport transport.Stats
+	Relay     *hub.Status // what it does for peers that meet through it; nil: nothing
 }
 
 // A Collector turns snapshots into metrics. It implements prometheus.Collector.
@@ -49,6 +51,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	o.gauge("l2tun_peers", float64(len(s.Peers)))
 	for i := range s.Peers {
 		o.peer(&s.Peers[i])
+	}
+	if s.Relay != nil {
+		o.relay(s.Relay)
 	}
 	for _, reason := range strayReasons() {
 		o.counter("l2tun_stray_packets_total", s.Stray[reason], reason)
@@ -127,4 +132,22 @@ func (o output) path(p *Peer) {
 	if st.HandshakeAge > 0 {
 		o.gauge("l2tun_handshake_age_seconds", st.HandshakeAge.Seconds(), p.Name)
 	}
+}
+
+// relay shows what a hub forwards, without a label for peers: who meets whom is not
+// for everybody who may scrape.
+func (o output) relay(s *hub.Status) {
+	o.gauge("l2tun_relay_circuits", float64(s.Circuits))
+	o.gauge("l2tun_relay_homes", float64(s.Homes))
+	o.counter("l2tun_relay_meetings_total", s.Counts.Meetings)
+	o.counter("l2tun_relay_refusals_total", s.Counts.Absent, "absent")
+	o.counter("l2tun_relay_refusals_total", s.Counts.Limited, "limit")
+	o.counter("l2tun_relay_received_bytes_total", s.Received.Bytes)
+	o.counter("l2tun_relay_sent_bytes_total", s.Sent.Bytes)
+	o.counter("l2tun_relay_received_datagrams_total", s.Received.Datagrams)
+	o.counter("l2tun_relay_sent_datagrams_total", s.Sent.Datagrams)
+	for _, reason := range hub.DropReasons() {
+		o.counter("l2tun_relay_dropped_datagrams_total", s.Dropped[reason].Datagrams, reason)
+	}
+	o.counter("l2tun_relay_ignored_frames_total", s.Ignored)
 }

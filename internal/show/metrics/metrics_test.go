@@ -18,7 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -31,6 +33,8 @@ func twoPeers() Snapshot {
 	up := session.Status{State: session.Established, Link: "quic", Carrier: "direct", RTT: 1500 * time.Microsecond, Epoch: 6, EpochAge: 30 * time.Second,
 		HandshakeAge: time.Minute, Room: 1452, Counters: session.Counters{Queued: 4, Messages: 3, MessageBytes: 300, Dropped: map[string]uint64{"replayed": 2}}}
 	return Snapshot{Version: "1.2.3", Interface: "l2tun0", Stray: map[string]uint64{"no_route": 7}, Transport: transport.Stats{Received: 9},
+		Relay: &hub.Status{Homes: 4, Circuits: 2, Counts: relay.Counts{Meetings: 5, Absent: 6, Limited: 1}, Received: relay.Traffic{Datagrams: 7, Bytes: 700},
+			Sent: relay.Traffic{Datagrams: 3, Bytes: 300}, Dropped: map[string]relay.Traffic{"over_rate": {Datagrams: 4, Bytes: 400}}, Ignored: 8},
 		Peers: []Peer{
 			{Name: "berlin", Status: up, Counts: counts, Carried: map[string]link.Moved{"direct": {RxBytes: 10, TxBytes: 20, RxPackets: 1, TxPackets: 2}}},
 			{Name: "tokyo", Status: session.Status{State: session.Failed}},
@@ -84,6 +88,10 @@ l2tun_stray_packets_total{reason="unknown_id"} 0
 		`l2tun_dropped_packets_total{peer="berlin",reason="replayed"} 2`, `l2tun_dropped_packets_total{peer="tokyo",reason="queue_full"} 0`,
 		`l2tun_queued_packets{peer="berlin"} 4`, `l2tun_waiting_messages{peer="berlin"} 3`, `l2tun_waiting_message_bytes{peer="berlin"} 300`,
 		`l2tun_epoch_age_seconds{peer="berlin"} 30`, `l2tun_transport_events_total{event="received"} 9`, "go_goroutines ", "process_open_fds ",
+		"l2tun_relay_circuits 2", "l2tun_relay_homes 4", "l2tun_relay_meetings_total 5", `l2tun_relay_refusals_total{reason="absent"} 6`,
+		`l2tun_relay_refusals_total{reason="limit"} 1`, "l2tun_relay_received_bytes_total 700", "l2tun_relay_sent_bytes_total 300",
+		"l2tun_relay_received_datagrams_total 7", "l2tun_relay_sent_datagrams_total 3", "l2tun_relay_ignored_frames_total 8",
+		`l2tun_relay_dropped_datagrams_total{reason="over_rate"} 4`, `l2tun_relay_dropped_datagrams_total{reason="wrong_source"} 0`,
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %s", line)
@@ -196,5 +204,13 @@ func TestEveryCarrierIsSeen(t *testing.T) {
 				t.Errorf("no %s", line)
 			}
 		}
+	}
+}
+
+// A node that is no hub has no series about one.
+func TestANodeThatIsNoHub(t *testing.T) {
+	text := scrape(t, Handler(NewCollector(func() Snapshot { return Snapshot{} })))
+	if strings.Contains(text, "l2tun_relay_") {
+		t.Error("there are series of a hub")
 	}
 }

@@ -44,6 +44,16 @@ func table() []description {
 		{"l2tun_rtt_seconds", "Round trip time of the path in use.", []string{"peer"}},
 		{"l2tun_epoch_age_seconds", "Time since the keys in use came into use.", []string{"peer"}},
 		{"l2tun_handshake_age_seconds", "Time since the last full handshake.", []string{"peer"}},
+		{"l2tun_relay_circuits", "Circuits between peers that this node forwards.", nil},
+		{"l2tun_relay_homes", "Peers that are at home at this node.", nil},
+		{"l2tun_relay_meetings_total", "Meetings of peers that this node has passed on.", nil},
+		{"l2tun_relay_refusals_total", "Meetings of peers that were refused or ended, by reason.", []string{"reason"}},
+		{"l2tun_relay_received_bytes_total", "Bytes of circuit datagrams that came from peers for each other.", nil},
+		{"l2tun_relay_sent_bytes_total", "Bytes of circuit datagrams that were forwarded.", nil},
+		{"l2tun_relay_received_datagrams_total", "Circuit datagrams that came from peers for each other.", nil},
+		{"l2tun_relay_sent_datagrams_total", "Circuit datagrams that were forwarded.", nil},
+		{"l2tun_relay_dropped_datagrams_total", "Circuit datagrams that were not forwarded, by reason.", []string{"reason"}},
+		{"l2tun_relay_ignored_frames_total", "Frames of meetings beyond those that may wait.", nil},
 		{"l2tun_transport_events_total", "What happened at the node's sockets: datagrams, records, errors.", []string{"event"}},
 	}
 }
