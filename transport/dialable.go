@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 )
 
 // metadata are the addresses at which clouds tell a machine its secrets, or trust
@@ -69,6 +71,8 @@ func routable(a netip.AddrPort) error {
 		return undialable(a, "no host's address")
 	case ip.IsMulticast():
 		return undialable(a, "a multicast address")
+	case netaddr.IsVirtual(ip.WithZone("")):
+		return undialable(a, "an address of 100::/64, which no host has")
 	case ip.Is4() && ip.As4()[0] >= 240:
 		return undialable(a, "a broadcast or reserved address")
 	}

@@ -6,6 +6,8 @@
 //	         Transport
 //	sides   conns   resolve, Dialable
 //	  |       |
+//	  |       +-- quicnet.Virtual     QUIC through circuits; its packets are the caller's to carry
+//	  |       |        |
 //	  |       +-- quicnet.Endpoint    QUIC: connections, streams, datagrams
 //	  |       |        |
 //	  +-------+-- udp.Socket          the one reader; direct records

@@ -14,4 +14,5 @@ type (
 	EarlyConn = link.EarlyConn // a connection that may send before its handshake is complete
 	Direct    = link.Direct    // the path of records in UDP datagrams to one remote
 	Handler   = link.Handler   // takes records; session.Manager installs its own
+	Batch     = wire.Batch     // packets that leave together
 )

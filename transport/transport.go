@@ -114,11 +114,22 @@ func (t *Transport) openSide() (side, error) {
 func (t *Transport) Handle(h link.Handler) { t.udp.Handle(h) }
 
 // Direct returns the direct path to remote: one object for equal remotes as long
-// as somebody holds it. Nil when the carrier is switched off.
-func (t *Transport) Direct(remote netip.AddrPort) link.Direct { return t.udp.Direct(remote) }
+// as somebody holds it. Nil when the carrier is switched off, and for a virtual address:
+// the path through a circuit is its owner's.
+func (t *Transport) Direct(remote netip.AddrPort) link.Direct {
+	if isVirtual(remote) {
+		return nil
+	}
+	return t.udp.Direct(remote)
+}
 
 // Check implements link.Checker.
-func (t *Transport) Check(remote netip.AddrPort) error { return t.udp.Check(remote) }
+func (t *Transport) Check(remote netip.AddrPort) error {
+	if isVirtual(remote) {
+		return t.checkVirtual(remote)
+	}
+	return t.udp.Check(remote)
+}
 
 // LocalAddr is the bound address, with the port the system chose.
 func (t *Transport) LocalAddr() netip.AddrPort { return t.udp.LocalAddr() }
@@ -140,12 +151,17 @@ func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
 	switch {
+	case isVirtual(remote):
+		c, err = t.dialVirtual(ctx, l, remote)
 	case l == wire.LinkQUIC && t.quic.On():
 		c, err = t.quic.Dial(ctx, remote)
 	case l == wire.LinkUTCP && t.utcp != nil:
 		c, err = t.dialUTCP(ctx, remote)
 	default:
-		return nil, link.ErrOff
+		err = link.ErrOff
+	}
+	if err == link.ErrOff {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", remote, t.closedOr(err))
@@ -165,12 +181,18 @@ func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.C
 // DialEarly begins a QUIC connection to a remote that gave us a ticket and
 // returns before anything was heard of it. It implements link.EarlyDialer.
 func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error) {
+	if isVirtual(remote) {
+		return t.dialVirtualEarly(ctx, remote)
+	}
 	return t.quic.DialEarly(ctx, remote)
 }
 
 // DialFresh implements link.FreshDialer.
 func (t *Transport) DialFresh(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
-	if !t.quic.On() {
+	switch {
+	case isVirtual(remote): // a circuit has no ports
+		return t.Dial(ctx, wire.LinkQUIC, remote)
+	case !t.quic.On():
 		return nil, link.ErrOff
 	}
 	return t.sides.dial(ctx, remote)
@@ -185,7 +207,7 @@ func (t *Transport) ReducePathMTU(remote netip.AddrPort) { t.quic.ReducePathMTU(
 // which says that the peer has authenticated itself.
 func (t *Transport) Accept(ctx context.Context) (link.Conn, error) {
 	t.accept.Do(func() {
-		t.conns.accept(t.quic.Accept)
+		t.conns.accept(t.quic.Accept, t.acceptVirtual)
 		if t.utcp != nil {
 			t.conns.accept(t.utcp.Accept)
 		}

@@ -60,6 +60,7 @@ func (a *Attempt) Run(ctx context.Context) error {
 }
 
 func (a *Attempt) run(ctx context.Context) error {
+	ctx = link.DialFor(ctx, a.Peer.Digest())
 	if a.Over != nil {
 		err := a.Shake(ctx, dial.Dialed{Conn: a.Over})
 		if err == nil || ctx.Err() != nil || decided(err) {

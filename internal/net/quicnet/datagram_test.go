@@ -150,7 +150,7 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	conf, _ := tlsConfig()
 	defer a.amplification.exempt(b.LocalAddr())()
-	qc, err := a.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
+	qc, err := a.dialler.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
 	if err != nil {
 		t.Fatal(err)
 	}

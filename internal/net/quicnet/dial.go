@@ -19,11 +19,11 @@ const smallDialAfter = 1500 * time.Millisecond
 // answer at all: then a dial with small ones runs beside, and who finishes first
 // wins.
 type dialler struct {
-	qt            *quic.Transport
-	tls           *tls.Config
-	tickets       tickets
-	reduced       reducedMTUs
-	amplification *amplificationGuard
+	qt      *quic.Transport
+	tls     *tls.Config
+	tickets *tickets
+	size    func(remote netip.AddrPort) uint16       // of the first packets
+	exempt  func(remote netip.AddrPort) (end func()) // says that we dial it, or are connected
 }
 
 type dialResult struct {
@@ -32,18 +32,18 @@ type dialResult struct {
 }
 
 func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, error) {
-	defer d.amplification.exempt(remote)()
+	defer d.exempt(remote)()
 	ctx, cancel := context.WithCancel(ctx)
 	results := make(chan dialResult)
 	running := 0
 	start := func(size uint16) {
 		running++
 		go func() { // received by race or drain, whatever happens
-			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.withTickets(remote, size, nil), dialConfig(size))
+			qc, err := d.qt.Dial(ctx, net.UDPAddrFromAddrPort(remote), d.withTickets(ctx, remote, size, nil), dialConfig(size))
 			results <- dialResult{qc, err}
 		}()
 	}
-	first := d.reduced.size(remote)
+	first := d.size(remote)
 	start(first)
 	small := time.NewTimer(smallDialAfter)
 	defer small.Stop()
@@ -58,7 +58,7 @@ func (d *dialler) dial(ctx context.Context, remote netip.AddrPort) (*quic.Conn, 
 		}
 	}
 	if err == nil {
-		context.AfterFunc(qc.Context(), d.amplification.exempt(remote))
+		context.AfterFunc(qc.Context(), d.exempt(remote))
 	}
 	return qc, err
 }

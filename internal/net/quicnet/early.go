@@ -7,11 +7,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/quic-go/quic-go"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // maxTickets is how many remotes a ticket is kept of.
@@ -21,7 +24,8 @@ const maxTickets = 256
 var errNoTicket = errors.New("transport: no ticket for an early dial")
 
 // tickets are what servers gave us for the next dial: one a remote, each used
-// once, the oldest dropped first, in memory only.
+// once, the oldest dropped first, in memory only. A circuit's remote is of no use to
+// the next circuit or to the direct path, so its ticket serves the peer.
 type tickets struct {
 	mu    sync.Mutex
 	of    map[netip.AddrPort]ticket
@@ -30,7 +34,8 @@ type tickets struct {
 
 type ticket struct {
 	state *tls.ClientSessionState
-	size  uint16 // of the packets that got through
+	size  uint16                // of the packets that got through; 0: a circuit's, which says nothing of others
+	peer  [wire.DigestSize]byte // whom the dial was for; zero: not named
 }
 
 func (t *tickets) keep(remote netip.AddrPort, k ticket) {
@@ -47,12 +52,29 @@ func (t *tickets) keep(remote netip.AddrPort, k ticket) {
 	t.order = append(t.order, remote)
 }
 
-func (t *tickets) take(remote netip.AddrPort) (ticket, bool) {
+// take takes the ticket for a dial to a remote, which is for a peer if that is not
+// zero: the remote's own, else the newest of the peer if a circuit gave it or is dialled.
+func (t *tickets) take(remote netip.AddrPort, peer [wire.DigestSize]byte) (ticket, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k, ok := t.of[remote]
-	t.drop(remote)
+	from := remote
+	if _, ok := t.of[remote]; !ok && peer != [wire.DigestSize]byte{} {
+		from = t.newest(peer, !netaddr.IsVirtual(remote.Addr()))
+	}
+	k, ok := t.of[from]
+	t.drop(from)
 	return k, ok
+}
+
+// newest is the remote that gave the newest ticket of a peer, if wanted among circuits
+// alone; zero: there is none. t.mu is held.
+func (t *tickets) newest(peer [wire.DigestSize]byte, circuits bool) netip.AddrPort {
+	for _, r := range slices.Backward(t.order) {
+		if t.of[r].peer == peer && (netaddr.IsVirtual(r.Addr()) || !circuits) {
+			return r
+		}
+	}
+	return netip.AddrPort{}
 }
 
 // drop forgets a remote; t.mu is held.
@@ -73,7 +95,7 @@ func (t *tickets) drop(remote netip.AddrPort) {
 type ticketCache struct {
 	all    *tickets
 	remote netip.AddrPort
-	size   uint16
+	next   ticket                  // what is kept, without its state
 	mine   *tls.ClientSessionState // to resume; nil: a new TLS session
 }
 
@@ -81,14 +103,19 @@ func (c *ticketCache) Get(string) (*tls.ClientSessionState, bool) { return c.min
 
 func (c *ticketCache) Put(_ string, s *tls.ClientSessionState) {
 	if s != nil {
-		c.all.keep(c.remote, ticket{s, c.size})
+		k := c.next
+		k.state = s
+		c.all.keep(c.remote, k)
 	}
 }
 
-// withTickets is the TLS side of one dial.
-func (d *dialler) withTickets(remote netip.AddrPort, size uint16, mine *tls.ClientSessionState) *tls.Config {
+// withTickets is the TLS side of one dial with packets of a size.
+func (d *dialler) withTickets(ctx context.Context, remote netip.AddrPort, size uint16, mine *tls.ClientSessionState) *tls.Config {
 	c := d.tls.Clone()
-	c.ClientSessionCache = &ticketCache{&d.tickets, remote, size, mine}
+	if netaddr.IsVirtual(remote.Addr()) {
+		size = 0
+	}
+	c.ClientSessionCache = &ticketCache{d.tickets, remote, ticket{size: size, peer: link.DialedFor(ctx)}, mine}
 	return c
 }
 
@@ -104,17 +131,20 @@ func giveTickets(c *tls.Config) error {
 	return nil
 }
 
-// dialEarly begins a connection to a remote that gave us a ticket, and its stream.
+// dialEarly begins a connection for which we have a ticket, and its stream.
 // Handshakes to the remote are held meanwhile.
 func (d *dialler) dialEarly(ctx context.Context, remote netip.AddrPort, hold func() (release func())) (*quic.Conn, link.Stream, error) {
-	k, ok := d.tickets.take(remote)
+	k, ok := d.tickets.take(remote, link.DialedFor(ctx))
 	if !ok {
 		return nil, nil, errNoTicket
 	}
-	size := min(k.size, d.reduced.size(remote))
-	conf := d.withTickets(remote, size, k.state)
+	size := d.size(remote)
+	if k.size != 0 {
+		size = min(k.size, size)
+	}
+	conf := d.withTickets(ctx, remote, size, k.state)
 	defer hold()()
-	done := d.amplification.exempt(remote)
+	done := d.exempt(remote)
 	qc, err := d.qt.DialEarly(ctx, net.UDPAddrFromAddrPort(remote), conf, dialConfig(size))
 	if err != nil {
 		done()

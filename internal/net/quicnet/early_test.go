@@ -83,6 +83,45 @@ func TestForeignTicketIsNotTaken(t *testing.T) {
 	}
 }
 
+// A ticket from a circuit serves any dial to its peer, any ticket of the peer serves a
+// circuit, and no other peer.
+func TestTicketsOfAPeer(t *testing.T) {
+	direct, other := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
+	circuit, next := netip.MustParseAddrPort("[100::1]:1"), netip.MustParseAddrPort("[100::2]:1")
+	one, two, nobody := [32]byte{1}, [32]byte{2}, [32]byte{}
+	for _, c := range []struct {
+		from, to netip.AddrPort
+		of, peer [32]byte
+		want     bool
+	}{
+		{circuit, direct, one, one, true}, {circuit, next, one, one, true}, {direct, circuit, one, one, true},
+		{direct, other, one, one, false}, {direct, direct, one, two, true}, {circuit, direct, one, two, false},
+		{direct, circuit, one, two, false}, {circuit, direct, nobody, nobody, false}, {circuit, direct, one, nobody, false},
+		{circuit, circuit, nobody, nobody, true},
+	} {
+		var k tickets
+		k.keep(c.from, ticket{peer: c.of})
+		if _, ok := k.take(c.to, c.peer); ok != c.want {
+			t.Errorf("a ticket from %v of %x for %v of %x: %v", c.from, c.of[:1], c.to, c.peer[:1], ok)
+		}
+		if len(k.of) != len(k.order) || (len(k.of) == 0) != c.want {
+			t.Errorf("%d tickets are left, %d in order", len(k.of), len(k.order))
+		}
+	}
+	var k tickets
+	k.keep(circuit, ticket{peer: one, size: 1})
+	k.keep(direct, ticket{peer: one, size: 2})
+	k.keep(next, ticket{peer: one, size: 3})
+	for _, want := range []uint16{3, 1} {
+		if got, ok := k.take(other, one); !ok || got.size != want {
+			t.Errorf("ticket %d, %v: want the newest, %d", got.size, ok, want)
+		}
+	}
+	if got, ok := k.take(direct, one); !ok || got.size != 2 {
+		t.Errorf("ticket %d, %v of the remote itself", got.size, ok)
+	}
+}
+
 func TestTicketsAreBoundedAndServeOnce(t *testing.T) {
 	var k tickets
 	at := func(i int) netip.AddrPort {
@@ -95,13 +134,13 @@ func TestTicketsAreBoundedAndServeOnce(t *testing.T) {
 	if len(k.of) != maxTickets || len(k.order) != maxTickets {
 		t.Fatal(len(k.of), len(k.order))
 	}
-	if _, ok := k.take(at(0)); ok {
+	if _, ok := k.take(at(0), [32]byte{}); ok {
 		t.Fatal("the oldest is still there")
 	}
-	if got, ok := k.take(at(100)); !ok || got.size != 1200 {
+	if got, ok := k.take(at(100), [32]byte{}); !ok || got.size != 1200 {
 		t.Fatal(got.size, ok)
 	}
-	if _, ok := k.take(at(100)); ok {
+	if _, ok := k.take(at(100), [32]byte{}); ok {
 		t.Fatal("served twice")
 	}
 }

@@ -3,16 +3,14 @@ package quicnet
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/time/rate"
 
-	"github.com/libertaria-project/l2tun/internal/net/cause"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/net/udp"
@@ -35,52 +33,46 @@ type Options struct {
 // An Endpoint dials and accepts QUIC connections on one socket. It is safe for
 // concurrent use.
 type Endpoint struct {
-	o             Options
+	*core
 	sock          *udp.Socket
-	ctx           context.Context // ends with Close
-	cancel        context.CancelFunc
-	mu            sync.Mutex     // held to cancel, and to add to wg
-	wg            sync.WaitGroup // connections under way; see begin
-	queue         *packetQueue
 	batch         *batcher
-	pace          *pacer
 	amplification *amplificationGuard
-	admission     *admission
 	initials      smallInitials
-	holds         holds
 	conns         *connTable
-	dialler       dialler
-	qt            *quic.Transport
-	ln            *quic.EarlyListener // nil: it does not listen
+	reduced       reducedMTUs
+	virtual       *Virtual // nil: it does not listen
 }
 
 // New makes an Endpoint on a socket, whose reader is to call Receiver. The end of ctx
 // ends dials and what waits to be accepted; Close is to follow.
 func New(ctx context.Context, sock *udp.Socket, o Options) (*Endpoint, error) {
-	e := &Endpoint{o: o, sock: sock, queue: newPacketQueue(o.Count), pace: newPacer(), amplification: newAmplificationGuard()}
-	e.ctx, e.cancel = context.WithCancel(ctx)
-	e.conns = newConnTable(e.amplification)
 	for _, key := range []*[32]byte{&o.ResetKey, &o.TokenKey} {
 		if *key == ([32]byte{}) {
 			rand.Read(key[:])
 		}
 	}
-	e.admission = newAdmission(newConnIDs(o.ResetKey), o.Count, e.amplification.isExempt)
+	e := &Endpoint{sock: sock, amplification: newAmplificationGuard()}
+	e.core = newCore(ctx, &o, newPacketQueue(o.Count, queueSlots), newAdmission(newConnIDs(o.ResetKey), o.Count, e.amplification.isExempt), e.adopt)
+	e.conns = newConnTable(e.amplification)
 	e.batch = newBatcher(sock.Patient(), sock.Segments(), o.Count)
-	resetKey, tokenKey := quic.StatelessResetKey(o.ResetKey), quic.TokenGeneratorKey(o.TokenKey)
-	e.qt = &quic.Transport{
-		Conn:                  e.packetConn(),
-		ConnectionIDGenerator: e.admission.ids,
-		StatelessResetKey:     &resetKey,
-		TokenGeneratorKey:     &tokenKey,
-		VerifySourceAddress:   e.admission.verify,
-		ConnContext:           e.admission.unproven.enter,
-	}
 	if err := e.open(); err != nil {
 		e.Close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// newTransport is quic-go on a packet conn, with the keys of options.
+func newTransport(o *Options, c net.PacketConn, a *admission) *quic.Transport {
+	resetKey, tokenKey := quic.StatelessResetKey(o.ResetKey), quic.TokenGeneratorKey(o.TokenKey)
+	return &quic.Transport{
+		Conn:                  c,
+		ConnectionIDGenerator: a.ids,
+		StatelessResetKey:     &resetKey,
+		TokenGeneratorKey:     &tokenKey,
+		VerifySourceAddress:   a.verify,
+		ConnContext:           a.unproven.enter,
+	}
 }
 
 // packetConn is what quic-go has as its socket.
@@ -98,13 +90,14 @@ func (e *Endpoint) open() error {
 	if err != nil {
 		return err
 	}
-	e.dialler.qt, e.dialler.tls, e.dialler.amplification = e.qt, tlsConf, e.amplification
+	e.dialler = dialler{qt: newTransport(e.o, e.packetConn(), e.admission), tls: tlsConf, tickets: new(tickets), size: e.reduced.size, exempt: e.amplification.exempt}
 	if e.o.DialOnly {
 		return nil
 	}
+	e.virtual = newVirtual(e.ctx, e.o, tlsConf, e.dialler.tickets)
 	conf := quicConfig(fullPacket)
 	conf.GetConfigForClient = e.configFor
-	e.ln, err = e.qt.ListenEarly(tlsConf, conf)
+	e.ln, err = e.dialler.qt.ListenEarly(tlsConf, conf)
 	return err
 }
 
@@ -115,7 +108,7 @@ func (e *Endpoint) configFor(info *quic.ClientInfo) (*quic.Config, error) {
 	if e.initials.has(from) {
 		return quicConfig(smallPacket), nil
 	}
-	return quicConfig(e.dialler.reduced.size(from)), nil
+	return quicConfig(e.reduced.size(from)), nil
 }
 
 // On reports whether QUIC is switched on.
@@ -127,29 +120,18 @@ func (e *Endpoint) Receiver() func([]udp.Packet) {
 	if e.o.Off {
 		return nil
 	}
-	return (&receiver{queue: e.queue, admission: e.admission, amplification: e.amplification, initials: &e.initials,
-		count: e.o.Count, own: idCheck{ids: e.admission.ids}}).receive
+	return (&receiver{filter: newFilter(e.admission), queue: e.queue, amplification: e.amplification, initials: &e.initials}).receive
 }
 
 // Strangers is the book of connections whose peer has not proven itself, and of where
 // peers have.
 func (e *Endpoint) Strangers() Strangers { return Strangers{e.admission.unproven} }
 
-// ReducePathMTU makes dials to a remote begin with small packets, for a while.
-func (e *Endpoint) ReducePathMTU(remote netip.AddrPort) { e.dialler.reduced.add(remote, time.Now()) }
+// Virtual is QUIC through circuits; nil when the Endpoint does not listen.
+func (e *Endpoint) Virtual() *Virtual { return e.virtual }
 
-// Dial connects to remote; see dialler. Errors: cause.ErrNoAnswer, cause.ErrPeerClosed
-// (it refused), ErrNoDatagram, those of Options.Start, or the context's.
-func (e *Endpoint) Dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
-	qc, err := e.dialler.dial(ctx, remote)
-	if err == nil {
-		return e.adopt(qc)
-	}
-	if err = connError(err); errors.Is(err, cause.ErrIdle) {
-		err = cause.ErrNoAnswer // idle during the handshake
-	}
-	return nil, err
-}
+// ReducePathMTU makes dials to a remote begin with small packets, for a while.
+func (e *Endpoint) ReducePathMTU(remote netip.AddrPort) { e.reduced.add(remote, time.Now()) }
 
 // adopt makes a QUIC connection ours: its binding, its path, its goroutines.
 func (e *Endpoint) adopt(qc *quic.Conn) (link.Conn, error) {
@@ -172,39 +154,14 @@ func (e *Endpoint) adopt(qc *quic.Conn) (link.Conn, error) {
 	return c, nil
 }
 
-// DialEarly implements link.EarlyDialer: it begins a connection to a remote that gave
-// us a ticket and returns before anything was heard of it.
-func (e *Endpoint) DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error) {
-	if e.o.Off {
-		return nil, link.ErrOff
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
-	qc, st, err := e.dialler.dialEarly(ctx, remote, func() (release func()) { return e.holds.hold(remote, e.queue) })
-	switch {
-	case err == nil:
-		return &earlyConn{qc, st, e.adopt}, nil
-	case e.ctx.Err() != nil:
-		err = cause.ErrClosed
-	}
-	return nil, err
-}
-
 // Close ends all connections and waits. The socket is its owner's; packets that QUIC
-// says goodbye with are out. The order matters: connections need QUIC for that, and
-// QUIC needs its queue to end.
+// says goodbye with are out.
 func (e *Endpoint) Close() {
-	e.mu.Lock()
-	e.cancel()
-	e.mu.Unlock()
-	if e.ln != nil {
-		_ = e.ln.Close()
+	e.stop()
+	if e.virtual != nil {
+		e.virtual.Close()
 	}
-	if e.dialler.qt != nil {
-		_ = e.qt.Close()
-	}
-	e.queue.close()
+	e.end()
 	e.batch.close()
 	e.wg.Wait()
 }

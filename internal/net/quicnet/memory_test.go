@@ -33,7 +33,8 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 	}
 	one, peer := quicState+held(acceptConn), quicState+held(largestConn)
 	all := (maxUnproven + maxReserved) * one
-	tables := udp.MaxHeard + udp.MaxHints + maxReducedMTUs + maxInitials + maxKnownSources + sourceBuckets + maxSources
+	circuits := strangersByCircuit
+	tables := udp.MaxHeard + udp.MaxHints + maxReducedMTUs + maxInitials + 2*(maxKnownSources+sourceBuckets+maxSources)
 	guard := maxBudgets * int(unsafe.Sizeof(budget{}))
 	const mib = 1 << 20
 	for _, row := range []string{
@@ -42,7 +43,10 @@ func TestWhatOthersMakeUsHold(t *testing.T) {
 			maxUnprovenOne, one>>10, float64(maxUnprovenOne*one)/mib, maxUnprovenOne+maxMore, one>>10, float64((maxUnprovenOne+maxMore)*one)/mib),
 		fmt.Sprintf("| all strangers' QUIC connections | %d x %d KiB = %.0f MiB, and %d evicted ones that end x %d KiB = %d MiB |",
 			maxUnproven+maxReserved, one>>10, float64(all)/mib, maxEvicted, quicState>>10, maxEvicted*quicState/mib),
-		fmt.Sprintf("| packets that wait for QUIC | %d x %d bytes = %.1f MiB |", queueSlots, maxQUICPacket, float64(queueSlots*maxQUICPacket)/mib),
+		fmt.Sprintf("| strangers' QUIC connections through circuits | %d x %d KiB = %.0f MiB, and %d evicted ones that end x %d KiB = %d MiB |",
+			circuits.all+circuits.reserved, one>>10, float64((circuits.all+circuits.reserved)*one)/mib, circuits.evicted, quicState>>10, circuits.evicted*quicState/mib),
+		fmt.Sprintf("| packets that wait for QUIC, and those from circuits | (%d + %d) x %d bytes = %.1f MiB |",
+			queueSlots, virtualSlots, maxQUICPacket, float64((queueSlots+virtualSlots)*maxQUICPacket)/mib),
 		fmt.Sprintf("| tables of addresses | %d entries of at most %d bytes = %.1f MiB, and the amplification limit %d x %d bytes = %d KiB |",
 			tables, tableEntry, float64(tables*tableEntry)/mib, maxBudgets, unsafe.Sizeof(budget{}), guard>>10),
 		fmt.Sprintf("| one peer's QUIC connections, receiving | 2 x %d KiB = %.1f MiB |", peer>>10, float64(2*peer)/mib),

@@ -129,7 +129,7 @@ func TestQueueOfQUIC(t *testing.T) {
 	}
 	t.Run("keeps order and contents, one address a source", func(t *testing.T) {
 		var count Counters
-		q := newPacketQueue(&count)
+		q := newPacketQueue(&count, queueSlots)
 		q.push([]udp.Packet{{Data: []byte("one"), OOB: []byte("o"), Src: src}, {Data: []byte("two!"), Src: src}})
 		q.push([]udp.Packet{{Data: []byte("three"), Src: src}})
 		ms := msgs(2)
@@ -148,7 +148,7 @@ func TestQueueOfQUIC(t *testing.T) {
 	})
 	t.Run("is bounded", func(t *testing.T) {
 		var count Counters
-		q := newPacketQueue(&count)
+		q := newPacketQueue(&count, queueSlots)
 		for range queueSlots + 3 {
 			q.push([]udp.Packet{{Data: make([]byte, 20), Src: src}})
 		}
@@ -158,7 +158,7 @@ func TestQueueOfQUIC(t *testing.T) {
 		}
 	})
 	t.Run("touches no more memory than packets ever waited", func(t *testing.T) {
-		q := newPacketQueue(new(Counters))
+		q := newPacketQueue(new(Counters), queueSlots)
 		for range 3 * queueSlots {
 			q.push([]udp.Packet{{Data: []byte("x"), Src: src}})
 			if _, err := q.pop(msgs(2)); err != nil {
@@ -173,7 +173,7 @@ func TestQueueOfQUIC(t *testing.T) {
 	})
 	t.Run("wakes for a packet, a deadline and the end", func(t *testing.T) {
 		bubble.Test(t, func(t *testing.T) {
-			q := newPacketQueue(new(Counters))
+			q := newPacketQueue(new(Counters), queueSlots)
 			results := make(chan error)
 			pop := func() { _, err := q.pop(msgs(1)); results <- err }
 			blocked := func() {
@@ -216,7 +216,7 @@ func TestQueueOfQUIC(t *testing.T) {
 		})
 	})
 	t.Run("costs no allocation", func(t *testing.T) {
-		q := newPacketQueue(new(Counters))
+		q := newPacketQueue(new(Counters), queueSlots)
 		in, ms := []udp.Packet{{Data: make([]byte, 1200), Src: src}}, msgs(8)
 		if n := testing.AllocsPerRun(100, func() { q.push(in); q.pop(ms) }); n != 0 {
 			t.Fatalf("%v allocations", n)

@@ -47,8 +47,8 @@ type packetSlot struct {
 	src   netip.AddrPort
 }
 
-func newPacketQueue(c *Counters) *packetQueue {
-	q := &packetQueue{count: c, slots: make([]packetSlot, queueSlots), sources: make(map[netip.AddrPort]*net.UDPAddr)}
+func newPacketQueue(c *Counters, slots int) *packetQueue {
+	q := &packetQueue{count: c, slots: make([]packetSlot, slots), sources: make(map[netip.AddrPort]*net.UDPAddr)}
 	q.ready.L = &q.mu
 	return q
 }

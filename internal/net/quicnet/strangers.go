@@ -25,6 +25,12 @@ const (
 	knownSourceLife = 24 * time.Hour
 )
 
+// strangerBounds are those of one book of strangers, as the constants have them.
+type strangerBounds struct{ all, one, more, reserved, evicted int }
+
+// strangersBySocket bounds those that come by the socket.
+var strangersBySocket = strangerBounds{maxUnproven, maxUnprovenOne, maxMore, maxReserved, maxEvicted}
+
 // errBusy refuses a connection before any work for it.
 var errBusy = errors.New("transport: too many connections of strangers")
 
@@ -36,6 +42,7 @@ var errBusy = errors.New("transport: too many connections of strangers")
 // their own.
 type unproven struct {
 	refused *atomic.Uint64
+	bounds  strangerBounds // not changed after use
 
 	mu       sync.Mutex
 	all      map[*place]struct{} // without the reserved ones
@@ -48,7 +55,7 @@ type unproven struct {
 }
 
 func newUnproven(refused *atomic.Uint64) *unproven {
-	return &unproven{refused: refused, all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
+	return &unproven{refused: refused, bounds: strangersBySocket, all: make(map[*place]struct{}), of: make(map[netip.Prefix]int),
 		reserved: make(map[netip.Prefix]int), proven: make(map[netip.Prefix]int), known: make(map[netip.Prefix]time.Time)}
 }
 
@@ -99,10 +106,10 @@ func (u *unproven) take(a netip.Addr, verified bool, now time.Time) (*place, err
 
 // put gives p a place; u.mu is held.
 func (u *unproven) put(p *place, verified bool) (closing func(), err error) {
-	room := u.of[p.from] < maxUnprovenOne+u.more(p.from)
+	room := u.of[p.from] < u.bounds.one+u.more(p.from)
 	switch {
-	case room && len(u.all) < maxUnproven:
-	case verified && u.isKnown(p.from, p.since) && u.inReserve < maxReserved && u.reserved[p.from] < maxUnprovenOne:
+	case room && len(u.all) < u.bounds.all:
+	case verified && u.isKnown(p.from, p.since) && u.inReserve < u.bounds.reserved && u.reserved[p.from] < u.bounds.one:
 		p.state = placeReserved
 		u.inReserve++
 		u.reserved[p.from]++
@@ -120,7 +127,7 @@ func (u *unproven) put(p *place, verified bool) (closing func(), err error) {
 // evict frees the place of the oldest connection of the network that has the most,
 // unless the newcomer's has as many.
 func (u *unproven) evict(from netip.Prefix, closing *func()) bool {
-	if u.evicted >= maxEvicted {
+	if u.evicted >= u.bounds.evicted {
 		return false
 	}
 	networks := make(map[netip.Prefix]int)
@@ -206,7 +213,7 @@ func (p *place) free() {
 // from there: many peers behind one address translator come back together when this
 // node restarts, and each that is back makes room for one more. Whoever has no peer's
 // key gains nothing. u.mu is held.
-func (u *unproven) more(from netip.Prefix) int { return min(u.proven[from], maxMore) }
+func (u *unproven) more(from netip.Prefix) int { return min(u.proven[from], u.bounds.more) }
 
 // disconnect takes a peer's connection off the books; u.mu is held.
 func (u *unproven) disconnect(from netip.Prefix) {
@@ -264,7 +271,7 @@ func (u *unproven) isKnown(from netip.Prefix, now time.Time) bool {
 func (u *unproven) suspects(a netip.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.of[netaddr.SourceOf(a)] > 0 || len(u.all) >= maxUnproven/2
+	return u.of[netaddr.SourceOf(a)] > 0 || len(u.all) >= u.bounds.all/2
 }
 
 // remembers is isKnown for an address.

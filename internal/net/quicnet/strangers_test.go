@@ -40,6 +40,29 @@ func TestOneSourceHasEightPlaces(t *testing.T) {
 	}
 }
 
+// Each circuit is a source of its own, although all have addresses of one /64.
+func TestEachCircuitHasItsPlaces(t *testing.T) {
+	u, now := newUnproven(new(atomic.Uint64)), time.Now()
+	u.bounds = strangersByCircuit
+	at := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0: 1, 14: byte(i >> 8), 15: byte(i)})
+	}
+	for range 5 * strangersByCircuit.one {
+		u.take(at(1), true, now)
+	}
+	if n := placesOf(u); n != strangersByCircuit.one {
+		t.Errorf("one circuit has %d places", n)
+	}
+	for i := range strangersByCircuit.all - 1 {
+		if _, err := u.take(at(2+i), true, now.Add(time.Second)); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if n := placesOf(u); n != strangersByCircuit.all || u.of[netip.PrefixFrom(at(1), 128)] != 1 {
+		t.Errorf("%d places, of the greedy circuit %d", n, u.of[netip.PrefixFrom(at(1), 128)])
+	}
+}
+
 // TestFullPlacesGoToNewNetworks: an attacker with one network displaces itself, and
 // one without a proven address displaces nobody.
 func TestFullPlacesGoToNewNetworks(t *testing.T) {

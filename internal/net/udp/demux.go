@@ -52,6 +52,10 @@ func classify(b []byte, ids knower) class {
 	return classBad
 }
 
+// IsQUIC reports whether a datagram that did not come by a Socket has the form of a
+// packet of QUIC.
+func IsQUIC(b []byte) bool { return classify(b, nil) == classQUIC }
+
 // namesID reports whether the connection id that a long header is for is there and
 // no longer than QUIC has them (RFC 9000 section 17.2). quic-go drops the others
 // too, but does not take their buffers back: a flood of random bytes would cost

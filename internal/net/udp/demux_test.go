@@ -1,11 +1,34 @@
 package udp
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/records"
 )
+
+// A virtual address stands for a circuit: what claims to come from one by a socket is
+// dropped.
+func TestForgedVirtualSourcesAreDropped(t *testing.T) {
+	n := unstarted(t, testOptions(loopback))
+	defer n.Close()
+	got := new(records.Tally)
+	n.Handle(got)
+	quic := 0
+	n.Socket.quic = func(p []Packet) { quic += len(p) }
+	s := newSorter(n.Socket)
+	forged, honest := netip.MustParseAddrPort("[100::1]:1"), netip.MustParseAddrPort("[2001:db8::1]:4242")
+	initial := append([]byte{0xC0, 0, 0, 0, 1, 8}, make([]byte, 1194)...)
+	var pkts []Packet
+	for _, src := range []netip.AddrPort{forged, honest, forged} {
+		pkts = append(pkts, Packet{Data: records.New(100, 1), Src: src}, Packet{Data: initial, Src: src})
+	}
+	s.handle(pkts)
+	if got.Count.Load() != 1 || quic != 1 || n.count.Malformed.Load() != 4 {
+		t.Errorf("%d records, %d packets of QUIC, %d malformed", got.Count.Load(), quic, n.count.Malformed.Load())
+	}
+}
 
 func TestClassify(t *testing.T) {
 	known := records.New(100, 1)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -77,8 +78,12 @@ func (s *sorter) sort(pkts []Packet) {
 
 // take keeps a packet for QUIC.
 func (s *sorter) take(p *Packet) {
-	if s.sock.quic == nil {
+	switch {
+	case s.sock.quic == nil:
 		s.sock.o.Count.NoPath.Add(1)
+		return
+	case netaddr.IsVirtual(p.Src.Addr()): // forged: it would pass for a circuit
+		s.sock.o.Count.Malformed.Add(1)
 		return
 	}
 	s.quic = append(s.quic, *p)
@@ -91,6 +96,10 @@ func (s *sorter) record(p *Packet) {
 		return
 	}
 	if s.path == nil || s.src != p.Src {
+		if netaddr.IsVirtual(p.Src.Addr()) { // forged: it would pass for a circuit
+			s.sock.o.Count.Malformed.Add(1)
+			return
+		}
 		s.src, s.path = p.Src, s.sock.directs.from(p.Src)
 	}
 	s.path.arrived(p.local, len(p.Data))

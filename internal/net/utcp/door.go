@@ -156,6 +156,10 @@ func (d *Door) Accept() {
 			time.Sleep(10 * time.Millisecond) // out of descriptors, mostly
 			continue
 		}
+		if netaddr.IsVirtual(netaddr.PortOf(nc.RemoteAddr()).Addr()) { // forged: it would pass for a circuit
+			_ = nc.Close()
+			continue
+		}
 		if err := d.admit(nc); err != nil {
 			d.Log.Debug("TCP connection not accepted", "remote", nc.RemoteAddr(), "err", err)
 			_ = nc.Close()
