@@ -46,6 +46,8 @@ type Config struct {
 	Session Settings
 	Routes  []netip.Prefix // behind this node, to which peers may send; masked
 	Peers   []Peer         // in the file's order
+
+	PortMapping bool // routers are asked to map the UDP port (ADR-037)
 }
 
 // A Method is a method of LAN discovery.

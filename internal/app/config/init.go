@@ -119,6 +119,11 @@ listen = %s
 # relay_rate = %s
 # relay_total = %s
 
+# Whether the router of this network is asked to pass packets from the Internet on
+# to this node, by PCP, NAT-PMP and UPnP: a home is reachable then without anybody's
+# help. Without this line nothing is asked.
+# port_mapping = true
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = %s    # new keys at least this often

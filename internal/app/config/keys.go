@@ -30,6 +30,8 @@ func keys() []key {
 		{name: "session", field: "Session", restart: true, block: true, value: func(c *Config) any { return c.Session }},
 		{name: "mark", field: "Mark", restart: true, value: func(c *Config) any { return c.Mark },
 			usual: func(c *Config) bool { return c.Mark == DefaultMark() }},
+		{name: "port_mapping", field: "PortMapping", value: func(c *Config) any { return c.PortMapping },
+			usual: func(c *Config) bool { return !c.PortMapping }},
 		{name: "routes", field: "Routes", block: true, value: func(c *Config) any { return c.Routes },
 			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
 		{name: "relay", field: "Relay", value: func(c *Config) any { return c.Relay },

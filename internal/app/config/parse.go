@@ -80,11 +80,7 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		list, err = items(r, "", e, parseAddress)
 		c.Addresses = values(list)
 	case "listen":
-		var s string
-		if s, err = r.str("", e); err == nil {
-			c.Listen, err = parseListen(s)
-			err = r.wrap("", e, err)
-		}
+		c.Listen, err = parsed(r, e, parseListen)
 	case "carriers":
 		var list []item[*link.Kind]
 		if list, err = items(r, "", e, link.ParseKind); err == nil && len(list) == 0 {
@@ -96,19 +92,13 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		list, err = items(r, "", e, parseMethod)
 		c.Discovery = values(list)
 	case "metrics":
-		var s string
-		if s, err = r.str("", e); err == nil {
-			c.Metrics, err = parseMetrics(s)
-			err = r.wrap("", e, err)
-		}
+		c.Metrics, err = parsed(r, e, parseMetrics)
 	case "mark":
-		var s string
-		if s, err = r.str("", e); err == nil {
-			c.Mark, err = parseMark(s)
-			err = r.wrap("", e, err)
-		}
+		c.Mark, err = parsed(r, e, parseMark)
 	case "relay", "relay_rate", "relay_total":
 		err = r.setRelay(c, e)
+	case "port_mapping":
+		c.PortMapping, err = r.boolean("", e)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

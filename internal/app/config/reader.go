@@ -71,6 +71,16 @@ func (r *reader) integer(table string, e entry, min, max int64) (int64, error) {
 	return n, nil
 }
 
+// parsed reads a string of the top of the file through parse.
+func parsed[T any](r *reader, e entry, parse func(string) (T, error)) (v T, err error) {
+	s, err := r.str("", e)
+	if err != nil {
+		return v, err
+	}
+	v, err = parse(s)
+	return v, r.wrap("", e, err)
+}
+
 // An item is an element of an array of strings, read and with its place.
 type item[T any] struct {
 	val T

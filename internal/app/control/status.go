@@ -17,6 +17,8 @@ type Status struct {
 	Host      Host     `json:"host"`
 	Sandbox   Sandbox  `json:"fence"`
 
+	Mapping PortMapping `json:"mapping"` // of the UDP port at routers
+
 	Socket       string    `json:"socket"`        // control socket
 	Config       string    `json:"config"`        // path of the config that is applied
 	ConfigDigest string    `json:"config_digest"` // of its meaning
@@ -104,6 +106,7 @@ type Obstacle struct {
 func (s *Status) fill() {
 	s.Host.fill()
 	s.Sandbox.fill()
+	s.Mapping.fill()
 	if s.Addresses == nil {
 		s.Addresses = []string{}
 	}

@@ -33,14 +33,14 @@ type applier struct {
 
 	config  atomic.Pointer[config.Config] // in use; nil before the first apply
 	mu      sync.Mutex                    // one apply at a time
-	applied func()                        // called at the end of each apply, with mu held; nil: nobody needs it
+	applied []func()                      // called at the end of each apply, with mu held
 }
 
-// onApplied sets what is called at the end of each apply from now on.
+// onApplied adds what is called at the end of each apply from now on; it must not block.
 func (a *applier) onApplied(f func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.applied = f
+	a.applied = append(a.applied, f)
 }
 
 // apply makes the peers those of c. In our own table it removes first, then adds,
@@ -70,8 +70,8 @@ func (a *applier) apply(c *config.Config) error {
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
 	a.config.Store(c)
-	if a.applied != nil {
-		a.applied()
+	for _, f := range a.applied {
+		f()
 	}
 	return errors.Join(errs...)
 }

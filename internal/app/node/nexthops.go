@@ -44,12 +44,6 @@ type destination struct {
 	named bool // it has endpoints that are names
 }
 
-// elsewhere are two addresses that stand for the targets of a name. They are looked
-// up, and never sent to.
-func elsewhere() []netip.Addr {
-	return []netip.Addr{netip.AddrFrom4([4]byte{1, 1, 1, 1}), netip.AddrFrom16([16]byte{0x20, 0, 15: 1})}
-}
-
 // wait is the time until the next look-up.
 func (w *nextHops) wait(now time.Time) time.Duration { return max(0, w.looked.Add(w.gap).Sub(now)) }
 
@@ -68,7 +62,7 @@ func (w *nextHops) lookUp(all []destination) (peers []did.DID) {
 	last := make(map[did.DID]map[netip.Addr]routing.NextHop, len(all))
 	for _, d := range all {
 		if d.named {
-			d.addrs = append(d.addrs, elsewhere()...)
+			d.addrs = append(d.addrs, routing.Far()...) // they stand for the targets of the name
 		}
 		before, is := w.last[d.peer], make(map[netip.Addr]routing.NextHop, len(d.addrs))
 		other := false

@@ -17,7 +17,7 @@ func TestOnlyPeersWithAChangedRouteAreReturned(t *testing.T) {
 	near, far, name := of(1), of(2), of(3)
 	lan, wan := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.7")
 	table := map[netip.Addr]routing.NextHop{lan: {Interface: 2, Running: true}, wan: {Interface: 3, Running: true, Gateway: lan},
-		elsewhere()[0]: {Interface: 3, Running: true, Gateway: lan}}
+		routing.Far()[0]: {Interface: 3, Running: true, Gateway: lan}}
 	lookups := 0
 	w := &nextHops{pass: func() {}, to: func(a netip.Addr) routing.NextHop { lookups++; return table[a] }, last: make(map[did.DID]map[netip.Addr]routing.NextHop)}
 	all := []destination{{peer: near, addrs: []netip.Addr{lan, lan}}, {peer: far, addrs: []netip.Addr{wan}}, {peer: name, named: true}}
@@ -39,7 +39,7 @@ func TestOnlyPeersWithAChangedRouteAreReturned(t *testing.T) {
 	look("no carrier", near)
 	change(wan, func(w *routing.NextHop) { w.Source = lan })
 	look("another source", far)
-	change(elsewhere()[0], func(w *routing.NextHop) { *w = routing.NextHop{} })
+	change(routing.Far()[0], func(w *routing.NextHop) { *w = routing.NextHop{} })
 	look("no uplink", name)
 	all = append(all, destination{peer: of(4), addrs: []netip.Addr{wan}})
 	look("a new peer, whose route until now is unknown", of(4))

@@ -48,6 +48,7 @@ type node struct {
 	keeper *keeper
 	rates  *rates
 	finder *finder // nil: no discovery
+	mapped *portMapping
 
 	changes  *changes
 	reporter *reporter
@@ -143,6 +144,9 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.startDiscovery(c)
+	if err := n.preparePortMapping(c); err != nil {
+		return err
+	}
 	if err := n.startWatcher(fail); err != nil {
 		return err
 	}
@@ -152,7 +156,11 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startMetrics(c); err != nil {
 		return err
 	}
-	return n.startControl(c, fail)
+	if err := n.startControl(c, fail); err != nil {
+		return err
+	}
+	n.mapped.start()
+	return nil
 }
 
 // applyFirst is apply at the start. One prefix whose packets go elsewhere for the

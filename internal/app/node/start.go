@@ -13,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/join"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/portmap"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/internal/show/metrics"
 	"github.com/libertaria-project/l2tun/routing"
@@ -159,9 +160,27 @@ func (n *node) startDiscovery(c *config.Config) {
 	}
 }
 
+// preparePortMapping makes ready what asks routers. It has started nothing yet, and is
+// closed while everything that it needs still runs.
+func (n *node) preparePortMapping(c *config.Config) error {
+	hops, err := routing.NewNextHops(c.Mark.Value)
+	if err != nil {
+		return err
+	}
+	at := n.net.LocalAddr()
+	n.mapped = newPortMapping(n.use, portmap.Config{Port: at.Port(), Gateways: gatewaysOf(at.Addr(), hops.Gateways), Seed: n.id.Secret("l2tun port mapping v1"),
+		Control: marking(c.Mark.Value), Log: n.log, Guard: guard.New(n.log)})
+	n.reporter.mapped = n.mapped
+	n.defers(func() {
+		n.mapped.close()
+		hops.Close()
+	})
+	return nil
+}
+
 // startWatcher begins to follow events of the host.
 func (n *node) startWatcher(fail context.CancelCauseFunc) error {
-	stop, err := startWatcher(&watcher{log: n.log, use: n.use, keeper: n.keeper, rates: n.rates, finder: n.finder, fail: fail})
+	stop, err := startWatcher(&watcher{log: n.log, use: n.use, keeper: n.keeper, rates: n.rates, finder: n.finder, mapped: n.mapped, fail: fail})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type reporter struct {
 	use     *applier
 	keeper  *keeper
 	rates   *rates
+	mapped  *portMapping
 	sandbox control.Sandbox // set before commands are answered
 }
 
@@ -39,15 +40,18 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
 	r.rates.sampleNow(ctx, use.manager.Sessions())
+	var seen []netip.Addr
 	for _, p := range c.Peers {
 		if s, err := use.manager.Session(p.DID); err == nil {
 			s := s.Status()
+			seen = append(seen, s.Seen.Addr().Unmap())
 			ps := peerStatus(p, s, use.mtus.of(p.DID, s.MTU))
 			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
 			st.Peers = append(st.Peers, ps)
 		}
 	}
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
+	st.Mapping = r.mapped.status(seen, time.Now())
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
 	st.Misrouted = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]

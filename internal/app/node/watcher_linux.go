@@ -28,6 +28,7 @@ type watcher struct {
 	keeper *keeper
 	rates  *rates
 	finder *finder // nil: no discovery
+	mapped *portMapping
 	clock  *jumps
 	hops   *nextHops
 	fail   context.CancelCauseFunc
@@ -129,6 +130,7 @@ func (w *watcher) changed(c routing.Change) {
 	}
 	w.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 	w.lookUp.Reset(w.hops.wait(time.Now()))
+	w.mapped.changed()
 	if c.Networks { // at once: a new network must not be open for a moment
 		w.refresh.Reset(w.spent.wait(time.Now()))
 	}

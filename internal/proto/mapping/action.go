@@ -80,6 +80,11 @@ func (w Why) String() string {
 	}[w]
 }
 
+// Word is one word for it that stays the same, for programs; "" for 0.
+func (w Why) Word() string {
+	return [...]string{"", "no_answer", "refused", "conflict", "short_lease", "low_port", "private"}[w]
+}
+
 // A Phase is what a machine is doing.
 type Phase uint8
 

@@ -28,6 +28,10 @@ const (
 	NoHandshake  = "L2T-405" // UDP passes, a handshake's datagrams do not
 	Unresolvable = "L2T-406" // a name leads nowhere
 
+	NoMapping      = "L2T-407" // no router answers that could map the port
+	MappingRefused = "L2T-408" // the router refuses to
+	DoubleNAT      = "L2T-409" // the router is behind another NAT
+
 	Refused        = "L2T-501" // the peer does not want this node
 	NotThePeer     = "L2T-502" // somebody else answers
 	Silent         = "L2T-503" // no answer
@@ -53,7 +57,7 @@ const (
 // Codes are all codes in order.
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
-		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
+		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, NoMapping, MappingRefused, DoubleNAT, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial, NoNode, Drift, OtherVersion, Mute}
 }
 

@@ -45,6 +45,21 @@ health
 	}
 }
 
+// A node that asks routers says so, and what they give.
+func TestStatusSaysThatRoutersAreAsked(t *testing.T) {
+	for want, m := range map[string]control.PortMapping{
+		"": {}, "no port mapping yet": {Enabled: true, Routers: []control.RouterStatus{{State: "asking"}}},
+		"port mapping 203.0.113.7:4242 (pcp) and [2001:db8::2]:4242 (upnp)": {Enabled: true, Routers: []control.RouterStatus{{External: "203.0.113.7:4242", Protocol: "pcp"}, {External: "[2001:db8::2]:4242", Protocol: "upnp"}}},
+	} {
+		s := node()
+		s.Mapping = m
+		text := Status(s, 200, Paint{})
+		if strings.Contains(text, "port mapping") != (want != "") || !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
 // On a wide screen endpoints are in the table.
 func TestStatusAt140Columns(t *testing.T) {
 	text := Status(node(), 140, Paint{})

@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen)...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -38,6 +38,22 @@ func Status(s *control.Status, width int, p Paint) string {
 	}
 	lines = append(lines, findings(s.Health, width, p)...)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// portMapping says that the node asks routers, and what they give; nothing if it does
+// not.
+func portMapping(m *control.PortMapping) string {
+	var given []string
+	for _, r := range m.Held() {
+		given = append(given, r.External+" ("+r.Protocol+")")
+	}
+	switch {
+	case given != nil:
+		return "port mapping " + strings.Join(given, " and ")
+	case m.Enabled:
+		return "no port mapping yet"
+	}
+	return ""
 }
 
 // V4First puts IPv4 first: what people type.
