@@ -277,6 +277,7 @@ type flow struct {
 	w       *world
 	size    int64
 	passed  atomic.Int64 // bytes written so far
+	enough  atomic.Bool  // what has been written is all
 	sum     [sha256.Size]byte
 	got     received
 	err     error
@@ -317,7 +318,7 @@ func (f *flow) send(ctx context.Context, from *lab.Host, to netip.AddrPort, rate
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	h, buf := sha256.New(), make([]byte, 1<<16)
 	noise := rand.NewChaCha8([32]byte{byte(f.size)})
-	for start := time.Now(); f.passed.Load() < f.size; {
+	for start := time.Now(); f.passed.Load() < f.size && !f.enough.Load(); {
 		if rate > 0 {
 			time.Sleep(time.Until(start.Add(time.Duration(float64(f.passed.Load()) / float64(rate) * float64(time.Second)))))
 		}
@@ -331,6 +332,7 @@ func (f *flow) send(ctx context.Context, from *lab.Host, to netip.AddrPort, rate
 		}
 	}
 	h.Sum(f.sum[:0])
+	f.size = f.passed.Load()
 	return c.CloseWrite()
 }
 
@@ -346,7 +348,7 @@ func (f *flow) done(within time.Duration) {
 	select {
 	case <-f.ended:
 	case <-time.After(within):
-		f.w.Fatalf("TCP: %d of %d bytes written, and the other end has not all of them within %v", f.passed.Load(), f.size, within)
+		f.w.Fatalf("TCP: %d bytes written, and the other end has not all of them within %v", f.passed.Load(), within)
 	}
 	if f.err != nil || f.got.err != nil || f.got.size != f.size || !bytes.Equal(f.sum[:], f.got.sum[:]) {
 		f.w.Fatalf("TCP: sent %d bytes, digest %x (%v); received %d, digest %x (%v)", f.size, f.sum, f.err, f.got.size, f.got.sum, f.got.err)

@@ -110,6 +110,9 @@ func (r *Runner) runBatch(ctx context.Context, b *batch) error {
 		args = append(args, "-race")
 	}
 	build := exec.CommandContext(ctx, "go", append(args, "./"+b.pkg)...)
+	if b.race {
+		build.Env = append(os.Environ(), "CGO_ENABLED=1") // which the race detector needs
+	}
 	build.Dir, build.Stdout, build.Stderr = r.Root, r.Log, r.Log
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("faults: build the tests of %s: %w", b.pkg, err)
