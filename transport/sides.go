@@ -27,8 +27,9 @@ var errSides = errors.New("transport: all side sockets are in use")
 type side interface {
 	Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error)
 	Close() error
-	inUse() bool           // it has a connection, or a direct path that somebody holds
-	done() <-chan struct{} // closed by Close
+	HeardFrom(remote netip.AddrPort) time.Time // see link.Opener
+	inUse() bool                               // it has a connection, or a direct path that somebody holds
+	done() <-chan struct{}                     // closed by Close
 }
 
 // sides are the sides of a Transport. Each lives as long as it is in use. When there
@@ -112,6 +113,18 @@ func (x *sides) closeIdle(s side) bool {
 		_ = s.Close()
 	}
 	return idle
+}
+
+// heardFrom is when something last came from a remote to a side, see link.Opener.
+func (x *sides) heardFrom(remote netip.AddrPort) (at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range x.all {
+		if t := s.HeardFrom(remote); t.After(at) {
+			at = t
+		}
+	}
+	return at
 }
 
 // watch closes a side that nobody uses any more.

@@ -31,12 +31,20 @@ type Stats struct {
 	DatagramBad    uint64 // received datagrams that are not records
 	DirectFull     uint64 // records refused because the socket was full
 	DirectTooBig   uint64 // sends that ended at a record larger than the local link
-	DirectLost     uint64 // records for which there was no route to the remote
-	ICMPErrors     uint64 // ICMP messages about a remote, other than too big
+	DirectLost     uint64 // records and forwarded datagrams for which there was no route to the remote
+	ICMPErrors     uint64 // ICMP messages about a remote, other than too big and those that openers and knocks cause
+	Opening        Opening
 	UTCPFull       uint64 // records refused because the queue of their connection was full
 	UTCPOld        uint64 // records that waited longer than 100 ms
 	UTCPRefused    uint64 // connections of strangers that were refused a place, or lost it to another
 	Faults         uint64 // defects of this program met in handling what strangers sent
+}
+
+// Opening counts what opens NATs, in datagrams.
+type Opening struct {
+	Openers uint64 // have left, with a small hop limit
+	Knocks  uint64 // have left, with the full one
+	Refused uint64 // have not, for the budget or the address
 }
 
 type counters struct {
@@ -82,6 +90,7 @@ func (c *counters) snapshot() Stats {
 		DirectTooBig:   c.udp.TooBig.Load(),
 		DirectLost:     c.udp.Lost.Load(),
 		ICMPErrors:     c.udp.ICMP.Load(),
+		Opening:        Opening{Openers: c.udp.Openers.Load(), Knocks: c.udp.Knocks.Load(), Refused: c.udp.NotOpened.Load()},
 		Faults:         c.udp.Faults.Load() + c.faults.Load(),
 		UTCPFull:       c.utcp.Full.Load(),
 		UTCPOld:        c.utcp.Old.Load(),

@@ -59,11 +59,16 @@ type Opener interface {
 	SendOpeners(remotes []netip.AddrPort)
 	// SendKnocks sends the same with the full hop limit.
 	SendKnocks(remotes []netip.AddrPort)
+	// MeasureDepth finds that hop limit towards a remote outside this network, for
+	// remotes of its family: it is called after a change of the network, returns at
+	// once, and takes some seconds, in which the limit is 2. A second call for the
+	// same family ends the first.
+	MeasureDepth(remote netip.AddrPort)
 	// Await calls f once, from a goroutine that may take its time, with the first of
 	// some remotes from which a datagram of any form comes. stop ends the waiting, which
 	// also ends by itself after a minute.
 	Await(remotes []netip.AddrPort, f func(remote netip.AddrPort)) (stop func())
 	// HeardFrom is when a record or a packet of QUIC last came from a remote of a path
-	// or a connection that there is; zero: not known.
+	// or a connection; zero: not known. It is watched from the first question on.
 	HeardFrom(remote netip.AddrPort) time.Time
 }

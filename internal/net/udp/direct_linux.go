@@ -13,7 +13,8 @@ import (
 const (
 	burstMessages = 32 // messages of one call: runs of one size
 	spareBursts   = 4  // sends that usually run at once
-	// controlSize holds the packet info of IPv6 (40) and a segment size (24).
+	// controlSize holds the packet info of IPv6 (40) and a segment size or a hop limit
+	// (24).
 	controlSize = 64
 	// maxPending is how often a send is tried again because its error may be an
 	// ICMP message about another remote that waited on the socket. Each try takes

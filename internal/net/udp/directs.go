@@ -73,6 +73,22 @@ func (d *directs) from(remote netip.AddrPort) *directPath {
 	return p
 }
 
+// stray is a path to a remote for one packet, which the table does not have. It
+// leaves from where those of the table's path do.
+func (d *directs) stray(remote netip.AddrPort) *directPath {
+	p := &directPath{d: d, remote: remote, name: d.out.nameOf(remote)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.inUse[remote].Value()
+	if known == nil {
+		known = d.heard[remote]
+	}
+	if known != nil {
+		p.source.Store(known.source.Load())
+	}
+	return p
+}
+
 // remember puts a new path in the place of the oldest; d.mu is held.
 func (d *directs) remember(p *directPath) {
 	if old := d.ring[d.next]; old != nil && d.heard[old.remote] == old {

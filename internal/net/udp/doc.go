@@ -13,6 +13,10 @@
 // on what the network reports. Close waits for both; it must not be called from a
 // Handler.
 //
+// Openers and knocks open NATs for meetings (SPEC 6.13): depth.go finds the hop limit of
+// openers, watch.go tells who waits for a remote that something has come from there.
+//
 // Limits: MaxHeard direct paths that nobody uses, MaxHints remotes reported unreachable
-// in a second, 1 MiB of records that wait for the socket where a write may block.
+// in a second, 1 MiB of records that wait for the socket where a write may block,
+// 256 KiB/s of openers and knocks, 1024 watched remotes.
 package udp

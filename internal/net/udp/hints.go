@@ -13,6 +13,13 @@ const (
 	MaxHints = 1024
 )
 
+// A report is an ICMP message about a packet that was sent to remote.
+type report struct {
+	remote   netip.AddrPort // not valid: it says nothing of use
+	by       netip.Addr     // the router that tells; not valid: not known
+	exceeded bool           // the packet's hop limit ended there; else remote cannot be reached
+}
+
 // hints gathers what the network says about remotes that cannot be reached: from
 // ICMP messages, which wait in the socket's error queue, and from sends that
 // failed at once. One goroutine passes it on, because a Handler must not be

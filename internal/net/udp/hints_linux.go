@@ -26,7 +26,7 @@ func isUnreachable(err error) bool {
 // its memory from the receive buffer.
 type errorQueue struct {
 	rc     syscall.RawConn
-	remote netip.AddrPort // of the last entry; not valid: it says nothing of use
+	report report // the last entry
 	zones  zones
 	hdr    unix.Msghdr
 	iov    unix.Iovec
@@ -41,13 +41,13 @@ func newErrorQueue(rc syscall.RawConn) *errorQueue {
 
 // next takes one entry off the queue; false when there is none.
 func (q *errorQueue) next() (ok bool) {
-	q.remote = netip.AddrPort{}
+	q.report = report{}
 	err := q.rc.Control(func(fd uintptr) { ok = q.recvmsg(fd) })
 	if err != nil || !ok {
 		return false
 	}
-	if q.hdr.Namelen > 0 && tellsUnreachable(q.oob[:q.hdr.Controllen]) {
-		q.remote = q.zones.address(&q.name)
+	if by, exceeded, ok := readExtendedError(q.oob[:q.hdr.Controllen]); ok && q.hdr.Namelen > 0 {
+		q.report = report{q.zones.address(&q.name), by, exceeded}
 	}
 	return true
 }
@@ -66,20 +66,53 @@ func (q *errorQueue) recvmsg(fd uintptr) bool {
 	}
 }
 
-// tellsUnreachable looks for an ICMP error other than "too big", which anybody
-// could use to slow us down: path sizes are probed instead.
-func tellsUnreachable(oob []byte) bool {
+// Types of ICMP messages that say that a hop limit has ended (RFC 792, RFC 4443).
+const (
+	icmpTimeExceeded  = 11
+	icmp6TimeExceeded = 3
+)
+
+// extendedError is the size of struct sock_extended_err, which is
+//
+//	errno 4, origin 1, type 1, code 1, pad 1, info 4, data 4
+//
+// with the sockaddr of the sender behind it.
+const extendedError = 16
+
+// readExtendedError looks for an ICMP error other than "too big", which anybody
+// could use to slow us down: path sizes are probed instead. It returns who sent it,
+// and whether it says that a hop limit has ended.
+func readExtendedError(oob []byte) (by netip.Addr, exceeded, ok bool) {
 	for len(oob) > 0 {
 		hdr, body, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
-			return false
+			return by, false, false
 		}
-		if (hdr.Level == unix.IPPROTO_IP && hdr.Type == unix.IP_RECVERR || hdr.Level == unix.IPPROTO_IPV6 && hdr.Type == unix.IPV6_RECVERR) && len(body) >= 5 {
-			// struct sock_extended_err: errno 4, origin 1, ...
-			icmp := body[4] == unix.SO_EE_ORIGIN_ICMP || body[4] == unix.SO_EE_ORIGIN_ICMP6
-			return icmp && unix.Errno(binary.NativeEndian.Uint32(body)) != unix.EMSGSIZE
+		if (hdr.Level == unix.IPPROTO_IP && hdr.Type == unix.IP_RECVERR || hdr.Level == unix.IPPROTO_IPV6 && hdr.Type == unix.IPV6_RECVERR) && len(body) >= extendedError {
+			origin, kind := body[4], body[5]
+			icmp, icmp6 := origin == unix.SO_EE_ORIGIN_ICMP, origin == unix.SO_EE_ORIGIN_ICMP6
+			if !icmp && !icmp6 || unix.Errno(binary.NativeEndian.Uint32(body)) == unix.EMSGSIZE {
+				return by, false, false
+			}
+			exceeded = icmp && kind == icmpTimeExceeded || icmp6 && kind == icmp6TimeExceeded
+			return offender(body[extendedError:]), exceeded, true
 		}
 		oob = rest
 	}
-	return false
+	return by, false, false
+}
+
+// offender is the address in a sockaddr of either family, IPv4 unmapped; not valid
+// if there is none.
+func offender(sa []byte) (a netip.Addr) {
+	if len(sa) < 8 {
+		return a
+	}
+	switch family := binary.NativeEndian.Uint16(sa); {
+	case family == unix.AF_INET:
+		a = netip.AddrFrom4([4]byte(sa[4:8]))
+	case family == unix.AF_INET6 && len(sa) >= 24:
+		a = netip.AddrFrom16([16]byte(sa[8:24])).Unmap()
+	}
+	return a
 }

@@ -2,10 +2,7 @@
 
 package udp
 
-import (
-	"net/netip"
-	"syscall"
-)
+import "syscall"
 
 // maxPending is none: without IP_RECVERR no errors wait on the socket.
 const maxPending = 0
@@ -15,7 +12,7 @@ func isICMP(error) bool { return false }
 func isUnreachable(error) bool { return false }
 
 // An errorQueue is empty here.
-type errorQueue struct{ remote netip.AddrPort }
+type errorQueue struct{ report report }
 
 func newErrorQueue(syscall.RawConn) *errorQueue { return new(errorQueue) }
 

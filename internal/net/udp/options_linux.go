@@ -16,6 +16,7 @@ func setOptions(rc syscall.RawConn, o Options) error {
 		setMark(s, o.Mark, o.Log)
 		setBuffer(s, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer)
 		setBuffer(s, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
+		_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_BROADCAST, 0) // Go sets it; nobody is to be told a broadcast address and send there
 		// The other family's options fail on a socket of one family; that is no error.
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)

@@ -15,9 +15,9 @@ type sockaddr struct {
 	size uint32
 }
 
-// A controlMessage sets the source of a packet.
+// A controlMessage sets the source of a packet, and of an opener its hop limit.
 type controlMessage struct {
-	b [40]byte
+	b [controlSize]byte
 	n int
 }
 

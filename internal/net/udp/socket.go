@@ -23,12 +23,15 @@ type Socket struct {
 	segment bool // the kernel cuts runs
 	hints   *hints
 	directs directs
+	openers *openers
+	watches watches
 	routes  routes
 	handler atomic.Pointer[link.Handler]
 	quic    func([]Packet) // nil: QUIC is switched off
-	end     sync.Once
+	mu      sync.Mutex     // held to close ending, and to add to wg
+	closed  bool           // ending is closed
 	ending  chan struct{}  // closed by Close
-	wg      sync.WaitGroup // the reader, the hints
+	wg      sync.WaitGroup // the reader, the hints, those of openers and waits
 }
 
 // New makes a Socket on an open conn, which it owns from here on unless it returns an
@@ -46,6 +49,7 @@ func New(c Conn, o Options) (*Socket, error) {
 		segment: !o.NoOffload && canSegment(rc), hints: newHints(), ending: make(chan struct{})}
 	s.routes = newRoutes(s.local, o.Mark)
 	s.directs.init(newDirectSender(c, rc), s.segment, s.local, s.hints, o.Count)
+	s.openers = newOpeners(&s.directs, s.known, o.Count)
 	return s, nil
 }
 
@@ -96,12 +100,28 @@ func (s *Socket) Segments() bool { return s.segment }
 // Close ends the reader and waits until nothing of the Socket runs any more.
 func (s *Socket) Close() error {
 	var err error
-	s.end.Do(func() {
+	s.mu.Lock()
+	first := !s.closed
+	if first {
+		s.closed = true
 		close(s.ending)
+	}
+	s.mu.Unlock()
+	if first {
 		err = s.conn.Close()
-	})
+	}
 	s.wg.Wait()
 	return err
+}
+
+// run runs f in a goroutine that Close waits for; false, and not at all, after it.
+func (s *Socket) run(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.wg.Go(f)
+	}
+	return !s.closed
 }
 
 // readLoop is the one reader of the socket. No error ends it but the socket's end.
@@ -134,6 +154,18 @@ func (s *Socket) readFailed(err error) {
 	time.Sleep(time.Millisecond)
 }
 
+// reported takes an ICMP message.
+func (s *Socket) reported(r report, now time.Time) {
+	switch {
+	case !r.remote.IsValid():
+	case s.openers.answered(r, now):
+		s.o.Count.Answers.Add(1)
+	default:
+		s.o.Count.ICMP.Add(1)
+		s.hints.note(r.remote, now)
+	}
+}
+
 // hintLoop passes hints to the Handler.
 func (s *Socket) hintLoop(q *errorQueue) {
 	for {
@@ -143,10 +175,7 @@ func (s *Socket) hintLoop(q *errorQueue) {
 		case <-s.hints.wake:
 		}
 		for q.next() {
-			if q.remote.IsValid() {
-				s.o.Count.ICMP.Add(1)
-				s.hints.note(q.remote, time.Now())
-			}
+			s.reported(q.report, time.Now())
 		}
 		for _, remote := range s.hints.take() {
 			if h := s.Handler(); h != nil {

@@ -17,6 +17,7 @@ type sorter struct {
 	quic   []Packet
 	groups []group // in order of their first record
 	ids    lastID
+	spot   spotter
 	src    netip.AddrPort // the source of path
 	path   *directPath
 }
@@ -43,7 +44,7 @@ func (l *lastID) Known(id wire.RecordID) bool {
 }
 
 func newSorter(s *Socket) *sorter {
-	return &sorter{sock: s, quic: make([]Packet, 0, readBatch*maxSegments)}
+	return &sorter{sock: s, quic: make([]Packet, 0, readBatch*maxSegments), spot: spotter{all: &s.watches}}
 }
 
 // handle shares out what one receive call brought.
@@ -61,12 +62,16 @@ func (s *sorter) sort(pkts []Packet) {
 	s.ids = lastID{h: s.sock.Handler()}
 	count := s.sock.o.Count
 	count.Received.Add(uint64(len(pkts)))
+	s.spot.begin()
 	for i := range pkts {
 		p := &pkts[i]
+		s.spot.from(p.Src)
 		switch classify(p.Data, &s.ids) {
 		case classQUIC:
+			s.spot.heard()
 			s.take(p)
 		case classRecord:
+			s.spot.heard()
 			s.record(p)
 		case classUnknown:
 			count.Unknown.Add(1)

@@ -79,6 +79,7 @@ func events(s transport.Stats) []event {
 		{"quic_turned_away", s.TurnedAway}, {"quic_refused", s.QUICRefused}, {"quic_unproven", s.Unproven},
 		{"datagram_full", s.DatagramFull}, {"datagram_old", s.DatagramOld}, {"datagram_too_big", s.DatagramTooBig}, {"datagram_bad", s.DatagramBad},
 		{"direct_full", s.DirectFull}, {"direct_too_big", s.DirectTooBig}, {"direct_lost", s.DirectLost}, {"icmp_error", s.ICMPErrors},
+		{"opener", s.Opening.Openers}, {"knock", s.Opening.Knocks}, {"opener_refused", s.Opening.Refused},
 		{"utcp_full", s.UTCPFull}, {"utcp_old", s.UTCPOld}, {"utcp_refused", s.UTCPRefused}, {"fault", s.Faults},
 	}
 }
