@@ -74,7 +74,7 @@ func (c Case) Quick() bool {
 
 // Catalogue returns all cases in the catalogue's order.
 func Catalogue() (all []Case) {
-	for _, group := range [][]Case{rekey(), outage(), fallback(), lossy(), hostile(), framing(), inside(), lan(), resources(), scale(), security()} {
+	for _, group := range [][]Case{rekey(), outage(), fallback(), lossy(), hostile(), framing(), inside(), lan(), resources(), scale(), security(), reach()} {
 		all = append(all, group...)
 	}
 	return all

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The catalogue has 128 cases in ten groups, and those of the security review,
-// each shown by tests, or not with a reason; at most 8 cannot run.
+// The catalogue has 128 cases in ten groups, those of the security review and those
+// of hubs and NATs, each shown by tests, or not with a reason; at most 8 cannot run.
 func TestCatalogueIsWhole(t *testing.T) {
 	groups := []struct {
 		letter string
@@ -25,6 +25,9 @@ func TestCatalogueIsWhole(t *testing.T) {
 	all, cannot := Catalogue(), 0
 	for _, c := range security() {
 		want = append(want, c.ID)
+	}
+	for i := range reach() {
+		want = append(want, fmt.Sprintf("N%d", i+1))
 	}
 	if len(all) != len(want) {
 		t.Fatalf("%d cases, not %d", len(all), len(want))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -171,12 +172,17 @@ func BenchmarkMeeting(b *testing.B) {
 		}
 	})
 	id := uint32(0)
+	var took []time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
 		id++
 		i := int(id%(homes-1)) + 1
+		began := time.Now()
 		h.Frame(did(i), meet(id, 1+i%homes, label(int(id))))
 		<-met
+		took = append(took, time.Since(began))
 		h.Frame(did(i), wire.Ready{ID: id, Caller: did(i)}.Append(nil))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // A flow sends runs at a rate in bytes a second for a while, side by side with others.
@@ -95,9 +96,9 @@ func TestAGreedySourceBesideAModestOne(t *testing.T) {
 		greedy, _ := d.join(2, 3, 4)
 		const seconds = 10
 		came := d.pour(seconds*time.Second, flow{1, modest, 2, total / 2, 10}, flow{3, greedy, 4, 10 * total, 45})
-		t.Logf("of its share of %d bytes/s the modest source got %.1f %%, the greedy one %.1f %%", total/2,
-			100*float64(came[0])/(seconds*total/2), 100*float64(came[1])/(seconds*total/2))
-		if came[0] < seconds*total/2*9/10 {
+		kept := came[0] >= seconds*total/2*9/10
+		faults.Report(t, "N3", kept, "of its share of %d MB/s the modest source got %.1f %%", total/2/1_000_000, 100*float64(came[0])/(seconds*total/2))
+		if !kept {
 			t.Errorf("the modest source got %d bytes of %d", came[0], seconds*total/2)
 		}
 		if sum := came[0] + came[1]; sum < seconds*total*9/10 || sum > seconds*total*12/10 {
@@ -130,9 +131,11 @@ func TestGuessedLabels(t *testing.T) {
 		if n, _ := d.paths[2].counted(); n.Datagrams != 0 {
 			t.Errorf("%d datagrams of a stranger came", n.Datagrams)
 		}
-		if s := d.h.Status(); s.Dropped["wrong_source"].Datagrams != 50_000 || s.Received.Datagrams != 0 || s.Dropped["over_rate"].Datagrams != 0 {
+		s := d.h.Status()
+		if s.Dropped["wrong_source"].Datagrams != 50_000 || s.Received.Datagrams != 0 || s.Dropped["over_rate"].Datagrams != 0 {
 			t.Errorf("%+v", s)
 		}
+		faults.Report(t, "N1", !t.Failed(), "50,000 guesses known to nobody, %d datagrams dropped for their source, %d forwarded", s.Dropped["wrong_source"].Datagrams, s.Sent.Datagrams)
 		if d.wants(); d.passes(1, fromA, 2) == (relay.Label{}) {
 			t.Error("the source cannot send: the guesses were charged to it")
 		}
@@ -179,7 +182,10 @@ func TestAFloodOfMEET(t *testing.T) {
 				toVictim++
 			}
 		}
-		if s := d.h.Status(); toVictim > 50+10*10 || s.Meetings > 64 {
+		s := d.h.Status()
+		kept := toVictim <= 50+10*10 && s.Meetings <= 64
+		faults.Report(t, "N2", kept, "1,000 MEETs a second bring the callee %d in 10 s, %d meetings under way", toVictim, s.Meetings)
+		if !kept {
 			t.Errorf("%d frames to the callee in 10 s, %d meetings under way", toVictim, s.Meetings)
 		}
 	})

@@ -1,0 +1,12 @@
+package faults
+
+// reach is group N: hubs, meetings and circuits between nodes behind NATs.
+func reach() []Case {
+	return []Case{
+		{ID: "N1", Promise: "50,000 datagrams under guessed labels, and 50,000 under a label in use from elsewhere: forwarded to nobody, answered to nobody, charged to nobody, and counted", By: by("internal/net/hub TestGuessedLabels, TestTheSourceIsChecked")},
+		{ID: "N2", Promise: "a peer asks its hub for 100,000 meetings at once, and for 1,000 a second: 64 of its frames wait, its callee gets 150 in 10 s at most, and another peer is served at once", By: by("internal/net/hub TestAFloodOfMEET")},
+		{ID: "N3", Promise: "a greedy source beside a modest one at a full hub: the modest one keeps 90 % of its share", By: by("internal/net/hub TestAGreedySourceBesideAModestOne")},
+		{ID: "N4", Promise: "frames and circuit datagrams are lost, repeated and reordered, paths to and from the hub move and ends restart: a datagram reaches nobody but whom it is for, and each pair meets once the lines are whole", By: by("internal/net/hub TestHonestEndsMeetOverBadLines, internal/proto/relay TestHonestEndsAlwaysMeet")},
+		{ID: "N5", Promise: "relay is switched off under circuits in use: nothing is forwarded from then on, both ends are told, and no label is left", By: by("internal/net/hub TestOffDropsEverything")},
+	}
+}
