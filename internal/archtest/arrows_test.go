@@ -93,7 +93,7 @@ func arrows() map[string][]string {
 		"test/lab/nat":      {"test/lab"},
 		"test/bubble":       nil,
 		"test/router":       nil,
-		"test/memnet":       {"internal/net/link", "internal/proto/wire"},
+		"test/memnet":       {"internal/net/link", "internal/net/netaddr", "internal/proto/wire"},
 		"test/records":      {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
 		"test/bench":        {"internal/app/control", "internal/net/link", "test/lab", "test/node"},

@@ -27,7 +27,8 @@ type Conn struct {
 	done    chan struct{}
 	once    sync.Once
 	err     error
-	small   bool // its packets are; set before it is used
+	small   bool           // its packets are; set before it is used
+	virtual netip.AddrPort // of a circuit, by which its packets go; zero: a line
 }
 
 var (
@@ -38,13 +39,18 @@ var (
 func newPair(a, b *Node, l wire.Link) (*Conn, *Conn) {
 	var binding [32]byte
 	if l == wire.LinkQUIC {
-		var seed [8]byte
-		binary.LittleEndian.PutUint64(seed[:], uint64(a.net.chance()*(1<<53)))
-		binding = sha256.Sum256(seed[:])
+		binding = a.net.binding()
 	}
 	ca, cb := newConn(a, l, binding), newConn(b, l, binding)
 	ca.peer, cb.peer = cb, ca
 	return ca, cb
+}
+
+// binding draws what QUIC's ends have in common.
+func (n *Net) binding() [32]byte {
+	var seed [8]byte
+	binary.LittleEndian.PutUint64(seed[:], uint64(n.chance()*(1<<53)))
+	return sha256.Sum256(seed[:])
 }
 
 func newConn(n *Node, l wire.Link, binding [32]byte) *Conn {
@@ -58,11 +64,17 @@ func newConn(n *Node, l wire.Link, binding [32]byte) *Conn {
 func (c *Conn) Link() wire.Link       { return c.link }
 func (c *Conn) Local() netip.AddrPort { return c.node.Addr() }
 
-// Remote is where the peer is now: connections follow it, as QUIC's do.
-func (c *Conn) Remote() netip.AddrPort { return c.peer.node.Addr() }
-func (c *Conn) Path() link.Path        { return c }
-func (c *Conn) Done() <-chan struct{}  { return c.done }
-func (c *Conn) Err() error             { return c.err }
+// Remote is where the peer is now: connections follow it, as QUIC's do. Through a
+// circuit it is the circuit's address.
+func (c *Conn) Remote() netip.AddrPort {
+	if c.virtual.IsValid() {
+		return c.virtual
+	}
+	return c.peer.node.Addr()
+}
+func (c *Conn) Path() link.Path       { return c }
+func (c *Conn) Done() <-chan struct{} { return c.done }
+func (c *Conn) Err() error            { return c.err }
 func (c *Conn) Room() int {
 	if c.node.Room > 0 {
 		return c.node.Room
@@ -102,19 +114,28 @@ func (c *Conn) end(why error) {
 
 // Close implements link.Conn; the peer sees it after the line's delay.
 func (c *Conn) Close(reason string) error {
+	if c.virtual.IsValid() && !c.isOver() {
+		c.closeVirtual(reason)
+	}
 	c.end(fmt.Errorf("memnet: closed here: %s", reason))
+	if c.virtual.IsValid() {
+		return nil
+	}
 	if l, _ := c.node.net.line(c.Local(), c.Remote()); !l.cuts(c.link) {
 		time.AfterFunc(l.Delay, func() { c.peer.end(fmt.Errorf("memnet: closed by the peer: %s", reason)) })
 	}
 	return nil
 }
 
-// Send implements link.Path.
+// Send implements link.Path. Through a circuit there are streams alone.
 func (c *Conn) Send(recs *wire.Batch) (int, error) {
 	select {
 	case <-c.done:
 		return 0, link.ErrClosed
 	default:
+	}
+	if c.virtual.IsValid() {
+		return 0, link.ErrOff
 	}
 	l, _ := c.node.net.line(c.Local(), c.Remote())
 	for i := range recs.Len() {

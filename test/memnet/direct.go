@@ -19,9 +19,10 @@ type Direct struct {
 
 var _ link.Direct = (*Direct)(nil)
 
-// Direct implements link.Network; nil when the node has the carrier off.
+// Direct implements link.Network; nil when the node has the carrier off, and for a
+// virtual address.
 func (n *Node) Direct(remote netip.AddrPort) link.Direct {
-	if n.Off[link.KindDirect] {
+	if n.Off[link.KindDirect] || isVirtual(remote) {
 		return nil
 	}
 	return n.direct(remote)

@@ -46,6 +46,8 @@ type Net struct {
 	lines  map[[2]netip.AddrPort]Line
 	base   Line
 	healed chan struct{} // closed and replaced whenever lines change
+
+	arrivals arrivals
 }
 
 // New returns a network whose chances follow from seed.
@@ -143,6 +145,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	handler link.Handler
+	virtual func(to netip.AddrPort, packets *wire.Batch) // nil: no circuits
 	conns   map[*Conn]struct{}
 	directs map[netip.AddrPort]*Direct
 	reduced map[netip.AddrPort]bool
@@ -203,7 +206,7 @@ type Name struct {
 	At    []netip.AddrPort // empty: there is no such name
 }
 
-// Check implements link.Checker.
+// Check implements link.Checker. Nothing is known against a virtual address.
 func (n *Node) Check(remote netip.AddrPort) error { return n.Hosts.Bad[remote] }
 
 // Resolve implements link.Network for literals and for the names of Hosts.
@@ -244,8 +247,11 @@ func (n *Node) DialFresh(ctx context.Context, remote netip.AddrPort) (link.Conn,
 }
 
 func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error) {
-	if n.offLink(l) {
+	switch {
+	case n.offLink(l), isVirtual(remote) && l != wire.LinkQUIC:
 		return nil, link.ErrOff
+	case isVirtual(remote):
+		return n.dialVirtual(ctx, remote)
 	}
 	here := n.Addr()
 	small := l == wire.LinkQUIC && n.isReduced(remote)

@@ -66,6 +66,9 @@ func (s *Stream) pump() {
 }
 
 func (s *Stream) carry(c chunk) bool {
+	if s.conn.virtual.IsValid() {
+		return s.carryVirtual(c)
+	}
 	// A large write has full packets, which QUIC sends again and again.
 	blocked := func(l Line) bool {
 		return l.cuts(s.conn.link) || len(c.data) >= streamPacket && s.conn.tooWide(l, len(c.data))
@@ -78,6 +81,19 @@ func (s *Stream) carry(c chunk) bool {
 	if wait := time.Until(c.at.Add(l.Delay)); wait > 0 {
 		time.Sleep(wait)
 	}
+	return s.deliver(c)
+}
+
+// carryVirtual is carry through a circuit, however long its packets take.
+func (s *Stream) carryVirtual(c chunk) bool {
+	if err := s.conn.carry(len(c.data)); err != nil {
+		s.conn.end(err)
+		return false
+	}
+	return s.deliver(c)
+}
+
+func (s *Stream) deliver(c chunk) bool {
 	select {
 	case s.peer.in <- c.data:
 		return true
