@@ -8,5 +8,6 @@ func reach() []Case {
 		{ID: "N3", Promise: "a greedy source beside a modest one at a full hub: the modest one keeps 90 % of its share", By: by("internal/net/hub TestAGreedySourceBesideAModestOne")},
 		{ID: "N4", Promise: "frames and circuit datagrams are lost, repeated and reordered, paths to and from the hub move and ends restart: a datagram reaches nobody but whom it is for, and each pair meets once the lines are whole", By: by("internal/net/hub TestHonestEndsMeetOverBadLines, internal/proto/relay TestHonestEndsAlwaysMeet")},
 		{ID: "N5", Promise: "relay is switched off under circuits in use: nothing is forwarded from then on, both ends are told, and no label is left", By: by("internal/net/hub TestOffDropsEverything")},
+		{ID: "N6", Promise: "a peer lists addresses of a third party as often as it can: what leaves for them is 256 KiB a second at most, and never goes to loopback, multicast, broadcast or ports below 1024; an error never makes an opener leave without its hop limit", By: by("internal/net/udp TestAThirdPartyGetsNoMoreThanTheBudget, TestAddressesThatGetNoOpener, TestAnOpenerNeverLeavesWithoutItsHopLimit, TestTheSocketSendsNoBroadcasts")},
 	}
 }

@@ -173,6 +173,9 @@ func (c *Conn) arrive(rec []byte) {
 			c.end(errKilled)
 		}
 	default:
+		if c.link == wire.LinkQUIC {
+			c.peer.node.ears.hear(c.node.Addr(), true)
+		}
 		if h := c.peer.node.receiver(); h != nil {
 			h.Records(c.peer, [][]byte{rec})
 		}

@@ -77,6 +77,9 @@ func (d *Direct) Send(recs *wire.Batch) (int, error) {
 	return recs.Len(), nil
 }
 
+// Forward implements link.Forwarder.
+func (d *Direct) Forward(datagrams *wire.Batch) (int, error) { return d.Send(datagrams) }
+
 func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
 	d.node.net.mu.Lock()
 	peer := d.node.net.nodes[d.remote]
@@ -84,6 +87,7 @@ func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
 	if peer == nil || peer.isClosed() || peer.Off[link.KindDirect] {
 		return
 	}
+	peer.ears.hear(from, true)
 	if h := peer.receiver(); h != nil {
 		peer.direct(from).receive(h, rec)
 	}

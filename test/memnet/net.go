@@ -142,6 +142,7 @@ type Node struct {
 	incoming chan *Conn
 	done     chan struct{}
 	once     sync.Once
+	ears     ears
 
 	mu      sync.Mutex
 	handler link.Handler

@@ -50,5 +50,5 @@ func TestAThirdPartyGetsNoMoreThanTheBudget(t *testing.T) {
 	if left > most || got > left || got < most/4 {
 		t.Errorf("%d bytes have left and %d have come in %v, the budget is %d", left, got, took, most)
 	}
-	faults.Report(t, "N3", got <= most, "%d times 8 addresses of a third party: %d KiB arrive there in %.1f s, the budget is %d", calls, got>>10, took.Seconds(), most>>10)
+	faults.Report(t, "N6", got <= most, "%d times 8 addresses of a third party: %d KiB arrive there in %.1f s, the budget is %d", calls, got>>10, took.Seconds(), most>>10)
 }
