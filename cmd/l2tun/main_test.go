@@ -42,12 +42,14 @@ func childNode(how string) nodeRunner {
 
 // fakeNode answers a control socket like a node.
 type fakeNode struct {
-	status  control.Status
-	refuse  error
-	mu      sync.Mutex
-	reloads int
-	within  time.Duration // of the last reload that is to be confirmed
-	down    func()
+	netcheck control.Netcheck
+	through  string // name of the hub of the first ping
+	status   control.Status
+	refuse   error
+	mu       sync.Mutex
+	reloads  int
+	within   time.Duration // of the last reload that is to be confirmed
+	down     func()
 
 	rotated  []control.Rotated
 	send     func(ctx context.Context, peer string, msg []byte) error

@@ -26,8 +26,15 @@ func (f *fakeNode) Metrics() http.Handler {
 
 func (f *fakeNode) Ping(_ context.Context, peer string) (control.Pong, error) {
 	f.ask(peer)
+	if f.through != "" {
+		hub := f.through
+		f.through = "" // then a direct path is there
+		return control.Pong{Name: peer, Carrier: "circuit", Through: peerDID(9), ThroughName: hub, RTTMS: 81.5}, f.refuse
+	}
 	return control.Pong{Name: peer, Link: "quic", Carrier: "direct", Local: "10.0.0.1:4242", Remote: "10.0.0.2:4242", Epoch: 3, RTTMS: 1.25}, f.refuse
 }
+
+func (f *fakeNode) Netcheck(context.Context) (control.Netcheck, error) { return f.netcheck, f.refuse }
 
 func (f *fakeNode) Prefer(_ context.Context, peer, _ string) error { f.ask(peer); return f.refuse }
 

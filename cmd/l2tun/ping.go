@@ -123,7 +123,17 @@ func (o *PingOptions) once(ctx context.Context, client *control.Client, all *pin
 	}
 	all.sent++
 	all.add(pong.RTTMS)
-	return o.print(pong, fmt.Sprintf("pong from %s by %s, %s -> %s, in %.2f ms", cmp.Or(pong.Name, pong.DID), screen.Transport(pong.Link, pong.Carrier), pong.Local, pong.Remote, pong.RTTMS))
+	return o.print(pong, pongLine(&pong))
+}
+
+// pongLine names the path: "by udp-direct, 10.0.0.1:4242 -> 10.0.0.2:4242", or
+// "through nas".
+func pongLine(p *control.Pong) string {
+	from := cmp.Or(p.Name, p.DID)
+	if p.Through != "" {
+		return fmt.Sprintf("pong from %s %s in %.2f ms", from, screen.PongWay(p), p.RTTMS)
+	}
+	return fmt.Sprintf("pong from %s by %s, %s -> %s, in %.2f ms", from, screen.PongWay(p), p.Local, p.Remote, p.RTTMS)
 }
 
 func (o *PingOptions) print(doc any, line string) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/fatih/color"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/health"
 	"github.com/libertaria-project/l2tun/internal/show/screen"
 )
 
@@ -50,6 +51,8 @@ func printStatus(p *printer, s *control.Status) {
 	p.field("did", s.DID)
 	p.field("addresses", strings.Join(screen.V4First(s.Addresses), ", "))
 	p.field("listening on", s.Listen)
+	p.field("nat", strings.ReplaceAll(s.NAT, "_", "-"))
+	p.field("relay", relay(&s.Relaying))
 	for i := range s.Peers {
 		fmt.Fprintln(p.w)
 		printPeer(p, &s.Peers[i])
@@ -65,6 +68,7 @@ func printPeer(p *printer, s *control.Peer) {
 	p.field("endpoint", screen.Endpoint(s)+inbound(s))
 	p.field("public address (as seen by peer)", s.SeenAs)
 	p.field("transport", transport(s))
+	p.field("not direct because", health.Why(s))
 	p.field("round trip", screen.RTT(s.RTTMS))
 	p.field("mtu", mtu(s))
 	if s.Handshakes > 0 {
@@ -115,7 +119,16 @@ func transport(s *control.Peer) string {
 	if text == "" {
 		return ""
 	}
-	return strings.TrimSpace(screen.Transport(s.Link, s.Carrier) + " (" + text + ")")
+	return strings.TrimSpace(screen.Way(s) + " (" + text + ")")
+}
+
+// relay is what a node forwards for others; nothing while it is no hub.
+func relay(r *control.Relaying) string {
+	if r.Mode == "" || r.Mode == "off" {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s, %s received, %s forwarded, %s dropped", r.Mode, count(uint64(r.Circuits), "circuit"),
+		humanize.IBytes(r.RxBytes), humanize.IBytes(r.TxBytes), count(r.Dropped, "datagram"))
 }
 
 // waiting is "1 packet, 2 messages (1.2 KiB)" of what there is.

@@ -19,7 +19,7 @@ func twoPeers() control.Status {
 	return control.Status{Version: 1, Program: control.Program(), Interface: "l2tun0", DID: "did:a", Addresses: []string{"fd00::1/128", "10.9.0.1/24"},
 		Listen: "[::]:4242", Health: []control.Finding{}, Misrouted: []control.Misrouted{}, Host: control.Host{LastRepaired: []string{}, Missing: []string{}, Taken: []control.Taken{}}, Peers: []control.Peer{
 			{DID: "did:b", Name: "bob", Addresses: []string{"10.9.0.2", "fd00::2"}, AllowedIPs: []string{"10.9.0.2/32", "192.168.7.0/24", "fd00::2/128"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", SeenAs: "198.51.100.7:4242",
-				Room: 1452, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
+				Path: control.Path{Room: 1452}, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
 				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Waiting: control.Waiting{Queued: 1, Messages: 2, MessageBytes: 1229},
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
 			{DID: "did:c", Addresses: []string{"fd00::3"}, AllowedIPs: []string{"fd00::3/128"}, State: "failed", Reason: "timeout", Endpoint: "c.example:1", Dropped: map[string]uint64{}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
@@ -63,7 +63,7 @@ peer: did:c
 // The peer dialled by TCP: nobody listens on that port, and it says so.
 func TestInboundEndpointIsMarked(t *testing.T) {
 	s := control.Status{Peers: []control.Peer{{DID: "did:d", State: "established", Link: "utcp", Carrier: "utcp",
-		Endpoint: "192.0.2.2:51234", Inbound: true, Room: 65664, MTU: 1420}}}
+		Endpoint: "192.0.2.2:51234", Path: control.Path{Inbound: true, Room: 65664}, MTU: 1420}}}
 	var b bytes.Buffer
 	printStatus(newPrinter(IO{Out: &b}), &s)
 	want := `

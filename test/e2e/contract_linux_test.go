@@ -51,12 +51,12 @@ func (w *world) checkStatus(a, b *node) {
 	text := w.must(w.A, "status", "--json", "--socket", a.Socket)
 	w.Log(text)
 	doc := decode[map[string]any](w, text)
-	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health", "misrouted", "faults")
+	w.names("status", doc, "version", "program", "interface", "did", "addresses", "listen", "peers", "host", "socket", "config", "config_digest", "health", "misrouted", "faults", "nat", "relaying")
 	w.names("host", doc["host"].(map[string]any), "put_back", "put_back_times", "put_back_age_ms", "last_put_back", "missing", "taken", "no_ipv6")
 	peer := doc["peers"].([]any)[0].(map[string]any)
 	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
 		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "messages_waiting", "message_bytes_waiting", "dropped",
-		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble")
+		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble", "through", "through_name", "why_not_direct")
 	for field, want := range map[string]any{"did": b.DID, "name": "bob", "state": "established", "reason": "", "link": "quic",
 		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
 		if peer[field] != want {

@@ -28,6 +28,8 @@ type Observer interface {
 	Ping(ctx context.Context, peer string) (Pong, error)
 	// Prefer makes the node send by a carrier whenever it can, or by the best for "".
 	Prefer(ctx context.Context, peer, carrier string) error
+	// Netcheck says how this node can be reached.
+	Netcheck(ctx context.Context) (Netcheck, error)
 	// Capture writes the packets of a peer, or of all, to w as pcapng until ctx
 	// ends or there were count. begin is called once it is sure to go on.
 	Capture(ctx context.Context, o CaptureOptions, begin func(), w io.Writer) (Captured, error)
@@ -36,14 +38,16 @@ type Observer interface {
 // A Pong is the answer to one ping.
 type Pong struct {
 	Stamp
-	DID     string  `json:"did"`
-	Name    string  `json:"name"`
-	Link    string  `json:"link"`
-	Carrier string  `json:"carrier"`
-	Local   string  `json:"local"`  // where it left
-	Remote  string  `json:"remote"` // where it was sent
-	Epoch   uint64  `json:"epoch"`
-	RTTMS   float64 `json:"rtt_ms"`
+	DID         string  `json:"did"`
+	Name        string  `json:"name"`
+	Link        string  `json:"link"`
+	Carrier     string  `json:"carrier"`
+	Through     string  `json:"through"` // DID of the hub that forwards; "" on every other path
+	ThroughName string  `json:"through_name"`
+	Local       string  `json:"local"`  // where it left
+	Remote      string  `json:"remote"` // where it was sent
+	Epoch       uint64  `json:"epoch"`
+	RTTMS       float64 `json:"rtt_ms"`
 }
 
 // CaptureOptions say what to capture.
@@ -61,6 +65,7 @@ func observe(mux *http.ServeMux, o Observer, long *longCalls) {
 	mux.Handle("GET /metrics", o.Metrics())
 	mux.HandleFunc("POST /v1/ping", pingHandler(o))
 	mux.HandleFunc("POST /v1/prefer", preferHandler(o))
+	mux.HandleFunc("GET /v1/netcheck", netcheckHandler(o))
 	mux.HandleFunc("POST /v1/capture", long.lasting(captureHandler(o)))
 }
 
@@ -235,4 +240,10 @@ func number(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// Netcheck asks the node how it can be reached.
+func (c *Client) Netcheck(ctx context.Context) (n Netcheck, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/netcheck", &n)
+	return n, err
 }

@@ -14,6 +14,8 @@ type Status struct {
 	Addresses []string `json:"addresses"` // of the interface, CIDR, the DID's own first
 	Listen    string   `json:"listen"`    // HOST:PORT
 	Peers     []Peer   `json:"peers"`     // in the config's order
+	NAT       string   `json:"nat"`       // this node's, to UDP: "none", "endpoint_independent", "endpoint_dependent" or "unknown"
+	Relaying  Relaying `json:"relaying"`  // what this node does as a hub
 	Host      Host     `json:"host"`
 	Sandbox   Sandbox  `json:"fence"`
 
@@ -53,22 +55,30 @@ type Peer struct {
 	Link           string   `json:"link"`             // "quic" or "utcp"
 	Carrier        string   `json:"carrier"`          // "direct", "datagram", ...: the names of link.Kinds
 	Endpoint       string   `json:"endpoint"`         // in use, else the first configured
-	Inbound        bool     `json:"inbound"`          // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
 	Local          string   `json:"local"`            // this node's own address on the path in use
 	SeenAs         string   `json:"seen_as"`          // where the peer sees this node, on the path in use
-	Room           int      `json:"room"`             // largest record on the path in use, bytes
 	MTU            int      `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
 	Suite          string   `json:"suite"`            // "hybrid key agreement, record cipher"
 	Epoch          uint64   `json:"epoch"`            // 0 before the first
 	Handshakes     uint64   `json:"handshakes"`       // full ones since start
 	HandshakeAgeMS int64    `json:"handshake_age_ms"` // since the last full one
 	RTTMS          float64  `json:"rtt_ms"`           // of the path in use
+	Path
 	Traffic
 	EpochAgeMS int64  `json:"epoch_age_ms"` // since the keys in use came into use
 	Prefer     string `json:"prefer"`       // carrier that is preferred; "" for the best
 	Waiting
 	Dropped map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
 	Trouble Trouble           `json:"trouble"`
+}
+
+// Path is more of the path in use.
+type Path struct {
+	Through      string `json:"through"`        // DID of the hub that forwards on carrier "circuit"; "" on every other
+	ThroughName  string `json:"through_name"`   // what that hub is called here; may be empty
+	WhyNotDirect string `json:"why_not_direct"` // a word (docs/node.md 8.1); "" on a direct path
+	Inbound      bool   `json:"inbound"`        // the endpoint is the end of a uTCP connection that the peer dialled: nobody listens there
+	Room         int    `json:"room"`           // largest record, bytes
 }
 
 // Waiting is what this node has for a peer and keeps.

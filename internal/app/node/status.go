@@ -40,18 +40,20 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 		st.Addresses = append(st.Addresses, p.String())
 	}
 	r.rates.sampleNow(ctx, use.manager.Sessions())
-	var seen []netip.Addr
+	var all []session.Status
 	for _, p := range c.Peers {
 		if s, err := use.manager.Session(p.DID); err == nil {
 			s := s.Status()
-			seen = append(seen, s.Seen.Addr().Unmap())
+			all = append(all, s)
 			ps := peerStatus(p, s, use.mtus.of(p.DID, s.MTU))
 			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
 			st.Peers = append(st.Peers, ps)
 		}
 	}
+	st.NAT = natWord(all, use.host.Addresses())
+	st.Relaying = control.Relaying{Mode: c.Relay.String()}
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
-	st.Mapping = r.mapped.status(seen, time.Now())
+	st.Mapping = r.mapped.status(addressesSeen(all), time.Now())
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
 	st.Misrouted = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]
@@ -75,10 +77,9 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Link:           s.Link,
 		Carrier:        s.Carrier,
 		Endpoint:       endpoint(p, s.Endpoint),
-		Inbound:        s.Inbound,
 		Local:          addrPort(s.Local),
 		SeenAs:         addrPort(s.Seen),
-		Room:           s.Room,
+		Path:           control.Path{Inbound: s.Inbound, Room: s.Room},
 		MTU:            cmp.Or(route, s.MTU),
 		Suite:          s.Suite,
 		Epoch:          uint64(s.Epoch),

@@ -112,7 +112,8 @@ func (e *exam) dropSymptoms() {
 	for _, f := range e.report.Findings {
 		blocked[f.About] = blocked[f.About] || slices.Contains(more, f.Code)
 	}
-	e.report.Findings = slices.DeleteFunc(e.report.Findings, func(f control.Finding) bool { return f.Code == health.Silent && blocked[f.About] })
+	symptoms := []string{health.Silent, health.NoUDP, health.NoHub}
+	e.report.Findings = slices.DeleteFunc(e.report.Findings, func(f control.Finding) bool { return slices.Contains(symptoms, f.Code) && blocked[f.About] })
 }
 
 // answerTime is how long a node may take to answer.
@@ -133,7 +134,7 @@ func (e *exam) lookAtNode(ctx context.Context) {
 		return
 	}
 	e.status = s
-	e.report.Findings = append(e.report.Findings, s.Health...)
+	e.report.Findings = append(append(e.report.Findings, s.Health...), health.Passing(s)...)
 	if s.Program != control.Program() {
 		e.find(health.OtherVersion, control.LevelWarning, "", "the node is "+s.Program+" and this is "+control.Program(), "restart the node", "l2tun down"+e.o.NodeFlag+" && l2tun up -d"+e.o.Flag)
 	}

@@ -48,6 +48,18 @@ const (
 	Duplicate      = "L2T-514" // two hosts have one key
 	CannotDial     = "L2T-515" // this host cannot even try an endpoint: no route, or its own address
 
+	NotAllowed   = "L2T-516" // the config keeps packets from direct paths
+	Preferred    = "L2T-517" // the user prefers another carrier
+	NoUDP        = "L2T-518" // UDP does not leave this network
+	HoldDown     = "L2T-519" // a direct path that was lost answers, not for long enough yet
+	SmallPath    = "L2T-520" // a direct path loses what is large
+	Meeting      = "L2T-521" // a direct path is being made
+	NotAtHub     = "L2T-522" // no hub brings an answer of the peer
+	NoHub        = "L2T-523" // the peer does not answer directly, and no hub is known
+	SymmetricNAT = "L2T-524" // a NAT of this end gives each remote another port
+	MeetingAgain = "L2T-525" // a meeting failed, and the next waits
+	Blocked      = "L2T-526" // several meetings failed
+
 	NoNode       = "L2T-601" // no node runs
 	Drift        = "L2T-602" // the config is not the one in use
 	OtherVersion = "L2T-603" // the node is of another version
@@ -58,7 +70,8 @@ const (
 func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, NoMapping, MappingRefused, DoubleNAT, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
-		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial, NoNode, Drift, OtherVersion, Mute}
+		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial,
+		NotAllowed, Preferred, NoUDP, HoldDown, SmallPath, Meeting, NotAtHub, NoHub, SymmetricNAT, MeetingAgain, Blocked, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

@@ -18,6 +18,12 @@ func titles() map[string]string {
 		Waiting:    "no endpoint of these peers is known here, and they have not connected yet",
 		Broken:     "the sessions ended",
 		Dropping:   "packets lost at this end",
+		NoHub:      "the peers do not answer directly, and no hub is known that could help",
+		NoUDP:      "are not reached directly: no UDP leaves this network",
+		NotAtHub:   "no hub brings an answer of the peers",
+		Blocked:    "several meetings with the peers failed",
+
+		SymmetricNAT: "the NAT here gives each remote another port",
 	}
 }
 

@@ -24,6 +24,9 @@ func Of(s *control.Status) (all []control.Finding) {
 			all = append(all, f)
 		}
 		all = append(all, trouble(p)...)
+		if f, ok := indirect(s, p, false); ok {
+			all = append(all, f)
+		}
 	}
 	return append(append(append(all, misrouted(s)...), faults(s)...), outdated(s)...)
 }

@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping))...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), relaying(s))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -56,6 +56,15 @@ func portMapping(m *control.PortMapping) string {
 	return ""
 }
 
+// relaying says that a node forwards for others; nothing while it does not.
+func relaying(s *control.Status) string {
+	r := &s.Relaying
+	if r.Mode == "" || r.Mode == "off" {
+		return ""
+	}
+	return fmt.Sprintf("relay %s (%s, %s forwarded)", r.Mode, Count(uint64(r.Circuits), "circuit"), humanize.IBytes(r.TxBytes))
+}
+
 // V4First puts IPv4 first: what people type.
 func V4First(addresses []string) []string {
 	out := slices.Clone(addresses)
@@ -80,7 +89,7 @@ func notes(s *control.Peer, p Paint) []string {
 	if s.Messages > 0 {
 		messages = Count(s.Messages, "message") + " not acknowledged yet"
 	}
-	return []string{packets, messages, Drops(s.Dropped)}
+	return []string{packets, messages, notDirect(s), Drops(s.Dropped)}
 }
 
 // Address is the overlay address to reach a peer at, IPv4 if it has one.
@@ -123,7 +132,7 @@ func Transport(over, carrier string) string {
 
 // via is the transport, and what is preferred if that is another.
 func via(s *control.Peer) string {
-	text := Transport(s.Link, s.Carrier)
+	text := Way(s)
 	if s.Prefer != "" && s.Prefer != s.Carrier {
 		text = strings.TrimSpace(text + " (prefers " + Transport("", s.Prefer) + ")")
 	}

@@ -23,7 +23,7 @@ func columns() []column {
 		{"PEER", 0, health.Called, 24},
 		{"ADDRESS", 0, Address, 0},
 		{"STATE", 0, func(p *control.Peer) string { return StateName(p.State) }, 0},
-		{"TRANSPORT", 1, func(p *control.Peer) string { return Transport(p.Link, p.Carrier) }, 0},
+		{"TRANSPORT", 1, Way, 0},
 		{"RTT", 2, func(p *control.Peer) string { return RTT(p.RTTMS) }, 0},
 		{"IN", 3, func(p *control.Peer) string { return rate(p, p.RxRate) }, 0},
 		{"OUT", 3, func(p *control.Peer) string { return rate(p, p.TxRate) }, 0},

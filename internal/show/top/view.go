@@ -122,7 +122,7 @@ func (m *Model) row(i, width int) string {
 		width int
 	}{
 		{screen.Pad(screen.Address(p), address), address},
-		{screen.Pad(screen.Transport(p.Link, p.Carrier), transport), transport},
+		{screen.Pad(screen.Way(p), transport), transport},
 		{pad(screen.RTT(p.RTTMS), 6), 6},
 		{"↓" + pad(screen.Rate(h.inRate), 10), 11},
 		{"↑" + pad(screen.Rate(h.txRate), 10), 11},
@@ -155,7 +155,7 @@ func (m *Model) widths(width int) (name, address, transport int) {
 		p := &m.status.Peers[i]
 		name = max(name, lipgloss.Width(health.Called(p)))
 		address = max(address, min(len(screen.Address(p)), 15))
-		transport = max(transport, len(screen.Transport(p.Link, p.Carrier)))
+		transport = max(transport, min(lipgloss.Width(screen.Way(p)), most+len("through ")))
 	}
 	return min(max(name, 6), most), address, transport
 }
@@ -199,8 +199,11 @@ func (m *Model) detail(p *control.Peer, width int) []string {
 	}
 	lines := []string{m.paint.Bold(health.Called(p)) + "  " + m.paint.State(p.State, screen.State(p)) + "  " + screen.Endpoint(p)}
 	facts := slices.Clone(p.Addresses)
-	if p.Link != "" {
-		facts = append(facts, screen.Transport(p.Link, p.Carrier))
+	if p.Carrier != "" || p.Link != "" {
+		facts = append(facts, screen.Way(p))
+	}
+	if word := health.OnItsWay(p); word != "" {
+		facts = append(facts, "direct path: "+word)
 	}
 	if p.Prefer != "" {
 		facts = append(facts, "prefers "+screen.Transport("", p.Prefer))

@@ -1,0 +1,66 @@
+package health
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+)
+
+// Words of Status.NAT that make a difference here.
+const (
+	natNone        = "none"
+	natIndependent = "endpoint_independent"
+	natDependent   = "endpoint_dependent"
+)
+
+// Expect is what a node can expect of its paths to peers, in one sentence.
+func Expect(n *control.Netcheck) string {
+	hubs := hubsUp(n)
+	through := "through " + strings.Join(hubs, " or ")
+	open := n.NAT == natNone || hasMapped(n)
+	switch {
+	case open:
+		return "direct to all peers that have UDP" + orThrough(hubs, "; "+through+" to those behind a firewall that opens for nobody")
+	case n.NAT == natIndependent && len(hubs) > 0:
+		return "direct to most; " + through + " to symmetric ones"
+	case n.NAT == natDependent && len(hubs) > 0:
+		return "direct to peers with public addresses and to those whose NAT lets any remote in; " + through + " to all others"
+	case len(hubs) > 0 && len(n.Witnesses) > 0:
+		return through + ", and direct to most; a second witness of another address would tell what kind of NAT this is"
+	case len(hubs) > 0:
+		return through + "; whether direct is not known before a peer on the Internet has told where it sees this node"
+	case len(n.Hubs) > 0:
+		return "nothing to peers that do not reach this node by themselves: no hub answers at present (l2tun status " + cmp.Or(n.Hubs[0].Name, n.Hubs[0].DID) + ")"
+	case n.NAT == "" || n.NAT == "unknown":
+		return "direct to peers with public addresses; others must reach this node, or have a hub in common with it (l2tun peer set PEER --hub)"
+	}
+	return "direct to peers with public addresses only: this node is behind NAT and has no hub (l2tun peer set PEER --hub makes a peer one that both have)"
+}
+
+func orThrough(hubs []string, text string) string {
+	if len(hubs) == 0 {
+		return ""
+	}
+	return text
+}
+
+// hubsUp are the names of the hubs that can be asked, at most two.
+func hubsUp(n *control.Netcheck) (names []string) {
+	for i := range n.Hubs {
+		h := &n.Hubs[i]
+		if h.Up && len(names) < 2 {
+			names = append(names, Called(&control.Peer{DID: h.DID, Name: h.Name}))
+		}
+	}
+	return names
+}
+
+func hasMapped(n *control.Netcheck) bool {
+	for _, c := range n.Candidates {
+		if c.Kind == "mapped" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,91 @@
+package health
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/internal/app/control"
+)
+
+// wordsOfPaths are the words in the table above the machine's why, but for a peer
+// without a session, which has findings of its own.
+func wordsOfPaths(t *testing.T) (words []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../proto/paths/why.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^//\t([a-z_]+)  `).FindAllStringSubmatch(string(text), -1) {
+		if m[1] != "no_session" {
+			words = append(words, m[1])
+		}
+	}
+	return words
+}
+
+// Each cause that the path machine names has a finding with a code and advice, and
+// there is none that it does not name.
+func TestEachCauseHasAFinding(t *testing.T) {
+	words := wordsOfPaths(t)
+	if len(words) < 10 {
+		t.Fatalf("only %v found", words)
+	}
+	for _, word := range words {
+		p := &control.Peer{DID: "did:morpheus:zx", Name: "bob", State: "established", Carrier: "circuit", Path: control.Path{Through: "did:morpheus:zy", ThroughName: "nas", WhyNotDirect: word}}
+		f, ok := indirect(&control.Status{}, p, true)
+		if !ok || !slices.Contains(Codes(), f.Code) || f.Do == "" || f.About != "bob" || !strings.HasPrefix(f.What, "is reached through nas: ") {
+			t.Errorf("%s: %+v", word, f)
+		}
+		if Why(p) == "" {
+			t.Errorf("%s: no sentence", word)
+		}
+		s := &control.Status{Peers: []control.Peer{*p}}
+		if n := len(Of(s)) + len(Passing(s)); n != 1 {
+			t.Errorf("%s: status and doctor have %d findings together", word, n)
+		}
+		p.State = "degraded"
+		if _, ok := indirect(&control.Status{}, p, true); ok {
+			t.Errorf("%s: a finding about the path of a session that has none", word)
+		}
+	}
+	for word := range causes() {
+		if !slices.Contains(words, word) {
+			t.Errorf("the path machine does not say %s", word)
+		}
+	}
+}
+
+func TestDirectPathsHaveNoFinding(t *testing.T) {
+	s := &control.Status{Peers: []control.Peer{{Name: "bob", State: "established", Carrier: "direct"}}}
+	if all := append(Of(s), Passing(s)...); len(all) != 0 {
+		t.Error(all)
+	}
+}
+
+func TestExpectations(t *testing.T) {
+	nas, off := control.HubState{Name: "nas", Up: true}, control.HubState{Name: "vps"}
+	hub := func(h ...control.HubState) []control.HubState { return h }
+	for _, c := range []struct {
+		n    control.Netcheck
+		want string
+	}{
+		{control.Netcheck{NAT: "none"}, "direct to all peers that have UDP"},
+		{control.Netcheck{NAT: "none", Hubs: hub(nas)}, "direct to all peers that have UDP; through nas to those behind a firewall that opens for nobody"},
+		{control.Netcheck{NAT: "endpoint_dependent", Candidates: []control.Candidate{{Kind: "mapped"}}}, "direct to all peers that have UDP"},
+		{control.Netcheck{NAT: "endpoint_independent", Hubs: hub(off, nas)}, "direct to most; through nas to symmetric ones"},
+		{control.Netcheck{NAT: "endpoint_independent", Hubs: hub(nas, control.HubState{DID: "x", Up: true})}, "direct to most; through nas or x to symmetric ones"},
+		{control.Netcheck{NAT: "endpoint_dependent", Hubs: hub(nas)}, "direct to peers with public addresses and to those whose NAT lets any remote in; through nas to all others"},
+		{control.Netcheck{NAT: "unknown", Hubs: hub(nas), Witnesses: make([]control.Witness, 1)}, "through nas, and direct to most; a second witness of another address would tell what kind of NAT this is"},
+		{control.Netcheck{NAT: "unknown", Hubs: hub(nas)}, "through nas; whether direct is not known before a peer on the Internet has told where it sees this node"},
+		{control.Netcheck{NAT: "endpoint_independent", Hubs: hub(off)}, "nothing to peers that do not reach this node by themselves: no hub answers at present (l2tun status vps)"},
+		{control.Netcheck{NAT: "unknown"}, "direct to peers with public addresses; others must reach this node, or have a hub in common with it (l2tun peer set PEER --hub)"},
+		{control.Netcheck{NAT: "endpoint_dependent"}, "direct to peers with public addresses only: this node is behind NAT and has no hub (l2tun peer set PEER --hub makes a peer one that both have)"},
+	} {
+		if got := Expect(&c.n); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
