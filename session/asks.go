@@ -56,7 +56,7 @@ func (s *Session) Prefer(carrier string) error {
 	if carrier == "" {
 		return s.prefer(paths.Kind{})
 	}
-	c, err := link.ParseKind(carrier)
+	c, err := link.Choose(carrier)
 	if err != nil {
 		return err
 	}

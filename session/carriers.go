@@ -8,8 +8,8 @@ import (
 // wraps one.
 type Network = link.Network
 
-// A Carrier is how packets travel. Its String is "direct", "datagram" or "utcp".
-// Carriers are compared with ==.
+// A Carrier is how packets travel. Its String is "direct", "datagram", "utcp" or
+// "circuit". Carriers are compared with ==.
 type Carrier = *link.Kind
 
 // The carriers, the best first. They are never changed.
@@ -17,7 +17,8 @@ var (
 	Direct   = link.KindDirect   // records in UDP datagrams
 	Datagram = link.KindDatagram // inside QUIC datagrams
 	UTCP     = link.KindUTCP     // TCP, for networks without UDP
+	Circuit  = link.KindCircuit  // forwarded by a hub; always allowed, and in no Config.Carriers
 )
 
-// ParseCarrier reads a carrier's text.
-func ParseCarrier(text string) (Carrier, error) { return link.ParseKind(text) }
+// ParseCarrier reads the text of a carrier that Config.Carriers may have.
+func ParseCarrier(text string) (Carrier, error) { return link.Choose(text) }

@@ -61,7 +61,7 @@ node stops; status shows it.`,
 // carrierList has a line for each carrier, with its word in status.
 func carrierList() string {
 	var b strings.Builder
-	for _, k := range link.Kinds() {
+	for _, k := range link.Choices() {
 		fmt.Fprintf(&b, "  %-10s%s (%s)\n", k.Name, k.About, k.Shown)
 	}
 	return b.String()

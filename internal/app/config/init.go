@@ -176,7 +176,7 @@ func quoteAll(list []string) string {
 // carrierLines say what each carrier is.
 func carrierLines() string {
 	var b strings.Builder
-	for _, k := range link.Kinds() {
+	for _, k := range link.Choices() {
 		fmt.Fprintf(&b, "#   %-8s  %s\n", k.Name, k.About)
 	}
 	return b.String()

@@ -83,7 +83,7 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		c.Listen, err = parsed(r, e, parseListen)
 	case "carriers":
 		var list []item[*link.Kind]
-		if list, err = items(r, "", e, link.ParseKind); err == nil && len(list) == 0 {
+		if list, err = items(r, "", e, link.Choose); err == nil && len(list) == 0 {
 			err = r.bad("", e, "at least one of %s is needed; leave the key out for all", link.Listed())
 		}
 		c.Carriers = values(list)

@@ -26,6 +26,8 @@ func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
 	}{
 		{link.KindDirect, 1452, 1420},
 		{link.KindDirect, 1372, 1340},
+		{link.KindCircuit, 1444, 1412},
+		{link.KindCircuit, 1224, 1280},
 		{link.KindDatagram, 1163, 1420},
 	} {
 		m := newRouteMTUs()

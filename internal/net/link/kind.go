@@ -22,7 +22,7 @@ type Kind struct {
 	Name  string     // in config, status and metrics
 	Shown string     // the word for people, in status and top
 	About string     // how records travel, for help and the config
-	Link  wire.Link  // what it runs over, and what is dialled for it
+	Link  wire.Link  // what it runs over, and what is dialled for it; empty for Relayed: nothing is
 	Space wire.Space // number space of its records (SPEC section 4)
 	Rank  int        // order of preference, the lowest first
 
@@ -30,6 +30,7 @@ type Kind struct {
 	Packets bool // may carry IP packets; else frames only
 	Batches bool // takes batch frames (SPEC section 7.12)
 	Probed  bool // its room is the largest of several sizes whose echo came back, and the MTU of routes follows it
+	Relayed bool // a hub forwards its records (Circuit). No setting names it: a node that has hubs uses it, whatever its carriers are
 
 	Keepalive time.Duration // how often it keeps itself alive; 0: only probes do
 	SafeSize  int           // largest record, in bytes, that is never lost for its size
@@ -45,6 +46,7 @@ const (
 	direct = iota
 	datagram
 	utcp
+	circuit
 	numKinds
 )
 
@@ -55,6 +57,8 @@ var kinds = [numKinds]Kind{
 		Conn: true, Packets: true, Keepalive: 25 * time.Second, SafeSize: wire.SafeRecord},
 	utcp: {Name: "utcp", Shown: "tcp", About: "TCP, for networks without UDP", Link: wire.LinkUTCP, Space: wire.SpaceUTCP, Rank: 2,
 		Conn: true, Packets: true, Batches: true, Keepalive: 15 * time.Second, SafeSize: MaxStreamRecord},
+	circuit: {Name: "circuit", Shown: "through a hub", About: "forwarded by a hub, while no other way is open", Space: wire.SpaceCircuit, Rank: 3,
+		Packets: true, Probed: true, Relayed: true, SafeSize: wire.SafeCircuitRecord},
 }
 
 // The rows of the table.
@@ -62,6 +66,7 @@ var (
 	KindDirect   = row(direct)   // records in UDP datagrams
 	KindDatagram = row(datagram) // inside QUIC datagrams
 	KindUTCP     = row(utcp)     // on a TCP connection, for networks without UDP
+	KindCircuit  = row(circuit)  // forwarded by a hub
 )
 
 func row(i int) *Kind {
@@ -82,41 +87,60 @@ func Kinds() []*Kind {
 	return all
 }
 
-// Names are the names of all kinds, the best first.
+// Choices are the kinds that a setting can name, the best first.
+func Choices() []*Kind {
+	return slices.DeleteFunc(Kinds(), func(k *Kind) bool { return k.Relayed })
+}
+
+// Names are the names of Choices.
 func Names() (names []string) {
-	for _, k := range Kinds() {
+	for _, k := range Choices() {
 		names = append(names, k.Name)
 	}
 	return names
 }
 
-// Listed is the names in a sentence: "direct, datagram and utcp".
+// Listed is Names in a sentence: "direct, datagram and utcp".
 func Listed() string {
 	names := Names()
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// ParseKind finds a kind by its name.
+// ParseKind finds a kind by its name, as status has it.
 func ParseKind(name string) (*Kind, error) {
 	for i := range kinds {
 		if kinds[i].Name == name {
 			return &kinds[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%q is no carrier; there are %s", name, Listed())
+	return nil, notListed(name)
 }
 
-// A Set holds the kinds that a setting allows; an empty one has all.
+// Choose finds one of Choices by its name, as a setting has it.
+func Choose(name string) (*Kind, error) {
+	k, err := ParseKind(name)
+	if err == nil && k.Relayed {
+		return nil, notListed(name)
+	}
+	return k, err
+}
+
+func notListed(name string) error {
+	return fmt.Errorf("%q is no carrier; there are %s", name, Listed())
+}
+
+// A Set holds the kinds that a setting allows; an empty one has all, and each has
+// those that no setting names.
 type Set []*Kind
 
 // Has reports whether a kind is allowed.
-func (s Set) Has(k *Kind) bool { return len(s) == 0 || slices.Contains(s, k) }
+func (s Set) Has(k *Kind) bool { return len(s) == 0 || k.Relayed || slices.Contains(s, k) }
 
 // Uses reports whether a kind that runs over a link is allowed.
 func (s Set) Uses(l wire.Link) bool {
 	for i := range kinds {
-		if kinds[i].Link == l && s.Has(&kinds[i]) {
+		if !kinds[i].Relayed && kinds[i].Link == l && s.Has(&kinds[i]) {
 			return true
 		}
 	}
@@ -125,7 +149,7 @@ func (s Set) Uses(l wire.Link) bool {
 
 // Links are the links of the kinds that are allowed, in the order of preference.
 func (s Set) Links() (links []wire.Link) {
-	for _, k := range Kinds() {
+	for _, k := range Choices() {
 		if s.Has(k) && !slices.Contains(links, k.Link) {
 			links = append(links, k.Link)
 		}

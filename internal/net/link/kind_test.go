@@ -7,17 +7,17 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// Each number space is one carrier's, but for control's and that of circuits, which
-// no carrier sends in yet; and each fact that tells carriers apart is its own.
+// Each number space is one carrier's, but for control's; and each fact that tells
+// carriers apart is its own. What a hub forwards is dialled over no link.
 func TestTableOfKinds(t *testing.T) {
 	bySpace := map[wire.Space]*Kind{}
 	names, shown, ranks := map[string]bool{}, map[string]bool{}, map[int]bool{}
 	for i := range kinds {
 		k := &kinds[i]
-		if k.index != i || k.Name == "" || k.Shown == "" || k.Link == "" || k.SafeSize <= 0 {
+		if k.index != i || k.Name == "" || k.Shown == "" || (k.Link == "") != k.Relayed || k.SafeSize <= 0 {
 			t.Errorf("row %d is not whole: %+v", i, *k)
 		}
-		if k.Space == wire.SpaceControl || k.Space == wire.SpaceCircuit || bySpace[k.Space] != nil {
+		if k.Space == wire.SpaceControl || bySpace[k.Space] != nil {
 			t.Errorf("%s: number space %d", k, k.Space)
 		}
 		if names[k.Name] || shown[k.Shown] || ranks[k.Rank] {
@@ -28,26 +28,26 @@ func TestTableOfKinds(t *testing.T) {
 			t.Errorf("%q reads as %v, %v", k.Name, back, err)
 		}
 	}
-	if len(bySpace) != wire.NumSpaces-2 {
-		t.Errorf("%d carriers for %d number spaces, control and circuits", len(bySpace), wire.NumSpaces-2)
+	if len(bySpace) != wire.NumSpaces-1 {
+		t.Errorf("%d carriers for %d number spaces beside control's", len(bySpace), wire.NumSpaces-1)
 	}
 }
 
 // SPEC section 4: the values are on the wire.
 func TestNumberSpacesOnTheWire(t *testing.T) {
-	for k, want := range map[*Kind]wire.Space{KindDirect: 0, KindDatagram: 1, KindUTCP: 2} {
+	for k, want := range map[*Kind]wire.Space{KindDirect: 0, KindDatagram: 1, KindUTCP: 2, KindCircuit: 4} {
 		if k.Space != want {
 			t.Errorf("%s: space %d, want %d", k, k.Space, want)
 		}
 	}
-	if wire.SpaceControl != 3 || wire.SpaceCircuit != 4 {
-		t.Errorf("control: space %d, circuits: space %d", wire.SpaceControl, wire.SpaceCircuit)
+	if wire.SpaceControl != 3 {
+		t.Errorf("control: space %d", wire.SpaceControl)
 	}
 }
 
 func TestSetOfKinds(t *testing.T) {
 	var all Set
-	if !all.Has(KindUTCP) || !slices.Equal(all.Links()[:2], []wire.Link{wire.LinkQUIC, wire.LinkUTCP}) {
+	if !all.Has(KindUTCP) || !slices.Equal(all.Links(), []wire.Link{wire.LinkQUIC, wire.LinkUTCP}) {
 		t.Errorf("the empty set has links %v", all.Links())
 	}
 	one := Set{KindDatagram}
@@ -56,6 +56,29 @@ func TestSetOfKinds(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { one.Uses(wire.LinkQUIC); one.Has(KindUTCP) }); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Circuits are the last resort. They are counted and shown like any carrier, but no
+// setting names them, and none forbids them.
+func TestCircuitsAreNoChoice(t *testing.T) {
+	k := KindCircuit
+	if all := Kinds(); all[len(all)-1] != k || k.Conn || !k.Packets || !k.Probed || k.Batches || k.Keepalive != 0 || k.SafeSize != 1224 {
+		t.Errorf("%+v", *k)
+	}
+	if slices.Contains(Names(), k.Name) || slices.Contains(Choices(), k) || len(Choices()) != len(Kinds())-1 || Listed() != "direct, datagram and utcp" {
+		t.Errorf("a setting can name %s", Listed())
+	}
+	if _, err := Choose(k.Name); err == nil {
+		t.Error("a setting takes circuits")
+	}
+	if back, err := ParseKind(k.Name); back != k || err != nil {
+		t.Errorf("a status with circuit reads as %v, %v", back, err)
+	}
+	for _, s := range []Set{nil, {KindUTCP}, {KindDirect, KindDatagram}} {
+		if !s.Has(k) || s.Uses("") || slices.Contains(s.Links(), "") {
+			t.Errorf("the set %v: circuits %v, links %v", s, s.Has(k), s.Links())
+		}
 	}
 }
 

@@ -181,6 +181,20 @@ func TestProbesOfAnUnprovenPathArePaidFor(t *testing.T) {
 	})
 }
 
+// The machine knows a circuit by what its kind is not: a connection, and dialled. Its
+// room is the machine's least.
+func TestKindOfCircuits(t *testing.T) {
+	k := KindOf(link.KindCircuit)
+	if k.Conn || k.Keepalive || k.Link != "" || k.Safe != wire.SafeCircuitRecord {
+		t.Errorf("%+v", k)
+	}
+	for _, x := range link.Choices() {
+		if o := KindOf(x); o.Link == "" || o.Rank >= k.Rank {
+			t.Errorf("%s is a circuit, or behind one: %+v", x, o)
+		}
+	}
+}
+
 // A stranger is a direct path without a budget.
 type stranger struct {
 	link.Direct

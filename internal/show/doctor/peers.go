@@ -241,7 +241,7 @@ func (e *exam) carriers() link.Set { return e.config.Carriers }
 
 // probed is the best carrier that needs datagrams of full size; nil for none.
 func (e *exam) probed() *link.Kind {
-	for _, k := range link.Kinds() {
+	for _, k := range link.Choices() {
 		if k.Probed && e.carriers().Has(k) {
 			return k
 		}
