@@ -13,9 +13,19 @@ import (
 // Planes are the packet sides of peers without a TUN device: frames are carried, IP
 // packets are counted and dropped. They take the records of a network as its
 // handler. The packet loops of a node are internal/packet/datapath's.
-type Planes struct{ epochs record.Table[*receiving] }
+type Planes struct{ ids record.Table[named] }
 
-var _ link.Handler = (*Planes)(nil)
+// A named is what a record id names: an epoch, or, as a label, who takes the
+// datagrams of a circuit.
+type named struct {
+	epoch *receiving
+	label link.DatagramReceiver
+}
+
+var (
+	_ link.Handler = (*Planes)(nil)
+	_ link.Labels  = (*Planes)(nil)
+)
 
 // receiving is an epoch that records may arrive under.
 type receiving struct {
@@ -40,7 +50,7 @@ func (a *Planes) New(sink link.Sink, _ link.QueueLimits) link.Plane {
 
 // Known implements link.Handler.
 func (a *Planes) Known(id wire.RecordID) bool {
-	_, ok := a.epochs.Get(id)
+	_, ok := a.ids.Get(id)
 	return ok
 }
 
@@ -49,11 +59,29 @@ func (a *Planes) Unreachable(netip.AddrPort) {}
 
 // Records implements link.Handler.
 func (a *Planes) Records(p link.Path, recs [][]byte) {
-	for _, rec := range recs {
-		id, _, _, ok := wire.ParseHeader(rec)
-		if e, known := a.epochs.Get(id); ok && known {
-			e.take(p, rec)
+	for len(recs) > 0 {
+		id, n := wire.RunOf(recs)
+		switch x, _ := a.ids.Get(id); {
+		case x.epoch != nil:
+			for _, rec := range recs[:n] {
+				x.epoch.take(p, rec)
+			}
+		case x.label != nil && !p.Kind().Relayed: // a circuit in a circuit is dropped
+			x.label.Datagrams(p, recs[:n])
 		}
+		recs = recs[n:]
+	}
+}
+
+// PutLabel implements link.Labels.
+func (a *Planes) PutLabel(label wire.RecordID, r link.DatagramReceiver) error {
+	return a.ids.Put(label, named{label: r})
+}
+
+// DeleteLabel implements link.Labels.
+func (a *Planes) DeleteLabel(label wire.RecordID) {
+	if x, ok := a.ids.Get(label); ok && x.label != nil {
+		a.ids.Delete(label)
 	}
 }
 
@@ -65,6 +93,10 @@ func (e *receiving) take(p link.Path, rec []byte) {
 
 func (e *receiving) open(p link.Path, rec []byte) {
 	t := &e.plane.traffic
+	if !p.Kind().Takes(rec) {
+		t.Drop(link.DropMalformed, 1)
+		return
+	}
 	plain, verdict := e.epoch.OpenTo(make([]byte, 0, len(rec)), rec)
 	switch {
 	case verdict == record.Replayed:
@@ -113,12 +145,13 @@ func (p *plane) Install(e *record.Epoch, hold bool) error {
 	if hold {
 		pe.held.Begin()
 	}
-	return p.all.epochs.Put(e.RecvID(), pe)
+	return p.all.ids.Put(e.RecvID(), named{epoch: pe})
 }
 
 // Release implements link.Plane.
 func (p *plane) Release(e *record.Epoch) {
-	if pe, ok := p.all.epochs.Get(e.RecvID()); ok {
+	if x, ok := p.all.ids.Get(e.RecvID()); ok && x.epoch != nil {
+		pe := x.epoch
 		pe.held.Release(func(from link.Path, recs [][]byte) {
 			for _, rec := range recs {
 				pe.open(from, rec)
@@ -128,7 +161,7 @@ func (p *plane) Release(e *record.Epoch) {
 }
 
 // Remove implements link.Plane.
-func (p *plane) Remove(e *record.Epoch) { p.all.epochs.Delete(e.RecvID()) }
+func (p *plane) Remove(e *record.Epoch) { p.all.ids.Delete(e.RecvID()) }
 
 // Use implements link.Plane.
 func (p *plane) Use(*record.Epoch, link.Path) {}

@@ -87,6 +87,14 @@ func Kinds() []*Kind {
 	return all
 }
 
+// Takes reports whether a record may come by a path of the kind: those of circuits
+// come by circuits and no others do, but for control's. So a hub that takes the label
+// off does not pass for an address of the peer.
+func (k *Kind) Takes(rec []byte) bool {
+	s, ok := wire.SpaceOf(rec)
+	return !ok || s == wire.SpaceControl || k.Relayed == (s == wire.SpaceCircuit)
+}
+
 // Choices are the kinds that a setting can name, the best first.
 func Choices() []*Kind {
 	return slices.DeleteFunc(Kinds(), func(k *Kind) bool { return k.Relayed })

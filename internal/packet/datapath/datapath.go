@@ -19,7 +19,7 @@ type Datapath struct {
 	offload bool // dev gives and takes super-packets
 	mtu     int  // of dev, bytes
 	owners  Owners
-	epochs  record.Table[*receiver]
+	ids     record.Table[named]
 	spare   spare
 	stray   link.Traffic
 	taps    taps
@@ -59,7 +59,7 @@ func (d *Datapath) Tap(peer *Peer, snap int) (*Tap, error) { return d.taps.open(
 
 // Known implements link.Handler.
 func (d *Datapath) Known(id wire.RecordID) bool {
-	_, ok := d.epochs.Get(id)
+	_, ok := d.ids.Get(id)
 	return ok
 }
 

@@ -2,6 +2,7 @@
 //
 //	out  TUN read -> peer by destination -> seal into one buffer per peer -> one Send
 //	in   one receive -> epoch by record id -> open -> source check -> one TUN write
+//	                 -> or who has the label of a circuit
 //
 // A super-packet is sealed segment by segment, each one's headers written over the
 // tail of the segment before, and put together again by opening each record so

@@ -12,20 +12,19 @@ import (
 )
 
 // Records implements link.Handler: it opens a receive's records, those of one
-// record id at a time, and writes the packets in them to the device.
+// record id at a time, and writes the packets in them to the device. Datagrams of
+// circuits among them go to whoever has their label.
 func (d *Datapath) Records(path link.Path, recs [][]byte) {
 	for len(recs) > 0 {
-		id, ok := wire.IDOf(recs[0])
-		n := 1
-		for n < len(recs) && wire.SameID(recs[0], recs[n]) {
-			n++
-		}
-		if r, known := d.epochs.Get(id); ok && known {
-			if !r.held.Keep(path, recs[:n], &r.peer.traffic) {
-				d.receive(path, r, recs[:n])
-			}
-		} else {
+		id, n := wire.RunOf(recs)
+		x, _ := d.ids.Get(id)
+		switch r := x.epoch; {
+		case x.label != nil:
+			d.datagrams(path, x.label, recs[:n])
+		case r == nil:
 			d.stray.Drop(link.DropUnknown, n)
+		case !r.held.Keep(path, recs[:n], &r.peer.traffic):
+			d.receive(path, r, recs[:n])
 		}
 		recs = recs[n:]
 	}
@@ -57,6 +56,10 @@ func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte)
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
+		}
+		if !in.carrier.Takes(rec) {
+			r.peer.traffic.Drop(link.DropMalformed, 1)
+			continue
 		}
 		plain, verdict := in.open(r.epoch, rec)
 		if verdict != record.Opened {

@@ -50,20 +50,20 @@ func (p *Peer) Install(e *record.Epoch, hold bool) error {
 	if hold {
 		r.held.Begin()
 	}
-	return p.d.epochs.Put(e.RecvID(), r)
+	return p.d.ids.Put(e.RecvID(), named{epoch: r})
 }
 
 // Release implements link.Plane.
 func (p *Peer) Release(e *record.Epoch) {
-	if r, ok := p.d.epochs.Get(e.RecvID()); ok && r.epoch == e {
+	if r := p.d.epochOf(e.RecvID()); r != nil && r.epoch == e {
 		r.held.Release(func(from link.Path, recs [][]byte) { p.d.receive(from, r, recs) })
 	}
 }
 
 // Remove implements link.Plane.
 func (p *Peer) Remove(e *record.Epoch) {
-	if r, ok := p.d.epochs.Get(e.RecvID()); ok && r.epoch == e {
-		p.d.epochs.Delete(e.RecvID())
+	if r := p.d.epochOf(e.RecvID()); r != nil && r.epoch == e {
+		p.d.ids.Delete(e.RecvID())
 	}
 }
 

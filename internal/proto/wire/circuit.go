@@ -32,6 +32,22 @@ func AppendCircuit(b []byte, label RecordID, datagram []byte) []byte {
 	return append(append(append(b, recordByte0), label[:]...), datagram...)
 }
 
+// RunOf is the record id or label of the first of some datagrams, one at least, and how
+// many begin with it in a row. Whether they are what the id says is for its owner to
+// see. The id of what is too short is zero, which names nothing.
+func RunOf(datagrams [][]byte) (id RecordID, n int) {
+	first := datagrams[0]
+	if len(first) < MinCircuit || first[0] != recordByte0 {
+		return id, 1
+	}
+	for n = 1; n < len(datagrams); n++ {
+		if d := datagrams[n]; len(d) < MinCircuit || [CircuitHeaderSize]byte(d) != [CircuitHeaderSize]byte(first) {
+			break
+		}
+	}
+	return RecordID(first[1:CircuitHeaderSize]), n
+}
+
 // CutCircuit takes the header off; datagram aliases b. It reports false for what is
 // no circuit datagram by form. A record is one by form too.
 func CutCircuit(b []byte) (label RecordID, datagram []byte, ok bool) {

@@ -81,18 +81,6 @@ func SpaceOf(b []byte) (Space, bool) {
 	return space, ok
 }
 
-// SameID reports whether the headers of a and b have the same record id. Neither
-// needs to be a record: who opens them sees that.
-func SameID(a, b []byte) bool {
-	return len(a) >= HeaderSize && len(b) >= HeaderSize && [1 + RecordIDSize]byte(a) == [1 + RecordIDSize]byte(b)
-}
-
-// IDOf is the id of a record; false for what is no record by form.
-func IDOf(b []byte) (id RecordID, ok bool) {
-	id, _, _, ok = ParseHeader(b)
-	return id, ok
-}
-
 // IsRecord reports whether a datagram is a record by form, the rule by which
 // the UDP socket is shared with QUIC (SPEC section 3).
 func IsRecord(b []byte) bool {
