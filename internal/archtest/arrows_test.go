@@ -46,6 +46,7 @@ func arrows() map[string][]string {
 		"internal/net/pathset":     {"internal/net/link", "internal/proto/paths", "internal/proto/wire"},
 		"internal/net/hub":         {"internal/base/guard", "internal/base/mailbox", "internal/net/link", "internal/proto/relay", "internal/proto/wire"},
 		"internal/net/cause":       nil,
+		"internal/net/circuit":     {"internal/net/link", "internal/net/udp", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/portmap":     {"internal/base/guard", "internal/proto/mapping"},
 		"internal/net/queue":       {"internal/net/link", "internal/proto/wire"},
 		"internal/net/utcp":        {"internal/base/lograte", "internal/net/cause", "internal/net/link", "internal/net/netaddr", "internal/net/queue", "internal/proto/wire"},

@@ -27,7 +27,8 @@ type Forwarder interface {
 // A DatagramReceiver takes what came under a label.
 type DatagramReceiver interface {
 	// Datagrams takes circuit datagrams of one label, headers included, that came by
-	// a path in one receive. It may change them in place, and must not block.
+	// a path in one receive. It may change them in place and the slices too, and must
+	// not block.
 	Datagrams(p Path, datagrams [][]byte)
 }
 
