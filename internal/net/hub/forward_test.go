@@ -24,7 +24,8 @@ func run(l relay.Label, n, size int) (all [][]byte) {
 	return all
 }
 
-// Only what comes from the leg of the end that has the label is forwarded.
+// Only what comes from the leg of the end that has the label is forwarded. SPEC
+// R-6.13-12.
 func TestTheSourceIsChecked(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		d := newDesk(t, relay.Peers, 0, 0)
