@@ -85,7 +85,8 @@ func arrows() map[string][]string {
 		"internal/show/doctor": {"internal/base/account", "did", "routing", "transport", "internal/app/config", "internal/app/control", "internal/show/health", "internal/net/link", "internal/proto/wire"},
 		"test/example":         {"did", "session", "transport"},
 		"test/node":            {"test/lab", "internal/app/control"},
-		"test/demo":            {"test/lab", "test/node", "internal/app/control"},
+		"test/reach":           {"test/lab", "test/lab/nat", "test/node", "internal/app/control"},
+		"test/demo":            {"test/lab", "test/lab/nat", "test/node", "test/reach", "internal/app/control"},
 		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/app/join", "internal/show/logs", "did",
 			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
 
@@ -97,7 +98,7 @@ func arrows() map[string][]string {
 		"test/memnet":       {"internal/net/link", "internal/net/netaddr", "internal/proto/wire"},
 		"test/records":      {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
-		"test/bench":        {"internal/app/control", "internal/net/link", "test/lab", "test/node"},
+		"test/bench":        {"internal/app/control", "internal/net/link", "test/lab", "test/lab/nat", "test/node", "test/reach"},
 		"test/bench/cmd":    {"test/bench"},
 		"internal/archtest": nil,
 		"test/e2e":          nil,

@@ -69,7 +69,12 @@ func (r *Result) heights(contender string) (v []float64) {
 
 // writePlot writes it as SVG, drawn by the program plot in a folder.
 func (r *Result) writePlot(ctx context.Context, programs, file string) error {
-	in, err := json.Marshal(r.chart())
+	return draw(ctx, programs, r.chart(), file)
+}
+
+// draw writes a chart as SVG, drawn by the program plot in a folder.
+func draw(ctx context.Context, programs string, what chart, file string) error {
+	in, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,11 @@ type Result struct {
 
 // writeJSON writes all of it to a file.
 func (r *Result) writeJSON(file string) error {
-	out, err := json.MarshalIndent(r, "", " ")
+	return writeJSON(file, r)
+}
+
+func writeJSON(file string, what any) error {
+	out, err := json.MarshalIndent(what, "", " ")
 	if err != nil {
 		return err
 	}

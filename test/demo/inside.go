@@ -22,7 +22,7 @@ func Inside(ctx context.Context, o Options) error {
 	defer fail(nil)
 	running, cancel := context.WithTimeoutCause(running, limit, fmt.Errorf("the demo took longer than %s", limit))
 	defer cancel()
-	err := show(running, fail, o)
+	err := o.story()(running, fail, o)
 	switch cause := context.Cause(running); {
 	case err == nil:
 		return nil
@@ -32,6 +32,14 @@ func Inside(ctx context.Context, o Options) error {
 		return cause // what came of it says less
 	}
 	return err
+}
+
+// story is what is shown.
+func (o Options) story() func(context.Context, context.CancelCauseFunc, Options) error {
+	if o.NAT {
+		return showMeeting
+	}
+	return show
 }
 
 // show lays the network, tells the story and takes everything away.

@@ -39,7 +39,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer program.Close()
 	var said bytes.Buffer
-	child := isolated(ctx, "-inside", outside, "-duration", o.Duration.String())
+	child := isolated(ctx, "-inside", outside, "-duration", o.Duration.String(), fmt.Sprintf("-nat=%t", o.NAT))
 	child.Stdout, child.Stderr = o.Out, &said
 	child.ExtraFiles = []*os.File{program} // programFD
 	// The child dies with the thread that started it, which therefore has to

@@ -1,7 +1,7 @@
 // Command demo shows two nodes on this machine, brought up by the commands that
 // a user would type, and what they do as it happens.
 //
-//	go run ./test/demo [-duration 3s] [-l2tun PROGRAM]
+//	go run ./test/demo [-nat] [-duration 3s] [-l2tun PROGRAM]
 //
 // It builds l2tun, starts itself again in namespaces of its own (mounts, network,
 // and users unless it is root), and runs the demo there. Its /run is a tmpfs, so
@@ -12,6 +12,14 @@
 //
 //	demo ── demo -inside ─┬─ l2tun up   alice ─┐ 10.77.1.1
 //	        (ping, rate)  └─ l2tun up   bob   ─┘ 10.77.1.2
+//
+// With -nat there are three: alice and bob are at home behind NATs, neither can be
+// reached from outside, and a hub is where both can find it. It shows how they meet
+// there and go on without it.
+//
+//	demo ── demo -inside ─┬─ l2tun up   alice ── NAT ─┐
+//	       (ping)         ├─ l2tun up   bob ──── NAT ─┼─ core
+//	                      └─ l2tun up   hub ──────────┘
 //
 // The parent owns the child, the child the nodes; each waits for what it owns
 // and takes it along if it is killed. The demo never takes longer than a minute.

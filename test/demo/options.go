@@ -17,6 +17,7 @@ const maxDuration = 15 * time.Second
 type Options struct {
 	Out      io.Writer
 	Color    bool          // Out is a terminal that shows colours
+	NAT      bool          // two homes behind NATs, and a hub
 	Duration time.Duration // of the throughput measurement, each way: 0.1 s to 15 s
 	Program  string        // path of an l2tun program; "": it is built
 	Outside  string        // given by the demo to itself: the mount namespace that it was started in
@@ -26,11 +27,12 @@ func (o *Options) parse(args []string) error {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.DurationVar(&o.Duration, "duration", DefaultDuration, "how long to measure throughput, each way")
+	f.BoolVar(&o.NAT, "nat", false, "two homes behind NATs meet through a hub")
 	f.StringVar(&o.Program, "l2tun", "", "an l2tun program to use instead of building one")
 	f.StringVar(&o.Outside, "inside", "", "")
 	if err := f.Parse(args); err != nil {
 		if err == flag.ErrHelp {
-			fmt.Fprintf(o.Out, "go run ./test/demo [-duration %s] [-l2tun PROGRAM]\n", DefaultDuration)
+			fmt.Fprintf(o.Out, "go run ./test/demo [-nat] [-duration %s] [-l2tun PROGRAM]\n", DefaultDuration)
 		}
 		return err
 	}

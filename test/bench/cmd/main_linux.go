@@ -16,6 +16,9 @@ import (
 	"github.com/libertaria-project/l2tun/test/bench"
 )
 
+// reachDelay is each way between a home and the hub.
+const reachDelay = 20 * time.Millisecond
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -35,6 +38,11 @@ func run(ctx context.Context) int {
 	f.StringVar(&o.JSON, "json", "", "`FILE` for the raw samples")
 	f.StringVar(&o.Programs, "programs", "", "`FOLDER` with l2tun, wireguard and plot (set by the script)")
 	f.StringVar(&o.Commit, "commit", "unknown", "`NAME` of what is measured (set by the script)")
+	r := bench.ReachOptions{Delay: reachDelay}
+	reach := f.Bool("reach", false, "how homes behind NATs meet through a hub instead")
+	f.IntVar(&r.Trials, "trials", 20, "with -reach, `TRIALS` of each pair")
+	kinds := f.String("kinds", "", "with -reach, `KINDS` of NATs for the matrix, by commas (default all)")
+	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
 	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return 2
@@ -44,15 +52,24 @@ func run(ctx context.Context) int {
 	if *micro && f.NArg() <= 1 {
 		return done(bench.Micro(ctx, f.Arg(0), o, os.Stderr))
 	}
+	if *reach && f.NArg() == 0 {
+		r.Kinds, r.Pairs, r.Programs, r.Commit, r.Out, r.JSON = list(*kinds), list(*pairs), o.Programs, o.Commit, o.Out, o.JSON
+		return checked(r.Check(), func() error { return bench.Reach(ctx, r, os.Stderr) })
+	}
 	err := o.Check()
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("bench: %q is no option", f.Arg(0))
 	}
+	return checked(err, func() error { return bench.Run(ctx, o, os.Stderr) })
+}
+
+// checked runs what has no wrong options.
+func checked(err error, run func() error) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	return done(bench.Run(ctx, o, os.Stderr))
+	return done(run())
 }
 
 func done(err error) int {

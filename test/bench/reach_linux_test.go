@@ -1,0 +1,85 @@
+package bench
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/libertaria-project/l2tun/test/lab/nat"
+	"github.com/libertaria-project/l2tun/test/reach"
+)
+
+func TestPairs(t *testing.T) {
+	for text, want := range map[string]couple{"home:symmetric": {nat.Home, nat.Symmetric, false}, "none:no-udp:6": {nat.None, nat.NoUDP, true}} {
+		if got, err := parsePair(text); err != nil || got != want || got.String() != text {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "home", "home:house", "home:home:4", "home:home:6:6"} {
+		if got, err := parsePair(text); err == nil {
+			t.Errorf("%q is taken as %v", text, got)
+		}
+	}
+	o := ReachOptions{Trials: 1, Kinds: []string{"home", "cone"}}
+	if err := o.Check(); err != nil || len(o.couples()) != 5 || len(o.Pairs) == 0 {
+		t.Errorf("%d cells, %v", len(o.couples()), err)
+	}
+	if o.Trials = 0; o.Check() == nil {
+		t.Error("no trials are taken")
+	}
+}
+
+// What the NATs permit, by hand from the table of package nat.
+func TestWhatIsExpectedOfReach(t *testing.T) {
+	for text, want := range map[string]reach.Expected{
+		"home:home": reach.Direct, "careless:home": reach.Direct, "none:symmetric": reach.Direct, "symmetric:address-cone": reach.Direct,
+		"symmetric:home": reach.Circuit, "careless:symmetric": reach.Circuit, "symmetric:symmetric": reach.Circuit, "symmetric:firewall": reach.Circuit,
+		"double:double": reach.Direct, "double:symmetric": reach.Circuit, "double-symmetric:cone": reach.Direct, "double-symmetric:tiny": reach.Circuit,
+		"shared:shared": reach.Circuit, "shared-hairpin:shared-hairpin": reach.Direct, "shared:home": reach.Direct,
+		"k8s-node:symmetric": reach.Direct, "no-udp:none": reach.Circuit, "symmetric:symmetric:6": reach.Direct, "no-udp:none:6": reach.Circuit,
+	} {
+		c, err := parsePair(text)
+		if err != nil || c.expected() != want {
+			t.Errorf("%s: %v, %v", text, c.expected(), err)
+		}
+	}
+}
+
+// A report of made-up trials: what is written of them, and what counts as missed.
+func TestReportOfReach(t *testing.T) {
+	o := ReachOptions{Trials: 2, Kinds: []string{"home", "symmetric"}, Pairs: []string{"home:home"}}
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	r := ReachResult{Trials: []Trial{
+		{Pair: "home:home", FirstMS: 200, DirectMS: 400, Carrier: "direct"}, {Pair: "home:home", FirstMS: 400, DirectMS: 800, Carrier: "direct"},
+		{Pair: "home:home", Matrix: true, FirstMS: 100, DirectMS: 321, Carrier: "direct"},
+		{Pair: "home:symmetric", Matrix: true, FirstMS: 100, Carrier: "circuit", Why: "symmetric_nat"},
+		{Pair: "symmetric:home", Matrix: true, FirstMS: 100, Carrier: "circuit"}, {Pair: "symmetric:symmetric", Matrix: true, FirstMS: 100, Carrier: "circuit"},
+	}, Stirs: []Stir{{What: stirNames()[0], GapMS: 900, Lost: 3}}}
+	text := r.markdown(o)
+	for _, want := range []string{
+		"| home:home | 2 | 300 ms | 200 ms | 600 ms | 400 ms | 0 | 2 direct |",
+		"| home | 321 ms | circuit |", "| symmetric | circuit | circuit |",
+		"| two homes, cold, first packet, median | 1000 ms, aim 500 | 300 ms | met, also the aim |",
+		"| the caller's NAT forgets everything: without traffic, median | 3000 ms, aim 1000 | 900 ms | met, also the aim |",
+		"| cells of the matrix without a packet | 0 | 0 of 4 | met, also the aim |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if err := r.judged(o); err != nil {
+		t.Error(err)
+	}
+	r.Trials[2].DirectMS, r.Trials[3].DirectMS, r.Stirs[0].GapMS = 0, 50, 3001
+	err := r.judged(o)
+	if err == nil || !strings.Contains(err.Error(), "otherwise than") || !strings.Contains(err.Error(), stirNames()[0]) {
+		t.Errorf("missed: %v", err)
+	}
+	if text := r.markdown(o); !strings.Contains(text, "**50 ms**") {
+		t.Errorf("an unexpected cell is not bold\n%s", text)
+	}
+	if c := r.chart(o); len(c.Groups) != 1 || c.Series[0].Values[0] != 0.3 || c.Series[1].Values[0] != 0.6 {
+		t.Errorf("%+v", c)
+	}
+}
