@@ -174,11 +174,19 @@ func (c *Conn) arrive(rec []byte) {
 		}
 	default:
 		if c.link == wire.LinkQUIC {
-			c.peer.node.ears.hear(c.node.Addr(), true)
+			c.peer.node.ears.hear(c.Local(), true)
 		}
 		if h := c.peer.node.receiver(); h != nil {
 			h.Records(c.peer, [][]byte{rec})
 		}
+	}
+}
+
+// heardBoth notes at both ends that QUIC's packets have come: they are acknowledged.
+func (c *Conn) heardBoth() {
+	if c.link == wire.LinkQUIC {
+		c.peer.node.ears.hear(c.Local(), true)
+		c.node.ears.hear(c.Remote(), true)
 	}
 }
 

@@ -278,6 +278,7 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 	}
 	ours, theirs := newPair(n, peer, l)
 	ours.small, theirs.small = small, small
+	ours.heardBoth()
 	select {
 	case peer.incoming <- theirs:
 		return ours, nil

@@ -47,6 +47,14 @@ func TestKnocksOpenersAndWhoIsHeard(t *testing.T) {
 			t.Errorf("after a datagram: %v, heard %v, %d came", came, b.HeardFrom(at[0]), in.Len())
 		}
 		stop()
+		a.Handle(in)
+		ca, err := a.Dial(t.Context(), wire.LinkQUIC, at[1])
+		if err != nil || a.HeardFrom(at[1]) != time.Now() || b.HeardFrom(at[0]) != time.Now() {
+			t.Errorf("after a dial: %v, heard %v and %v", err, a.HeardFrom(at[1]), b.HeardFrom(at[0]))
+		}
+		if err == nil {
+			ca.Close("done")
+		}
 		b.Await(at[:1], func(netip.AddrPort) { t.Error("called after a minute") })
 		time.Sleep(awaitTime + time.Second)
 		a.SendKnocks(at[1:])

@@ -81,6 +81,7 @@ func (s *Stream) carry(c chunk) bool {
 	if wait := time.Until(c.at.Add(l.Delay)); wait > 0 {
 		time.Sleep(wait)
 	}
+	s.conn.heardBoth()
 	return s.deliver(c)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -216,9 +217,6 @@ func (o *openers) search(remote netip.AddrPort, stop, ending <-chan struct{}) {
 	}
 }
 
-// discardOnly is RFC 6666's: the addresses of circuits, which are never on the wire.
-var discardOnly = netip.MustParsePrefix("100::/64")
-
 // mayOpen reports whether a stranger may get something at an address that somebody
 // else has told; own is where the socket is bound. Broadcasts of subnets are refused
 // by the kernel (see setOptions).
@@ -232,5 +230,5 @@ func mayOpen(to netip.AddrPort, own netip.Addr) bool {
 	case ip.Is4():
 		return ip.As4()[0] != 0 && ip.As4()[0] < 240
 	}
-	return !discardOnly.Contains(ip.WithZone(""))
+	return !netaddr.IsVirtual(ip.WithZone(""))
 }
