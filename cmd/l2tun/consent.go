@@ -83,6 +83,9 @@ func asks(l invite.Link, doubts []invite.Doubt, name string) string {
 	for _, e := range l.Endpoints {
 		field("endpoint", e)
 	}
+	for _, h := range l.Hubs {
+		field("hub", strings.TrimSpace(h.Name+" "+h.DID.String())+" at "+strings.Join(h.Endpoints, ", ")+", helps to reach it")
+	}
 	if l.Address.IsValid() {
 		field("address", l.Address.String()+" for this node"+mark(doubts, l.Address.Masked().String()))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type invited struct {
 	Address    string    `json:"address"` // it gets; empty: none
 	AllowedIPs []string  `json:"allowed_ips"`
 	Endpoints  []string  `json:"endpoints"`
+	Hubs       []string  `json:"hubs"` // DIDs of the hubs that the link names
 	Expires    time.Time `json:"expires"`
 }
 
@@ -51,6 +53,9 @@ of each other. NAME is what this node calls the new peer.
 The link holds the addresses of this node, those of the new peer, and a single-use
 token that expires. Whoever reads the link first can join: send it as you would
 send a password. Only this node, with its key, can answer it.
+
+The link names up to two hubs of this node (hub = true): the new peer then has them
+as hubs too, and meets this node through them once they list it.
 
 Without --endpoint the link has the addresses of this machine and, if the node
 runs and its peers see it at another one, that one too; public addresses first.
@@ -132,7 +137,7 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	}
 	text := link.Text()
 	if o.JSON {
-		return json.NewEncoder(o.Out).Encode(invited{control.NewStamp(), link.ID, text, i.Name, i.Address, i.AllowedIPs, link.Endpoints, link.Until.UTC()})
+		return json.NewEncoder(o.Out).Encode(invited{control.NewStamp(), link.ID, text, i.Name, i.Address, i.AllowedIPs, link.Endpoints, hubsIn(link), link.Until.UTC()})
 	}
 	if o.QR {
 		qrterminal.GenerateHalfBlock(text, qrterminal.L, o.Out)
@@ -147,6 +152,14 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	return nil
 }
 
+func hubsIn(l invite.Link) []string {
+	out := []string{}
+	for _, h := range l.Hubs {
+		out = append(out, h.DID.String())
+	}
+	return out
+}
+
 // explainLink is for people, beside the link, which programs may want alone.
 func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation) {
 	who := "a node"
@@ -159,6 +172,9 @@ func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation) {
 	}
 	fmt.Fprintf(o.Err, "Invitation %s for %s%s: single use, valid %s (until %s), endpoints %s.\n", l.ID, who, gets,
 		spell(o.Life), l.Until.Format("2006-01-02 15:04 MST"), strings.Join(l.Endpoints, ", "))
+	for _, h := range l.Hubs {
+		fmt.Fprintf(o.Err, "The link names the hub %s, which helps the two to meet once both are its peers.\n", printable(cmp.Or(h.Name, h.DID.String())))
+	}
 	for _, line := range append(o.reach(l), o.forwarding()...) {
 		fmt.Fprintln(o.Err, line)
 	}

@@ -286,3 +286,20 @@ func TestInviteKnowsWherePeersSeeTheNode(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An invitation names the hubs of the node that makes it.
+func TestInviteNamesHubs(t *testing.T) {
+	path, none := addressed(t)
+	must(t, "peer", "add", "--config", path, "--socket", none, peerDID(9), "--name", "nas", "--endpoint", "192.0.2.9:4242", "--hub")
+	out, errs, code := l2tun(t, "invite", "bob", "--config", path, "--socket", none, "--endpoint", "192.0.2.1:4242")
+	l, err := invite.Parse(out)
+	if code != 0 || err != nil || len(l.Hubs) != 1 || l.Hubs[0].Name != "nas" || l.Hubs[0].DID.String() != peerDID(9) || l.Hubs[0].Endpoints[0] != "192.0.2.9:4242" {
+		t.Fatalf("%d %v %+v", code, err, l)
+	}
+	if !strings.Contains(errs, "The link names the hub nas, which helps the two to meet once both are its peers.\n") {
+		t.Error(errs)
+	}
+	if text := asks(l, nil, ""); !strings.Contains(text, "  hub          nas "+peerDID(9)+" at 192.0.2.9:4242, helps to reach it\n") {
+		t.Error(text)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,7 @@ type joined struct {
 	AllowedIPs []string `json:"allowed_ips"` // what goes to the other one from here, besides its DID's address
 	Config     string   `json:"config"`
 	Running    bool     `json:"running"` // a node runs here and uses it
+	Hubs       []string `json:"hubs"`    // DIDs of the hubs that the link named
 }
 
 func newJoinCmd(o *JoinOptions, runF func(context.Context, *JoinOptions) error) *cobra.Command {
@@ -99,8 +101,24 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.say(joined{Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
+	defer o.explainHubs(done)
+	return o.say(joined{Hubs: hubDIDs(done.Hubs), Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
 		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running})
+}
+
+func hubDIDs(hubs []config.PeerSpec) []string {
+	out := []string{}
+	for _, h := range hubs {
+		out = append(out, h.DID.String())
+	}
+	return out
+}
+
+// explainHubs says what a hub needs: it helps only its own peers.
+func (o *JoinOptions) explainHubs(j *join.Joined) {
+	for _, h := range j.Hubs {
+		fmt.Fprintf(o.Err, "%s helps to reach it once it lists this node: on that host, l2tun peer add %s --name NAME\n", printable(cmp.Or(h.Name, h.DID.String())), j.Self)
+	}
 }
 
 func addressOf(l invite.Link) string {

@@ -18,6 +18,7 @@ import (
 type JoinSpec struct {
 	Init    InitSpec     // of a config that is not there yet; its Path is the one
 	Peer    PeerSpec     // the inviting node
+	Hubs    []PeerSpec   // that help to reach it
 	Address netip.Prefix // further address of this node; zero: none
 }
 
@@ -161,7 +162,34 @@ func (s *JoinSpec) edit(path string, data []byte) ([]byte, error) {
 	peer := s.Peer
 	peer.Assigned = s.Address
 	out := appendBlock(data, peer.lines())
+	for _, h := range s.Hubs {
+		if out, err = withHub(path, out, h); err != nil {
+			return nil, err
+		}
+	}
 	return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))
+}
+
+// withHub adds a hub, or makes the peer one that is there already. A name that is
+// taken is left out, and so is this node itself.
+func withHub(path string, data []byte, h PeerSpec) ([]byte, error) {
+	c, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	if own, err := ownDID(path); err != nil || own == h.DID {
+		return data, err
+	}
+	i := c.find(h.DID.String())
+	if i >= 0 {
+		hub := true
+		return PeerChange{Hub: &hub}.apply(&block{path, data, i}, &c.Peers[i])
+	}
+	if c.find(h.Name) >= 0 {
+		h.Name = ""
+	}
+	h.Hub = true
+	return appendBlock(data, h.lines()), nil
 }
 
 // withAddress adds an address to the text. A second one in a network that the

@@ -155,3 +155,47 @@ func TestWhatCannotBeJoinedChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Hubs of a link become peers that are asked for meetings: one that is there already
+// becomes a hub, a name that is taken is left out, and this node is none of its own.
+func TestJoinTakesHubs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.toml")
+	id, err := Init(InitSpec{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := AddPeer(path, PeerSpec{DID: peerDID(1), Name: "nas", Endpoints: []string{"192.0.2.9:4242"}}); err != nil {
+		t.Fatal(err)
+	}
+	s := joinSpec(path)
+	hub := func(n byte, name string) PeerSpec {
+		return PeerSpec{DID: peerDID(n), Name: name, Endpoints: []string{"192.0.2.8:4242"}}
+	}
+	self := hub(0, "me")
+	self.DID = id.DID()
+	s.Hubs = []PeerSpec{hub(1, "other"), hub(2, "office"), hub(3, "vps"), self}
+	p, err := PrepareJoin(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Cancel()
+	if err := p.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Peers) != 4 || len(c.Hubs()) != 3 {
+		t.Fatalf("%+v", c.Peers)
+	}
+	for d, want := range map[byte]Peer{1: {Name: "nas", Endpoints: []string{"192.0.2.9:4242"}}, 2: {Endpoints: []string{"192.0.2.8:4242"}}, 3: {Name: "vps", Endpoints: []string{"192.0.2.8:4242"}}} {
+		got := c.Peer(peerDID(d))
+		if !got.Hub || got.Name != want.Name || got.Endpoints[0] != want.Endpoints[0] {
+			t.Errorf("hub %d is %+v", d, got)
+		}
+	}
+	if office := c.Peer(peerDID(7)); office.Name != "office" || office.Hub {
+		t.Errorf("%+v", office)
+	}
+}

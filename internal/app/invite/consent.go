@@ -28,6 +28,11 @@ func (l Link) Refuse(machine []Net) error {
 	if err := config.CheckLink(config.PeerSpec{DID: l.DID, Name: l.Name, Endpoints: l.Endpoints}, l.Allowed); err != nil {
 		return err
 	}
+	for _, h := range l.Hubs {
+		if err := config.CheckLink(config.PeerSpec{DID: h.DID, Name: h.Name, Endpoints: h.Endpoints, Hub: true}, nil); err != nil {
+			return err
+		}
+	}
 	if n, ok := on(machine, l.Address); ok {
 		return fmt.Errorf("the link gives this node %s, and this machine is on that network already (%s on %s); ask for one made with another --address, or with --no-address",
 			l.Address, n.Prefix, n.Interface)

@@ -24,6 +24,9 @@ const (
 	idSize   = 4    // bytes, in hex
 	checkLen = 6    // bytes, in base64
 	checkKey = "&check="
+
+	maxHubs = 2 // of a link: its size matters to people
+	maxVia  = 2 // endpoints of a hub
 )
 
 // A Token makes a link good for one node, once.
@@ -41,10 +44,18 @@ type Link struct {
 	DID       did.DID        // of that node
 	Name      string         // what it calls itself; may be empty
 	Endpoints []string       // HOST:PORT, where it can be reached
+	Hubs      []Hub          // peers of that node that help to reach it
 	Address   netip.Prefix   // for the joining node, with the network's length; zero: none
 	Allowed   []netip.Prefix // what the inviting node owns inside, besides its DID's address
 	Until     time.Time      // in whole seconds; the inviting node decides
 	Token     Token
+}
+
+// A Hub is a node that helps the joining node to meet the inviting one.
+type Hub struct {
+	DID       did.DID
+	Name      string   // what the inviting node calls it; may be empty
+	Endpoints []string // HOST:PORT
 }
 
 // NewLink draws id and token.
@@ -92,6 +103,15 @@ func (l Link) body() string {
 	}
 	for _, e := range l.Endpoints {
 		put("at", e)
+	}
+	for _, h := range l.Hubs {
+		put("hub", h.DID.String())
+		if h.Name != "" {
+			put("hubname", h.Name)
+		}
+		for _, e := range h.Endpoints {
+			put("via", e)
+		}
 	}
 	if l.Address.IsValid() {
 		put("address", l.Address.String())
@@ -150,10 +170,36 @@ func parseBody(body string) (l Link, err error) {
 			return l, err
 		}
 	}
-	if l.DID.IsZero() || len(l.ID) != 2*idSize || len(l.Endpoints) > maxList || len(l.Allowed) > maxList {
+	if l.DID.IsZero() || len(l.ID) != 2*idSize || len(l.Endpoints) > maxList || len(l.Allowed) > maxList || !l.hubsFit() {
 		return l, ErrLink
 	}
 	return l, nil
+}
+
+// hubsFit reports whether hubs are few, each another node, and can be reached.
+func (l *Link) hubsFit() bool {
+	seen := map[did.DID]bool{l.DID: true}
+	for _, h := range l.Hubs {
+		if seen[h.DID] || len(h.Endpoints) == 0 || len(h.Endpoints) > maxVia {
+			return false
+		}
+		seen[h.DID] = true
+	}
+	return len(l.Hubs) <= maxHubs
+}
+
+// setHub reads what belongs to the hub that was named last.
+func (l *Link) setHub(key, value string) error {
+	if len(l.Hubs) == 0 {
+		return ErrLink
+	}
+	h := &l.Hubs[len(l.Hubs)-1]
+	if key == "hubname" {
+		h.Name = value
+	} else {
+		h.Endpoints = append(h.Endpoints, value)
+	}
+	return nil
 }
 
 func (l *Link) set(key, value string) (err error) {
@@ -167,6 +213,12 @@ func (l *Link) set(key, value string) (err error) {
 		l.Name = value
 	case "at":
 		l.Endpoints = append(l.Endpoints, value)
+	case "hub":
+		var d did.DID
+		d, err = did.Parse(value)
+		l.Hubs = append(l.Hubs, Hub{DID: d})
+	case "hubname", "via":
+		err = l.setHub(key, value)
 	case "address":
 		l.Address, err = netip.ParsePrefix(value)
 	case "allow":

@@ -1,6 +1,7 @@
 package invite
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 func someLink() Link {
@@ -20,9 +23,11 @@ func someLink() Link {
 		DID:       did.FromDigest([32]byte{1, 2, 3}),
 		Name:      "the office & more",
 		Endpoints: []string{"192.0.2.1:4242", "[2001:db8::1]:4242", "office.example:4242"},
-		Address:   netip.MustParsePrefix("10.9.0.3/24"),
-		Allowed:   []netip.Prefix{netip.MustParsePrefix("10.9.0.1/32"), netip.MustParsePrefix("fd00:9::/64")},
-		Until:     time.Date(2026, 11, 24, 10, 0, 0, 5, time.UTC),
+		Hubs: []Hub{{DID: did.FromDigest([32]byte{5}), Name: "the nas", Endpoints: []string{"192.0.2.7:4242", "[2001:db8::7]:4242"}},
+			{DID: did.FromDigest([32]byte{6}), Endpoints: []string{"vps.example:4242"}}},
+		Address: netip.MustParsePrefix("10.9.0.3/24"),
+		Allowed: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/32"), netip.MustParsePrefix("fd00:9::/64")},
+		Until:   time.Date(2026, 11, 24, 10, 0, 0, 5, time.UTC),
 	})
 }
 
@@ -82,10 +87,14 @@ func TestEachFieldIsInTheProof(t *testing.T) {
 		"did":       func(l *Link) { l.DID = did.FromDigest([32]byte{4}) },
 		"name":      func(l *Link) { l.Name = "home" },
 		"endpoints": func(l *Link) { l.Endpoints = l.Endpoints[1:] },
-		"address":   func(l *Link) { l.Address = netip.MustParsePrefix("10.9.0.4/24") },
-		"allowed":   func(l *Link) { l.Allowed = l.Allowed[:1] },
-		"until":     func(l *Link) { l.Until = l.Until.Add(time.Second) },
-		"token":     func(l *Link) { l.Token[15] ^= 1 },
+		"hubs":      func(l *Link) { l.Hubs = l.Hubs[:1] },
+		"hub name": func(l *Link) {
+			l.Hubs = []Hub{l.Hubs[0], {DID: l.Hubs[1].DID, Name: "x", Endpoints: l.Hubs[1].Endpoints}}
+		},
+		"address": func(l *Link) { l.Address = netip.MustParsePrefix("10.9.0.4/24") },
+		"allowed": func(l *Link) { l.Allowed = l.Allowed[:1] },
+		"until":   func(l *Link) { l.Until = l.Until.Add(time.Second) },
+		"token":   func(l *Link) { l.Token[15] ^= 1 },
 	} {
 		other := l
 		change(&other)
@@ -97,6 +106,57 @@ func TestEachFieldIsInTheProof(t *testing.T) {
 			t.Errorf("%s has the proof of %s", what, twin)
 		}
 		proofs[got.Proof()] = what
+	}
+}
+
+// Hubs are few, can be reached, and are others than the inviting node.
+func TestHubsOfALink(t *testing.T) {
+	hub := func(n byte, endpoints ...string) Hub {
+		return Hub{DID: did.FromDigest([32]byte{n}), Endpoints: endpoints}
+	}
+	for what, hubs := range map[string][]Hub{
+		"no endpoint":       {hub(5)},
+		"too many of them":  {hub(5, "a.example:1", "b.example:1", "c.example:1")},
+		"three hubs":        {hub(5, "a.example:1"), hub(6, "a.example:1"), hub(7, "a.example:1")},
+		"one twice":         {hub(5, "a.example:1"), hub(5, "b.example:1")},
+		"the inviting node": {{DID: someLink().DID, Endpoints: []string{"a.example:1"}}},
+	} {
+		l := someLink()
+		l.Hubs = hubs
+		if _, err := Parse(l.Text()); !errors.Is(err, ErrLink) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	l := someLink()
+	l.Hubs = nil
+	without := len(l.Text())
+	if with := len(someLink().Text()); with-without > 2*maxHubs*110 {
+		t.Errorf("two hubs take %d characters of a link of %d", with-without, with)
+	}
+	for _, stray := range []string{"via=a.example:1", "hubname=x"} {
+		l.Name = "" // whose place it takes
+		body := strings.Replace(l.body(), "&at=", "&"+stray+"&at=", 1)
+		sum := hash(wire.LabelInviteCheck, body)
+		if _, err := Parse(body + checkKey + base64.RawURLEncoding.EncodeToString(sum[:checkLen])); !errors.Is(err, ErrLink) {
+			t.Errorf("%s without a hub: %v", stray, err)
+		}
+	}
+}
+
+// A link names hubs of the config that others can dial, at most two.
+func TestHubsThatALinkNames(t *testing.T) {
+	c := &config.Config{Peers: []config.Peer{
+		{DID: did.FromDigest([32]byte{1}), Name: "bob", Endpoints: []string{"192.0.2.1:4242"}},
+		{DID: did.FromDigest([32]byte{2}), Name: "inner", Hub: true, Endpoints: []string{"127.0.0.1:4242"}},
+		{DID: did.FromDigest([32]byte{3}), Name: "nas", Hub: true, Endpoints: []string{"192.0.2.3:4242", "127.0.0.1:1", "nas.example:4242", "192.0.2.4:4242"}},
+		{DID: did.FromDigest([32]byte{4}), Name: "nowhere", Hub: true},
+		{DID: did.FromDigest([32]byte{5}), Hub: true, Endpoints: []string{"192.0.2.5:4242"}},
+		{DID: did.FromDigest([32]byte{6}), Hub: true, Endpoints: []string{"192.0.2.6:4242"}},
+	}}
+	want := []Hub{{DID: did.FromDigest([32]byte{3}), Name: "nas", Endpoints: []string{"192.0.2.3:4242", "nas.example:4242"}},
+		{DID: did.FromDigest([32]byte{5}), Endpoints: []string{"192.0.2.5:4242"}}}
+	if got := hubsOf(c); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
 	}
 }
 

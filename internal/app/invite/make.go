@@ -90,6 +90,7 @@ func (s *Spec) fill(c *config.Config, l *Link) error {
 		}
 		l.Endpoints = Endpoints(c.Listen, machine, s.Seen)
 	}
+	l.Hubs = hubsOf(c)
 	if len(l.Endpoints) == 0 {
 		return fmt.Errorf("this machine has no address that another could reach; say where this node is reached: --endpoint HOST:%d", c.Listen.Port())
 	}
@@ -105,6 +106,23 @@ func (s *Spec) fill(c *config.Config, l *Link) error {
 		return wrongf("a link has room for %d endpoints and %d networks", maxList, maxList)
 	}
 	return nil
+}
+
+// hubsOf are the hubs of the config that a link can name: with endpoints that a node
+// dials because another one says so.
+func hubsOf(c *config.Config) (out []Hub) {
+	for _, p := range c.Hubs() {
+		h := Hub{DID: p.DID, Name: p.Name}
+		for _, e := range p.Endpoints {
+			if transport.DialableEndpoint(e) == nil && len(h.Endpoints) < maxVia {
+				h.Endpoints = append(h.Endpoints, e)
+			}
+		}
+		if len(h.Endpoints) > 0 && len(out) < maxHubs {
+			out = append(out, h)
+		}
+	}
+	return out
 }
 
 // promise is what this node will do, checked against its config as a whole and

@@ -36,6 +36,7 @@ type Options struct {
 type Joined struct {
 	Self did.DID
 	Peer config.PeerSpec
+	Hubs []config.PeerSpec // that this node asks to help it reach Peer, once they list it
 }
 
 // Join makes this node and the inviting one peers of each other: it prepares the
@@ -48,6 +49,11 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 	}
 	if err := dialable(o.Link.Endpoints); err != nil {
 		return nil, fmt.Errorf("the link cannot be used: %w; ask for one made with --endpoint HOST:PORT", err)
+	}
+	for _, h := range o.Link.Hubs {
+		if err := dialable(h.Endpoints); err != nil {
+			return nil, fmt.Errorf("the link cannot be used: hub %s: %w", h.DID, err)
+		}
 	}
 	if err := dialable(o.Endpoints); err != nil {
 		return nil, fmt.Errorf("--endpoint: %w", err)
@@ -69,7 +75,7 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 	if err := prepared.Commit(); err != nil {
 		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; fix that and join again with the same link", err)
 	}
-	return &Joined{prepared.Identity.DID(), spec.Peer}, nil
+	return &Joined{prepared.Identity.DID(), spec.Peer, spec.Hubs}, nil
 }
 
 func (o *Options) spec() config.JoinSpec {
@@ -77,6 +83,9 @@ func (o *Options) spec() config.JoinSpec {
 		Peer: config.PeerSpec{DID: o.Link.DID, Name: o.Link.Name, Endpoints: o.Link.Endpoints}}
 	if o.Name != "" {
 		s.Peer.Name = o.Name
+	}
+	for _, h := range o.Link.Hubs {
+		s.Hubs = append(s.Hubs, config.PeerSpec{DID: h.DID, Name: h.Name, Endpoints: h.Endpoints, Hub: true})
 	}
 	for _, p := range o.Link.Allowed {
 		s.Peer.AllowedIPs = append(s.Peer.AllowedIPs, p.String())
@@ -123,7 +132,11 @@ func (o *Options) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; nothing has changed here")
 	}
-	return fmt.Errorf("the node that invited does not answer at %s: does it run, and can it be reached from here? (%w)", firstOf(o.Link.Endpoints), err)
+	advice := ""
+	if len(o.Link.Hubs) > 0 {
+		advice = "; a hub does not pass a join on: join once from where it can be reached, on its LAN for example, and its hub serves from then on"
+	}
+	return fmt.Errorf("the node that invited does not answer at %s: does it run, and can it be reached from here%s? (%w)", firstOf(o.Link.Endpoints), advice, err)
 }
 
 func firstOf(endpoints []string) string {
