@@ -20,18 +20,18 @@ func joined(t testing.TB) (a, b *end, ab, ba *Path) {
 	ab.SendUnder(atHub)
 	ba.SendUnder(atHub2)
 	forward := func(under wire.RecordID, to *end, by link.Path, out func() wire.RecordID) func(*wire.Batch) {
-		slices := make([][]byte, 0, 64)
+		runs := make([][]byte, 0, 64)
 		return func(d *wire.Batch) {
-			slices = slices[:0]
+			runs = runs[:0]
 			for i := range d.Len() {
 				x := d.At(i)
 				if l, _, ok := wire.CutCircuit(x); !ok || l != under {
 					t.Fatalf("under label %x, want %x", l, under)
 				}
 				wire.PutCircuitHeader(x, out())
-				slices = append(slices, x)
+				runs = append(runs, x)
 			}
-			to.Records(by, slices)
+			to.Records(by, runs)
 		}
 	}
 	legA.to, legB.to = forward(atHub, b, legB, ba.Label), forward(atHub2, a, legA, ab.Label)

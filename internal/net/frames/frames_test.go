@@ -46,9 +46,12 @@ func (s *session) Failed()                         {}
 func (s *session) Sent()                           {}
 
 // ends are the two ends of an epoch.
-func ends(t *testing.T) (send, receive *record.Epoch) {
+func ends(t *testing.T) (send, receive *record.Epoch) { return endsOf(t, false) }
+
+// endsOf are those of nodes that take circuits, or do not.
+func endsOf(t *testing.T, circuits bool) (send, receive *record.Epoch) {
 	t.Helper()
-	k := record.Keys{Number: 1, Cipher: wire.ChaCha20Poly1305, SendID: wire.MakeRecordID([wire.RecordIDSize]byte{1}), RecvID: wire.MakeRecordID([wire.RecordIDSize]byte{2})}
+	k := record.Keys{Number: 1, Circuits: circuits, Cipher: wire.ChaCha20Poly1305, SendID: wire.MakeRecordID([wire.RecordIDSize]byte{1}), RecvID: wire.MakeRecordID([wire.RecordIDSize]byte{2})}
 	k.Send[0], k.Recv[0] = 1, 2
 	send, err1 := record.New(k)
 	k.Send, k.Recv, k.SendID, k.RecvID = k.Recv, k.Send, k.RecvID, k.SendID

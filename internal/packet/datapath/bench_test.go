@@ -1,9 +1,11 @@
 package datapath
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -18,7 +20,25 @@ func superPair(b *testing.B) (x, y *side, super tun.Packet) {
 // BenchmarkSuperPacketOut seals the segments of a super-packet of 61 KiB.
 func BenchmarkSuperPacketOut(b *testing.B) {
 	x, _, super := superPair(b)
-	x.peer.Use(x.e, nullPath{x.path})
+	benchmarkOut(b, x, super, nullPath{x.path})
+}
+
+// BenchmarkCircuitOut is that through a hub: what it takes longer is the cost of the
+// headers of 45 records, and of the copy that makes room for them.
+func BenchmarkCircuitOut(b *testing.B) {
+	x, y, super := superPair(b)
+	atX, _ := circuits(b, x, y)
+	atX.Leg().Set(nullHub{x.path})
+	benchmarkOut(b, x, super, atX)
+}
+
+// nullHub takes circuit datagrams and has nothing.
+type nullHub struct{ *pipe }
+
+func (nullHub) Forward(b *wire.Batch) (int, error) { return b.Len(), nil }
+
+func benchmarkOut(b *testing.B, x *side, super tun.Packet, p link.Path) {
+	x.peer.Use(x.e, p)
 	batch := tun.NewBatch(4, packetSize, tun.Headroom)
 	var out outbound
 	b.SetBytes(int64(super.Len))
@@ -33,13 +53,27 @@ func BenchmarkSuperPacketOut(b *testing.B) {
 // BenchmarkSuperPacketIn opens 45 records and joins them to one super-packet.
 func BenchmarkSuperPacketIn(b *testing.B) {
 	x, y, super := superPair(b)
-	y.path.carrier = link.KindDirect
+	x.path.carrier, y.path.carrier = link.KindDirect, link.KindDirect
+	benchmarkIn(b, x, y, super, y.path, nil)
+}
+
+// BenchmarkCircuitIn is that through a hub.
+func BenchmarkCircuitIn(b *testing.B) {
+	x, y, super := superPair(b)
+	_, atY := circuits(b, x, y)
+	x.path.carrier = link.KindCircuit
+	var header [wire.CircuitHeaderSize]byte
+	wire.PutCircuitHeader(header[:], atY.Label())
+	benchmarkIn(b, x, y, super, atY.Leg().Path(), header[:])
+}
+
+// benchmarkIn has y receive by a path what x has sealed, each record behind a header.
+func benchmarkIn(b *testing.B, x, y *side, super tun.Packet, by link.Path, header []byte) {
 	keep := &keepPath{pipe: x.path}
 	x.peer.Use(x.e, keep)
 	batch := tun.NewBatch(4, packetSize, tun.Headroom)
 	var out outbound
 	const ahead = 64 // super-packets sealed while the clock stands still
-	var kept [ahead][]byte
 	recs := make([][][]byte, ahead)
 	seal := func() {
 		for i := range recs {
@@ -47,12 +81,9 @@ func BenchmarkSuperPacketIn(b *testing.B) {
 			copy(batch.Room()[tun.Headroom:], super.Buf)
 			batch.Put(super)
 			x.data.send(batch.Packets[:1], &out)
-			kept[i] = append(kept[i][:0], keep.last.Buf...)
 			recs[i] = recs[i][:0]
-			from := 0
-			for _, end := range keep.last.Ends {
-				recs[i] = append(recs[i], kept[i][from:end:end])
-				from = end
+			for n := range keep.last.Len() {
+				recs[i] = append(recs[i], slices.Concat(header, keep.last.At(n)))
 			}
 		}
 	}
@@ -65,7 +96,7 @@ func BenchmarkSuperPacketIn(b *testing.B) {
 			n = 0
 			b.StartTimer()
 		}
-		y.data.Records(y.path, recs[n])
+		y.data.Records(by, recs[n])
 		n++
 	}
 	if got := y.peer.Traffic().Drops(); len(got) > 0 {

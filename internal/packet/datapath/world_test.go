@@ -98,8 +98,8 @@ func newPair(t testing.TB, room int) (a, b *side) {
 func newPairOn(t testing.TB, room int, da, db tun.Interface) (a, b *side) {
 	t.Helper()
 	ida, idb := wire.MakeRecordID([7]byte{1}), wire.MakeRecordID([7]byte{2})
-	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida, Partial: tun.Offload(db)}),
-		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da)})
+	a, b = newSide(t, da, addrB, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{1}, Recv: [32]byte{2}, SendID: idb, RecvID: ida, Partial: tun.Offload(db), Circuits: true}),
+		newSide(t, db, addrA, record.Keys{Number: 1, Cipher: wire.AES256GCM, Send: [32]byte{2}, Recv: [32]byte{1}, SendID: ida, RecvID: idb, Partial: tun.Offload(da), Circuits: true})
 	a.owns(t, addrA, addrA6)
 	b.owns(t, addrB, addrB6)
 	a.path, b.path = &pipe{carrier: link.KindDatagram, room: room, to: b.data.Records}, &pipe{carrier: link.KindDatagram, room: room, to: a.data.Records}

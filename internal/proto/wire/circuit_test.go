@@ -63,3 +63,34 @@ func TestACircuitHasTheFormOfARecord(t *testing.T) {
 		t.Errorf("room of a new circuit: %d", SafeCircuitRecord)
 	}
 }
+
+// A run ends where the id changes, whatever is behind it, and what is too short for an
+// id is one by itself.
+func TestRunsOfOneID(t *testing.T) {
+	x, y := MakeRecordID([7]byte{1}), MakeRecordID([7]byte{2})
+	rec := make([]byte, Overhead)
+	PutHeader(rec, x, 1, SpaceDirect)
+	ofX, ofY := AppendCircuit(nil, x, []byte{1}), AppendCircuit(nil, y, make([]byte, 100))
+	for _, c := range []struct {
+		name string
+		all  [][]byte
+		id   RecordID
+		n    int
+	}{
+		{"one", [][]byte{ofX}, x, 1},
+		{"records and circuits of one id", [][]byte{ofX, rec, ofX, ofY}, x, 3},
+		{"another id", [][]byte{ofY, ofX}, y, 1},
+		{"a header alone", [][]byte{ofX[:CircuitHeaderSize], ofX}, RecordID{}, 1},
+		{"a header alone behind", [][]byte{ofX, ofX[:CircuitHeaderSize], ofX}, x, 1},
+		{"nothing", [][]byte{nil, nil}, RecordID{}, 1},
+		{"another first byte", [][]byte{append([]byte{0x41}, ofX[1:]...), ofX}, RecordID{}, 1},
+		{"another first byte behind", [][]byte{ofX, append([]byte{0x41}, ofX[1:]...)}, x, 1},
+	} {
+		if id, n := RunOf(c.all); id != c.id || n != c.n {
+			t.Errorf("%s: %x, %d", c.name, id, n)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { RunOf([][]byte{ofX, ofX}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
