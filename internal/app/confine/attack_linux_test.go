@@ -65,6 +65,7 @@ func tries(home string, listening net.Listener, victim int) (own, hostile []try)
 			}
 			return c.Close()
 		}},
+		{"a mapping by a router", mapPort},
 		{"netlink", func() error { _, err := net.Interfaces(); return err }},
 		{"a thread", func() error {
 			done := make(chan struct{})
@@ -204,12 +205,18 @@ func attack(how string) error {
 	return json.NewEncoder(os.Stdout).Encode(done)
 }
 
-// stage makes the folders that are attacked, in memory.
+// stage makes the folders that are attacked, in memory, and the routers that are asked.
 func stage() error {
 	for _, dir := range []string{"/etc", "/root", "/run"} {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
 			return err
 		}
+	}
+	if err := loopbackUp(); err != nil {
+		return err
+	}
+	if err := serveRouters(); err != nil {
+		return err
 	}
 	for _, dir := range []string{"/etc/cron.d", "/etc/l2tun", "/root/.ssh"} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
