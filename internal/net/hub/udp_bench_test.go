@@ -12,15 +12,14 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// A forwarding is a direct path of a socket that carries circuit datagrams. It says
-// when a run has left.
-type forwarding struct {
-	link.Direct
+// A telling path says when a run has left.
+type telling struct {
+	link.Forwarder
 	left chan struct{}
 }
 
-func (p *forwarding) Forward(b *wire.Batch) (int, error) {
-	n, err := p.Send(b)
+func (p *telling) Forward(b *wire.Batch) (int, error) {
+	n, err := p.Forwarder.Forward(b)
 	p.left <- struct{}{}
 	return n, err
 }
@@ -58,7 +57,7 @@ func BenchmarkForwardUDP(b *testing.B) {
 	b.Cleanup(func() { far.Close() })
 	h, l := benchHub(b, 0, bothEnds)
 	at, end := socket(b, handler{l}), socket(b, handler{newLabels()})
-	out := &forwarding{at.Direct(far.LocalAddr().(*net.UDPAddr).AddrPort()), make(chan struct{})}
+	out := &telling{at.Direct(far.LocalAddr().(*net.UDPAddr).AddrPort()).(link.Forwarder), make(chan struct{})}
 	h.Up(did(1), static(1), at.Direct(end.LocalAddr()))
 	h.Up(did(2), static(1), out)
 	h.Frame(did(1), meet(1, 2, label(1)))
