@@ -12,5 +12,7 @@ func reach() []Case {
 		{ID: "N7", Promise: "hubs that come, go and say anything in any order: nothing leaves for a remote that is not open, addresses that were told cost no more than the budget, tables stay bounded", By: by("internal/proto/paths TestHubsThatSayAnything, TestNothingLeavesAtAClosedGate")},
 		{ID: "N8", Promise: "frames of honest and dishonest ends, twice and out of order, with ids and labels that clash: a hub has the meetings and circuits that an oracle says", By: by("internal/proto/relay TestAgainstTheOracle, TestMeetingsUnderWayAreBounded")},
 		{ID: "N9", Promise: "a hub with sessions of its own with both ends, and any set of leaked keys: it reads, forges and is taken for nothing beyond what an attacker on the path gets", By: by("test/symbolic TestAHubHasWhatThePathHas")},
+		{ID: "N10", Promise: "a hub takes the labels off and sends packets of QUIC from its own port: the connection through the circuit does not move there, nothing reaches it, nothing is answered, and it goes on by the circuit; an address of circuits as a packet's source is dropped", By: by("transport TestHubCannotMoveAConnectionToItself, internal/net/udp TestForgedVirtualSourcesAreDropped")},
+		{ID: "N11", Promise: "a peer floods its circuit with dials and with 8,000 first packets of QUIC: it has 4 connections as a stranger, no more packets are looked at than the limits say, and another circuit is served", By: by("transport TestFloodThroughACircuitIsBounded, internal/net/quicnet TestEachCircuitHasItsPlaces")},
 	}
 }

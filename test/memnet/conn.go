@@ -127,6 +127,9 @@ func (c *Conn) Close(reason string) error {
 	return nil
 }
 
+// Abandon ends this side alone, as Close does without its packet.
+func (c *Conn) Abandon(reason string) { c.end(fmt.Errorf("memnet: abandoned: %s", reason)) }
+
 // Send implements link.Path. Through a circuit there are streams alone.
 func (c *Conn) Send(recs *wire.Batch) (int, error) {
 	select {

@@ -24,6 +24,7 @@ type conn struct {
 	path     *datagramPath
 	unproven *unproven
 	direct   func(remote netip.AddrPort) link.Direct // of the same socket
+	abandon  *abandonment                            // of the same socket; nil: a circuit's
 }
 
 var (
@@ -79,6 +80,16 @@ func (c *conn) Completed() <-chan struct{} { return c.qc.HandshakeComplete() }
 
 func (c *conn) Close(reason string) error {
 	return connError(c.qc.CloseWithError(closeCode, reason[:min(len(reason), cause.MaxReason)]))
+}
+
+// Abandon is Close, but the peer is not told: no packet leaves. Through a circuit it is
+// Close, as the packet goes to the hub.
+func (c *conn) Abandon(reason string) {
+	if c.abandon == nil {
+		_ = c.Close(reason)
+		return
+	}
+	c.abandon.during(c.Remote(), func() { _ = c.Close(reason) })
 }
 
 func (c *conn) OpenStream(ctx context.Context) (link.Stream, error) {

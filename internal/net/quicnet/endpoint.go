@@ -40,6 +40,7 @@ type Endpoint struct {
 	initials      smallInitials
 	conns         *connTable
 	reduced       reducedMTUs
+	abandoned     abandonment
 	virtual       *Virtual // nil: it does not listen
 }
 
@@ -78,7 +79,7 @@ func newTransport(o *Options, c net.PacketConn, a *admission) *quic.Transport {
 // packetConn is what quic-go has as its socket.
 func (e *Endpoint) packetConn() *packetConn {
 	return &packetConn{holds: &e.holds, sock: e.sock.Patient(), queue: e.queue, batch: e.batch, pace: e.pace, count: e.o.Count,
-		amplification: e.amplification, moved: e.conns.moved, resets: rate.NewLimiter(resetRate, resetRate)}
+		amplification: e.amplification, abandoned: &e.abandoned, moved: e.conns.moved, resets: rate.NewLimiter(resetRate, resetRate)}
 }
 
 // open makes the Endpoint ready to dial, and to listen.
@@ -137,7 +138,7 @@ func (e *Endpoint) ReducePathMTU(remote netip.AddrPort) { e.reduced.add(remote, 
 func (e *Endpoint) adopt(qc *quic.Conn) (link.Conn, error) {
 	c, err := newConn(qc, e.pace, e.o.NoDatagrams, e.o.Count)
 	if err == nil {
-		c.unproven, c.direct = e.admission.unproven, e.sock.Direct
+		c.unproven, c.direct, c.abandon = e.admission.unproven, e.sock.Direct, &e.abandoned
 		e.conns.add(c)
 		err = e.o.Start(c, c.path.sendLoop, func(h link.Handler) {
 			defer e.conns.remove(c)

@@ -31,6 +31,7 @@ type packetConn struct {
 	amplification *amplificationGuard
 	moved         func(netip.AddrPort) bool // of connTable
 	holds         *holds
+	abandoned     *abandonment
 	resets        *rate.Limiter
 
 	readSized, writeSized bool // used while quic-go sets up, by one goroutine
@@ -84,13 +85,16 @@ func (c *packetConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 func (c *packetConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (int, int, error) {
 	to := netaddr.PortOf(addr)
 	size := len(b)
+	if c.abandoned.drops(to, b) {
+		return size, len(oob), nil
+	}
 	switch ok, exempt := c.amplification.allows(to, b); {
 	case !ok && (udp.IsLong(b) || !c.moved(to)):
 		c.count.Limited.Add(1)
 		return size, len(oob), nil
 	case exempt:
 		b = padded(b)
-	case len(b) == udp.ResetSize && !udp.IsLong(b) && !c.resets.Allow(): // to who has no connection: a stateless reset
+	case len(b) == udp.ResetSize && !udp.IsLong(b) && (c.abandoned.has(to) || !c.resets.Allow()): // to who has no connection: a stateless reset
 		return size, len(oob), nil
 	}
 	if len(b) > 0 && b[0]&0x80 != 0 {
