@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,6 +347,18 @@ func TestVirtualAddressesStayInside(t *testing.T) {
 	if err != nil || fresh.Remote() != ca.Remote() {
 		t.Error("from a new port:", fresh, err)
 	}
+}
+
+// Who takes over a Transport with connections takes over what they send.
+func TestAnotherOwnerOfCircuits(t *testing.T) {
+	a, b, _ := meet(t)
+	ca, cb := connectThrough(t, a, b)
+	var taken atomic.Int64
+	a.HandleVirtual(func(to netip.AddrPort, packets *wire.Batch) { taken.Add(1); a.send(to, packets) })
+	if err := talk(testContext(t), ca, cb, 1000); err != nil || taken.Load() == 0 {
+		t.Errorf("%v, %d packets by the new owner", err, taken.Load())
+	}
+	connectThrough(t, a, b)
 }
 
 // Without QUIC there is none through circuits either.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/time/rate"
@@ -37,13 +38,16 @@ var strangersByCircuit = strangerBounds{all: 64, one: 4, more: 4, reserved: 16, 
 type Virtual struct {
 	*core
 	tls  *tls.Config
-	send func(to netip.AddrPort, packets *wire.Batch) // nil before Handle
+	send atomic.Pointer[sendVirtual] // nil before Handle
 	open remotes
 
 	receiving sync.Mutex // for what follows
 	filter    filter
 	kept      []udp.Packet // scratch
 }
+
+// sendVirtual sends packets to a virtual address.
+type sendVirtual = func(to netip.AddrPort, packets *wire.Batch)
 
 // newVirtual makes a Virtual that is off until Handle.
 func newVirtual(ctx context.Context, o *Options, tlsConf *tls.Config, t *tickets) *Virtual {
@@ -69,11 +73,14 @@ func circuitKey(key [32]byte) (k [32]byte) {
 
 func smallAlways(netip.AddrPort) uint16 { return smallPacket }
 
-// Handle names what sends packets to a virtual address, and makes the Virtual ready to
-// dial and to accept. Call it once, before all else.
-func (v *Virtual) Handle(send func(to netip.AddrPort, packets *wire.Batch)) (err error) {
+// Handle names what sends packets to a virtual address. Its first call makes the Virtual
+// ready to dial and to accept, and comes before all else.
+func (v *Virtual) Handle(send sendVirtual) (err error) {
+	if v.send.Swap(&send) != nil {
+		return nil
+	}
 	qt := newTransport(v.o, &virtualConn{v: v, resets: rate.NewLimiter(resetRate, resetRate)}, v.admission)
-	v.send, v.dialler.qt = send, qt
+	v.dialler.qt = qt
 	v.ln, err = qt.ListenEarly(v.tls, quicConfig(smallPacket))
 	return err
 }

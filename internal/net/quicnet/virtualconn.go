@@ -52,7 +52,7 @@ func (c *virtualConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 		batch = new(wire.Batch)
 	}
 	batch.Append(b)
-	c.v.send(to, batch)
+	(*c.v.send.Load())(to, batch)
 	batch.Reset()
 	c.batches.Put(batch)
 	return len(b), nil
