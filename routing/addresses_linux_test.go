@@ -81,7 +81,7 @@ func TestAddressesFollowTheMessages(t *testing.T) {
 			t.Errorf("%s: known from messages: %s; listed: %s", step.name, a, b)
 		}
 	}
-	if !slices.Contains(w.Addresses(), HostAddress{Addr: examples[1].Addr(), Network: examples[1], Ours: true, Up: true}) {
+	if !slices.Contains(w.Addresses(), HostAddress{Addr: examples[1].Addr(), Network: examples[1], Ours: true, Up: true, PointToPoint: true, Usable: true}) {
 		t.Errorf("our own device's address is not known: %+v", w.Addresses())
 	}
 }

@@ -1,6 +1,15 @@
 package routing
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// defaultBits is the longest prefix that stands for the Internet: programs lay halves
+// of it over a default route, and 2000::/3.
+const defaultBits = 3
 
 // A Gateway is a router to the Internet.
 type Gateway struct {
@@ -36,4 +45,16 @@ func (w *NextHops) Gateways() (all []Gateway) {
 // sent there.
 func Far() []netip.Addr {
 	return []netip.Addr{netip.AddrFrom4([4]byte{1, 1, 1, 1}), netip.AddrFrom16([16]byte{0x20, 0, 15: 1})}
+}
+
+// Near reports whether an address lies in a network that is connected to this host or
+// routed by another route than the default one, the interface with an index left out.
+func (w *NextHops) Near(a netip.Addr, except int) bool {
+	a = a.Unmap()
+	found, err := w.handle.RouteGetWithOptions(a.WithZone("").AsSlice(), &netlink.RouteGetOptions{Mark: w.mark, FIBMatch: true})
+	if err != nil || len(found) != 1 || found[0].Type != unix.RTN_UNICAST || found[0].LinkIndex == except {
+		return false
+	}
+	network, ok := hostPrefix(found[0].Dst)
+	return ok && network.Bits() > defaultBits
 }

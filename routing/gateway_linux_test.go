@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
@@ -49,6 +50,27 @@ func TestGatewaysAreThoseOfTheDefaultRoutes(t *testing.T) {
 	want("a route without a router", plain, six)
 	must(t, netlink.LinkSetDown(l))
 	want("the device is down", plain, wlan)
+}
+
+// An address is near in a connected network and behind a route of its own, and not by a
+// default route or a half of one, nor by the interface that is left out.
+func TestNearAddresses(t *testing.T) {
+	tuntest.Namespace(t)
+	l := cable(t, "eth", "192.168.1.2/24")
+	giveAddress(t, l, "2001:db8::2/64")
+	tunnel := cable(t, "l2t", "10.9.0.1/24")
+	route(t, l, "0.0.0.0/0", "192.168.1.1", 100, 0)
+	route(t, l, "128.0.0.0/1", "192.168.1.1", 0, 0)
+	route(t, l, "::/0", "fe80::1", 1024, 0)
+	route(t, l, "10.20.0.0/16", "192.168.1.1", 0, 0)
+	must(t, netlink.RouteAdd(&netlink.Route{Dst: network(t, "10.30.0.0/16"), Type: unix.RTN_UNREACHABLE}))
+	w := hopsFor(t, 0x6c)
+	for text, want := range map[string]bool{"192.168.1.9": true, "::ffff:192.168.1.9": true, "10.20.3.4": true, "10.21.0.1": false, "192.168.2.1": false,
+		"10.30.0.1": false, "10.9.0.7": false, "8.8.8.8": false, "2001:db8::7": true, "2001:db8:1::7": false, "192.168.1.2": false, "fe80::7": false} {
+		if got := w.Near(netip.MustParseAddr(text), tunnel.Attrs().Index); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
 }
 
 func hopsFor(t *testing.T, mark uint32) *NextHops {

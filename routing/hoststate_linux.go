@@ -26,7 +26,7 @@ type addressKey struct {
 }
 
 type address struct {
-	flags   uint32       // those that matter
+	flags   uint32       // those that matter: addressFlags, and of IPv6 IFA_F_TEMPORARY
 	network netip.Prefix // masked; of the far end where there is one
 	ours    bool         // of an interface to ignore
 	special bool         // it concerns no peer
@@ -34,7 +34,7 @@ type address struct {
 
 const (
 	addressFlags = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
-	linkFlags    = unix.IFF_UP | unix.IFF_RUNNING
+	linkFlags    = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_POINTOPOINT
 )
 
 func newHostState() hostState {
@@ -101,7 +101,11 @@ func (s hostState) address(index int, local, far []byte, bits int, flags uint32,
 	if key.addr.Is4() {
 		key.in = network
 	}
-	now := address{flags & addressFlags, network, ours, IsSpecial(network) && IsSpecial(netip.PrefixFrom(key.addr, key.addr.BitLen()))}
+	kept := uint32(addressFlags)
+	if key.addr.Is6() {
+		kept |= unix.IFA_F_TEMPORARY // of IPv4 the bit means another thing, and changes
+	}
+	now := address{flags & kept, network, ours, IsSpecial(network) && IsSpecial(netip.PrefixFrom(key.addr, key.addr.BitLen()))}
 	before, known := s.addresses[key]
 	other := known != is || known && before.network != network
 	return Change{Addresses: update(s.addresses, key, now, is), Networks: other && !(now.special && (!known || before.special))}
@@ -144,7 +148,8 @@ func (s hostState) list() (all []HostAddress) {
 	for key, a := range s.addresses {
 		flags, known := s.links[key.index]
 		if !a.special {
-			all = append(all, HostAddress{Addr: key.addr, Network: a.network, Ours: a.ours, Up: !known || flags&unix.IFF_UP != 0})
+			all = append(all, HostAddress{Addr: key.addr, Network: a.network, Ours: a.ours, Up: !known || flags&unix.IFF_UP != 0,
+				PointToPoint: flags&unix.IFF_POINTOPOINT != 0, Usable: a.flags&addressFlags == 0, Temporary: a.flags&unix.IFA_F_TEMPORARY != 0})
 		}
 	}
 	return all

@@ -40,6 +40,10 @@ type HostAddress struct {
 	Network netip.Prefix // masked; where the kernel sends by this interface while it is up
 	Ours    bool         // of an interface that Watch ignores
 	Up      bool         // the interface is
+
+	PointToPoint bool // the interface leads to one other host: a tunnel, or a provider's line
+	Usable       bool // neither tentative nor a duplicate nor deprecated
+	Temporary    bool // IPv6: made up for a while (RFC 8981), and preferred for what this host begins
 }
 
 const (

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -54,7 +53,7 @@ func (r *reporter) Netcheck(context.Context) (control.Netcheck, error) {
 		n.Witnesses = append(n.Witnesses, control.Witness{DID: st.DID.String(), Name: st.Name, Remote: s.Remote.String(), Local: s.Local.String(), SeenAs: s.Seen.String()})
 	}
 	n.Mapping = r.mapped.status(addressesSeen(all), time.Now())
-	n.Candidates = candidates(r.net.LocalAddr(), host, seen, &n.Mapping)
+	n.Candidates = candidates(r.around.own(), seen, &n.Mapping)
 	n.IPv6 = ipv6(n.Candidates, verdict.IPv6)
 	n.Expect = health.Expect(&n)
 	return n, nil
@@ -100,14 +99,14 @@ func hubs(c *config.Config, all []session.Status) (out []control.HubState) {
 
 // candidates are where this node may be reached: the host's public addresses, ports of
 // routers that peers bear out, where peers see it, and the host's private addresses.
-func candidates(listen netip.AddrPort, host []routing.HostAddress, seen []nat.Sighting, m *control.PortMapping) (out []control.Candidate) {
+func candidates(own []netip.AddrPort, seen []nat.Sighting, m *control.PortMapping) (out []control.Candidate) {
 	add := func(at netip.AddrPort, kind string) {
 		c := control.Candidate{Endpoint: at.String(), Kind: kind}
 		if !slices.ContainsFunc(out, func(have control.Candidate) bool { return have.Endpoint == c.Endpoint }) {
 			out = append(out, c)
 		}
 	}
-	for _, at := range ownAddresses(listen, host) {
+	for _, at := range own {
 		if !at.Addr().IsPrivate() {
 			add(at, "own")
 		}
@@ -122,23 +121,9 @@ func candidates(listen netip.AddrPort, host []routing.HostAddress, seen []nat.Si
 			add(s.Seen, "seen")
 		}
 	}
-	for _, at := range ownAddresses(listen, host) {
+	for _, at := range own {
 		add(at, "own")
 	}
-	return out
-}
-
-// ownAddresses are those of the host at which the node listens, IPv4 first.
-func ownAddresses(listen netip.AddrPort, host []routing.HostAddress) (out []netip.AddrPort) {
-	a := listen.Addr().Unmap()
-	for _, h := range host {
-		switch {
-		case h.Ours || !h.Up || !h.Addr.IsGlobalUnicast(), a.Is4() && !h.Addr.Is4(), !a.IsUnspecified() && a != h.Addr:
-		default:
-			out = append(out, netip.AddrPortFrom(h.Addr, listen.Port()))
-		}
-	}
-	slices.SortStableFunc(out, func(a, b netip.AddrPort) int { return cmp.Compare(a.Addr().BitLen(), b.Addr().BitLen()) })
 	return out
 }
 

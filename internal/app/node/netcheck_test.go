@@ -17,7 +17,7 @@ import (
 func hostAt(prefixes ...string) (out []routing.HostAddress) {
 	for _, text := range prefixes {
 		p := netip.MustParsePrefix(text)
-		out = append(out, routing.HostAddress{Addr: p.Addr(), Network: p.Masked(), Up: true})
+		out = append(out, routing.HostAddress{Addr: p.Addr(), Network: p.Masked(), Up: true, Usable: true})
 	}
 	return out
 }
@@ -49,23 +49,23 @@ func TestWitnessesOfANAT(t *testing.T) {
 }
 
 func TestCandidatesOfANode(t *testing.T) {
-	host := append(hostAt("192.168.1.2/24", "2001:db8::2/64", "fe80::1/64", "198.19.1.2/24"), routing.HostAddress{Addr: netip.MustParseAddr("10.9.0.1"), Up: true, Ours: true})
+	host := append(hostAt("192.168.1.2/24", "2001:db8::2/64", "fe80::1/64", "198.19.1.2/24"), routing.HostAddress{Addr: netip.MustParseAddr("10.9.0.1"), Up: true, Usable: true, Ours: true})
 	seen, _ := sightings([]session.Status{
 		seenAs(1, "direct", "198.18.2.2:4242", "192.168.1.2:4242", "198.18.1.2:4242"),
 		seenAs(2, "direct", "198.18.3.2:4242", "192.168.1.2:4242", "198.18.1.2:4242"),
 	}, host)
 	want := []control.Candidate{{Endpoint: "198.19.1.2:4242", Kind: "own"}, {Endpoint: "[2001:db8::2]:4242", Kind: "own"}, {Endpoint: "198.18.1.2:4242", Kind: "seen"}, {Endpoint: "192.168.1.2:4242", Kind: "own"}}
-	if got := candidates(netip.MustParseAddrPort("[::]:4242"), host, seen, new(control.PortMapping)); !slices.Equal(got, want) {
+	if got := candidates(ownPlaces(netip.MustParseAddrPort("[::]:4242"), host, nil), seen, new(control.PortMapping)); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := candidates(netip.MustParseAddrPort("0.0.0.0:4242"), hostAt("2001:db8::2/64", "198.19.1.2/24"), nil, new(control.PortMapping)); len(got) != 1 {
+	if got := candidates(ownPlaces(netip.MustParseAddrPort("0.0.0.0:4242"), hostAt("2001:db8::2/64", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 {
 		t.Errorf("at IPv4 alone: %+v", got)
 	}
-	if got := candidates(netip.MustParseAddrPort("198.19.1.2:99"), hostAt("198.19.1.3/24", "198.19.1.2/24"), nil, new(control.PortMapping)); len(got) != 1 || got[0].Endpoint != "198.19.1.2:99" {
+	if got := candidates(ownPlaces(netip.MustParseAddrPort("198.19.1.2:99"), hostAt("198.19.1.3/24", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 || got[0].Endpoint != "198.19.1.2:99" {
 		t.Errorf("at one address: %+v", got)
 	}
 	m := &control.PortMapping{Routers: []control.RouterStatus{{External: "198.18.1.2:4242", Seen: true}, {External: "203.0.113.9:4242"}}}
-	if got := candidates(netip.MustParseAddrPort("[::]:4242"), hostAt("192.168.1.2/24"), seen, m); len(got) != 2 || got[0].Kind != "mapped" || got[0].Endpoint != "198.18.1.2:4242" {
+	if got := candidates(ownPlaces(netip.MustParseAddrPort("[::]:4242"), hostAt("192.168.1.2/24"), nil), seen, m); len(got) != 2 || got[0].Kind != "mapped" || got[0].Endpoint != "198.18.1.2:4242" {
 		t.Errorf("a mapping that a peer bears out, and one that none does: %+v", got)
 	}
 	if got := ipv6(want, nat.Unknown); got != control.IPv6Untested {

@@ -48,6 +48,7 @@ type node struct {
 	keeper *keeper
 	rates  *rates
 	finder *finder // nil: no discovery
+	around *surroundings
 	mapped *portMapping
 
 	changes  *changes
@@ -133,7 +134,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.parts(c)
-	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.startSessions}
+	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.lookAround, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -144,9 +145,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.startDiscovery(c)
-	if err := n.preparePortMapping(c); err != nil {
-		return err
-	}
+	n.preparePortMapping(c)
 	if err := n.startWatcher(fail); err != nil {
 		return err
 	}

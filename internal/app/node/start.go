@@ -87,6 +87,18 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 	return nil
 }
 
+// lookAround makes ready what asks the kernel about this host's place.
+func (n *node) lookAround(c *config.Config) error {
+	hops, err := routing.NewNextHops(c.Mark.Value)
+	if err != nil {
+		return err
+	}
+	n.defers(hops.Close)
+	n.around = &surroundings{listen: n.net.LocalAddr(), host: n.use.host.Addresses, hops: hops}
+	n.reporter.around = n.around
+	return nil
+}
+
 func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data = datapath.New(n.use.dev)
 	n.use.data.Guard(guard.New(n.log))
@@ -162,20 +174,12 @@ func (n *node) startDiscovery(c *config.Config) {
 
 // preparePortMapping makes ready what asks routers. It has started nothing yet, and is
 // closed while everything that it needs still runs.
-func (n *node) preparePortMapping(c *config.Config) error {
-	hops, err := routing.NewNextHops(c.Mark.Value)
-	if err != nil {
-		return err
-	}
+func (n *node) preparePortMapping(c *config.Config) {
 	at := n.net.LocalAddr()
-	n.mapped = newPortMapping(n.use, portmap.Config{Port: at.Port(), Gateways: gatewaysOf(at.Addr(), hops.Gateways), Seed: n.id.Secret("l2tun port mapping v1"),
+	n.mapped = newPortMapping(n.use, portmap.Config{Port: at.Port(), Gateways: gatewaysOf(at.Addr(), n.around.gateways), Seed: n.id.Secret("l2tun port mapping v1"),
 		Control: marking(c.Mark.Value), Log: n.log, Guard: guard.New(n.log)})
 	n.reporter.mapped = n.mapped
-	n.defers(func() {
-		n.mapped.close()
-		hops.Close()
-	})
-	return nil
+	n.defers(n.mapped.close)
 }
 
 // startWatcher begins to follow events of the host.

@@ -22,6 +22,7 @@ type reporter struct {
 	use     *applier
 	keeper  *keeper
 	rates   *rates
+	around  *surroundings
 	mapped  *portMapping
 	sandbox control.Sandbox // set before commands are answered
 }
