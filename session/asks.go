@@ -35,14 +35,15 @@ func (s *Session) await(ctx context.Context, ask func(answer chan error, now tim
 func (s *Session) establish(ctx context.Context) error { return s.await(ctx, s.loop.want) }
 
 // Update gives a session's peer another name, and says whether its session is
-// established without being asked. Keys, path and counters stay.
-func (s *Session) Update(name string, keep bool) error {
+// established without being asked and whether this node meets others by it. Keys, path
+// and counters stay.
+func (s *Session) Update(name string, keep, hub bool) error {
 	return s.call(func(now time.Time) error {
 		s.log.name.Store(&name)
 		if keep && !s.loop.keep && (s.loop.state == Idle || s.loop.state == Failed) {
 			s.loop.attempts.retry.Try(now)
 		}
-		s.loop.keep = keep
+		s.loop.keep, s.loop.hub = keep, hub
 		return nil
 	})
 }

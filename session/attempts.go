@@ -25,6 +25,7 @@ type attempts struct {
 	ended   bool     // the goodbye is sent: nothing is dialled any more
 	retry   retry
 	known   connect.PeerKeys
+	nowhere bool // the last attempt found no endpoint
 }
 
 // An attempt is one of them. It runs in a goroutine of its own and reaches the
@@ -45,6 +46,8 @@ func (x *attempts) begin(e Event, now time.Time) {
 		return
 	}
 	a := x.new(link.Set(l.m.c.Carriers).Links(), now)
+	a.Patient = l.paths.Hubs() // a meeting may open remotes
+	x.learns(a)
 	if l.state == Established || l.state == Rotating {
 		a.Over = l.paths.StreamConn()
 	} else {
@@ -53,12 +56,30 @@ func (x *attempts) begin(e Event, now time.Time) {
 	x.start(a, now)
 }
 
-// spare starts an attempt for links that an established session lacks. Without
-// links the next handshake of a session that is out of reach leaves now.
-func (x *attempts) spare(links []paths.Link, now time.Time) {
+// learns lets an attempt say where the config's endpoints lead to.
+func (x *attempts) learns(a *attempt) {
+	var all []netip.AddrPort // of this attempt; the loop's
+	a.Endpoints = func(n int) {
+		x.l.box.Post(func(time.Time) { x.nowhere = n == 0 })
+	}
+	a.Found = func(remotes []netip.AddrPort) {
+		x.l.box.Post(func(now time.Time) {
+			all = append(all, remotes...)
+			x.l.paths.Configured(all, now)
+		})
+	}
+}
+
+// spare starts an attempt for links that an established session lacks, at remotes alone
+// if there are any; one that runs dials these too. Without links the next handshake of a
+// session that is out of reach leaves now.
+func (x *attempts) spare(links []paths.Link, remotes []netip.AddrPort, now time.Time) {
 	switch {
 	case len(links) == 0:
 		x.retry.Try(now)
+		return
+	case x.running != nil && len(remotes) > 0:
+		x.running.Join(remotes...)
 		return
 	case x.running != nil || x.ended:
 		return
@@ -69,6 +90,10 @@ func (x *attempts) spare(links []paths.Link, now time.Time) {
 	}
 	a := x.new(dialled, now)
 	a.spare = true
+	if len(remotes) > 0 {
+		a.Only, a.Known = true, nil
+		a.Join(remotes...)
+	}
 	a.Resume, a.Keys = x.l.keys.Secrets.Resumption(now)
 	x.start(a, now)
 	a.Hurry()
@@ -80,7 +105,12 @@ func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
 	a := &attempt{Attempt: connect.NewAttempt(connect.Initiator{Self: l.m.self, Peer: l.peer.DID,
 		Cached: x.known.Valid(now), Params: l.statement(l.keys.Propose())})}
 	a.Network, a.Resolver, a.Protect = l.m.c.Network, l.m.c.Resolver, l.s.protect
-	a.Links, a.Known, a.NewPort = links, []netip.AddrPort{known.UDP, known.Peer}, x.retry.wantsNewPort()
+	a.Links, a.NewPort = links, x.retry.wantsNewPort()
+	for _, r := range []netip.AddrPort{known.UDP, known.Peer} {
+		if r.IsValid() && l.paths.Passes(r, now) {
+			a.Known = append(a.Known, r)
+		}
+	}
 	a.Spend = func() { l.s.call(func(time.Time) error { l.keys.Secrets.Spend(a.Resume); return nil }) }
 	a.Prove = func(p *connect.Proof) error { return x.prove(a, p) }
 	return a
@@ -248,7 +278,7 @@ func (x *attempts) deadline() time.Time {
 
 // canDial reports whether we have any idea where the peer is.
 func (x *attempts) canDial() bool {
-	return x.l.keep || x.l.paths.Summary().Peer.IsValid()
+	return x.l.keep || x.l.paths.Summary().Peer.IsValid() || x.l.paths.Hubs()
 }
 
 // headStart is what we leave to the peer when both lose each other at once, so

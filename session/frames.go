@@ -24,7 +24,14 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	typ, _ := wire.FrameType(f)
 	switch typ {
 	case wire.FrameProbe, wire.FrameEcho, wire.FrameHeartbeat, wire.FrameHeartbeatAck:
+		if typ == wire.FrameEcho && l.reach.echo(p, f) {
+			return
+		}
 		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.echo(p, nonce, now) }, now) {
+			return
+		}
+	case wire.FrameMeet, wire.FrameMet, wire.FrameReady, wire.FrameNotMet, wire.FrameCandidates, wire.FrameHome:
+		if e.Circuits() && l.reach.frame(typ, f, now) {
 			return
 		}
 	case wire.FrameHandshake:

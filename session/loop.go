@@ -19,6 +19,7 @@ type loop struct {
 	s *Session // whose loop it is
 
 	keep   bool // establish without being asked, and again for ever
+	hub    bool // this node meets others by the peer
 	state  State
 	reason Reason // of the last failure, kept until established
 	since  time.Time
@@ -28,6 +29,7 @@ type loop struct {
 	keys     *keys.Store
 	paths    *pathset.Set
 	pings    pings
+	reach    reach
 	carrier  msgchan.Runner // keeps msgs on the connection in use
 
 	leaveBy     time.Time           // when a session that closes ends; zero: it does not close
@@ -43,9 +45,10 @@ type loop struct {
 
 // init makes the loop of s, which does not run yet.
 func (l *loop) init(s *Session, incarnation uint64) {
-	*l = loop{shared: &s.shared, s: s, keep: s.peer.Keep, halfOpen: make(halfOpens)}
+	*l = loop{shared: &s.shared, s: s, keep: s.peer.Keep, hub: s.peer.Hub, halfOpen: make(halfOpens)}
 	l.incarnation = incarnation
 	l.attempts.init(l)
+	l.reach.init(l)
 	l.paths = newPaths(l)
 	l.initMessages()
 	l.keys = newKeys(l)
@@ -199,6 +202,7 @@ func (l *loop) publish(now time.Time) {
 		p.Link, p.Carrier, p.Endpoint = l.paths.Link(), path.Kind().String(), path.Remote()
 		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
 	}
+	l.reach.publish(p, sum)
 	l.status.Store(p)
 }
 

@@ -16,10 +16,12 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/base/history"
+	"github.com/libertaria-project/l2tun/internal/net/circuit"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -47,6 +49,20 @@ type Config struct {
 	// the largest record in bytes. Called by the session's loop; it must not block.
 	OnPath func(peer did.DID, c Carrier, room int)
 
+	// Relay is this node's side as a hub. Nil: it is none.
+	Relay Relay
+	// Table is what Planes belong to: by it circuits are taken. Nil, with Planes: none.
+	Table Table
+	// Own, Mapped and Configured are where this node may be reached: its host's
+	// addresses with the port that listens, without those of overlays; ports that
+	// routers map, where peers see it at such addresses; endpoints that the config names.
+	Own        func() []netip.AddrPort
+	Mapped     func(seen []netip.Addr) []netip.AddrPort
+	Configured func() []netip.AddrPort
+	// Near reports whether an address lies in a network that is connected to this host,
+	// or routed by another route than the default one. Nil: none does.
+	Near func(netip.Addr) bool
+
 	// Joins answers nodes that ask to become peers, SPEC 6.11. Nil: all are refused.
 	Joins Joins
 
@@ -65,6 +81,8 @@ type Manager struct {
 	log       *slog.Logger
 	self      connect.Self
 	states    wire.Params // what it states in every handshake
+	board     *meeting.Board
+	circuits  *circuit.Circuits // nil: none
 	responder *connect.Responder
 	history   *history.History[did.DID, Transition]
 
@@ -98,9 +116,10 @@ func New(c Config) (*Manager, error) {
 	}
 	if c.Planes == nil {
 		planes := new(frames.Planes)
-		m.c.Planes = planes.New
+		m.c.Planes, m.c.Table = planes.New, planes
 		c.Network.Handle(planes)
 	}
+	m.meets()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(m.accept)
 	m.wg.Go(func() { m.responder.Prekeys().Keep(m.ctx) })
@@ -149,6 +168,7 @@ type Peer struct {
 	Name     string // for people; may be empty
 	Settings Settings
 	Keep     bool // establish without being asked, and again for ever
+	Hub      bool // this node meets others by it
 }
 
 // Add makes a session for a peer. With Keep it starts at once.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/frames"
@@ -12,9 +13,9 @@ import (
 // newPaths makes the set of a session's paths.
 func newPaths(l *loop) *pathset.Set {
 	set := l.peer.Settings
-	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(),
+	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat,
 		Machine: paths.Config{Kinds: l.m.c.kinds(), Heartbeat: set.Heartbeat, Tolerance: set.HeartbeatTolerance,
-			ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval}})
+			Caller: l.m.c.Identity.DID().Compare(l.peer.DID) < 0, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval}})
 }
 
 // kinds are those that may carry packets. Without datagram, QUIC makes handshakes,
@@ -41,7 +42,7 @@ var _ pathset.Owner = routed{}
 // Facts implements pathset.Owner.
 func (r routed) Facts() paths.Facts {
 	l := r.l
-	return paths.Facts{Keys: l.keys.InUse() != nil, Keep: l.keep, Dialling: l.attempts.running != nil || l.attempts.ended,
+	return paths.Facts{Keys: l.keys.InUse() != nil, Keep: l.keep && !l.attempts.nowhere, Dialling: l.attempts.running != nil || l.attempts.ended,
 		Yields: l.attempts.headStart() > 0, Messages: l.msgs.Pending()}
 }
 
@@ -79,7 +80,12 @@ func (r routed) Resized(p link.Path) {
 }
 
 // Dial implements pathset.Owner.
-func (r routed) Dial(links []paths.Link, now time.Time) { r.l.attempts.spare(links, now) }
+func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time) {
+	r.l.attempts.spare(links, remotes, now)
+}
+
+// Later implements pathset.Owner.
+func (r routed) Later(f func(now time.Time)) { r.l.box.Post(f) }
 
 // Rotate implements pathset.Owner.
 func (r routed) Rotate(now time.Time) { r.l.keys.Rotate(now) }

@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/mailbox"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 )
@@ -31,6 +32,7 @@ type shared struct {
 	log   *peerLog
 	box   *mailbox.Mailbox
 	plane link.Plane
+	seat  *meeting.Seat
 
 	ctx    context.Context // ends with Close; attempts and watchers hang on it
 	cancel context.CancelFunc
@@ -62,6 +64,7 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{shared: shared{m: m, peer: p, box: mailbox.New(maxFrames), log: newPeerLog(m.log, p.DID, p.Name), done: make(chan struct{})}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
+	s.seat = m.board.Join(p.DID.Digest(), guest{s})
 	s.loop.init(s, incarnation)
 	s.wg.Go(s.loop.run)
 	return s
@@ -98,6 +101,7 @@ func (s *Session) call(f func(now time.Time) error) error {
 func (s *Session) Close() error {
 	s.box.Post(s.loop.leave)
 	<-s.done
+	s.seat.Leave()
 	s.cancel()
 	s.wg.Wait()
 	return nil

@@ -38,6 +38,8 @@ type Status struct {
 	Inbound      bool           // Endpoint is the peer's end of a μTCP connection that it dialled: nobody listens there
 	Local        netip.AddrPort // our own address on the path in use
 	Seen         netip.AddrPort // where the peer sees us on the path in use; invalid until it told
+	Through      did.DID        // the hub that forwards; zero: none
+	WhyNotDirect string         // why the path in use is not direct, one word; empty: it is
 	Trouble      Trouble
 	Refused      uint64
 	Counters

@@ -29,6 +29,7 @@ type Conn struct {
 	err     error
 	small   bool           // its packets are; set before it is used
 	virtual netip.AddrPort // of a circuit, by which its packets go; zero: a line
+	far     netip.AddrPort // where it leads through a NAT; zero: to the peer's node
 }
 
 var (
@@ -69,6 +70,9 @@ func (c *Conn) Local() netip.AddrPort { return c.node.Addr() }
 func (c *Conn) Remote() netip.AddrPort {
 	if c.virtual.IsValid() {
 		return c.virtual
+	}
+	if c.far.IsValid() {
+		return c.far
 	}
 	return c.peer.node.Addr()
 }
@@ -141,6 +145,7 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 		return 0, link.ErrOff
 	}
 	l, _ := c.node.net.line(c.Local(), c.Remote())
+	from := c.node.source(c.Remote())
 	for i := range recs.Len() {
 		if len(recs.At(i)) > c.Room() {
 			return i, link.ErrTooBig
@@ -150,10 +155,22 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 		}
 		rec := append([]byte(nil), recs.At(i)...)
 		for _, after := range c.fate(l) {
-			time.AfterFunc(after, func() { c.arrive(rec) })
+			time.AfterFunc(after, func() {
+				if c.passes(from) {
+					c.arrive(rec)
+				}
+			})
 		}
 	}
 	return recs.Len(), nil
+}
+
+// passes reports whether NATs let a packet of the connection through.
+func (c *Conn) passes(from netip.AddrPort) bool {
+	if !c.far.IsValid() {
+		return true
+	}
+	return c.node.net.target(from, c.far) == c.peer.node
 }
 
 // fate is the line's for datagrams; TCP loses nothing and keeps the order.

@@ -63,7 +63,7 @@ func (d *Direct) receive(h link.Handler, rec []byte) {
 
 // Send implements link.Path. Any size leaves; the line decides what arrives.
 func (d *Direct) Send(recs *wire.Batch) (int, error) {
-	from := d.node.Addr()
+	from := d.node.source(d.remote)
 	l, _ := d.node.net.line(from, d.remote)
 	for _, rec := range recs.Slices() {
 		if l.CutUDP || l.lost(rec) {
@@ -81,10 +81,8 @@ func (d *Direct) Send(recs *wire.Batch) (int, error) {
 func (d *Direct) Forward(datagrams *wire.Batch) (int, error) { return d.Send(datagrams) }
 
 func (d *Direct) arrive(from netip.AddrPort, rec []byte) {
-	d.node.net.mu.Lock()
-	peer := d.node.net.nodes[d.remote]
-	d.node.net.mu.Unlock()
-	if peer == nil || peer.isClosed() || peer.Off[link.KindDirect] {
+	peer := d.node.net.target(from, d.remote)
+	if peer == nil || peer.Off[link.KindDirect] {
 		return
 	}
 	peer.ears.hear(from, true)

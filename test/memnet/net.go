@@ -43,6 +43,7 @@ type Net struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	nodes  map[netip.AddrPort]*Node
+	nats   map[netip.Addr]*NAT
 	lines  map[[2]netip.AddrPort]Line
 	base   Line
 	healed chan struct{} // closed and replaced whenever lines change
@@ -52,7 +53,7 @@ type Net struct {
 
 // New returns a network whose chances follow from seed.
 func New(seed uint64) *Net {
-	return &Net{rng: rand.New(rand.NewPCG(seed, seed)), nodes: make(map[netip.AddrPort]*Node),
+	return &Net{rng: rand.New(rand.NewPCG(seed, seed)), nodes: make(map[netip.AddrPort]*Node), nats: make(map[netip.Addr]*NAT),
 		lines: make(map[[2]netip.AddrPort]Line), healed: make(chan struct{})}
 }
 
@@ -143,6 +144,7 @@ type Node struct {
 	done     chan struct{}
 	once     sync.Once
 	ears     ears
+	nat      *NAT // nil: none
 
 	mu      sync.Mutex
 	handler link.Handler
@@ -163,13 +165,17 @@ var (
 
 // Node puts a node at an address, in place of one that was there.
 func (n *Net) Node(addr netip.AddrPort) *Node {
-	node := &Node{net: n, at: addr, Off: make(map[*link.Kind]bool), incoming: make(chan *Conn, 32),
-		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
-		reduced: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
+	node := n.newNode(addr)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
 	return node
+}
+
+func (n *Net) newNode(addr netip.AddrPort) *Node {
+	return &Node{net: n, at: addr, Off: make(map[*link.Kind]bool), incoming: make(chan *Conn, 32),
+		done: make(chan struct{}), conns: make(map[*Conn]struct{}), directs: make(map[netip.AddrPort]*Direct),
+		reduced: make(map[netip.AddrPort]bool), stale: make(map[netip.AddrPort]bool)}
 }
 
 // Addr is where the node is.
@@ -254,7 +260,7 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 	case isVirtual(remote):
 		return n.dialVirtual(ctx, remote)
 	}
-	here := n.Addr()
+	here := n.source(remote)
 	small := l == wire.LinkQUIC && n.isReduced(remote)
 	for _, dir := range [][2]netip.AddrPort{{here, remote}, {remote, here}} {
 		line, err := n.net.passable(dir[0], dir[1], func(line Line) bool { return line.cuts(l) }, ctx.Done())
@@ -269,14 +275,23 @@ func (n *Node) dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (li
 			return nil, err
 		}
 	}
-	n.net.mu.Lock()
-	peer := n.net.nodes[remote]
-	n.net.mu.Unlock()
-	if peer == nil || peer.isClosed() || n.isClosed() || peer.offLink(l) {
+	peer := n.net.target(here, remote)
+	for gap := 200 * time.Millisecond; peer == nil && ctx.Err() == nil; gap *= 2 {
+		sleep(ctx, gap) // its packets are sent again
+		here = n.source(remote)
+		peer = n.net.target(here, remote)
+	}
+	if peer == nil || n.isClosed() || peer.offLink(l) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	ours, theirs := newPair(n, peer, l)
+	if n.nat != nil || peer.nat != nil {
+		peer.source(here)
+		ours.far, theirs.far = remote, here
+		peer.ears.hear(here, true)
+		n.ears.hear(remote, true)
+	}
 	ours.small, theirs.small = small, small
 	ours.heardBoth()
 	select {

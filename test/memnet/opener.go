@@ -56,8 +56,11 @@ func (e *ears) forget(w *wait) {
 	e.waits = slices.DeleteFunc(e.waits, func(x *wait) bool { return x == w })
 }
 
-// SendOpeners implements link.Opener: there are no NATs here, and openers reach nobody.
+// SendOpeners implements link.Opener: the node's NAT sees them, and they reach nobody.
 func (n *Node) SendOpeners(remotes []netip.AddrPort) {
+	for _, r := range remotes {
+		n.source(r)
+	}
 	n.ears.mu.Lock()
 	defer n.ears.mu.Unlock()
 	n.ears.opened = append(n.ears.opened, remotes...)
@@ -72,8 +75,8 @@ func (n *Node) Opened() []netip.AddrPort {
 
 // SendKnocks implements link.Opener: a knock is a datagram that is nothing but heard.
 func (n *Node) SendKnocks(remotes []netip.AddrPort) {
-	from := n.Addr()
 	for _, to := range remotes {
+		from := n.source(to)
 		l, _ := n.net.line(from, to)
 		if l.CutUDP {
 			continue
@@ -86,15 +89,12 @@ func (n *Node) SendKnocks(remotes []netip.AddrPort) {
 
 // knock is the arrival of one.
 func (n *Net) knock(from, to netip.AddrPort) {
-	n.mu.Lock()
-	node := n.nodes[to]
-	n.mu.Unlock()
-	if node != nil && !node.isClosed() {
+	if node := n.target(from, to); node != nil {
 		node.ears.hear(from, false)
 	}
 }
 
-// MeasureDepth implements link.Opener: there are no NATs here.
+// MeasureDepth implements link.Opener: openers die without being told where.
 func (n *Node) MeasureDepth(netip.AddrPort) {}
 
 // Await implements link.Opener.
@@ -115,4 +115,14 @@ func (n *Node) HeardFrom(remote netip.AddrPort) time.Time {
 	n.ears.mu.Lock()
 	defer n.ears.mu.Unlock()
 	return n.ears.heard[remote]
+}
+
+// source is where what the node sends to a remote comes from.
+func (n *Node) source(remote netip.AddrPort) netip.AddrPort {
+	n.net.mu.Lock()
+	defer n.net.mu.Unlock()
+	if n.nat != nil {
+		return n.nat.out(remote, time.Now())
+	}
+	return n.at
 }

@@ -110,9 +110,9 @@ func (a *applier) applyPeer(p config.Peer) error {
 	a.where.Set(p.DID, p.Endpoints...)
 	s, err := a.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
-		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: len(p.Endpoints) > 0})
+		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: len(p.Endpoints) > 0, Hub: p.Hub})
 	} else if err == nil { // a name is a label, and endpoints are for the next attempt
-		err = s.Update(p.Name, len(p.Endpoints) > 0)
+		err = s.Update(p.Name, len(p.Endpoints) > 0, p.Hub)
 	}
 	if err != nil {
 		return err

@@ -30,6 +30,13 @@ type Attempt struct {
 	Known    []netip.AddrPort // where the peer was heard: dialled behind its endpoints
 	Over     link.Conn        // a connection in use, tried first; nil: none
 	NewPort  bool             // QUIC is dialled from a port of its own
+	// Only: nothing is dialled but what Join adds.
+	Only bool
+	// Patient: the attempt waits for what Join adds until its time is over.
+	Patient bool
+	// Endpoints is told how many endpoints the peer has, and Found what one has led to.
+	Endpoints func(n int)
+	Found     func(remotes []netip.AddrPort)
 	// AskVersion: a peer that ends connections without an answer is asked whether it
 	// is of version 0.1.0.
 	AskVersion bool
@@ -40,10 +47,27 @@ type Attempt struct {
 	obstacles []dial.Obstacle
 	hurried   sync.Once
 	hurry     chan struct{} // closed: μTCP is dialled at once
+	joins     chan netip.AddrPort
 }
 
+// maxJoins bounds the remotes that join an attempt and are not dialled yet.
+const maxJoins = 16
+
 // NewAttempt makes an attempt, whose fields the caller sets before it runs.
-func NewAttempt(i Initiator) *Attempt { return &Attempt{Initiator: i, hurry: make(chan struct{})} }
+func NewAttempt(i Initiator) *Attempt {
+	return &Attempt{Initiator: i, Endpoints: func(int) {}, hurry: make(chan struct{}), joins: make(chan netip.AddrPort, maxJoins)}
+}
+
+// Join lets an attempt that is patient, or dials only such remotes, dial some over QUIC
+// at once. It never blocks.
+func (a *Attempt) Join(remotes ...netip.AddrPort) {
+	for _, r := range remotes {
+		select {
+		case a.joins <- r:
+		default: // they are bounded
+		}
+	}
+}
 
 // Hurry lets μTCP be dialled without its delay. Any goroutine may call it.
 func (a *Attempt) Hurry() { a.hurried.Do(func() { close(a.hurry) }) }
@@ -73,8 +97,15 @@ func (a *Attempt) run(ctx context.Context) error {
 // race dials the peer's endpoints and where it was last heard, and makes handshakes
 // over the connections as they come, one at a time: at most one M3 leaves.
 func (a *Attempt) race(ctx context.Context) (err error) {
-	doc, unknown := a.Resolver.Resolve(ctx, a.Peer)
-	r := &dial.Race{Network: a.Network, Links: a.Links, Dial: a.dialSafely, Hurry: a.hurry}
+	doc, unknown := did.Document{}, error(nil)
+	if !a.Only {
+		doc, unknown = a.Resolver.Resolve(ctx, a.Peer)
+		a.Endpoints(len(doc.Endpoints))
+	}
+	r := &dial.Race{Network: a.Network, Links: a.Links, Dial: a.dialSafely, Hurry: a.hurry, Found: a.Found, Met: a.dialMet}
+	if a.Only || a.Patient {
+		r.More = a.joins
+	}
 	for d := range r.Connections(ctx, doc.Endpoints, a.Known) {
 		if d.Err == nil {
 			if d.Err = a.shakeInTime(ctx, d, r.Others()); d.Err == nil {
@@ -119,6 +150,19 @@ func (a *Attempt) shakeInTime(ctx context.Context, d dial.Dialed, others bool) e
 func (a *Attempt) dialSafely(ctx context.Context, l wire.Link, remote netip.AddrPort) dial.Dialed {
 	d := dial.Dialed{Err: errAborted}
 	a.Protect("handshake", func() { d = a.dial(ctx, l, remote) })
+	return d
+}
+
+// dialMet dials what has joined: from the port that listens, as the peer expects it.
+func (a *Attempt) dialMet(ctx context.Context, remote netip.AddrPort) dial.Dialed {
+	d := dial.Dialed{Err: errAborted}
+	a.Protect("handshake", func() {
+		var early bool
+		if d, early = a.DialEarly(ctx, a.Network, remote); !early {
+			d = dial.Dialed{}
+			d.Conn, d.Err = a.Network.Dial(ctx, wire.LinkQUIC, remote)
+		}
+	})
 	return d
 }
 

@@ -55,6 +55,14 @@ type Race struct {
 	Dial func(ctx context.Context, l wire.Link, remote netip.AddrPort) Dialed
 	// Hurry is closed when μTCP is to be dialled without its delay; nil: never.
 	Hurry <-chan struct{}
+	// Found is told what an endpoint has led to, before that is dialled; nil: nobody is.
+	// Several may be told at the same time.
+	Found func(remotes []netip.AddrPort)
+	// More are remotes that become known while the race runs, and Met dials each over
+	// QUIC at once: a meeting has opened them, or they are circuits. The race lasts as
+	// long as its context then; nil: there are none.
+	More <-chan netip.AddrPort
+	Met  func(ctx context.Context, remote netip.AddrPort) Dialed
 
 	results chan Dialed
 	wg      sync.WaitGroup // names and dials under way
@@ -105,10 +113,28 @@ func (r *Race) start(ctx context.Context, endpoints []string, known []netip.Addr
 			r.add(ctx, remote)
 		}
 	})
+	if r.More != nil {
+		r.wg.Go(func() { r.follow(ctx) })
+	}
 	go func() { // ends with the last dial; end has waited for it
 		r.wg.Wait()
 		close(r.results)
 	}()
+}
+
+// follow dials what becomes known.
+func (r *Race) follow(ctx context.Context) {
+	for {
+		select {
+		case remote := <-r.More:
+			if r.isNew(remote) {
+				r.wait(1)
+				r.wg.Go(func() { r.results <- r.Met(ctx, remote) })
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // name resolves an endpoint and dials what it leads to, behind what precedes it.
@@ -119,6 +145,9 @@ func (r *Race) name(ctx context.Context, endpoint string, prev <-chan struct{}, 
 		r.resolved()
 		r.results <- Dialed{Err: unresolved(ctx, endpoint, err)}
 		return
+	}
+	if r.Found != nil {
+		r.Found(found)
 	}
 	for _, remote := range found {
 		r.add(ctx, remote)
@@ -135,7 +164,7 @@ func (r *Race) add(ctx context.Context, remote netip.AddrPort) {
 		r.wg.Go(func() { r.results <- Dialed{Err: o} })
 		return
 	}
-	after := r.wait()
+	after := r.wait(len(r.Links))
 	for _, l := range r.Links {
 		r.wg.Go(func() { r.results <- r.dial(ctx, l, remote, after) })
 	}
@@ -169,11 +198,11 @@ func (r *Race) isNew(remote netip.AddrPort) bool {
 	return true
 }
 
-// wait takes the next turn and says how long it is until then.
-func (r *Race) wait() time.Duration {
+// wait takes the next turn, for so many dials, and says how long it is until then.
+func (r *Race) wait(dials int) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dials += len(r.Links)
+	r.dials += dials
 	now := time.Now()
 	at := now
 	if r.turn.After(now) {

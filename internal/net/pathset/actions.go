@@ -41,13 +41,11 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 	case paths.Open:
 		x.open(a, now)
 	case paths.Dial:
-		x.needsHub(len(a.Remotes) > 0 || a.Hub != 0)
-		x.c.Owner.Dial(a.Links, now)
+		x.c.Owner.Dial(a.Links, x.talks.targets(a), now)
 	case paths.Ask, paths.Answer, paths.Ready, paths.Openers, paths.Knock, paths.Suspect:
-		x.needsHub(true)
+		x.talks.perform(a, now)
 	case paths.Hangup:
-		x.needsHub(a.Silent)
-		r.conn.Close(a.Why)
+		hangup(r.conn, a)
 	case paths.Drop:
 		x.drop(a.ID)
 	case paths.Avoid:
@@ -65,12 +63,14 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 	}
 }
 
-// needsHub is where everything ends that the machine asks for only while it knows a
-// hub. A set tells it of none.
-func (x *Set) needsHub(asked bool) {
-	if asked {
-		panic("pathset: internal error: the machine knows a hub that nobody told it of")
+// hangup closes a connection, without a packet if the action says so and the carrier
+// can.
+func hangup(c link.Conn, a paths.Action) {
+	if q, ok := c.(link.Abandoner); ok && a.Silent {
+		q.Abandon(a.Why)
+		return
 	}
+	c.Close(a.Why)
 }
 
 // probe sends a probe in one record, whatever the path's room. Whoever forges the
@@ -88,6 +88,7 @@ func (x *Set) probe(r *route, a paths.Action, now time.Time) {
 func (x *Set) use(r *route, now time.Time) {
 	x.using = r
 	x.c.Owner.Use(pathOf(r), now)
+	x.tellPeer()
 }
 
 // pathOf is the path of a route, which may be nil.
@@ -115,7 +116,7 @@ func (x *Set) open(a paths.Action, now time.Time) {
 	if id := x.idOf(d); id != 0 {
 		x.handle(now, func(now time.Time) []paths.Action { return x.machine.Revisit(now, id, a.Origin) })
 	} else {
-		x.add(d, nil, a.Origin, false, now)
+		x.add(&route{Path: d}, a.Origin, false, now)
 	}
 }
 

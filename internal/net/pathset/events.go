@@ -25,15 +25,18 @@ func (x *Set) facts() paths.Facts {
 		if heard := t.HeardOn(r.Path); !heard.IsZero() {
 			f.HeardOn, f.LastHeard = r.id, heard
 		}
-		x.sights = append(x.sights, sight(r))
+		x.sights = append(x.sights, x.sight(r))
 	}
-	f.Paths = x.sights
+	f.Paths, f.Symmetric = x.sights, x.c.Seat != nil && x.c.Seat.Symmetric()
 	return f
 }
 
 // sight is what a carrier says of a path.
-func sight(r *route) paths.Sight {
-	v := paths.Sight{ID: r.id, Remote: r.Remote(), Local: r.Local(), Room: r.Room()}
+func (x *Set) sight(r *route) paths.Sight {
+	v := paths.Sight{ID: r.id, Remote: r.remote(), Local: r.Local(), Room: r.Room()}
+	if o, ok := x.c.Network.(link.Opener); ok && x.talks.hubs > 0 && r.via == 0 {
+		v.Heard = o.HeardFrom(v.Remote)
+	}
 	if m, ok := r.Path.(link.Metered); ok {
 		v.Metered, v.Load = true, paths.Load(m.Load())
 	}
@@ -43,13 +46,14 @@ func sight(r *route) paths.Sight {
 // Tick lets the machine act on time.
 func (x *Set) Tick(now time.Time) {
 	x.handle(now, x.machine.Tick)
+	x.talks.tick(now)
 	if x.machine.Summary().Watch {
 		x.c.Traffic.Watch.Store(true)
 	}
 }
 
 // Deadline is when Tick has work; zero for never.
-func (x *Set) Deadline() time.Time { return x.machine.Deadline() }
+func (x *Set) Deadline() time.Time { return sooner(x.machine.Deadline(), x.talks.deadline()) }
 
 // Phase tells the machine which phase the session is in.
 func (x *Set) Phase(p paths.Phase, now time.Time) {
@@ -62,7 +66,7 @@ func (x *Set) Attach(conn link.Conn, inbound bool, now time.Time) bool {
 		x.handle(now, func(now time.Time) []paths.Action { return x.machine.Revisit(now, r.id, paths.Handshake) })
 		return false
 	}
-	x.add(conn.Path(), conn, paths.Handshake, inbound, now)
+	x.add(&route{Path: conn.Path(), conn: conn, via: x.talks.through(conn)}, paths.Handshake, inbound, now)
 	return true
 }
 
@@ -97,7 +101,10 @@ func (x *Set) Demand(now time.Time) { x.handle(now, x.machine.Demand) }
 func (x *Set) Heartbeat(now time.Time) { x.handle(now, x.machine.Heartbeat) }
 
 // HostChanged: this host's way to the peer has changed.
-func (x *Set) HostChanged(now time.Time) { x.handle(now, x.machine.Host) }
+func (x *Set) HostChanged(now time.Time) {
+	x.handle(now, x.machine.Host)
+	x.tellPeer()
+}
 
 // Restarted: the peer has.
 func (x *Set) Restarted(now time.Time) { x.handle(now, x.machine.Restarted) }
@@ -116,8 +123,8 @@ func (x *Set) Prefer(k paths.Kind, now time.Time) {
 // have roamed. Nothing moves without a proof.
 func (x *Set) Moved(p link.Path, now time.Time) {
 	id := x.idOf(p)
-	if d, ok := p.(link.Direct); ok && id == 0 {
-		id = x.add(d, nil, paths.Heard, false, now)
+	if d, ok := p.(link.Direct); ok && id == 0 && !isCircuit(p) {
+		id = x.add(&route{Path: d}, paths.Heard, false, now)
 	}
 	x.handle(now, func(now time.Time) []paths.Action { return x.machine.Moved(now, id) })
 }
@@ -130,7 +137,7 @@ func (x *Set) Frame(p link.Path, f []byte, mine func(nonce uint64) bool, now tim
 	case wire.FrameProbe:
 		nonce, ok := wire.ParseProbe(f)
 		if ok {
-			x.c.Owner.Send(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: p.Remote(), Widest: x.widest(p, f)}), false)
+			x.c.Owner.Send(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: seenAt(p), Widest: x.widest(p, f)}), false)
 			x.handle(now, func(now time.Time) []paths.Action { return m.Probed(now, x.idOf(p)) })
 		}
 		return ok
@@ -153,6 +160,14 @@ func (x *Set) Frame(p link.Path, f []byte, mine func(nonce uint64) bool, now tim
 		x.handle(now, func(now time.Time) []paths.Action { return m.Acknowledged(now, nonce) })
 	}
 	return ok
+}
+
+// seenAt is where the sender of a probe is seen. By a circuit it is seen nowhere.
+func seenAt(p link.Path) netip.AddrPort {
+	if isCircuit(p) {
+		return netip.AddrPort{}
+	}
+	return p.Remote()
 }
 
 // widest is what an echo tells the peer of its records. Only a question about

@@ -1,10 +1,12 @@
 package pathset
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
@@ -19,9 +21,11 @@ type Owner interface {
 	Use(p link.Path, now time.Time)
 	// Resized: the path in use has another room.
 	Resized(p link.Path)
-	// Dial makes connections over links that the session lacks; without links its
-	// next handshake leaves now.
-	Dial(links []paths.Link, now time.Time)
+	// Dial makes connections over links that the session lacks, at remotes alone if
+	// there are any; without links its next handshake leaves now.
+	Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time)
+	// Later runs f in the session's loop. Any goroutine may call it.
+	Later(f func(now time.Time))
 	// Rotate asks for a new epoch.
 	Rotate(now time.Time)
 	// Noticed passes on what the machine has noticed of a path, or of all: p is nil.
@@ -33,6 +37,7 @@ type Config struct {
 	Owner   Owner
 	Network link.Network // makes direct paths
 	Traffic *link.Traffic
+	Seat    *meeting.Seat // where the session finds hubs; nil: nowhere
 	Machine paths.Config
 }
 
@@ -41,6 +46,16 @@ type route struct {
 	id paths.ID
 	link.Path
 	conn link.Conn // that it belongs to; nil for direct
+	via  paths.Hub // that forwards; 0: none
+}
+
+// remote is where the path leads, as far as that is an address: what a hub forwards
+// has none.
+func (r *route) remote() netip.AddrPort {
+	if r.via != 0 {
+		return netip.AddrPort{}
+	}
+	return r.Remote()
 }
 
 // A Set is the paths of one session.
@@ -52,10 +67,15 @@ type Set struct {
 	todo    []paths.Action
 	busy    bool
 	sights  []paths.Sight
+	talks   talks
 }
 
 // New makes a set without paths.
-func New(c Config) *Set { return &Set{c: c, machine: paths.New(c.Machine)} }
+func New(c Config) *Set {
+	x := &Set{c: c, machine: paths.New(c.Machine)}
+	x.talks = talks{x: x, all: make(map[paths.Hub]*talk)}
+	return x
+}
 
 // KindOf are the facts about a carrier that path policy rests on.
 func KindOf(k *link.Kind) paths.Kind {
@@ -118,16 +138,16 @@ func (x *Set) Connected() bool {
 
 // add makes a path one of the set. It returns 0 for a candidate that is one
 // too many.
-func (x *Set) add(p link.Path, c link.Conn, o paths.Origin, inbound bool, now time.Time) (id paths.ID) {
+func (x *Set) add(r *route, o paths.Origin, inbound bool, now time.Time) paths.ID {
 	x.handle(now, func(now time.Time) (actions []paths.Action) {
-		id, actions = x.machine.Add(now, paths.Path{Kind: KindOf(p.Kind()), Remote: p.Remote(), Local: p.Local(),
-			Origin: o, Inbound: inbound, Room: p.Room()})
-		if id != 0 {
-			x.routes = append(x.routes, &route{id: id, Path: p, conn: c})
+		r.id, actions = x.machine.Add(now, paths.Path{Kind: KindOf(r.Kind()), Remote: r.remote(), Local: r.Local(),
+			Via: r.via, Origin: o, Inbound: inbound, Room: r.Room()})
+		if r.id != 0 {
+			x.routes = append(x.routes, r)
 		}
 		return actions
 	})
-	return id
+	return r.id
 }
 
 // find is the path of an ID; nil when it was dropped.
@@ -162,6 +182,9 @@ func (x *Set) routeOf(conn link.Conn) *route {
 
 // drop forgets a path.
 func (x *Set) drop(id paths.ID) {
+	if r := x.find(id); r != nil {
+		x.talks.dropped(r)
+	}
 	x.routes = slices.DeleteFunc(x.routes, func(r *route) bool { return r.id == id })
 }
 
@@ -173,5 +196,9 @@ func (x *Set) Clear(now time.Time) {
 		}
 	}
 	x.routes, x.using, x.todo = nil, nil, nil
+	x.talks.clear()
 	x.do(x.machine.Clear(), now)
 }
+
+// String prints the policy, for logs and tests.
+func (x *Set) String() string { return x.machine.String() }

@@ -36,9 +36,10 @@ func (o *owner) Use(p link.Path, now time.Time) {
 	}
 }
 
-func (o *owner) Resized(link.Path)            {}
-func (o *owner) Dial([]paths.Link, time.Time) {}
-func (o *owner) Rotate(time.Time)             {}
+func (o *owner) Resized(link.Path)                              {}
+func (o *owner) Dial([]paths.Link, []netip.AddrPort, time.Time) {}
+func (o *owner) Later(f func(time.Time))                        { f(time.Now()) }
+func (o *owner) Rotate(time.Time)                               {}
 
 func (o *owner) Noticed(a paths.Action, _ link.Path, _ time.Time) {
 	o.noticed = append(o.noticed, a.Op)

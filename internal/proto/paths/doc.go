@@ -37,8 +37,7 @@
 // and circuits (circuit.go). Above all are the words for why a path is not direct
 // (why.go).
 //
-// Without a hub, and nobody tells of one yet, nothing of meetings and circuits ever
-// happens.
+// Without a hub nothing of meetings and circuits ever happens.
 //
 // Limits: at most maxCandidates candidates of the direct kind from which records
 // came and maxTold that were told, beside the path in use, at most maxPerLink

@@ -1,0 +1,182 @@
+package meeting
+
+import (
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/circuit"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A DID is the digest of one.
+type DID = [wire.DigestSize]byte
+
+// A Config is what a Board is made of.
+type Config struct {
+	Self      DID
+	Rand      io.Reader
+	Circuits  *circuit.Circuits // nil: none are opened
+	Addresses Addresses
+}
+
+// A Guest is a session that may meet its peer through hubs. The calls return at once.
+type Guest interface {
+	// HubChanged says that a hub can be asked from now on, or cannot, or what the
+	// round trip to it takes.
+	HubChanged(h paths.Hub, s paths.HubState)
+	// HubMoved says that this end sends to a hub by another path than before, or again.
+	HubMoved(h paths.Hub)
+	// Brought passes on what a hub has brought of a meeting with the guest's peer.
+	Brought(n News)
+}
+
+// A Host is the session with a hub. The calls return at once.
+type Host interface {
+	// SendFrame sends a frame in the session.
+	SendFrame(frame []byte)
+	// Look asks the hub where it sees this node; Board.Seen is told.
+	Look()
+	// Suspect lets the session find out whether the hub answers.
+	Suspect()
+}
+
+// A hub is a node that can be asked.
+type hub struct {
+	name paths.Hub // its place in Board.hubs, from 1; never used for another
+	did  DID
+	host Host // nil: it cannot be asked
+	rtt  time.Duration
+	path link.Path // nil: none at the moment
+	leg  circuit.Leg
+	seen [2]netip.AddrPort // where it sees this node, by IPv4 and IPv6
+
+	seenTime time.Time // when that was heard
+}
+
+// A Board is where sessions and hubs meet.
+type Board struct {
+	c Config
+
+	mu        sync.Mutex
+	hubs      []*hub
+	seats     map[DID]*Seat
+	names     map[name]*Seat
+	sightings map[DID]nat.Sighting
+	verdict   atomic.Pointer[nat.Verdict]
+}
+
+// A name names a meeting through a hub.
+type name struct {
+	hub    paths.Hub
+	caller DID
+	id     uint32
+}
+
+// New makes a board without sessions.
+func New(c Config) *Board {
+	b := &Board{c: c, seats: make(map[DID]*Seat), names: make(map[name]*Seat), sightings: make(map[DID]nat.Sighting)}
+	b.verdict.Store(new(nat.Verdict))
+	return b
+}
+
+// Join gives the session with a peer a seat, and tells it which hubs can be asked.
+func (b *Board) Join(peer DID, g Guest) *Seat {
+	s := &Seat{b: b, peer: peer, guest: g, named: make(map[paths.Hub]*[2]name)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seats[peer] = s
+	for _, h := range b.hubs {
+		if h.host != nil {
+			s.hubChanged(h)
+		}
+	}
+	return s
+}
+
+// Up says that the session with a hub can carry frames and circuits, by which path it
+// sends (nil: by none at the moment), and what the round trip takes.
+func (b *Board) Up(did DID, x Host, p link.Path, rtt time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.hub(did)
+	if h == nil {
+		h = &hub{name: paths.Hub(len(b.hubs) + 1), did: did}
+		b.hubs = append(b.hubs, h)
+	}
+	news := h.host == nil || apart(h.rtt, rtt)
+	moved := h.host != nil && p != nil && h.path != p
+	h.host, h.rtt = x, rtt
+	if p != h.path {
+		h.path = p
+		h.leg.Set(forwarder(p))
+	}
+	for _, s := range b.seats {
+		if news {
+			s.hubChanged(h)
+		}
+		if moved {
+			s.guest.HubMoved(h.name)
+		}
+	}
+}
+
+// forwarder is a path that can be the leg of a circuit; nil for others.
+func forwarder(p link.Path) link.Path {
+	if f, ok := p.(link.Forwarder); ok {
+		return f
+	}
+	return nil
+}
+
+// apart reports whether a round trip has changed by so much that sessions are told.
+func apart(old, now time.Duration) bool {
+	return now > 0 && (now-old).Abs() > max(old/4, 5*time.Millisecond)
+}
+
+// Down says that the session with a hub has ended, or is another one.
+func (b *Board) Down(did DID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.hub(did)
+	if h == nil || h.host == nil {
+		return
+	}
+	h.host, h.rtt, h.path = nil, 0, nil
+	h.leg.Set(nil)
+	for _, s := range b.seats {
+		s.hubChanged(h)
+	}
+}
+
+// HubDID is the DID of a hub; false for an unknown one.
+func (b *Board) HubDID(name paths.Hub) (did DID, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h := b.at(name); h != nil {
+		return h.did, true
+	}
+	return did, false
+}
+
+// hub is the hub of a DID; nil for none. The caller holds the lock.
+func (b *Board) hub(did DID) *hub {
+	if i := slices.IndexFunc(b.hubs, func(h *hub) bool { return h.did == did }); i >= 0 {
+		return b.hubs[i]
+	}
+	return nil
+}
+
+// at is the hub of a name; nil for none. The caller holds the lock.
+func (b *Board) at(name paths.Hub) *hub {
+	if name == 0 || int(name) > len(b.hubs) {
+		return nil
+	}
+	return b.hubs[name-1]
+}

@@ -1,0 +1,131 @@
+package meeting
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// maxWitnesses bounds the peers whose word on where this node is is kept, beside hubs.
+const maxWitnesses = 32
+
+// Addresses is what the host says of where this node is. A nil one says nothing. Any
+// goroutine may call them; they answer at once.
+type Addresses struct {
+	// Own are this host's addresses with the port that listens, overlay addresses and
+	// those of the node's devices not among them.
+	Own func() []netip.AddrPort
+	// Mapped are ports that routers map to this node, where peers see it at such
+	// addresses.
+	Mapped func(seen []netip.Addr) []netip.AddrPort
+	// Configured are the endpoints by which the config says that it is reached.
+	Configured func() []netip.AddrPort
+	// Near reports whether an address lies in a network that is connected to this
+	// host, or routed by another route than the default one.
+	Near func(netip.Addr) bool
+}
+
+func ask[T any](f func() []T) []T {
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+// Seen says where a peer sees this node, by UDP and through no hub.
+func (b *Board) Seen(peer DID, at nat.Sighting) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.hub(peer)
+	_, known := b.sightings[peer]
+	if h == nil && !known && len(b.sightings) >= maxWitnesses {
+		return
+	}
+	if near := b.c.Addresses.Near; near != nil {
+		at.Near = near(at.Remote.Addr())
+	}
+	b.sightings[peer] = at
+	if h != nil {
+		h.seen[family(at.Seen.Addr())], h.seenTime = at.Seen, time.Now()
+	}
+	all := make([]nat.Sighting, 0, len(b.sightings))
+	for _, s := range b.sightings {
+		all = append(all, s)
+	}
+	v := nat.Of(all)
+	b.verdict.Store(&v)
+}
+
+func family(a netip.Addr) int {
+	if a.Unmap().Is4() {
+		return 0
+	}
+	return 1
+}
+
+// candidates are where this node may be reached, at most as many as a frame names.
+func (b *Board) candidates(inside bool) (c wire.Candidates) {
+	b.mu.Lock()
+	var seen []netip.AddrPort
+	var seenAt []netip.Addr
+	for _, h := range b.hubs {
+		for _, at := range h.seen {
+			if h.host != nil && at.IsValid() {
+				seen, seenAt = append(seen, at), append(seenAt, at.Addr())
+			}
+		}
+	}
+	b.mu.Unlock()
+	add := func(all []netip.AddrPort, k wire.CandidateKind) {
+		for _, a := range all {
+			if inside || !private(a.Addr()) {
+				c.Add(wire.Candidate{Addr: a, Kind: k})
+			}
+		}
+	}
+	from := b.c.Addresses
+	add(ask(from.Configured), wire.CandidateConfigured)
+	if from.Mapped != nil {
+		add(from.Mapped(seenAt), wire.CandidateMapped)
+	}
+	add(seen, wire.CandidateSeen)
+	add(ask(from.Own), wire.CandidateOwn)
+	return c
+}
+
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+// private reports whether an address means different hosts in different networks.
+func private(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || carrierNAT.Contains(a)
+}
+
+// origins say what a kind of candidate means to the path machine. Others are not used.
+var origins = map[wire.CandidateKind]paths.Origin{wire.CandidateOwn: paths.Told, wire.CandidateSeen: paths.AtHub,
+	wire.CandidateMapped: paths.Mapped, wire.CandidateConfigured: paths.Told}
+
+// judge says what this node knows of told addresses; its own are left out. The caller
+// holds the lock.
+func (b *Board) judge(c wire.Candidates) (out []paths.Candidate) {
+	own := ask(b.c.Addresses.Own)
+	for _, x := range c.All() {
+		if origins[x.Kind] == 0 || slices.Contains(own, x.Addr) {
+			continue
+		}
+		a := x.Addr.Addr()
+		here := slices.ContainsFunc(own, func(o netip.AddrPort) bool { return o.Addr() == a })
+		near := b.c.Addresses.Near
+		out = append(out, paths.Candidate{Remote: x.Addr, Origin: origins[x.Kind], Near: near != nil && near(a), Ours: !here && b.seenAt(a)})
+	}
+	return out
+}
+
+// seenAt reports whether a hub sees this node at an address. The caller holds the lock.
+func (b *Board) seenAt(a netip.Addr) bool {
+	return slices.ContainsFunc(b.hubs, func(h *hub) bool { return h.seen[family(a)].Addr() == a })
+}

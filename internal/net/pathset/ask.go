@@ -1,0 +1,179 @@
+package pathset
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// perform executes an action of a meeting.
+func (t *talks) perform(a paths.Action, now time.Time) {
+	seat := t.x.c.Seat
+	opener, opens := t.x.c.Network.(link.Opener)
+	switch a.Op {
+	case paths.Ask:
+		k := t.of(a.Hub)
+		t.located(k, a.Bare || a.Count > 1, func(time.Time) { t.ask(k, a) }, now)
+	case paths.Answer:
+		k := t.of(a.Hub)
+		bare := !a.Yes || k.invited == nil || k.invited.Bare
+		t.located(k, bare, func(now time.Time) { t.answer(k, a.Yes, now) }, now)
+	case paths.Ready:
+		seat.Send(a.Hub, wire.Ready{ID: t.of(a.Hub).asked, Caller: seat.Self()}.Append(nil))
+	case paths.Suspect:
+		seat.Suspect(a.Hub)
+	case paths.Openers:
+		if opens {
+			opener.SendOpeners(a.Remotes)
+		}
+		t.x.handle(now, t.x.machine.Opened)
+	case paths.Knock:
+		if opens {
+			opener.SendKnocks(a.Remotes)
+		}
+	}
+}
+
+// located does f once hubs have said where this node is; at once if that does not
+// matter. Of two that wait the newer one counts.
+func (t *talks) located(k *talk, anyway bool, f func(now time.Time), now time.Time) {
+	if !anyway {
+		if wait := t.x.c.Seat.Refresh(now); wait > 0 {
+			k.waits, k.waitsTo = f, now.Add(wait)
+			return
+		}
+	}
+	f(now)
+}
+
+// ask sends a MEET, the same again if it is not the first. What cannot leave is lost,
+// as in a network.
+func (t *talks) ask(k *talk, a paths.Action) {
+	seat := t.x.c.Seat
+	if a.Count > 1 && k.meet != nil {
+		seat.Send(k.hub, k.meet)
+		return
+	}
+	id, err := seat.Name(k.hub)
+	if err != nil || !t.open(k) {
+		return
+	}
+	m := wire.Meet{ID: id, Other: seat.Peer(), Label: k.circuit.Label()}
+	if !a.Bare {
+		m.Candidates = seat.Candidates(false)
+	}
+	if a.Plain {
+		m.Flags = wire.MeetPlain
+	}
+	k.asked, k.meet = id, m.Append(nil)
+	seat.Send(k.hub, k.meet)
+}
+
+// answer answers the peer's newest MEET: yes with a MET, from which the circuit stands.
+func (t *talks) answer(k *talk, yes bool, now time.Time) {
+	n, seat := k.invited, t.x.c.Seat
+	if n == nil {
+		return
+	}
+	if !yes || !t.open(k) {
+		seat.Send(k.hub, wire.NotMet{ID: n.ID, Caller: seat.Peer(), Reason: wire.RefusalAbsent}.Append(nil))
+		return
+	}
+	k.sendUnder(n.Label)
+	m := wire.Meet{Met: true, ID: n.ID, Other: seat.Peer(), Label: k.circuit.Label()}
+	if !n.Bare {
+		m.Candidates = seat.Candidates(false)
+		t.await(n.Candidates, k.hub)
+	}
+	k.met, k.answered, k.name = m.Append(nil), n.ID, n.ID
+	seat.Send(k.hub, k.met)
+	t.enter(k, now)
+}
+
+// await waits for a knock from one of the peer's candidates; without any for none.
+func (t *talks) await(from []paths.Candidate, by paths.Hub) {
+	if t.stop != nil {
+		t.stop()
+		t.stop = nil
+	}
+	opener, ok := t.x.c.Network.(link.Opener)
+	if !ok || len(from) == 0 {
+		return
+	}
+	remotes := make([]netip.AddrPort, len(from))
+	for i, c := range from {
+		remotes[i] = c.Remote
+	}
+	t.stop = opener.Await(remotes, func(remote netip.AddrPort) {
+		t.x.c.Owner.Later(func(now time.Time) {
+			e := paths.MeetEvent{Step: paths.Knocked, Remote: remote}
+			t.x.handle(now, func(now time.Time) []paths.Action { return t.x.machine.Meeting(now, by, e) })
+		})
+	})
+}
+
+// labels takes what a hub says of a leg's labels. News is answered by a new label of
+// ours, which is told until the hub sends under it.
+func (t *talks) labels(k *talk, n meeting.News, now time.Time) {
+	switch {
+	case k.circuit == nil || k.name != n.ID:
+	case k.label != n.Label:
+		k.sendUnder(n.Label)
+		t.relabel(k, now)
+	case n.Out == k.circuit.Label():
+		k.tellAt = time.Time{}
+	default:
+		t.tell(k, now)
+	}
+}
+
+// relabel draws another label for a circuit and tells the hub.
+func (t *talks) relabel(k *talk, now time.Time) {
+	if k.circuit == nil || t.x.idOf(k.circuit) == 0 {
+		return
+	}
+	if _, err := k.circuit.Relabel(); err != nil {
+		return // the old one stays
+	}
+	id := t.x.idOf(k.circuit)
+	t.x.handle(now, func(now time.Time) []paths.Action { return t.x.machine.Revisit(now, id, paths.Told) })
+	k.tellGap = labelAgain
+	t.tell(k, now)
+}
+
+// tell says both labels of our leg.
+func (t *talks) tell(k *talk, now time.Time) {
+	seat := t.x.c.Seat
+	m := wire.Meet{Met: true, ID: k.name, Other: seat.Peer(), Label: k.circuit.Label(), Flags: wire.MetLabels, Sealed: k.label[:]}
+	seat.Send(k.hub, m.Append(nil))
+	if k.tellAt = now.Add(k.tellGap); k.tellGap > labelLast || k.tellGap == 0 {
+		k.tellAt = time.Time{}
+	}
+	k.tellGap *= 2
+}
+
+// tick tells labels again, and goes on with what has waited for news.
+func (t *talks) tick(now time.Time) {
+	for _, k := range t.all {
+		if f := k.waits; f != nil && !now.Before(k.waitsTo) {
+			k.waits, k.waitsTo = nil, time.Time{}
+			f(now)
+		}
+		if k.circuit == nil {
+			k.tellAt = time.Time{}
+		} else if !k.tellAt.IsZero() && !now.Before(k.tellAt) {
+			t.tell(k, now)
+		}
+	}
+}
+
+func (t *talks) deadline() (first time.Time) {
+	for _, k := range t.all {
+		first = sooner(first, sooner(k.tellAt, k.waitsTo))
+	}
+	return first
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"time"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/net/circuit"
+	"github.com/libertaria-project/l2tun/internal/net/frames"
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
+)
+
+// A Table takes records and knows the labels of circuits beside their ids.
+type Table interface {
+	link.Handler
+	link.Labels
+}
+
+// A Relay is this node as a hub, as its sessions see it: *hub.Hub. Its calls return at
+// once.
+type Relay interface {
+	// Up, Path, Measured and Ended say of the session with a peer that takes circuits:
+	// it is established or something of it has changed; by which path it sends (nil:
+	// none); its round trip; it has ended.
+	Up(peer relay.DID, s relay.Session, p link.Path)
+	Path(peer relay.DID, p link.Path)
+	Measured(peer relay.DID, rtt time.Duration)
+	Ended(peer relay.DID)
+	// Frame takes a frame of meeting; false: it is none for a hub.
+	Frame(from relay.DID, frame []byte) bool
+}
+
+// meets makes the board and what carries circuits.
+func (m *Manager) meets() {
+	c := &m.c
+	if c.Table != nil {
+		network, _ := c.Network.(link.VirtualNetwork)
+		m.circuits = circuit.New(circuit.Config{Labels: c.Table, Network: network, Handler: c.Table, Rand: c.Rand})
+	}
+	m.board = meeting.New(meeting.Config{Self: c.Identity.DID().Digest(), Rand: c.Rand, Circuits: m.circuits,
+		Addresses: meeting.Addresses{Own: c.Own, Mapped: c.Mapped, Configured: c.Configured, Near: c.Near}})
+}
+
+// DrawLabel draws a label of circuits that is in use for nothing at this node.
+func (m *Manager) DrawLabel() [7]byte { return m.circuits.Draw() }
+
+// SendFrame sends a frame of meeting in the session with a peer. It reports false where
+// there is none. It never blocks, and copies the frame.
+func (m *Manager) SendFrame(to [32]byte, frame []byte) bool {
+	s, err := m.Session(did.FromDigest(to))
+	if err != nil {
+		return false
+	}
+	toHub{s}.SendFrame(frame)
+	return true
+}
+
+// guest is a session as the board sees it: one that may meet its peer.
+type guest struct{ s *Session }
+
+var _ meeting.Guest = guest{}
+
+// HubChanged implements meeting.Guest.
+func (g guest) HubChanged(h paths.Hub, s paths.HubState) {
+	g.s.box.Post(func(now time.Time) { g.s.loop.reach.hubChanged(h, s, now) })
+}
+
+// HubMoved implements meeting.Guest.
+func (g guest) HubMoved(h paths.Hub) {
+	g.s.box.Post(func(now time.Time) { g.s.loop.paths.HubMoved(h, now) })
+}
+
+// Brought implements meeting.Guest. What a hub brings is bounded.
+func (g guest) Brought(n meeting.News) {
+	g.s.box.PostBounded(func(now time.Time) {
+		if g.s.loop.state != Closed && g.s.loop.leaveBy.IsZero() {
+			g.s.loop.paths.Brought(n, now)
+		}
+	})
+}
+
+// toHub is a session as the board sees it: the one with a hub.
+type toHub struct{ s *Session }
+
+var _ meeting.Host = toHub{}
+
+// SendFrame implements meeting.Host.
+func (h toHub) SendFrame(frame []byte) {
+	f := append([]byte(nil), frame...)
+	h.s.box.PostBounded(func(time.Time) {
+		l := &h.s.loop
+		if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && e.Circuits() {
+			frames.Send(e, p, p.Kind().Space, f)
+		}
+	})
+}
+
+// Look implements meeting.Host.
+func (h toHub) Look() { h.s.box.Post(h.s.loop.reach.look) }
+
+// Suspect implements meeting.Host.
+func (h toHub) Suspect() { h.s.box.Post(h.s.loop.networkChanged) }
