@@ -26,6 +26,7 @@ func arrows() map[string][]string {
 		"internal/proto/state":     nil,
 		"internal/proto/x25519":    nil,
 		"did":                      {"internal/proto/wire", "internal/proto/x25519"},
+		"filter":                   {"internal/packet/ip"},
 		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
 		"rotation":                 nil,
 		"internal/proto/record":    {"internal/proto/wire"},
