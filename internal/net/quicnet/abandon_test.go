@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/records"
 )
 
@@ -28,7 +29,9 @@ func TestAbandonedConnectionSaysNothing(t *testing.T) {
 	wantTraffic(t, a, b, ca, cb)
 }
 
-func TestAbandonmentIsBounded(t *testing.T) {
+func TestAbandonmentIsBounded(t *testing.T) { bubble.Test(t, abandonMany) }
+
+func abandonMany(t *testing.T) {
 	var x abandonment
 	at := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)
@@ -55,9 +58,7 @@ func TestAbandonmentIsBounded(t *testing.T) {
 	if x.drops(at(maxGoodbyes), []byte{1, 0}) {
 		t.Error("of another remote")
 	}
-	for i := range maxGoodbyes {
-		x.forget(at(i))
-	}
+	time.Sleep(goodbyeLife + time.Second)
 	if len(x.of) != 0 || x.some.Load() != 0 {
 		t.Errorf("%d remotes are left", len(x.of))
 	}
