@@ -39,7 +39,12 @@ func newWorld(t *testing.T, s lab.Shape, env ...string) *world {
 	t.Helper()
 	lab.Require(t, lab.TUN, "ip", "ping", "nft")
 	needRuntimeDir(t)
-	return &world{T: t, Net: lab.Use(t, s), tag: fmt.Sprintf("%07x", rand.N(1<<28)), program: l2tunBinary(), env: env}
+	return inLab(t, lab.Use(t, s), env...)
+}
+
+// inLab is a world on a network that is there.
+func inLab(t *testing.T, n *lab.Net, env ...string) *world {
+	return &world{T: t, Net: n, tag: fmt.Sprintf("%07x", rand.N(1<<28)), program: l2tunBinary(), env: env}
 }
 
 // needRuntimeDir skips a test where nodes cannot keep their locks.

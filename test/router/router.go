@@ -20,6 +20,8 @@ type Options struct {
 
 	// Answer makes of an answer of PCP or NAT-PMP what is sent; nil: itself.
 	Answer func([]byte) [][]byte
+	// Changed is told the table when it has changed, before that is answered; nil: nobody.
+	Changed func([]Mapping)
 	// Foreign sends answers of PCP, NAT-PMP and SSDP from this address.
 	Foreign netip.Addr
 	// Delay comes before each answer of a socket.
@@ -76,12 +78,23 @@ func (r *Router) Restart(now time.Time) {
 func (r *Router) Mappings(now time.Time) (all []Mapping) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.mappings(now)
+}
+
+func (r *Router) mappings(now time.Time) (all []Mapping) {
 	for _, m := range r.table {
 		if m.Expires.After(now) {
 			all = append(all, m)
 		}
 	}
 	return all
+}
+
+// changed says that the table is another one.
+func (r *Router) changed(now time.Time) {
+	if r.o.Changed != nil {
+		r.o.Changed(r.mappings(now))
+	}
 }
 
 // Asked is how many requests of a kind have come: "announce", "map", "unmap" and
@@ -187,6 +200,7 @@ func (r *Router) enter(m *Mapping, now time.Time) (result byte) {
 		}
 	}
 	if m.Lifetime == 0 {
+		r.changed(now)
 		return 0
 	}
 	for m.External = r.given(m.External); r.taken(m.External, now); m.External++ {
@@ -218,6 +232,7 @@ func (r *Router) put(m *Mapping, now time.Time) {
 	}
 	m.Expires = now.Add(time.Duration(m.Lifetime) * time.Second)
 	r.table[m.External] = *m
+	r.changed(now)
 }
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }

@@ -99,6 +99,7 @@ func (r *Router) control(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		delete(r.table, uint16(external))
+		r.changed(now)
 		reply(w, a.XMLName.Local, "")
 	default:
 		fault(w, 401)

@@ -53,7 +53,8 @@ func failed(s *control.Status, r control.RouterStatus) (f control.Finding, ok bo
 		return f, false
 	}
 	f = control.Finding{Code: MappingRefused, Level: control.LevelNote}
-	byHand := fmt.Sprintf("forward the UDP port of %s to %s there by hand and take port_mapping out of the config", s.Listen, r.Local)
+	listen, _ := netip.ParseAddrPort(s.Listen)
+	byHand := fmt.Sprintf("forward UDP port %d to %s there by hand and take port_mapping out of the config", listen.Port(), r.Local)
 	switch r.Reason {
 	case "private":
 		f.Code, f.What = DoubleNAT, "the router's own address is private or its carrier's: a second NAT is behind it, or it is not connected, so a mapping would lead nowhere"

@@ -51,6 +51,7 @@ func (r ruleset) filter() string {
 		input = fmt.Sprintf("iifname %q ct state new drop\n", r.dev)
 	}
 	return fmt.Sprintf(`table inet labnat {
+	set pinholes { type ipv6_addr . inet_service; }
 	chain input {
 		type filter hook input priority 0
 		%s
@@ -58,11 +59,12 @@ func (r ruleset) filter() string {
 	chain forward {
 		type filter hook forward priority 0
 		iifname %q ct status dnat accept
+		iifname %q ip6 daddr . udp dport @pinholes accept
 		iifname %q ct state new,invalid drop
 		%s
 	}
 }
-`, input, r.dev, r.dev, more)
+`, input, r.dev, r.dev, r.dev, more)
 }
 
 // masquerade is the NAT that Linux does by itself: it keeps the port of the
