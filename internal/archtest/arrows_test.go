@@ -29,6 +29,7 @@ func arrows() map[string][]string {
 		"filter":                   {"internal/packet/ip"},
 		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
 		"rotation":                 nil,
+		"names":                    nil,
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/proto/mapping":   nil,
