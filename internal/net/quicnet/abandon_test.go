@@ -59,6 +59,8 @@ func abandonMany(t *testing.T) {
 		t.Error("of another remote")
 	}
 	time.Sleep(goodbyeLife + time.Second)
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if len(x.of) != 0 || x.some.Load() != 0 {
 		t.Errorf("%d remotes are left", len(x.of))
 	}
