@@ -99,7 +99,7 @@ func TestCommandsThatAreNamedExist(t *testing.T) {
 // prose reports whether the second word is none of a command line.
 func prose(line string) bool {
 	word := strings.Fields(line)[1]
-	return strings.Contains(word, "VERSION") || strings.Contains(word, "%") || slices.Contains([]string{"runs", "lists", "node", "quic", "met"}, word)
+	return strings.Contains(word, "VERSION") || strings.Contains(word, "%") || slices.Contains([]string{"runs", "lists", "node", "quic", "port", "met"}, word)
 }
 
 // advised are all statuses that health has something to say of.
