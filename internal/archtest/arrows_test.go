@@ -12,7 +12,7 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/packet/datapath", "internal/net/link", "internal/proto/nat", "internal/proto/wire", "internal/app/config", "internal/app/control",
+		"internal/packet/datapath", "internal/net/hub", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
 		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,

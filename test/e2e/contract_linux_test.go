@@ -56,7 +56,7 @@ func (w *world) checkStatus(a, b *node) {
 	peer := doc["peers"].([]any)[0].(map[string]any)
 	w.names("peer", peer, "did", "name", "addresses", "allowed_ips", "local", "seen_as", "state", "reason", "link", "carrier", "endpoint", "suite", "epoch", "handshakes",
 		"handshake_age_ms", "rtt_ms", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "queued", "messages_waiting", "message_bytes_waiting", "dropped",
-		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble", "through", "through_name", "why_not_direct")
+		"rx_rate", "tx_rate", "epoch_age_ms", "prefer", "trouble", "through", "through_name", "why_not_direct", "hub")
 	for field, want := range map[string]any{"did": b.DID, "name": "bob", "state": "established", "reason": "", "link": "quic",
 		"endpoint": b.endpoint4(), "handshakes": 1.0, "queued": 0.0} {
 		if peer[field] != want {

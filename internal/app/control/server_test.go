@@ -126,7 +126,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`did name addresses allowed_ips state reason link carrier endpoint inbound local seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued messages_waiting message_bytes_waiting dropped
-		rx_rate tx_rate epoch_age_ms prefer trouble through through_name why_not_direct`) {
+		rx_rate tx_rate epoch_age_ms prefer trouble through through_name why_not_direct hub`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)
 		}

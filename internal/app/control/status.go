@@ -66,6 +66,7 @@ type Peer struct {
 	Path
 	Traffic
 	EpochAgeMS int64  `json:"epoch_age_ms"` // since the keys in use came into use
+	Hub        bool   `json:"hub"`          // this node asks it to help meet others
 	Prefer     string `json:"prefer"`       // carrier that is preferred; "" for the best
 	Waiting
 	Dropped map[string]uint64 `json:"dropped"` // packets by reason; zeros left out

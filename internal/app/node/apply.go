@@ -9,6 +9,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/session"
@@ -30,6 +31,7 @@ type applier struct {
 	manager  *session.Manager
 	where    places // endpoints of the peers, read by sessions
 	mtus     *routeMTUs
+	hub      *hub.Hub
 
 	config  atomic.Pointer[config.Config] // in use; nil before the first apply
 	mu      sync.Mutex                    // one apply at a time
@@ -65,10 +67,11 @@ func (a *applier) apply(c *config.Config) error {
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
 	for _, p := range c.Peers {
-		errs = append(errs, a.applyPeer(p))
+		errs = append(errs, a.applyPeer(c, p))
 	}
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
+	a.hub.Configure(c.Relay, c.RelayRate, c.RelayTotal)
 	a.config.Store(c)
 	for _, f := range a.applied {
 		f()
@@ -106,13 +109,14 @@ func (a *applier) dropPrefixes(old, now config.Peer) {
 
 // applyPeer adds a peer, or brings one that is there up to date. Its routes are
 // in place before its session can start.
-func (a *applier) applyPeer(p config.Peer) error {
+func (a *applier) applyPeer(c *config.Config, p config.Peer) error {
 	a.where.Set(p.DID, p.Endpoints...)
+	find := c.CanFind(&p)
 	s, err := a.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
-		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: len(p.Endpoints) > 0, Hub: p.Hub})
+		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: find, Hub: p.Hub})
 	} else if err == nil { // a name is a label, and endpoints are for the next attempt
-		err = s.Update(p.Name, len(p.Endpoints) > 0, p.Hub)
+		err = s.Update(p.Name, find, p.Hub)
 	}
 	if err != nil {
 		return err

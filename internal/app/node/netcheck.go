@@ -22,7 +22,7 @@ func sightings(all []session.Status, host []routing.HostAddress) (seen []nat.Sig
 	for i := range all {
 		st := &all[i]
 		k, err := link.ParseKind(st.Carrier)
-		if err != nil || k.Link != wire.LinkQUIC || !st.Seen.IsValid() {
+		if err != nil || k.Link != wire.LinkQUIC || !st.Through.IsZero() || !st.Seen.IsValid() {
 			continue
 		}
 		seen = append(seen, nat.Sighting{Remote: unmapped(st.Endpoint), Local: unmapped(st.Local), Seen: unmapped(st.Seen), Near: near(st.Endpoint.Addr(), host)})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/session"
 )
 
@@ -19,8 +20,13 @@ func (p peerCalls) Ping(ctx context.Context, peer string) (control.Pong, error) 
 	if err != nil {
 		return control.Pong{}, pingError(s, err)
 	}
-	return control.Pong{DID: s.DID().String(), Name: s.Name(), Link: pong.Link, Carrier: pong.Carrier, Local: pong.Local.String(),
-		Remote: pong.Remote.String(), Epoch: uint64(pong.Epoch), RTTMS: float64(pong.RTT.Microseconds()) / 1000}, nil
+	shown := control.Pong{DID: s.DID().String(), Name: s.Name(), Link: pong.Link, Carrier: pong.Carrier, Local: pong.Local.String(),
+		Remote: pong.Remote.String(), Epoch: uint64(pong.Epoch), RTTMS: float64(pong.RTT.Microseconds()) / 1000}
+	if k, err := link.ParseKind(pong.Carrier); err == nil && k.Relayed { // nothing of a circuit is an address
+		shown.Local, shown.Remote = "", ""
+		shown.Through, shown.ThroughName = through(p.use.config.Load(), s.Status().Through)
+	}
+	return shown, nil
 }
 
 func pingError(s *session.Session, err error) error {

@@ -103,6 +103,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data = datapath.New(n.use.dev)
 	n.use.data.Guard(guard.New(n.log))
 	n.net.Handle(n.use.data)
+	n.startHub(c)
 	n.use.manager, err = session.New(session.Config{
 		Identity: n.id,
 		Network:  n.net,
@@ -114,6 +115,11 @@ func (n *node) startSessions(c *config.Config) (err error) {
 
 		Carriers: c.Carriers,
 		Logger:   n.log,
+		Relay:    n.use.hub,
+		Table:    n.use.data,
+		Own:      n.around.own,
+		Near:     n.around.near,
+		Mapped:   n.around.mappedAt,
 		Joins:    &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log},
 		OnPath:   n.use.mtus.set,
 
@@ -179,6 +185,7 @@ func (n *node) preparePortMapping(c *config.Config) {
 	n.mapped = newPortMapping(n.use, portmap.Config{Port: at.Port(), Gateways: gatewaysOf(at.Addr(), n.around.gateways), Seed: n.id.Secret("l2tun port mapping v1"),
 		Control: marking(c.Mark.Value), Log: n.log, Guard: guard.New(n.log)})
 	n.reporter.mapped = n.mapped
+	n.around.ports.Store(n.mapped)
 	n.defers(n.mapped.close)
 }
 

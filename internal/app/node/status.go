@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -46,13 +47,13 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 		if s, err := use.manager.Session(p.DID); err == nil {
 			s := s.Status()
 			all = append(all, s)
-			ps := peerStatus(p, s, use.mtus.of(p.DID, s.MTU))
+			ps := peerStatus(c, p, s, use.mtus.of(p.DID, s.MTU))
 			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
 			st.Peers = append(st.Peers, ps)
 		}
 	}
 	st.NAT = natWord(all, use.host.Addresses())
-	st.Relaying = control.Relaying{Mode: c.Relay.String()}
+	st.Relaying = r.relaying()
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
 	st.Mapping = r.mapped.status(addressesSeen(all), time.Now())
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
@@ -67,7 +68,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 
 // peerStatus shows a session. Route is the MTU of the peer's routes, 0 if it is
 // not less than the session's.
-func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
+func peerStatus(c *config.Config, p config.Peer, s session.Status, route int) control.Peer {
 	return control.Peer{
 		DID:            s.DID.String(),
 		Name:           s.Name,
@@ -80,7 +81,7 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		Endpoint:       endpoint(p, s.Endpoint),
 		Local:          addrPort(s.Local),
 		SeenAs:         addrPort(s.Seen),
-		Path:           control.Path{Inbound: s.Inbound, Room: s.Room},
+		Path:           path(c, s),
 		MTU:            cmp.Or(route, s.MTU),
 		Suite:          s.Suite,
 		Epoch:          uint64(s.Epoch),
@@ -89,11 +90,30 @@ func peerStatus(p config.Peer, s session.Status, route int) control.Peer {
 		RTTMS:          float64(s.RTT.Microseconds()) / 1000,
 		Traffic:        control.Traffic{RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxPackets: s.RxPackets, TxPackets: s.TxPackets},
 		EpochAgeMS:     s.EpochAge.Milliseconds(),
+		Hub:            p.Hub,
 		Prefer:         s.Preferred,
 		Waiting:        control.Waiting{Queued: uint64(s.Queued), Messages: uint64(s.Messages), MessageBytes: uint64(s.MessageBytes)},
 		Dropped:        s.Dropped,
 		Trouble:        trouble(s.Trouble),
 	}
+}
+
+// path is more of the path in use.
+func path(c *config.Config, s session.Status) control.Path {
+	p := control.Path{Inbound: s.Inbound, Room: s.Room, WhyNotDirect: s.WhyNotDirect}
+	p.Through, p.ThroughName = through(c, s.Through)
+	return p
+}
+
+// through is the hub of a path and its name here; empty for none.
+func through(c *config.Config, hub did.DID) (text, name string) {
+	if hub.IsZero() {
+		return "", ""
+	}
+	if p := c.Peer(hub); p != nil {
+		name = p.Name
+	}
+	return hub.String(), name
 }
 
 // overlay are the addresses that are a peer's alone, IPv4 first: what people

@@ -33,12 +33,12 @@ func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
 		m := newRouteMTUs()
 		m.set(peer, c.carrier, c.room)
 		s := session.Status{DID: peer, Carrier: c.carrier.String(), Room: c.room, MTU: 1420, Seen: netip.MustParseAddrPort("192.0.2.1:7"), Inbound: true}
-		got := peerStatus(config.Peer{DID: peer}, s, m.of(peer, s.MTU))
+		got := peerStatus(new(config.Config), config.Peer{DID: peer}, s, m.of(peer, s.MTU))
 		if got.MTU != c.mtu || got.Room != c.room || got.SeenAs != "192.0.2.1:7" || !got.Inbound {
 			t.Errorf("%v of %d: %+v", c.carrier, c.room, got)
 		}
 	}
-	if got := peerStatus(config.Peer{}, session.Status{}, 0); got.MTU != 0 || got.SeenAs != "" {
+	if got := peerStatus(new(config.Config), config.Peer{}, session.Status{}, 0); got.MTU != 0 || got.SeenAs != "" {
 		t.Errorf("without a session: %+v", got)
 	}
 }
@@ -50,7 +50,7 @@ func TestEachFieldOfASessionIsShown(t *testing.T) {
 	special := map[string]any{"DID": did.FromDigest([32]byte{1}), "State": session.Established, "Endpoint": addr, "Local": addr, "Seen": addr,
 		"Trouble": session.Trouble{Displaced: true}, "Dropped": map[string]uint64{"forged": 1}}
 	hidden := []string{"Refused"} // events that the state had no transition for; for tests
-	none := peerStatus(config.Peer{}, session.Status{}, 0)
+	none := peerStatus(new(config.Config), config.Peer{}, session.Status{}, 0)
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[session.Status]()) {
 		if f.Anonymous {
 			continue // its own fields follow
@@ -71,7 +71,7 @@ func TestEachFieldOfASessionIsShown(t *testing.T) {
 		default:
 			t.Fatalf("give special a value for %s", f.Name)
 		}
-		if shown := !reflect.DeepEqual(peerStatus(config.Peer{}, s, 0), none); shown == slices.Contains(hidden, f.Name) {
+		if shown := !reflect.DeepEqual(peerStatus(new(config.Config), config.Peer{}, s, 0), none); shown == slices.Contains(hidden, f.Name) {
 			t.Errorf("%s: shown is %v", f.Name, shown)
 		}
 	}

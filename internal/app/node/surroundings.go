@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/routing"
 )
@@ -14,6 +15,8 @@ import (
 type surroundings struct {
 	listen netip.AddrPort
 	host   func() []routing.HostAddress
+
+	ports atomic.Pointer[portMapping] // nil until routers can be asked
 
 	mu   sync.Mutex
 	hops *routing.NextHops

@@ -71,6 +71,9 @@ func session(s *control.Status, p *control.Peer) (control.Finding, bool) {
 	case "degraded", "suspended":
 		return outage(s, p), true
 	}
+	if hub := hubFor(s, p); hub != nil && p.Endpoint == "" && p.Reason != "refused" && p.Reason != "version" {
+		return unmet(hub, Flag(s)), true
+	}
 	if p.Reason == "transport_error" && len(p.Trouble.Obstacles) > 0 {
 		return control.Finding{}, false // see trouble
 	}
@@ -95,7 +98,7 @@ func waiting(s *control.Status) control.Finding {
 		f.RunThere = []string{"l2tun peer set " + s.DID + " --add-endpoint " + public}
 	default:
 		f.What += "; this node is behind NAT (its public address is " + public + ")"
-		f.Do = "if the peer can be reached from outside, add its address here; if it is behind NAT too, give each end the other's public address: both then connect at the same time"
+		f.Do = "if the peer can be reached from outside, add its address here; if it is behind NAT too, name a peer that both have and reach as hub, l2tun peer set PEER --hub at both ends, with relay = \"peers\" in its config"
 		f.RunThere = []string{"l2tun peer set " + s.DID + " --add-endpoint " + public}
 	}
 	return f

@@ -2,6 +2,7 @@ package health
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
@@ -63,4 +64,29 @@ func hasMapped(n *control.Netcheck) bool {
 		}
 	}
 	return false
+}
+
+// hubFor is a hub by which a peer could be met: one that is up before one that is not;
+// nil for none.
+func hubFor(s *control.Status, p *control.Peer) (found *control.Peer) {
+	for i := range s.Peers {
+		h := &s.Peers[i]
+		if h.Hub && h.DID != p.DID && (found == nil || !isUp(found) && isUp(h)) {
+			found = h
+		}
+	}
+	return found
+}
+
+func isUp(p *control.Peer) bool { return p.State == "established" || p.State == "rotating" }
+
+// unmet is a peer without an endpoint here that no hub has brought.
+func unmet(hub *control.Peer, flag string) control.Finding {
+	if !isUp(hub) {
+		return control.Finding{Code: Waiting, Level: control.LevelNote, What: fmt.Sprintf("no endpoint of this peer is known here, and hub %s, by which it could be met, has no session at present", Called(hub)),
+			Do: "see what is said of that hub; the peer is met as soon as the hub is there"}
+	}
+	return control.Finding{Code: Waiting, Level: control.LevelNote, What: fmt.Sprintf("no endpoint of this peer is known here, and hub %s has not brought it yet", Called(hub)),
+		Do:  "at the peer: does it run, has it the same hub, does it list this node? at the hub: is relay on, and are both its peers?",
+		Run: []string{"l2tun netcheck" + flag}, RunThere: []string{"l2tun peer set " + hub.DID + " --hub"}}
 }

@@ -89,3 +89,40 @@ func TestExpectations(t *testing.T) {
 		}
 	}
 }
+
+// A peer without an endpoint that could be met by a hub: the note says which hub, and
+// what is the matter with it.
+func TestPeerThatNoHubHasBrought(t *testing.T) {
+	peer := control.Peer{DID: "did:morpheus:zpeer", Name: "bob", State: "handshake_initiated", Reason: "transport_error"}
+	hub := func(name, state string) control.Peer {
+		return control.Peer{DID: "did:morpheus:z" + name, Name: name, State: state, Hub: true, Endpoint: "192.0.2.1:4242"}
+	}
+	find := func(hubs ...control.Peer) control.Finding {
+		t.Helper()
+		for _, f := range Of(&control.Status{Peers: append(hubs, peer)}) {
+			if f.About == "bob" {
+				return f
+			}
+		}
+		t.Fatal("nothing is said of bob")
+		return control.Finding{}
+	}
+	if f := find(hub("off", "suspended"), hub("nas", "established")); f.Code != Waiting || !strings.Contains(f.What, "hub nas has not brought it yet") || f.RunThere[0] != "l2tun peer set did:morpheus:znas --hub" {
+		t.Errorf("%+v", f)
+	}
+	if f := find(hub("off", "suspended")); f.Code != Waiting || !strings.Contains(f.What, "hub off, by which it could be met, has no session") {
+		t.Errorf("%+v", f)
+	}
+	if f := find(); f.Code != Silent {
+		t.Errorf("without a hub: %+v", f)
+	}
+	if f := find(peerItself(hub("bob", "failed"))); f.Code != Silent {
+		t.Errorf("a peer is its own hub: %+v", f)
+	}
+}
+
+// peerItself is a hub with the DID of the peer in question.
+func peerItself(h control.Peer) control.Peer {
+	h.DID, h.Name = "did:morpheus:zpeer", "other"
+	return h
+}
