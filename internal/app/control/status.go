@@ -52,7 +52,7 @@ type Peer struct {
 	AllowedIPs     []string `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
 	State          string   `json:"state"`            // one of the eight of spec/behaviour.md 6.1
 	Reason         string   `json:"reason"`           // of failed, or of the last failure
-	Link           string   `json:"link"`             // "quic" or "utcp"
+	Link           string   `json:"link"`             // "quic" or "utcp"; empty through a hub
 	Carrier        string   `json:"carrier"`          // "direct", "datagram", ...: the names of link.Kinds
 	Endpoint       string   `json:"endpoint"`         // in use, else the first configured
 	Local          string   `json:"local"`            // this node's own address on the path in use
