@@ -16,5 +16,8 @@ func reach() []Case {
 		{ID: "N11", Promise: "a peer floods its circuit with dials and with 8,000 first packets of QUIC: it has 4 connections as a stranger, no more packets are looked at than the limits say, and another circuit is served", By: by("transport TestFloodThroughACircuitIsBounded, internal/net/quicnet TestEachCircuitHasItsPlaces")},
 		{ID: "N12", Promise: "a hub flips each bit of a circuit datagram, cuts it, repeats it, takes the label off, and swaps records into another circuit: each packet comes out once at most, as it was sent, and as its sender's", By: by("internal/packet/datapath TestHubThatFlipsRepeatsAndSwaps, TestRecordsComeByTheirOwnKindOfPath, TestNoCircuitInACircuit")},
 		{ID: "N13", Promise: "50,000 datagrams under guessed labels, and 50,000 under an end's own label from elsewhere than its hub: nothing comes out, nothing is kept, and each is counted", By: by("internal/packet/datapath TestGuessedLabelsAtAnEnd, internal/net/circuit TestOnlyTheHubIsHeard")},
+		{ID: "N14", Promise: "a hub flips bits of a fourth of the datagrams, sends each three times, in another order, or back to its sender: the session through it goes on, each message arrives once, whole and in order", By: by("session TestFaultAHubThatChangesWhatItForwards")},
+		{ID: "N15", Promise: "a hub brings two homes together and forwards nothing: they are direct all the same", By: by("session TestFaultAHubThatWithholds")},
+		{ID: "N16", Promise: "a hub names a third party in place of all candidates: the session goes on through it, and nothing is taken for a direct path", By: by("session TestFaultAHubThatLiesAboutCandidates")},
 	}
 }
