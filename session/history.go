@@ -18,6 +18,10 @@ type Transition struct {
 	Reason Reason    `json:"reason,omitempty"` // of a failure
 	Epoch  uint32    `json:"epoch"`            // in use after it, 0 for none
 	Link   string    `json:"link,omitempty"`   // quic or utcp
+	// Of a change of the path in use alone, with From equal to To and the cause
+	// "path": its carrier, and the hub that forwards, zero for none.
+	Carrier string  `json:"carrier,omitempty"`
+	Through did.DID `json:"through,omitzero"`
 }
 
 // Bounds of the transitions that a manager keeps: of one peer, and of all. A

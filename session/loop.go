@@ -202,7 +202,7 @@ func (l *loop) publish(now time.Time) {
 		p.Link, p.Carrier, p.Endpoint = l.paths.Link(), path.Kind().String(), path.Remote()
 		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
 	}
-	l.reach.publish(p, sum)
+	l.reach.publish(p, sum, now)
 	l.status.Store(p)
 }
 

@@ -18,8 +18,9 @@ import (
 type reach struct {
 	l           *loop
 	peer        [wire.DigestSize]byte
-	asHub       bool // the board knows it as a hub
-	up          bool // this node as a hub knows it
+	asHub       bool    // the board knows it as a hub
+	up          bool    // this node as a hub knows it
+	through     did.DID // as the history has it
 	path        link.Path
 	rtt         time.Duration
 	incarnation uint64
@@ -78,8 +79,9 @@ func (x *reach) echo(p link.Path, f []byte) bool {
 }
 
 // publish tells board, hub and status what the loop's turn has changed.
-func (x *reach) publish(p *snapshot, sum paths.Summary) {
+func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
 	x.tell(sum)
+	defer func() { x.note(p, now) }()
 	if p.WhyNotDirect = sum.Why; sum.Via == 0 {
 		return
 	}
@@ -87,6 +89,17 @@ func (x *reach) publish(p *snapshot, sum paths.Summary) {
 		p.Through = did.FromDigest(hub)
 	}
 	p.Endpoint, p.Seen = netip.AddrPort{}, netip.AddrPort{} // nothing of a circuit is an address
+}
+
+// note enters into the history that packets begin or cease to go through a hub.
+func (x *reach) note(p *snapshot, now time.Time) {
+	if p.Through == x.through || p.Carrier == "" || p.State != Established && p.State != Rotating {
+		return
+	}
+	x.through = p.Through
+	state := p.State.String()
+	x.l.m.history.Add(x.l.peer.DID, Transition{Time: now, Peer: x.l.peer.DID, From: state, To: state, Cause: "path",
+		Epoch: p.Epoch, Link: p.Link, Carrier: p.Carrier, Through: p.Through})
 }
 
 // tell tells the board and the hub. Circuits end with an incarnation of the peer: it

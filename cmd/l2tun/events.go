@@ -93,6 +93,9 @@ func (p *printer) event(e control.Event) error {
 	}
 	line += fmt.Sprintf("%s  %s  %s -> %s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), p.bold.Sprint(cmp.Or(e.Name, e.Peer)),
 		screen.StateName(e.From), p.state(&control.Peer{State: e.To, Reason: e.Reason}), e.Cause)
+	if e.Carrier != "" { // the path alone has changed
+		line += " " + screen.EventWay(&e)
+	}
 	if e.Epoch > 0 {
 		line += fmt.Sprintf("  epoch %d", e.Epoch)
 	}

@@ -37,7 +37,7 @@ func TestEventsInJSONAreOneObjectALine(t *testing.T) {
 		t.Fatal(lines)
 	}
 	want := `{"version":1,"program":"` + control.Program() + `","time":"2026-11-23T10:01:02.345678901Z","peer":"did:b","name":"bob",` +
-		`"from":"handshake_initiated","to":"established","cause":"receive_response","reason":"","epoch":1,"link":"quic","missed":0}`
+		`"from":"handshake_initiated","to":"established","cause":"receive_response","reason":"","epoch":1,"link":"quic","carrier":"","through":"","through_name":"","missed":0}`
 	if lines[0] != want {
 		t.Error(lines[0])
 	}
@@ -55,5 +55,17 @@ func TestFollowingEndsWithTheNode(t *testing.T) {
 	out, errs, code := l2tun(t, "events", "--follow", "--socket", socket)
 	if code != 1 || strings.Count(out, "\n") != 3 || errs != "l2tun: the node at "+socket+" stopped\n" {
 		t.Error(code, out, errs)
+	}
+}
+
+// A change of the path alone says how packets go now.
+func TestEventsOfAPath(t *testing.T) {
+	f := &fakeNode{events: []control.Event{
+		{Name: "bob", From: "established", To: "established", Cause: "path", Carrier: "circuit", Through: peerDID(9), ThroughName: "nas"},
+		{Name: "bob", From: "established", To: "established", Cause: "path", Carrier: "direct", Link: "quic"},
+	}}
+	got := must(t, "events", "--socket", f.start(t))
+	if !strings.Contains(got, "established -> established  path through nas\n") || !strings.Contains(got, "established -> established  path udp-direct  quic\n") {
+		t.Error(got)
 	}
 }

@@ -18,7 +18,12 @@ type Event struct {
 	Reason string    `json:"reason"` // of failed
 	Epoch  uint64    `json:"epoch"`  // in use after it; 0 for none
 	Link   string    `json:"link"`
-	Missed uint64    `json:"missed"` // events before this one that a slow reader has lost
+	// Of a change of the path in use, with the cause "path" and from equal to to.
+	Carrier     string `json:"carrier"`
+	Through     string `json:"through"` // DID of the hub that forwards; "" for none
+	ThroughName string `json:"through_name"`
+
+	Missed uint64 `json:"missed"` // events before this one that a slow reader has lost
 }
 
 func eventsHandler(h Handler) http.HandlerFunc {

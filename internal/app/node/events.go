@@ -40,9 +40,15 @@ func events(ctx context.Context, m *session.Manager, follow bool, show func(cont
 
 func event(m *session.Manager, t session.Transition, missed uint64) control.Event {
 	e := control.Event{Time: t.Time.UTC(), Peer: t.Peer.String(), From: t.From, To: t.To, Cause: t.Cause,
-		Reason: string(t.Reason), Epoch: uint64(t.Epoch), Link: t.Link, Missed: missed}
+		Reason: string(t.Reason), Epoch: uint64(t.Epoch), Link: t.Link, Carrier: t.Carrier, Missed: missed}
 	if s, err := m.Session(t.Peer); err == nil { // else the peer has been removed
 		e.Name = s.Name()
+	}
+	if !t.Through.IsZero() {
+		e.Through = t.Through.String()
+		if s, err := m.Session(t.Through); err == nil {
+			e.ThroughName = s.Name()
+		}
 	}
 	return e
 }

@@ -15,6 +15,9 @@ func Way(s *control.Peer) string { return way(s.Through, s.ThroughName, s.Link, 
 // PongWay is Way for the answer to a ping.
 func PongWay(p *control.Pong) string { return way(p.Through, p.ThroughName, p.Link, p.Carrier) }
 
+// EventWay is Way for a change of the path in use.
+func EventWay(e *control.Event) string { return way(e.Through, e.ThroughName, e.Link, e.Carrier) }
+
 func way(did, name, over, carrier string) string {
 	if did == "" {
 		return Transport(over, carrier)

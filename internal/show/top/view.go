@@ -250,6 +250,9 @@ func event(e control.Event, width int, p screen.Paint) string {
 	if width < 60 {
 		return "  " + at + " " + p.State(e.To, short(e.To, width-11))
 	}
+	if e.Carrier != "" {
+		return fmt.Sprintf("  %s  path: %s", at, screen.EventWay(&e))
+	}
 	to := screen.State(&control.Peer{State: e.To, Reason: e.Reason})
 	return fmt.Sprintf("  %s  %s -> %s  %s", at, screen.StateName(e.From), p.State(e.To, to), e.Cause)
 }
