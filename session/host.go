@@ -63,6 +63,12 @@ func (l *loop) jumped(d time.Duration, now time.Time) {
 }
 
 func (l *loop) networkChanged(now time.Time) {
+	l.reach.measure()
+	l.suspected(now)
+}
+
+// suspected finds out whether the peer still answers, or is tried at once.
+func (l *loop) suspected(now time.Time) {
 	l.paths.HostChanged(now)
 	switch l.state {
 	case Degraded, Suspended, Failed:

@@ -101,4 +101,4 @@ func (h toHub) SendFrame(frame []byte) {
 func (h toHub) Look() { h.s.box.Post(h.s.loop.reach.look) }
 
 // Suspect implements meeting.Host.
-func (h toHub) Suspect() { h.s.box.Post(h.s.loop.networkChanged) }
+func (h toHub) Suspect() { h.s.box.Post(h.s.loop.suspected) }

@@ -294,3 +294,21 @@ func TestPeerWithoutCircuits(t *testing.T) {
 		}
 	})
 }
+
+// A home moves behind another NAT with another address: traffic goes on by the circuit
+// or directly within seconds, and ends up direct.
+func TestHomeRoams(t *testing.T) {
+	inHomes(t, plain, func(t *testing.T, w *homes) {
+		if _, err := w.a.m.Establish(t.Context(), w.b.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		w.on("direct", 3*time.Second)
+		time.Sleep(3 * time.Minute) // the circuit has ended
+		w.net.Roam(w.a.node, netip.MustParseAddr("192.0.2.77"))
+		w.a.m.NetworkChanged()
+		time.Sleep(30 * time.Second)
+		w.pings(w.ab.Status().Carrier)
+		w.on("direct", time.Minute)
+		w.pings("direct")
+	})
+}

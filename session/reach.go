@@ -24,9 +24,9 @@ type reach struct {
 	path        link.Path
 	rtt         time.Duration
 	incarnation uint64
-	seen        netip.AddrPort
-	looks       uint64    // nonce of the newest probe that asks where this node is
-	looked      link.Path // by which it left
+	seen        netip.AddrPort // what the path in use said last; the answer to a look may be newer
+	looks       uint64         // nonce of the newest probe that asks where this node is
+	looked      link.Path      // by which it left
 }
 
 func (x *reach) init(l *loop) { *x = reach{l: l, peer: l.peer.DID.Digest()} }
@@ -56,6 +56,14 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 	}
 }
 
+// measure finds how many NATs are on the way out of this network, towards a hub.
+func (x *reach) measure() {
+	p := x.l.paths.Using()
+	if o, ok := x.l.m.c.Network.(link.Opener); ok && x.asHub && p != nil && p.Kind().Link == wire.LinkQUIC {
+		o.MeasureDepth(p.Remote())
+	}
+}
+
 // look asks the peer where it sees this node.
 func (x *reach) look(time.Time) {
 	l := x.l
@@ -73,7 +81,7 @@ func (x *reach) echo(p link.Path, f []byte) bool {
 	if !ok || x.looks == 0 || e.Nonce != x.looks || p != x.looked {
 		return false
 	}
-	x.looks, x.seen = 0, e.Seen
+	x.looks = 0
 	x.l.m.board.Seen(x.peer, nat.Sighting{Remote: p.Remote(), Local: p.Local(), Seen: e.Seen})
 	return true
 }
@@ -116,7 +124,10 @@ func (x *reach) tell(sum paths.Summary) {
 		x.asHub = false
 	} else if asHub && !x.asHub || asHub && (using != x.path || sum.RTT != x.rtt) {
 		l.m.board.Up(x.peer, toHub{l.s}, using, sum.RTT)
-		x.asHub = true
+		if !x.asHub {
+			x.asHub = true
+			x.measure()
+		}
 	}
 	x.path, x.rtt = using, sum.RTT
 	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && sum.Seen != x.seen {
