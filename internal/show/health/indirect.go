@@ -71,11 +71,12 @@ func indirect(s *control.Status, p *control.Peer, all bool) (control.Finding, bo
 	return f, true
 }
 
-// Passing are the findings that status leaves out: what passes within seconds or is
-// as the config says.
+// Passing are the findings that status leaves out, of peers that are reached through a
+// hub: what passes within seconds or is as the config says. Where no hub is in the way
+// the same is what every session begins with, and no finding.
 func Passing(s *control.Status) (out []control.Finding) {
 	for i := range s.Peers {
-		if f, ok := indirect(s, &s.Peers[i], true); ok && causes()[s.Peers[i].WhyNotDirect].passing {
+		if f, ok := indirect(s, &s.Peers[i], true); ok && s.Peers[i].Through != "" && causes()[s.Peers[i].WhyNotDirect].passing {
 			out = append(out, f)
 		}
 	}

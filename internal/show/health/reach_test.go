@@ -46,6 +46,10 @@ func TestEachCauseHasAFinding(t *testing.T) {
 		if n := len(Of(s)) + len(Passing(s)); n != 1 {
 			t.Errorf("%s: status and doctor have %d findings together", word, n)
 		}
+		p.Through = ""
+		if s := (&control.Status{Peers: []control.Peer{*p}}); len(Passing(s)) != 0 {
+			t.Errorf("%s: doctor has a finding about what every session begins with", word)
+		}
 		p.State = "degraded"
 		if _, ok := indirect(&control.Status{}, p, true); ok {
 			t.Errorf("%s: a finding about the path of a session that has none", word)
