@@ -15,6 +15,7 @@ import (
 // meet through a hub. Check fills in and refuses.
 type ReachOptions struct {
 	Trials   int           // of each pair whose times are measured
+	Stirs    int           // of each thing that happens to a flow
 	Kinds    []string      // of the matrix; empty: all
 	Pairs    []string      // caller:callee, or caller:callee:6 with IPv6; empty: the usual ones
 	Delay    time.Duration // each way between a home and the hub

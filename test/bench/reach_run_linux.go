@@ -17,8 +17,7 @@ const (
 	directTime  = 15 * time.Second // for two homes to reach each other directly, where they can
 	circuitTime = 4 * time.Second  // of watching that they do not, where they cannot
 	stirTime    = 8 * time.Second  // of a flow in the middle of which something happens
-	stirTrials  = 5
-	pairTime    = 3 * time.Minute // for one trial, whatever happens
+	pairTime    = 3 * time.Minute  // for one trial, whatever happens
 )
 
 // A ground is an Internet with a hub, on which homes meet, one pair at a time.
@@ -77,7 +76,7 @@ func (r *ReachResult) on(ctx context.Context, o ReachOptions, v6 bool, said io.W
 		}
 	}
 	if !v6 && ctx.Err() == nil {
-		r.stir(ctx, g, said)
+		r.stir(ctx, g, o.Stirs, said)
 	}
 	return ctx.Err()
 }
@@ -157,9 +156,9 @@ func (g *ground) meet(ctx context.Context, c couple) (reach.Result, error) {
 }
 
 // stir disturbs flows of two homes that have met.
-func (r *ReachResult) stir(ctx context.Context, g *ground, said io.Writer) {
+func (r *ReachResult) stir(ctx context.Context, g *ground, trials int, said io.Writer) {
 	for _, s := range stirs() {
-		for range stirTrials {
+		for range trials {
 			o, err := g.disturb(ctx, s)
 			if err != nil {
 				r.Missing = append(r.Missing, fmt.Sprintf("%s: %v", s.what, err))

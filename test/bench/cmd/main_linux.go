@@ -41,6 +41,7 @@ func run(ctx context.Context) int {
 	r := bench.ReachOptions{Delay: reachDelay}
 	reach := f.Bool("reach", false, "how homes behind NATs meet through a hub instead")
 	f.IntVar(&r.Trials, "trials", 20, "with -reach, `TRIALS` of each pair")
+	f.IntVar(&r.Stirs, "stirs", 5, "with -reach, `TRIALS` of each thing that happens to a flow")
 	kinds := f.String("kinds", "", "with -reach, `KINDS` of NATs for the matrix, by commas (default all)")
 	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
 	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
