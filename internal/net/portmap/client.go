@@ -83,8 +83,12 @@ func (c *client) run() {
 	for c.machine.Status().Phase != mapping.Ended {
 		c.arm(timer)
 		select {
-		case e := <-c.events:
-			c.do(e(time.Now()))
+		case e := <-c.events: // of what the router sent
+			if !c.cfg.Guard.Do("port mapping", func() { c.do(e(time.Now())) }) {
+				c.status.Store(&mapping.Status{Phase: mapping.Ended})
+				c.end()
+				return
+			}
 		case <-c.checks:
 			c.do(c.machine.Changed(time.Now()))
 		case <-stop:
@@ -94,6 +98,11 @@ func (c *client) run() {
 			c.do(c.machine.Tick(time.Now()))
 		}
 	}
+	c.end()
+}
+
+// end waits for what the loop has started.
+func (c *client) end() {
 	c.cancel()
 	c.hangUp()
 	c.wg.Wait()

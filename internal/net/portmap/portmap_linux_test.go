@@ -421,6 +421,32 @@ func TestGatewaysThatComeAndGo(t *testing.T) {
 	}
 }
 
+// A defect that an answer meets ends the client of that router and nothing else.
+func TestADefectEndsOneClient(t *testing.T) {
+	t.Parallel()
+	_, g1 := serve(t, router.Options{PCP: true})
+	_, g2 := serve(t, router.Options{PCP: true})
+	m := start(t, config(g1, g2))
+	held := func(n int) {
+		t.Helper()
+		eventually(t, func() error {
+			if all := m.Mappings(); len(all) != n {
+				return fmt.Errorf("%v, want %d", all, n)
+			}
+			return nil
+		})
+	}
+	held(2)
+	m.mu.Lock()
+	broken := m.clients[g1]
+	m.mu.Unlock()
+	broken.post(func(time.Time) []mapping.Action { panic("met in an answer") })
+	<-broken.done
+	held(1)
+	m.NetworkChanged()
+	m.Close()
+}
+
 func TestAtMostFourGateways(t *testing.T) {
 	t.Parallel()
 	var all []Gateway

@@ -20,6 +20,9 @@ const (
 	searchAgain = 250 * time.Millisecond
 )
 
+// maxFound is the largest answer to a search that is read whole, in bytes.
+const maxFound = 2048
+
 // searchPacket asks gateways for their description (UPnP Device Architecture 1.0,
 // 1.2.2); those of version 2 answer as well.
 const searchPacket = "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\n" +
@@ -51,13 +54,20 @@ func (c *client) find(ctx context.Context) (*service, netip.Addr) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
+	b := make([]byte, maxFound)
+	answers := 0
 	for _, wait := range []time.Duration{searchAgain, searchTime} {
 		for _, to := range []netip.Addr{c.gateway.Router, netip.AddrFrom4([4]byte{239, 255, 255, 250})} {
 			_, _ = conn.WriteToUDPAddrPort([]byte(searchPacket), netip.AddrPortFrom(to, 1900)) // no answer says the same
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(wait))
-		for at, err := c.hear(conn); err == nil; at, err = c.hear(conn) {
-			if at != nil {
+		for answers < maxAnswers {
+			n, err := c.hear(conn, b)
+			if err != nil {
+				break
+			}
+			answers++
+			if at := locate(b[:n], c.gateway.Router); at != nil {
 				return c.open(ctx, at)
 			}
 		}
@@ -65,14 +75,15 @@ func (c *client) find(ctx context.Context) (*service, netip.Addr) {
 	return nil, netip.Addr{}
 }
 
-// hear reads one answer to a search; nil: it is not one of the router.
-func (c *client) hear(conn *net.UDPConn) (*url.URL, error) {
-	b := make([]byte, 2048)
-	n, from, err := conn.ReadFromUDPAddrPort(b)
-	if err != nil || from.Addr().Unmap() != c.gateway.Router {
-		return nil, err
+// hear reads the next answer of the router to a search. What others send costs its
+// reading.
+func (c *client) hear(conn *net.UDPConn, b []byte) (int, error) {
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(b)
+		if err != nil || from.Addr().Unmap() == c.gateway.Router {
+			return n, err
+		}
 	}
-	return locate(b[:n], c.gateway.Router), nil
 }
 
 // locate reads where an answer to a search says that the description is; nil: nowhere
