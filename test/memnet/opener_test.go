@@ -24,12 +24,14 @@ func TestKnocksOpenersAndWhoIsHeard(t *testing.T) {
 		stop := b.Await(at[:1], func(r netip.AddrPort) { came = append(came, r) })
 		a.SendOpeners(at[1:])
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(came) != 0 || len(a.Opened()) != 1 {
 			t.Fatalf("after an opener: %v, opened %v", came, a.Opened())
 		}
 		a.SendKnocks(at[1:])
 		a.SendKnocks(at[1:])
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(came) != 1 || came[0] != at[0] || !b.HeardFrom(at[0]).IsZero() {
 			t.Fatalf("after knocks: %v, heard %v", came, b.HeardFrom(at[0]))
 		}

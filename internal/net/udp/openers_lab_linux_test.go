@@ -135,9 +135,6 @@ func TestDepthOfTheLabsNATs(t *testing.T) {
 		hub := netaddr.PortOf(w[0][0].LocalAddr())
 		node := atHome(t, c.site, c.listen)
 		node.MeasureDepth(hub)
-		if got := node.openers.depth(hub.Addr()); got != defaultDepth {
-			t.Errorf("%v %s: %d while it is measured", c.site.Kind, c.listen, got)
-		}
 		records.Eventually(t, 10*time.Second, "the depth", func() bool {
 			node.openers.mu.Lock()
 			defer node.openers.mu.Unlock()
