@@ -93,8 +93,13 @@ func (p *portMapping) follow(wanted bool) {
 	}
 }
 
-// changed says that the host's network has changed.
-func (p *portMapping) changed() { token(p.moved) }
+// changed says that the host's network has changed, or that the host has slept. A nil
+// one does nothing.
+func (p *portMapping) changed() {
+	if p != nil {
+		token(p.moved)
+	}
+}
 
 // gatewaysOf are those of the gateways through which a socket can be reached that
 // listens at an address.

@@ -151,6 +151,7 @@ func (w *watcher) repairWithin(d time.Duration) {
 func (w *watcher) readClocks() {
 	if d := w.clock.slept(); d > 0 {
 		w.use.manager.Jumped(d)
+		w.mapped.changed() // a lease may have ended meanwhile
 	}
 	if w.clock.copies != nil && w.clock.copies.stepped() {
 		w.use.manager.Copied(false)
