@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/show/metrics"
 )
 
@@ -13,6 +14,9 @@ func (r *reporter) Metrics() http.Handler { return metrics.Handler(metrics.NewCo
 // snapshot is what metrics show.
 func (r *reporter) snapshot() metrics.Snapshot {
 	s := metrics.Snapshot{Version: control.Version, Interface: r.use.dev.Name(), Stray: r.use.data.Stray().Drops(), Transport: r.net.Stats()}
+	if h := r.use.hub.Status(); h.Mode != relay.Off {
+		s.Relay = &h
+	}
 	for _, x := range r.use.manager.Sessions() {
 		s.Peers = append(s.Peers, metrics.Peer{Name: called(x), Status: x.Status(), Counts: x.Counts(), Carried: x.Plane().Traffic().Carried()})
 	}
