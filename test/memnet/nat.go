@@ -41,7 +41,7 @@ func (f *flow) alive(now time.Time) bool {
 func (n *Net) NAT(public netip.Addr, private netip.AddrPort) (*NAT, *Node) {
 	node := n.newNode(private)
 	t := &NAT{at: public, node: node, next: 20_000}
-	t.Forget()
+	t.forget()
 	node.nat = t
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -51,6 +51,12 @@ func (n *Net) NAT(public netip.Addr, private netip.AddrPort) (*NAT, *Node) {
 
 // Forget lets the NAT restart.
 func (t *NAT) Forget() {
+	t.node.net.mu.Lock()
+	defer t.node.net.mu.Unlock()
+	t.forget()
+}
+
+func (t *NAT) forget() {
 	t.flows, t.poison = make(map[netip.AddrPort]*flow), make(map[netip.AddrPort]time.Time)
 }
 
@@ -103,6 +109,6 @@ func (n *Net) Roam(node *Node, public netip.Addr) {
 	t := node.nat
 	delete(n.nats, t.at)
 	t.at = public
-	t.Forget()
+	t.forget()
 	n.nats[public] = t
 }
