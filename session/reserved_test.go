@@ -12,8 +12,8 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// reservedFrames are the frames of meeting, the largest MEET among them, and a frame
-// of each type that nobody has.
+// reservedFrames are the frames of meeting that only a hub's session takes, the largest
+// MEET among them, and a frame of each type that nobody has.
 func reservedFrames() (all [][]byte) {
 	var c wire.Candidates
 	for port := uint16(4242); c.Add(wire.Candidate{Addr: netip.AddrPortFrom(w4(192, 0, 2, 1), port), Kind: wire.CandidateSeen}); port++ {
@@ -24,18 +24,19 @@ func reservedFrames() (all [][]byte) {
 	met.Met, wide.Sealed = true, make([]byte, wire.MaxSealed)
 	all = [][]byte{
 		meet.Append(nil), met.Append(nil), wide.Append(nil), wire.Ready{ID: 1, Caller: who}.Append(nil),
-		wire.NotMet{ID: 1, Caller: who, Reason: wire.RefusalAbsent}.Append(nil), c.Append(nil),
+		wire.NotMet{ID: 1, Caller: who, Reason: wire.RefusalAbsent}.Append(nil),
 		wire.Home{Lifetime: time.Minute}.Append(nil), wire.Sleep{Step: wire.SleepAsk, How: wire.WakeHub}.Append(nil),
 	}
 	for typ := byte(wire.FrameBatch + 1); typ < 0x40; typ++ {
-		if typ != wire.FrameHandshake {
+		if typ != wire.FrameHandshake && typ != wire.FrameCandidates {
 			all = append(all, slices.Concat([]byte{typ}, make([]byte, 8)))
 		}
 	}
 	return all
 }
 
-// A peer that sends frames of a later version loses these frames and nothing else:
+// A peer that sends frames of a later version, or of a meeting to a node that is no hub
+// and has not chosen the peer for one, loses these frames and nothing else:
 // each is counted, the session, its epoch and its path stay.
 // SPEC R-7.1-1.
 func TestFramesOfALaterVersionAreCountedAndDropped(t *testing.T) {

@@ -1,0 +1,116 @@
+package meeting
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A session notes what the board tells it, as one that meets its peer and as one with a
+// hub.
+type session struct {
+	up     map[paths.Hub]bool
+	news   []News
+	frames [][]byte
+}
+
+func (s *session) HubChanged(h paths.Hub, x paths.HubState) { s.up[h] = x.Up }
+func (s *session) HubMoved(paths.Hub)                       {}
+func (s *session) Brought(n News)                           { s.news = append(s.news, n) }
+func (s *session) SendFrame(f []byte)                       { s.frames = append(s.frames, bytes.Clone(f)) }
+func (s *session) Look()                                    {}
+func (s *session) Suspect()                                 {}
+
+var self, hubDID, peer, stranger = DID{1}, DID{2}, DID{3}, DID{4}
+
+func board(own ...netip.AddrPort) (b *Board, guest *session, hub *session, seat *Seat) {
+	b = New(Config{Self: self, Rand: rand.Reader, Addresses: Addresses{Own: func() []netip.AddrPort { return own }}})
+	guest, hub = &session{up: make(map[paths.Hub]bool)}, &session{up: make(map[paths.Hub]bool)}
+	seat = b.Join(peer, guest)
+	b.Join(hubDID, hub)
+	b.Up(hubDID, hub, nil, 20*time.Millisecond)
+	return b, guest, hub, seat
+}
+
+// A hub is known to all sessions but its own, and from nobody else is a frame taken.
+func TestFramesOfHubsAloneAreTaken(t *testing.T) {
+	b, guest, hub, _ := board()
+	if !guest.up[1] || len(hub.up) > 0 {
+		t.Fatalf("%v and %v", guest.up, hub.up)
+	}
+	m := wire.Meet{ID: 7, Other: peer, Label: wire.MakeRecordID([7]byte{1}), Flags: wire.MeetFromHub}
+	if b.Frame(stranger, m.Append(nil)) || !b.Frame(hubDID, m.Append(nil)) || len(guest.news) != 1 {
+		t.Fatalf("%+v", guest.news)
+	}
+	if n := guest.news[0]; n.Step != paths.Asked || n.ID != 7 || !n.Bare || n.Hub != 1 {
+		t.Errorf("%+v", n)
+	}
+	if m.Flags = 0; b.Frame(hubDID, m.Append(nil)) {
+		t.Error("a MEET for this node as a hub was taken as an end's")
+	}
+	if b.Down(hubDID); guest.up[1] || b.Frame(hubDID, m.Append(nil)) {
+		t.Error("a hub that is away is heard")
+	}
+}
+
+// Whoever is no peer of this node hears what everybody hears of a node that is away.
+func TestStrangersAreNotMet(t *testing.T) {
+	b, guest, hub, _ := board()
+	m := wire.Meet{ID: 7, Other: stranger, Label: wire.MakeRecordID([7]byte{1}), Flags: wire.MeetFromHub}
+	if !b.Frame(hubDID, m.Append(nil)) || len(guest.news) > 0 || len(hub.frames) != 1 {
+		t.Fatalf("%v, %d frames", guest.news, len(hub.frames))
+	}
+	if n, ok := wire.ParseNotMet(hub.frames[0]); !ok || n.ID != 7 || n.Caller != stranger || n.Reason != wire.RefusalAbsent {
+		t.Errorf("%+v", n)
+	}
+}
+
+// NOT_MET and READY lead to the session whose meeting they name, by id, hub and caller;
+// others are for a hub.
+func TestStepsOfOtherMeetingsAreNotTaken(t *testing.T) {
+	b, guest, _, seat := board()
+	id, err := seat.Name(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := wire.NotMet{ID: id, Caller: self, Reason: wire.RefusalAbsent}
+	other := wire.NotMet{ID: id, Caller: peer, Reason: wire.RefusalAbsent}
+	if b.Frame(hubDID, other.Append(nil)) || !b.Frame(hubDID, mine.Append(nil)) || len(guest.news) != 1 || guest.news[0].Step != paths.NotMet {
+		t.Fatalf("%+v", guest.news)
+	}
+	if b.Frame(hubDID, wire.Ready{ID: id, Caller: peer}.Append(nil)) {
+		t.Error("a READY of a meeting that there is not was taken")
+	}
+	if seat.Leave(); b.Frame(hubDID, mine.Append(nil)) {
+		t.Error("a session that has left is told")
+	}
+}
+
+// Candidates are where hubs see this node and its own addresses, private ones only
+// inside the session; the peer's at this node's own address are left out, and one at which
+// hubs see this node is behind the same NAT.
+func TestCandidates(t *testing.T) {
+	at := netip.MustParseAddrPort
+	own, seen := at("192.168.1.2:4242"), at("198.51.100.1:4242")
+	b, _, _, seat := board(own)
+	b.Seen(hubDID, nat.Sighting{Remote: at("203.0.113.9:4242"), Local: own, Seen: seen})
+	if c := seat.Candidates(false); len(c.All()) != 1 || c.All()[0].Addr != seen || c.All()[0].Kind != wire.CandidateSeen {
+		t.Errorf("%+v", c.All())
+	}
+	if c := seat.Candidates(true); len(c.All()) != 2 {
+		t.Errorf("%+v", c.All())
+	}
+	var told wire.Candidates
+	told.Add(wire.Candidate{Addr: own, Kind: wire.CandidateOwn})
+	told.Add(wire.Candidate{Addr: at("198.51.100.1:5000"), Kind: wire.CandidateSeen})
+	told.Add(wire.Candidate{Addr: at("192.0.2.1:5000"), Kind: 200})
+	if all := seat.Judge(told); len(all) != 1 || !all[0].Ours || all[0].Origin != paths.AtHub {
+		t.Errorf("%+v", all)
+	}
+}
