@@ -48,7 +48,7 @@ func TestStatusShowsTheMTUOfThePeer(t *testing.T) {
 func TestEachFieldOfASessionIsShown(t *testing.T) {
 	addr := netip.MustParseAddrPort("192.0.2.1:7")
 	special := map[string]any{"DID": did.FromDigest([32]byte{1}), "State": session.Established, "Endpoint": addr, "Local": addr, "Seen": addr,
-		"Trouble": session.Trouble{Displaced: true}, "Dropped": map[string]uint64{"forged": 1}}
+		"Through": did.FromDigest([32]byte{2}), "Trouble": session.Trouble{Displaced: true}, "Dropped": map[string]uint64{"forged": 1}}
 	hidden := []string{"Refused"} // events that the state had no transition for; for tests
 	none := peerStatus(new(config.Config), config.Peer{}, session.Status{}, 0)
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[session.Status]()) {
