@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/records"
 )
 
@@ -243,6 +244,7 @@ func TestHubCannotMoveAConnectionToItself(t *testing.T) {
 	if err := talk(testContext(t), cb, ca, 1000); err != nil {
 		t.Error("afterwards:", err)
 	}
+	faults.Report(t, "N10", !t.Failed(), "a second of packets without labels from the hub's port: none delivered, none answered, %d for no connection; then the connection goes on by its circuit", b.Stats().UnknownConns-before)
 }
 
 // A circuit that has ended is silence: the dial ends with its context and not before,
@@ -320,6 +322,7 @@ func TestFloodThroughACircuitIsBounded(t *testing.T) {
 	if err := talk(ctx, cc, <-accepted, 1000); err != nil {
 		t.Error("another circuit:", err)
 	}
+	faults.Report(t, "N11", !t.Failed(), "4 of 10 dials succeed; of 8000 first packets %d are looked at; another circuit is served", looked)
 }
 
 // A virtual address never leaves by a socket: there is no direct path, no TCP, and no

@@ -217,6 +217,6 @@ func TestGuideWorksAsItIsWritten(t *testing.T) {
 	r.chapter(guide, "## 5. Three hosts through a hub")
 	r.chapter(guide, "## 6. A LAN behind a node")
 	r.dids = strings.NewReplacer("did:morpheus:zNAS…", r.did("nas"), "did:morpheus:zLAPTOP…", r.did("laptop"))
-	r.chapter(guide, "## 7. NAT: what works today")
+	r.chapter(guide, "## 7. Both ends behind NAT")
 	r.chapter(guide, "## 11. Keys: back up, move, renew")
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // atHub is what the hub of two ends has beside what is public: an identity of its own
@@ -97,6 +99,7 @@ func TestAHubHasWhatThePathHas(t *testing.T) {
 	if goals < 20 {
 		t.Errorf("%d goals only", goals)
 	}
+	faults.Report(t, "N9", !t.Failed(), "%d goals, each with the same leaks that break it for a hub as for the path", goals)
 }
 
 // The control run: what the hub takes part in itself is open to it.

@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/bubble"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // SPEC 6.13: what ends have for each other passes as it is; the hub adds who the other
@@ -239,6 +240,7 @@ func TestOffDropsEverything(t *testing.T) {
 		time.Sleep(time.Second)
 		d.join(3, 1, 2)
 	})
+	faults.Report(t, "N5", !t.Failed(), "both ends told, no label left, two datagrams of the circuit forwarded to nobody; later MEET and HOME refused, until relay is on again")
 }
 
 // Close leaves nothing in the table of record ids, and later calls do nothing.

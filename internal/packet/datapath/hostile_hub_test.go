@@ -9,6 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/circuit"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // hostile is an end whose hub is hostile: what it got and what it may send.
@@ -95,6 +96,7 @@ func TestHubThatFlipsRepeatsAndSwaps(t *testing.T) {
 	if d := h.b.peer.Traffic().Drops(); d["replayed"] != 4 || d["forged"] == 0 {
 		t.Errorf("%v", d)
 	}
+	faults.Report(t, "N12", !t.Failed(), "a datagram of %d bytes with each bit flipped and cut at each byte: nothing comes out; of 8 copies, swapped and reordered, 3 packets, once each", len(whole))
 }
 
 // Whoever guesses labels, or knows one and is not the hub, reaches nothing: each
@@ -132,6 +134,7 @@ func TestGuessedLabelsAtAnEnd(t *testing.T) {
 	if h.says(known); !bytes.Equal(h.b.next(t), want) {
 		t.Error("the hub's own does not come out")
 	}
+	faults.Report(t, "N13", !t.Failed(), "%d guesses and %d from elsewhere: none opened, none kept, each counted, no allocation", times, times)
 }
 
 // strangersPath is a direct path from somebody else.

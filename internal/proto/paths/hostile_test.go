@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 // TestHubsThatSayAnything lets hubs come and go and say what they like, in any order,
@@ -39,6 +41,7 @@ func TestHubsThatSayAnything(t *testing.T) {
 			}
 		})
 	}
+	faults.Report(t, "N7", !t.Failed(), "%d runs of 3000 events: each send at an open gate, addresses that were told within their budget, tables within their bounds", 30+*manyEvents/20_000)
 }
 
 // late fails if the deadline lies in the past after Tick.

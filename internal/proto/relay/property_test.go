@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/faults"
 )
 
 var manyEvents = flag.Int("events", 30_000, "random events on the machine; 1000000 for the full count")
@@ -23,7 +25,8 @@ type trial struct {
 // and go, moves, changes of the mode. After each event the machine must hold the
 // meetings and circuits that the oracle says.
 func TestAgainstTheOracle(t *testing.T) {
-	for seed, events := uint64(1), 0; events < *manyEvents && !t.Failed(); seed++ {
+	events := 0
+	for seed := uint64(1); events < *manyEvents && !t.Failed(); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			cfg := Config{Mode: Peers, PeerCircuits: 1 + int(seed%4), Circuits: 3 + int(seed%7)}
 			x := &trial{board: newBoard(t, cfg), o: newOracle(cfg), rng: rand.New(rand.NewPCG(seed, 1))}
@@ -40,6 +43,7 @@ func TestAgainstTheOracle(t *testing.T) {
 			x.empty()
 		})
 	}
+	faults.Report(t, "N8", !t.Failed(), "%d events, after each the machine has what the oracle says", events)
 }
 
 func (x *trial) peer() DID  { return did(1 + x.rng.IntN(7)) }

@@ -104,15 +104,15 @@ func (e *exam) end() *Report {
 	return r
 }
 
-// dropSymptoms drops "the peer does not answer" where a finding names the cause: a
-// blocked path.
+// dropSymptoms drops "the peer does not answer", and that its path is not direct, where a
+// finding names the cause: a blocked or narrow path.
 func (e *exam) dropSymptoms() {
-	more := []string{health.UDPBlocked, health.Unreachable, health.NoHandshake, health.Unresolvable}
+	more := []string{health.UDPBlocked, health.Unreachable, health.NarrowPath, health.NoHandshake, health.Unresolvable}
 	blocked := make(map[string]bool)
 	for _, f := range e.report.Findings {
 		blocked[f.About] = blocked[f.About] || slices.Contains(more, f.Code)
 	}
-	symptoms := []string{health.Silent, health.NoUDP, health.NoHub}
+	symptoms := []string{health.Silent, health.NoUDP, health.NoHub, health.SmallPath}
 	e.report.Findings = slices.DeleteFunc(e.report.Findings, func(f control.Finding) bool { return slices.Contains(symptoms, f.Code) && blocked[f.About] })
 }
 
