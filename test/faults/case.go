@@ -13,6 +13,7 @@ type Case struct {
 
 	By   []Test // all of them must pass
 	Race bool   // they run under the race detector
+	CPU  bool   // it promises a share of a processor: not taken from a run under that detector
 
 	// Rate says how the default run is shorter than the catalogue's text, which
 	// the full run is not.

@@ -30,7 +30,7 @@ func rekey() []Case {
 		{ID: "R11", Promise: "kill -9 of either end at each step of a rotation, 50 times: traffic within 2 s of the restart, no stuck peer",
 			By: slowly("test/e2e TestFaultKilledInRotation")},
 		{ID: "R12", Promise: "a peer that asks for 1000 rotations a second: 5 a second are answered, CPU at most 5 %",
-			By: by("rotation TestAnswersAreLimited, handshake TestAnsweringRotationsCostsLittle, session TestAThousandRotationsASecond")},
+			By: by("rotation TestAnswersAreLimited, handshake TestAnsweringRotationsCostsLittle, session TestAThousandRotationsASecond"), CPU: true},
 		{ID: "R13", Promise: "3600 rotations in an hour: live heap and stacks of both ends together grow by at most 1 MiB, no goroutine is left; the program's resident memory grows by at most 1 MiB",
 			By:   append(by("session TestHourOfRotations"), slowly("test/e2e TestFaultHourOfRotations")...),
 			Rate: "the hour of both ends is virtual; of the program 60 rotations, four a second"},

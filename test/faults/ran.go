@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +15,11 @@ import (
 const modulePath = "github.com/libertaria-project/l2tun/"
 
 // take keeps how tests of waiting cases ended in what go test -json printed. One that
-// was skipped there, or did not end, counts as not run: the Runner runs it.
+// was skipped there, or did not end, counts as not run: the Runner runs it. So does each
+// of a case that promises a share of a processor.
 func (r *Runner) take(printed io.Reader) error {
 	listeners := make(map[string]*listener)
-	for _, b := range batches(r.waiting, nil) {
+	for _, b := range batches(slices.DeleteFunc(slices.Clone(r.waiting), func(c Case) bool { return c.CPU }), nil) {
 		if !b.race {
 			listeners[b.pkg] = newListener(r, b.pkg, b.tests)
 		}
