@@ -97,6 +97,7 @@ func arrows() map[string][]string {
 		"test/lab":          nil,
 		"test/lab/nat":      {"test/lab"},
 		"test/bubble":       nil,
+		"test/script":       nil,
 		"test/router":       nil,
 		"test/memnet":       {"internal/net/link", "internal/net/netaddr", "internal/proto/wire"},
 		"test/records":      {"internal/net/link", "internal/proto/wire"},

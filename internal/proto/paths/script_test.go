@@ -1,30 +1,24 @@
 package paths
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	scripts "github.com/libertaria-project/l2tun/test/script"
 )
 
-var update = flag.Bool("update", false, "write what the scripts print")
-
-// A script is a file of testdata: what it shows, then blocks. Given and When have
-// a command a line; Then has the actions that came of When, each with its time
-// since the first When. Commands are the methods of script that begin with "cmd".
+// A script drives one machine as a file of testdata says; Then has the actions.
 type script struct {
+	*scripts.Log
 	t       *testing.T
 	h       *host
 	names   map[string]*way
-	watch   []string // ops that are printed; empty: all but beat, answered, drop
-	out     []string
-	zero    time.Time
+	watch   []string      // ops that are printed; empty: all but beat, answered, drop
 	traffic time.Duration // between packets; 0: none leave
 	bytes   int           // of each
 	talks   string        // path by which the peer sends
@@ -34,76 +28,23 @@ type script struct {
 
 // Among the scripts: meet_second_try.txt, the silence after a meeting that failed, SPEC
 // R-6.13-8; circuit_is_no_evidence.txt, SPEC R-6.13-10.
-func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) { runScript(t, f) })
-	}
-}
+func TestScripts(t *testing.T) { scripts.Run(t, begin) }
 
-func runScript(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &clock{now: start0}
-	s := &script{t: t, h: newHost(c, 1), names: make(map[string]*way)}
+// begin makes the machine of one script.
+func begin(t *testing.T, l *scripts.Log) scripts.World {
+	s := &script{t: t, Log: l, h: newHost(&clock{now: start0}, 1), names: make(map[string]*way)}
 	s.h.note = s.print
-	s.h.dial = func(a Action) {
+	s.h.dial = func(Action) {
 		if s.h.facts.Dialling = true; !s.dialled {
 			s.dialled = true
 		}
 	}
-	var result strings.Builder
-	block := ""
-	for _, l := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
-		switch word := strings.TrimSpace(l); {
-		case word == "Given" || word == "When" || word == "Then":
-			if block == "Then" {
-				result.WriteString("\n")
-			}
-			block = s.begin(word, &result)
-		case block == "":
-			result.WriteString(l + "\n")
-		case block == "Then":
-		case word != "" && !strings.HasPrefix(word, "#"):
-			s.command(word)
-			fallthrough
-		default:
-			if l != "" {
-				result.WriteString(l + "\n")
-			}
-		}
-	}
-	if got := strings.TrimRight(result.String(), "\n") + "\n"; *update {
-		os.WriteFile(file, []byte(got), 0o644)
-	} else if got != string(text) {
-		t.Errorf("got\n%s\nwant\n%s\nstate\n%v", got, text, s.h.m)
-	}
+	return s
 }
 
-// begin starts a block. Then prints what happened since the last one.
-func (s *script) begin(word string, result *strings.Builder) string {
-	result.WriteString(word + "\n")
-	switch word {
-	case "When":
-		if s.zero.IsZero() {
-			s.zero = s.h.c.now
-		}
-		s.out = nil
-	case "Then":
-		for _, l := range s.out {
-			result.WriteString("  " + l + "\n")
-		}
-		if len(s.out) == 0 {
-			result.WriteString("  nothing\n")
-		}
-	}
-	return word
-}
+func (s *script) Now() time.Time { return s.h.c.now }
+func (s *script) End()           {}
+func (s *script) String() string { return s.h.m.String() }
 
 func (s *script) print(a Action) {
 	quiet := []string{"beat", "answered", "drop"}
@@ -112,7 +53,7 @@ func (s *script) print(a Action) {
 		if w := s.h.find(a.ID); w != nil {
 			text = strings.Replace(text, fmt.Sprintf(" %d", a.ID), " "+s.nameOf(w), 1)
 		}
-		s.out = append(s.out, fmt.Sprintf("%v %s", s.h.c.now.Sub(s.zero).Round(time.Millisecond), text))
+		s.Say(fmt.Sprintf("%v %s", s.Since(s.Now()), text))
 	}
 }
 
@@ -164,8 +105,8 @@ func (s *script) pass(d time.Duration) {
 	}
 }
 
-// command runs one line.
-func (s *script) command(text string) {
+// Command runs one line.
+func (s *script) Command(text string) {
 	w := strings.Fields(text)
 	arg := func(i int) string {
 		if i < len(w) {
@@ -189,7 +130,7 @@ func (s *script) command(text string) {
 		if x := s.h.add(Path{Kind: direct, Remote: netip.MustParseAddrPort(arg(2)), Local: s.h.addr, Origin: o, Room: 1232}); x != nil {
 			s.names[arg(1)], x.line = x, &line{delay: 10 * time.Millisecond}
 		} else {
-			s.out = append(s.out, "refused "+arg(1))
+			s.Say("refused " + arg(1))
 		}
 	case "brought":
 		s.named(arg(1)).came += s.number(arg(2))
@@ -284,11 +225,11 @@ func (s *script) more(w []string, arg func(int) string) {
 	case "caller":
 		m.cfg.Caller = true
 	case "why?":
-		s.out = append(s.out, fmt.Sprintf("%v why %q", s.h.c.now.Sub(s.zero).Round(time.Millisecond), m.Summary().Why))
+		s.Say(fmt.Sprintf("%v why %q", s.Since(s.Now()), m.Summary().Why))
 	case "told":
 		s.h.tell(func(now time.Time) []Action { return m.Told(now, candidates(w[1:])) })
 	case "state?":
-		s.out = append(s.out, strings.Split(strings.TrimRight(m.String(), "\n"), "\n")...)
+		s.Say(strings.Split(strings.TrimRight(m.String(), "\n"), "\n")...)
 	default:
 		s.fact(w[0], arg(1))
 	}

@@ -1,42 +1,28 @@
 package relay
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	scripts "github.com/libertaria-project/l2tun/test/script"
 )
 
-var update = flag.Bool("update", false, "write what the scripts print")
-
-// A script is a file of testdata: what it shows, then blocks. Given and When have
-// a command a line; Then has the actions that came of When, each with its time
-// since the first When. Peers are letters, labels of ends l and a number, labels that
+// A script drives one hub as a file of testdata says; Then has the actions. Peers are letters, labels of ends l and a number, labels that
 // the hub draws h and a number.
 type script struct {
+	*scripts.Log
 	*board
-	out   []string
-	zero  time.Time
 	names *strings.Replacer
 }
 
 // Among the scripts: admission.txt and not_from_here.txt, what is passed on at all, SPEC
 // R-6.13-4; callee_does_not_want.txt and callee_is_silent.txt, the same word for every
 // cause, SPEC R-6.13-5.
-func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) { runScript(t, f) })
-	}
-}
+func TestScripts(t *testing.T) { scripts.Run(t, begin) }
 
 // names replaces digests and labels by what scripts call them.
 func names() *strings.Replacer {
@@ -50,73 +36,32 @@ func names() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-func runScript(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &script{board: newBoard(t, Config{Mode: Peers, PeerCircuits: 3, Circuits: 5}), names: names()}
-	var result strings.Builder
-	block := ""
-	for _, l := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
-		switch word := strings.TrimSpace(l); {
-		case word == "Given" || word == "When" || word == "Then":
-			if block == "Then" {
-				result.WriteString("\n")
-			}
-			block = s.begin(word, &result)
-		case block == "":
-			result.WriteString(l + "\n")
-		case block == "Then":
-		case word != "" && !strings.HasPrefix(word, "#"):
-			s.command(word)
-			s.settled()
-			fallthrough
-		default:
-			if l != "" {
-				result.WriteString(l + "\n")
-			}
-		}
-	}
-	if got := strings.TrimRight(result.String(), "\n") + "\n"; *update {
-		os.WriteFile(file, []byte(got), 0o644)
-	} else if got != string(text) {
-		t.Errorf("got\n%s\nwant\n%s\nstate\n%v", got, text, s.m)
-	}
-	s.empty()
+// begin makes the hub of one script.
+func begin(t *testing.T, l *scripts.Log) scripts.World {
+	return &script{Log: l, board: newBoard(t, Config{Mode: Peers, PeerCircuits: 3, Circuits: 5}), names: names()}
 }
 
-// begin starts a block. Then prints what happened since the last one.
-func (s *script) begin(word string, result *strings.Builder) string {
-	result.WriteString(word + "\n")
-	switch word {
-	case "When":
-		if s.zero.IsZero() {
-			s.zero = s.now
-		}
-		s.out = nil
-	case "Then":
-		for _, l := range s.out {
-			result.WriteString("  " + l + "\n")
-		}
-		if len(s.out) == 0 {
-			result.WriteString("  nothing\n")
-		}
-	}
-	return word
+func (s *script) Now() time.Time { return s.now }
+func (s *script) End()           { s.empty() }
+func (s *script) String() string { return s.m.String() }
+
+// Command runs one line, and what is due at once.
+func (s *script) Command(text string) {
+	s.command(text)
+	s.settled()
 }
 
 // do prints what an event brings about, and performs it.
 func (s *script) do(list []Action) {
 	s.t.Helper()
 	for _, a := range list {
-		s.say("%v %v", s.now.Sub(s.zero).Round(time.Millisecond), a)
+		s.say("%v %v", s.Since(s.now), a)
 	}
 	s.perform(list)
 }
 
 func (s *script) say(format string, args ...any) {
-	s.out = append(s.out, strings.Split(s.names.Replace(strings.TrimRight(fmt.Sprintf(format, args...), "\n")), "\n")...)
+	s.Say(strings.Split(s.names.Replace(strings.TrimRight(fmt.Sprintf(format, args...), "\n")), "\n")...)
 }
 
 // command runs one line.
@@ -194,7 +139,7 @@ func (s *script) wait(d time.Duration) {
 func (s *script) due() {
 	list := slices.Clone(s.m.Tick(s.now))
 	for _, a := range list {
-		s.say("%v %v", s.now.Sub(s.zero).Round(time.Millisecond), a)
+		s.say("%v %v", s.Since(s.now), a)
 		s.one(a)
 	}
 	for _, a := range list {
