@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/bubble"
@@ -29,6 +30,11 @@ type homes struct {
 
 // inHomes runs f with both homes connected to the hub.
 func inHomes(t *testing.T, nats func(a, b *memnet.NAT), f func(t *testing.T, w *homes)) {
+	inHomesWith(t, func(*homes) {}, nats, f)
+}
+
+// inHomesWith is inHomes with hosts that have been prepared.
+func inHomesWith(t *testing.T, prepare func(w *homes), nats func(a, b *memnet.NAT), f func(t *testing.T, w *homes)) {
 	bubble.Test(t, func(t *testing.T) {
 		w := &homes{world: &world{t: t, net: memnet.New(1), all: true}}
 		w.net.SetAll(memnet.Line{Delay: 20 * time.Millisecond})
@@ -36,6 +42,7 @@ func inHomes(t *testing.T, nats func(a, b *memnet.NAT), f func(t *testing.T, w *
 		w.natA, w.a.node = w.net.NAT(netip.MustParseAddr("198.51.100.1"), w.a.addr)
 		w.natB, w.b.node = w.net.NAT(netip.MustParseAddr("203.0.113.1"), w.b.addr)
 		nats(w.natA, w.natB)
+		prepare(w)
 		w.startHub()
 		for _, h := range []*host{w.a, w.b} {
 			h.start(nil)
@@ -54,8 +61,15 @@ func inHomes(t *testing.T, nats func(a, b *memnet.NAT), f func(t *testing.T, w *
 // start makes a manager on the host's node.
 func (h *host) start(r Relay) {
 	h.w.t.Helper()
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Relay: r,
-		Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", h.addr.Addr().As4()[3])})
+	c := Config{Identity: h.id, Network: h.node, Resolver: h.dir, Relay: r,
+		Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", h.addr.Addr().As4()[3])}
+	if h.dev != nil {
+		h.data = datapath.New(h.dev)
+		h.node.Handle(h.data)
+		c.Table = h.data
+		c.Planes = func(sink link.Sink, limits link.QueueLimits) link.Plane { return h.data.NewPeer(limits, sink) }
+	}
+	m, err := New(c)
 	if err != nil {
 		h.w.t.Fatal(err)
 	}

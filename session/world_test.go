@@ -10,8 +10,10 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/memnet"
+	"github.com/libertaria-project/l2tun/test/tuntest"
 )
 
 // A world is two nodes on a network in memory, in virtual time.
@@ -32,6 +34,9 @@ type host struct {
 	dir  *did.Static
 
 	joins Joins // who answers joins
+
+	dev  *tuntest.Channel   // nil: packets are not carried
+	data *datapath.Datapath // over it
 }
 
 // inWorld runs f in a synctest bubble with both hosts up and nobody dialling.

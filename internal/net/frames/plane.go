@@ -148,6 +148,9 @@ func (p *plane) Install(e *record.Epoch, hold bool) error {
 	return p.all.ids.Put(e.RecvID(), named{epoch: pe})
 }
 
+// Ahead implements link.Plane: there are no packets to hold back.
+func (p *plane) Ahead(*record.Epoch) {}
+
 // Release implements link.Plane.
 func (p *plane) Release(e *record.Epoch) {
 	if x, ok := p.all.ids.Get(e.RecvID()); ok && x.epoch != nil {

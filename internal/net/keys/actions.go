@@ -42,6 +42,9 @@ func (x *Store) Opened(rec *record.Epoch, now time.Time) {
 	if e := x.find(rec); e != nil {
 		x.Secrets.opened(e.id)
 		x.do(x.machine.Opened(now, e.id), now)
+		if x.cur == e {
+			x.c.Session.InUse() // what was held back until the peer has the proof leaves
+		}
 	}
 }
 

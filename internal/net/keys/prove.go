@@ -38,7 +38,11 @@ func (x *Store) admit(p *Proof) error {
 		return ErrNumber
 	case p.Role == rotation.Initiator:
 		p.ID = x.machine.NewID()
-		return x.install(p.ID, p.Result, false)
+		if err := x.install(p.ID, p.Result, false); err != nil {
+			return err
+		}
+		x.c.Plane.Ahead(x.byID[p.ID].rec) // the proof leaves behind what is sent under it
+		return nil
 	case x.byID[p.ID] == nil:
 		return ErrGone
 	}

@@ -7,10 +7,14 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// Bounds of what is held for a peer that is not proven yet.
+// Bounds of what is held for a peer that is not proven yet, SPEC 6.4, and of the packets
+// that leave for a peer which holds: heartbeats and probes need room beside them.
 const (
 	heldRecords = 64
 	heldBytes   = 96 << 10
+
+	AheadRecords = 32
+	AheadBytes   = 48 << 10
 )
 
 // Held keeps the records of an epoch unopened until its peer is proven. The

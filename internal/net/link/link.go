@@ -99,6 +99,12 @@ type Plane interface {
 	// Install makes an epoch receivable. With hold, records are kept unopened
 	// (at most 64 and 96 KiB) until Release: the peer is not proven yet.
 	Install(e *record.Epoch, hold bool) error
+	// Ahead says of an epoch that was installed without holding that the peer holds
+	// what comes under it until it is proven there. Until a record of the peer has been
+	// opened under it only so much leaves as the peer is sure to hold (SPEC 6.4), and
+	// the rest waits; then call Use again. Packets that did not wait before are not
+	// stopped. Call it before Use.
+	Ahead(e *record.Epoch)
 	// Release delivers what was held for an epoch and ends the holding.
 	Release(e *record.Epoch)
 	// Remove ends receiving under an epoch.

@@ -168,7 +168,7 @@ func TestQueueBounds(t *testing.T) {
 	if tr.Queued.Load() != 2 {
 		t.Fatalf("%d packets in 1000 bytes", tr.Queued.Load())
 	}
-	if left := q.takeAll(now.Add(2*time.Second), &tr); len(left) != 0 || tr.Drops()["queue_age"] != 2 {
+	if left := func() [][]byte { l, _ := q.take(now.Add(2*time.Second), 99, 9999, 999, &tr); return l }(); len(left) != 0 || tr.Drops()["queue_age"] != 2 {
 		t.Fatalf("%d left after their time, %d dropped", len(left), tr.Drops()["queue_age"])
 	}
 }

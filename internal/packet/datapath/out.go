@@ -167,7 +167,11 @@ func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
 	for i := range out.fitted.Len() {
 		p.queue.push(out.fitted.At(i), now, &p.traffic)
 	}
-	p.sink.Waiting()
+	if p.ahead.tx != nil {
+		p.flushAhead()
+	} else {
+		p.sink.Waiting()
+	}
 	return nil
 }
 

@@ -1,12 +1,14 @@
 package datapath
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
 
@@ -21,6 +23,7 @@ type Peer struct {
 
 	mu     sync.Mutex // guards the queue and the flip between waiting and sending
 	queue  queue
+	ahead  ahead
 	closed bool
 }
 
@@ -37,6 +40,7 @@ type receiver struct {
 	peer  *Peer
 	epoch *record.Epoch
 	heard atomic.Bool // a record of this epoch has been opened
+	ahead atomic.Bool // the peer holds what comes until it has the proof of this end
 
 	held link.Held // until the peer is proven
 }
@@ -74,24 +78,34 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 	defer p.mu.Unlock()
 	if e == nil || path == nil || p.closed {
 		p.tx.Store(nil)
+		p.ahead.end()
 		return
 	}
 	tx := &sender{epoch: e, path: path}
-	p.flush(tx)
+	if p.holdsBack(e) {
+		p.ahead.use(tx)
+		p.flushAhead()
+		return
+	}
+	p.ahead.end()
+	p.flush(tx, math.MaxInt, math.MaxInt)
 	p.tx.Store(tx)
 }
 
-// flush sends the queue; the caller holds mu. This is the one place where a
-// lock is held while sending: nothing else may pass until the queue is empty.
-func (p *Peer) flush(tx *sender) {
+// flush sends what waits, from the oldest on, as far as it fits the bounds; the caller
+// holds mu. This is the one place where a lock is held while sending: nothing else may
+// pass until the queue is empty.
+func (p *Peer) flush(tx *sender, records, bytes int) (took count) {
 	var out outbound
 	var pkts []*tun.Packet
-	for _, packet := range p.queue.takeAll(time.Now(), &p.traffic) {
+	waiting, took := p.queue.take(time.Now(), records, bytes, tx.path.Room()-wire.Overhead, &p.traffic)
+	for _, packet := range waiting {
 		pkts = append(pkts, &tun.Packet{Buf: packet, Len: len(packet)})
 	}
 	if len(pkts) > 0 {
 		p.transmit(tx, pkts, &out)
 	}
+	return took
 }
 
 // Expire implements link.Plane. The senders of dropped packets get an ICMP error.
@@ -123,6 +137,7 @@ func (p *Peer) Close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.tx.Store(nil)
+	p.ahead.end()
 	p.queue.clear(&p.traffic)
 	p.d.owners.routes.DeleteAll(p)
 	p.d.notes.forget(p)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // A queue holds packets while no path is up: bounded by bytes, count and age,
@@ -62,16 +63,30 @@ func (q *queue) drop(n int, why link.Drop, t *link.Traffic) {
 	t.Queued.Store(int64(len(q.items)))
 }
 
-// takeAll empties the queue in order, without what is too old.
-func (q *queue) takeAll(now time.Time, t *link.Traffic) [][]byte {
+// take removes packets from the head, in order and without what is too old, as long as
+// their records fit the bounds: two of a packet that is larger than room. It returns
+// how many records those are, and their bytes.
+func (q *queue) take(now time.Time, records, bytes, room int, t *link.Traffic) (out [][]byte, took count) {
 	q.dropOld(now, t)
-	out := make([][]byte, len(q.items))
-	for i, w := range q.items {
-		out[i] = w.packet
+	for _, w := range q.items {
+		n := 1
+		if len(w.packet) > room {
+			n = 2
+		}
+		size := len(w.packet) + n*wire.Overhead
+		if took.packets+n > records || took.bytes+size > bytes {
+			break
+		}
+		took.packets, took.bytes = took.packets+n, took.bytes+size
+		q.bytes -= len(w.packet)
+		out = append(out, w.packet)
 	}
-	q.items, q.bytes = nil, 0
-	t.Queued.Store(0)
-	return out
+	clear(q.items[:len(out)])
+	if q.items = q.items[len(out):]; len(q.items) == 0 {
+		q.items = nil
+	}
+	t.Queued.Store(int64(len(q.items)))
+	return out, took
 }
 
 func (q *queue) clear(t *link.Traffic) {
