@@ -24,13 +24,17 @@ type Machine struct {
 
 // describe says what the kernel and the two programs say of themselves.
 func describe(o Options) Machine {
-	m := Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
+	return Machine{Date: time.Now().Format(time.DateOnly), CPUs: runtime.NumCPU(), CPU: model(),
 		Kernel: series(sysctl("kernel/osrelease")), Congestion: sysctl("net/ipv4/tcp_congestion_control"),
-		Commit: o.Commit, WireGuard: "unknown", Go: runtime.Version()}
-	if b, err := buildinfo.ReadFile(filepath.Join(o.Programs, "wireguard")); err == nil {
-		m.WireGuard = b.Main.Version
+		Commit: o.Commit, WireGuard: versionOf(o.Programs, "wireguard"), Go: runtime.Version()}
+}
+
+// versionOf is that of a program's module.
+func versionOf(programs, name string) string {
+	if b, err := buildinfo.ReadFile(filepath.Join(programs, name)); err == nil {
+		return b.Main.Version
 	}
-	return m
+	return "unknown"
 }
 
 func sysctl(key string) string {

@@ -16,6 +16,9 @@ import (
 type ReachOptions struct {
 	Trials   int           // of each pair whose times are measured
 	Stirs    int           // of each thing that happens to a flow
+	Rounds   int           // of TCP through a hub; each visits all contenders
+	Time     time.Duration // of one such stream; whole seconds
+	Parts    []string      // of partNames; empty: all
 	Kinds    []string      // of the matrix; empty: all
 	Pairs    []string      // caller:callee, or caller:callee:6 with IPv6; empty: the usual ones
 	Delay    time.Duration // each way between a home and the hub
@@ -31,8 +34,27 @@ func usualPairs() []string {
 	return []string{"home:home", "careless:careless", "careless:home", "home:careless", "none:home", "home:home:6", "symmetric:home", "no-udp:home"}
 }
 
+// Parts of a run.
+const (
+	partMeetings = "meetings" // who meets whom, how fast, and what happens to a flow
+	partThrough  = "through"  // TCP through a hub
+)
+
+func partNames() []string { return []string{partMeetings, partThrough} }
+
 // Check refuses what cannot be measured, in a sentence.
 func (o *ReachOptions) Check() error {
+	if len(o.Parts) == 0 {
+		o.Parts = partNames()
+	}
+	for _, p := range o.Parts {
+		if !slices.Contains(partNames(), p) {
+			return fmt.Errorf("bench: there is no part %q; choose of %s", p, strings.Join(partNames(), ", "))
+		}
+	}
+	if slices.Contains(o.Parts, partThrough) && (o.Rounds < 1 || o.Time < time.Second || o.Time%time.Second != 0) {
+		return errors.New("bench: TCP through a hub takes at least one round of whole seconds")
+	}
 	if len(o.Kinds) == 0 {
 		for _, k := range nat.Kinds() {
 			o.Kinds = append(o.Kinds, k.String())
@@ -138,11 +160,14 @@ type Stir struct {
 
 // A ReachResult is what a run has measured.
 type ReachResult struct {
-	Machine Machine  `json:"machine"`
-	DelayMS float64  `json:"delay_ms"`
-	Trials  []Trial  `json:"trials"`
-	Stirs   []Stir   `json:"stirs"`
-	Missing []string `json:"missing"` // sentences: what could not be measured
+	Machine Machine   `json:"machine"`
+	DelayMS float64   `json:"delay_ms"`
+	Trials  []Trial   `json:"trials"`
+	Stirs   []Stir    `json:"stirs"`
+	Through []Through `json:"through"`
+	Seconds float64   `json:"through_seconds"` // of one stream through a hub
+	Nebula  string    `json:"nebula"`          // version
+	Missing []string  `json:"missing"`         // sentences: what could not be measured
 }
 
 func trialOf(c couple, matrix bool, r reach.Result, err error) Trial {

@@ -3,6 +3,7 @@ package bench
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/libertaria-project/l2tun/test/lab/nat"
 	"github.com/libertaria-project/l2tun/test/reach"
@@ -19,12 +20,18 @@ func TestPairs(t *testing.T) {
 			t.Errorf("%q is taken as %v", text, got)
 		}
 	}
-	o := ReachOptions{Trials: 1, Kinds: []string{"home", "cone"}}
+	o := ReachOptions{Trials: 1, Kinds: []string{"home", "cone"}, Rounds: 1, Time: time.Second}
 	if err := o.Check(); err != nil || len(o.couples()) != 5 || len(o.Pairs) == 0 {
 		t.Errorf("%d cells, %v", len(o.couples()), err)
 	}
-	if o.Trials = 0; o.Check() == nil {
-		t.Error("no trials are taken")
+	for what, wrong := range map[string]func(*ReachOptions){
+		"no trials": func(o *ReachOptions) { o.Trials = 0 }, "no rounds": func(o *ReachOptions) { o.Rounds = 0 },
+		"half a second": func(o *ReachOptions) { o.Time /= 2 }, "an unknown part": func(o *ReachOptions) { o.Parts = []string{"walks"} },
+	} {
+		bad := o
+		if wrong(&bad); bad.Check() == nil {
+			t.Errorf("%s: taken", what)
+		}
 	}
 }
 
@@ -46,7 +53,7 @@ func TestWhatIsExpectedOfReach(t *testing.T) {
 
 // A report of made-up trials: what is written of them, and what counts as missed.
 func TestReportOfReach(t *testing.T) {
-	o := ReachOptions{Trials: 2, Kinds: []string{"home", "symmetric"}, Pairs: []string{"home:home"}}
+	o := ReachOptions{Trials: 2, Kinds: []string{"home", "symmetric"}, Pairs: []string{"home:home"}, Rounds: 2, Time: 3 * time.Second}
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +62,9 @@ func TestReportOfReach(t *testing.T) {
 		{Pair: "home:home", Matrix: true, FirstMS: 100, DirectMS: 321, Carrier: "direct"},
 		{Pair: "home:symmetric", Matrix: true, FirstMS: 100, Carrier: "circuit", Why: "symmetric_nat"},
 		{Pair: "symmetric:home", Matrix: true, FirstMS: 100, Carrier: "circuit"}, {Pair: "symmetric:symmetric", Matrix: true, FirstMS: 100, Carrier: "circuit"},
-	}, Stirs: []Stir{{What: stirNames()[0], GapMS: 900, Lost: 3}}}
+	}, Stirs: []Stir{{What: stirNames()[0], GapMS: 900, Lost: 3}}, Seconds: 3, Through: []Through{
+		{Contender: l2tunHub, Gbits: 1.5, HubCPU: 0.5, AllCPU: 2}, {Contender: l2tunHub, Gbits: 2.5, HubCPU: 0.7, AllCPU: 3}, {Contender: nebulaRelay, Gbits: 0.5, HubCPU: 5, AllCPU: 9},
+	}}
 	text := r.markdown(o)
 	for _, want := range []string{
 		"| home:home | 2 | 300 ms | 200 ms | 600 ms | 400 ms | 0 | 2 direct |",
@@ -63,6 +72,9 @@ func TestReportOfReach(t *testing.T) {
 		"| two homes, cold, first packet, median | 1000 ms, aim 500 | 300 ms | met, also the aim |",
 		"| the caller's NAT forgets everything: without traffic, median | 3000 ms, aim 1000 | 900 ms | met, also the aim |",
 		"| cells of the matrix without a packet | 0 | 0 of 4 | met, also the aim |",
+		"| l2tun | 2 | 2.00 Gbit/s (1.50–2.50) | 0.60 s/GB (0.50–0.70) | 2.50 s/GB (2.00–3.00) |",
+		"| TCP through a hub | at least 1 Gbit/s | 2.00 Gbit/s | met, also the aim |",
+		"| – CPU of the hub a gigabyte | 1.0 s, aim 0.4 | 0.60 s | met |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -72,8 +84,9 @@ func TestReportOfReach(t *testing.T) {
 		t.Error(err)
 	}
 	r.Trials[2].DirectMS, r.Trials[3].DirectMS, r.Stirs[0].GapMS = 0, 50, 3001
+	r.Through[0].Gbits, r.Through[1].Gbits = 0.9, 0.9
 	err := r.judged(o)
-	if err == nil || !strings.Contains(err.Error(), "otherwise than") || !strings.Contains(err.Error(), stirNames()[0]) {
+	if err == nil || !strings.Contains(err.Error(), "TCP through a hub") || !strings.Contains(err.Error(), "otherwise than") || !strings.Contains(err.Error(), stirNames()[0]) {
 		t.Errorf("missed: %v", err)
 	}
 	if text := r.markdown(o); !strings.Contains(text, "**50 ms**") {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/test/lab/nat"
@@ -33,8 +34,14 @@ func Reach(ctx context.Context, o ReachOptions, said io.Writer) (err error) {
 	if err := o.Check(); err != nil {
 		return err
 	}
-	r := ReachResult{Machine: describe(Options{Programs: o.Programs, Commit: o.Commit}), DelayMS: msOf(o.Delay)}
+	r := ReachResult{Machine: describe(Options{Programs: o.Programs, Commit: o.Commit}), DelayMS: msOf(o.Delay), Seconds: o.Time.Seconds(), Nebula: versionOf(o.Programs, "nebula")}
+	if slices.Contains(o.Parts, partThrough) {
+		r.through(ctx, o, said)
+	}
 	for _, v6 := range []bool{false, true} {
+		if !slices.Contains(o.Parts, partMeetings) {
+			break
+		}
 		if err := r.on(ctx, o, v6, said); err != nil {
 			return err
 		}
@@ -218,7 +225,9 @@ func (r *ReachResult) report(ctx context.Context, o ReachOptions) error {
 	text := r.markdown(o)
 	fmt.Print("\n", text)
 	err := os.WriteFile(filepath.Join(o.Out, "reach.md"), []byte(text), 0o644)
-	err = errors.Join(err, draw(ctx, o.Programs, r.chart(o), filepath.Join(o.Out, "reach.svg")))
+	if len(r.Trials) > 0 {
+		err = errors.Join(err, draw(ctx, o.Programs, r.chart(o), filepath.Join(o.Out, "reach.svg")))
+	}
 	if err == nil && len(r.Missing) > 0 {
 		return ErrIncomplete
 	}

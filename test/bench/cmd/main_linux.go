@@ -43,6 +43,8 @@ func run(ctx context.Context) int {
 	f.IntVar(&r.Trials, "trials", 20, "with -reach, `TRIALS` of each pair")
 	f.IntVar(&r.Stirs, "stirs", 5, "with -reach, `TRIALS` of each thing that happens to a flow")
 	kinds := f.String("kinds", "", "with -reach, `KINDS` of NATs for the matrix, by commas (default all)")
+	f.IntVar(&r.Rounds, "rounds", 5, "with -reach, `ROUNDS` of TCP through a hub")
+	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: meetings,through (default all)")
 	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
 	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
 	if err := f.Parse(os.Args[1:]); err != nil {
@@ -54,6 +56,7 @@ func run(ctx context.Context) int {
 		return done(bench.Micro(ctx, f.Arg(0), o, os.Stderr))
 	}
 	if *reach && f.NArg() == 0 {
+		r.Time, r.Parts = o.Time, list(*parts)
 		r.Kinds, r.Pairs, r.Programs, r.Commit, r.Out, r.JSON = list(*kinds), list(*pairs), o.Programs, o.Commit, o.Out, o.JSON
 		return checked(r.Check(), func() error { return bench.Reach(ctx, r, os.Stderr) })
 	}
