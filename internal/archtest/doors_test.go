@@ -34,7 +34,7 @@ func doors() []door {
 		{library: "charm.land/bubbletea/v2", pkgs: []string{"internal/show/top"}},
 		{library: "charm.land/lipgloss/v2", pkgs: []string{"internal/show/screen", "internal/show/top"}},
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/app/config"}},
-		{library: "kernel.org/pub/linux/libs/security/libcap", pkgs: []string{"internal/app/confine"}, linux: true},
+		{library: "kernel.org/pub/linux/libs/security/libcap/psx", pkgs: []string{"internal/app/confine"}, linux: true},
 		{library: "github.com/landlock-lsm/go-landlock", pkgs: []string{"internal/app/confine"}, linux: true},
 		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
 		{library: "gonum.org/v1/plot", pkgs: []string{"test/plot"}}, // a module of its own: draws docs/bench.svg

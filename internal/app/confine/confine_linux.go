@@ -1,19 +1,20 @@
 package confine
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 
 	"golang.org/x/sys/unix"
-	"kernel.org/pub/linux/libs/security/libcap/cap"
 
 	"github.com/libertaria-project/l2tun/internal/base/account"
 )
 
-func (p Privilege) value() cap.Value {
+func (p Privilege) capability() int {
 	if p == NetBindService {
-		return cap.NET_BIND_SERVICE
+		return unix.CAP_NET_BIND_SERVICE
 	}
-	return cap.NET_ADMIN
+	return unix.CAP_NET_ADMIN
 }
 
 // Bar shuts the ways to more privileges than the process has: no-new-privs is
@@ -22,70 +23,61 @@ func (p Privilege) value() cap.Value {
 // moment with few of them and nothing to hold up. After an error some of it may
 // be done.
 func Bar(keep ...Privilege) error {
-	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
 		return fmt.Errorf("confine: no-new-privs: %w", err)
 	}
-	if err := cap.ResetAmbient(); err != nil {
+	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
 		return fmt.Errorf("confine: ambient capabilities: %w", err)
 	}
-	have := cap.GetProc()
-	kept, err := intersect(have, keep)
+	have, err := ownSets()
 	if err != nil {
-		return err
+		return fmt.Errorf("confine: capabilities: %w", err)
 	}
-	return bound(have, kept)
+	return bound(have, intersect(have, keep))
 }
 
 // Keep gives up every capability but those of keep that the process has, in the
 // permitted, effective and inheritable sets of all threads. Bar comes before it:
 // its bounding set takes a capability.
 func Keep(keep ...Privilege) error {
-	kept, err := intersect(cap.GetProc(), keep)
-	if err != nil {
-		return err
+	have, err := ownSets()
+	if err == nil {
+		err = intersect(have, keep).apply()
 	}
-	if err := kept.SetProc(); err != nil {
+	if err != nil {
 		return fmt.Errorf("confine: capabilities: %w", err)
 	}
 	return nil
 }
 
 // intersect is the set of what is there and may stay, nothing of it inheritable.
-func intersect(have *cap.Set, keep []Privilege) (*cap.Set, error) {
-	kept := cap.NewSet()
+func intersect(have sets, keep []Privilege) (kept sets) {
 	for _, p := range keep {
-		there, err := have.GetFlag(cap.Permitted, p.value())
-		if err == nil && there {
-			err = kept.SetFlag(cap.Permitted, true, p.value())
-		}
-		if err == nil && there {
-			err = kept.SetFlag(cap.Effective, true, p.value())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("confine: %s: %w", p.value(), err)
-		}
+		kept.permitted |= have.permitted & bit(p.capability())
 	}
-	return kept, nil
+	kept.effective = kept.permitted
+	return kept
 }
 
 // bound drops from the bounding set what is not kept. Without CAP_SETPCAP the
 // kernel allows that to nobody.
-func bound(have, kept *cap.Set) error {
-	if may, err := have.GetFlag(cap.Effective, cap.SETPCAP); err != nil || !may {
-		return err
+func bound(have, kept sets) error {
+	if have.effective&bit(unix.CAP_SETPCAP) == 0 {
+		return nil
 	}
-	var drop []cap.Value
-	for v := range cap.MaxBits() {
-		set, err := cap.GetBound(v)
-		if err != nil {
+	for capability := range 64 {
+		set, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(capability), 0, 0, 0)
+		if errors.Is(err, unix.EINVAL) { // behind the kernel's last one
+			return nil
+		} else if err != nil {
 			return fmt.Errorf("confine: bounding set: %w", err)
 		}
-		if stays, _ := kept.GetFlag(cap.Permitted, v); set && !stays {
-			drop = append(drop, v)
+		if set == 0 || kept.permitted&bit(capability) != 0 {
+			continue
 		}
-	}
-	if err := cap.DropBound(drop...); err != nil {
-		return fmt.Errorf("confine: bounding set: %w", err)
+		if err := prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0); err != nil {
+			return fmt.Errorf("confine: bounding set: %w", err)
+		}
 	}
 	return nil
 }
@@ -95,15 +87,18 @@ func bound(have, kept *cap.Set) error {
 // user's. Bar comes before it, Keep after it; between the two a process is for a
 // moment without effective capabilities.
 func Become(u account.User) error {
-	have := cap.GetProc()
+	have, err := ownSets()
+	if err != nil {
+		return fmt.Errorf("confine: capabilities: %w", err)
+	}
 	defer account.Dumpable()() // the kernel changes that with the user
-	if err := cap.SetGroups(u.GID); err != nil {
+	if err := errors.Join(syscall.Setgid(u.GID), syscall.Setgroups(nil)); err != nil {
 		return fmt.Errorf("confine: group %d: %w", u.GID, err)
 	}
-	if err := cap.SetUID(u.UID); err != nil {
+	if err := errors.Join(prctl(unix.PR_SET_KEEPCAPS, 1, 0), syscall.Setuid(u.UID), prctl(unix.PR_SET_KEEPCAPS, 0, 0)); err != nil {
 		return fmt.Errorf("confine: user %d: %w", u.UID, err)
 	}
-	if err := have.SetProc(); err != nil {
+	if err := have.apply(); err != nil {
 		return fmt.Errorf("confine: capabilities of user %d: %w", u.UID, err)
 	}
 	return nil

@@ -8,7 +8,7 @@
 // it does nothing.
 //
 // Limits: without CAP_SETPCAP the bounding set stays as it is, which
-// no-new-privs makes harmless. kernel.org/pub/linux/libs/security/libcap/cap is
+// no-new-privs makes harmless. kernel.org/pub/linux/libs/security/libcap/psx is
 // imported here and nowhere else, and so is go-landlock; both reach every thread
 // with and without cgo.
 package confine
