@@ -83,7 +83,7 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 	}
 	if id, ok := wire.ParseMessagePreface(head[:]); ok {
 		st.SetDeadline(time.Time{})
-		m.wg.Go(func() { s.protect("messages in", func() { s.msgs.Serve(s.ctx, st, id) }) })
+		m.wg.Go(func() { s.protect("messages in", func() { s.serveMessages(st, id) }) })
 		return nil
 	}
 	if !wire.BeginsHandshake(head[:]) {

@@ -14,13 +14,13 @@ import (
 // use. The error is ErrNotEstablished, ErrClosed or the context's; the epoch in
 // use stays in use until there is a new one, also after an error.
 func (s *Session) Rotate(ctx context.Context) error {
-	return s.await(ctx, s.loop.wantRotation)
+	return s.await(ctx, (*loop).wantRotation)
 }
 
 // await asks the loop for something that takes a while, and waits for its answer.
-func (s *Session) await(ctx context.Context, ask func(answer chan error, now time.Time)) error {
+func (s *Session) await(ctx context.Context, ask func(l *loop, answer chan error, now time.Time)) error {
 	answer := make(chan error, 1)
-	if !s.box.Post(func(now time.Time) { ask(answer, now) }) {
+	if !s.box.Post(func(now time.Time) { ask(s.loop, answer, now) }) {
 		return ErrClosed
 	}
 	select {
@@ -32,14 +32,17 @@ func (s *Session) await(ctx context.Context, ask func(answer chan error, now tim
 }
 
 // establish starts the session unless it is up, and waits.
-func (s *Session) establish(ctx context.Context) error { return s.await(ctx, s.loop.want) }
+func (s *Session) establish(ctx context.Context) error { return s.await(ctx, (*loop).want) }
 
 // Update gives a session's peer another name, and says whether its session is
 // established without being asked and whether this node meets others by it. Keys, path
 // and counters stay.
 func (s *Session) Update(name string, keep, hub bool) error {
+	s.name.Store(&name)
+	if s.updateDormant(keep, hub) {
+		return nil
+	}
 	return s.call(func(now time.Time) error {
-		s.log.name.Store(&name)
 		if keep && !s.loop.keep && (s.loop.state == Idle || s.loop.state == Failed) {
 			s.loop.attempts.retry.Try(now)
 		}

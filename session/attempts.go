@@ -60,10 +60,10 @@ func (x *attempts) begin(e Event, now time.Time) {
 func (x *attempts) learns(a *attempt) {
 	var all []netip.AddrPort // of this attempt; the loop's
 	a.Endpoints = func(n int) {
-		x.l.box.Post(func(time.Time) { x.nowhere = n == 0 })
+		x.l.tell(func(time.Time) { x.nowhere = n == 0 })
 	}
 	a.Found = func(remotes []netip.AddrPort) {
-		x.l.box.Post(func(now time.Time) {
+		x.l.tell(func(now time.Time) {
 			all = append(all, remotes...)
 			x.l.paths.Configured(all, now)
 		})
@@ -111,7 +111,7 @@ func (x *attempts) new(links []wire.Link, now time.Time) *attempt {
 			a.Known = append(a.Known, r)
 		}
 	}
-	a.Spend = func() { l.s.call(func(time.Time) error { l.keys.Secrets.Spend(a.Resume); return nil }) }
+	a.Spend = func() { l.call(func(time.Time) error { l.keys.Secrets.Spend(a.Resume); return nil }) }
 	a.Prove = func(p *connect.Proof) error { return x.prove(a, p) }
 	return a
 }
@@ -122,10 +122,10 @@ func (x *attempts) start(a *attempt, now time.Time) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.peer.Settings.HandshakeTimeout)
 	a.cancel, a.AskVersion = cancel, x.asksVersion(a)
 	x.running = a
-	l.wg.Go(func() {
+	l.loops.Go(func() {
 		defer cancel()
 		err := a.Run(ctx)
-		l.box.Post(func(now time.Time) { x.done(a, err, now) })
+		l.tell(func(now time.Time) { x.done(a, err, now) })
 	})
 }
 
@@ -145,7 +145,7 @@ func (x *attempts) asksVersion(a *attempt) bool {
 // prove hands the proof of an attempt to the session, which decides whether M3 or
 // M3r leaves. Called by the attempt's goroutine.
 func (x *attempts) prove(a *attempt, p *connect.Proof) error {
-	return x.l.s.call(func(now time.Time) error {
+	return x.l.call(func(now time.Time) error {
 		if x.running != a {
 			return context.Canceled
 		}

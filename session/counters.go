@@ -3,6 +3,7 @@ package session
 import (
 	"sync/atomic"
 
+	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/rotation"
 )
 
@@ -29,6 +30,7 @@ var handshakeResults = [...]string{HandshakeFull, HandshakeResumed, string(Reaso
 type tally struct {
 	entered [Closed]atomic.Uint64
 	shakes  [len(handshakeResults)]atomic.Uint64
+	keys    keys.Counts
 }
 
 func (t *tally) enter(s State) {

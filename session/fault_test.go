@@ -168,9 +168,9 @@ func TestHourOfRotations(t *testing.T) {
 			}
 		}
 		rotate(400) // tables reach their size
-		before, goroutines := memory(), runtime.NumGoroutine()
+		before, goroutines := heap(), runtime.NumGoroutine()
 		rotate(rotations)
-		grown, left = int64(memory())-int64(before), runtime.NumGoroutine()-goroutines
+		grown, left = int64(heap())-int64(before), runtime.NumGoroutine()-goroutines
 		if left > 0 {
 			t.Errorf("%d goroutines more", left)
 		}

@@ -64,14 +64,13 @@ func (l *loop) sendClose() error {
 	return frames.ErrNoPath
 }
 
-// initMessages makes the message channel.
+// initMessages makes ready what carries the message channel.
 func (l *loop) initMessages() {
-	l.msgs = msgchan.New(msgchan.Config{Limit: l.peer.Settings.MessageQueueBytes, Rand: l.m.c.Rand, Protect: l.s.protect})
 	l.carrier = msgchan.Runner{Channel: l.msgs, Go: func(f func() error, ended func(now time.Time)) {
-		l.wg.Go(func() {
+		l.loops.Go(func() {
 			err := errFault
 			l.s.protect("messages out", func() { err = f() })
-			l.box.Post(func(now time.Time) {
+			l.tell(func(now time.Time) {
 				l.log.Debug("message channel ended", "error", err)
 				ended(now)
 			})

@@ -214,10 +214,10 @@ func (l *loop) attach(conn link.Conn, dialled bool, now time.Time) {
 	} else {
 		link.Proven(conn)
 	}
-	l.wg.Go(func() {
+	l.loops.Go(func() {
 		select {
 		case <-conn.Done():
-			l.box.Post(func(now time.Time) { l.connDone(conn, now) })
+			l.tell(func(now time.Time) { l.connDone(conn, now) })
 		case <-l.ctx.Done():
 			conn.Close("session closed")
 		}

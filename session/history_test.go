@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 		const flaps = 10_000
 		lines := 0
 		err := sa.call(func(now time.Time) error {
-			sa.log.Logger = slog.New(slog.NewTextHandler(&b, nil))
+			sa.loop.log.Logger = slog.New(slog.NewTextHandler(&b, nil))
 			for i := range flaps {
 				now = now.Add(200 * time.Millisecond)
 				sa.loop.record(Established, TimeToRotate, now)
@@ -44,10 +45,11 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 // The lines of a session have the name that the peer has now.
 func TestLogLinesHaveTheNewName(t *testing.T) {
 	var b bytes.Buffer
-	l := newPeerLog(slog.New(slog.NewTextHandler(&b, nil)), peerNo(1), "nas")
+	names, name := [...]string{"nas", "attic"}, new(atomic.Pointer[string])
+	name.Store(&names[0])
+	l := newPeerLog(slog.New(slog.NewTextHandler(&b, nil)), peerNo(1), name)
 	l.Info("one", "x", 1)
-	name := "attic"
-	l.name.Store(&name)
+	name.Store(&names[1])
 	l.With("y", 2).Info("two")
 	if got := b.String(); !strings.Contains(got, "msg=one peer="+peerNo(1).Short()+" name=nas x=1") || !strings.Contains(got, "name=attic") {
 		t.Error(got)

@@ -14,7 +14,9 @@ import (
 func (m *Manager) Jumped(d time.Duration) {
 	m.responder.Prekeys().Slept(d)
 	for _, s := range m.Sessions() {
-		s.box.Post(func(now time.Time) { s.loop.jumped(d, now) })
+		if !s.jumpDormant(d) {
+			s.box.Post(func(now time.Time) { s.loop.jumped(d, now) })
+		}
 	}
 }
 
@@ -24,7 +26,7 @@ func (m *Manager) Jumped(d time.Duration) {
 func (m *Manager) NetworkChanged(peers ...did.DID) {
 	for _, s := range m.Sessions() {
 		if len(peers) == 0 || slices.Contains(peers, s.DID()) {
-			s.box.Post(s.loop.networkChanged)
+			s.box.Tell(func(now time.Time) { s.loop.networkChanged(now) })
 		}
 	}
 }
@@ -33,10 +35,13 @@ func (m *Manager) NetworkChanged(peers ...did.DID) {
 func (m *Manager) Unreachable(remote netip.AddrPort) {
 	for _, s := range m.Sessions() {
 		if s.pending.hint.CompareAndSwap(false, true) {
-			s.box.Post(func(now time.Time) {
+			told := s.box.Tell(func(now time.Time) {
 				s.pending.hint.Store(false)
 				s.loop.unreachable(remote, now)
 			})
+			if !told {
+				s.pending.hint.Store(false)
+			}
 		}
 	}
 }
@@ -51,7 +56,9 @@ func (m *Manager) Copied(certain bool) {
 	m.log.Warn("this machine was copied, or its clock set: all keys are dropped", "certain", certain)
 	m.responder.Prekeys().Replace()
 	for _, s := range m.Sessions() {
-		s.box.Post(func(now time.Time) { s.loop.copied(certain, now) })
+		if !s.copyDormant(certain) {
+			s.box.Post(func(now time.Time) { s.loop.copied(certain, now) })
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ var _ keys.Session = keyed{}
 // newKeys makes the store of a session's keys.
 func newKeys(l *loop) *keys.Store {
 	set := l.peer.Settings
-	return keys.New(keys.Config{Session: keyed{l}, Self: l.m.self, Plane: l.plane, Messages: &l.msgs.Keys, Log: l.log.Logger,
+	return keys.New(keys.Config{Session: keyed{l}, Self: l.m.self, Plane: l.plane, Messages: &l.msgs.Keys, Counts: &l.tally.keys, Log: l.log.Logger,
 		Rotation: rotation.Config{
 			Smaller:        l.m.c.Identity.DID().Compare(l.peer.DID) < 0,
 			RekeyAfter:     set.RekeyAfter,

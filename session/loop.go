@@ -16,10 +16,12 @@ import (
 // reaches it through the mailbox.
 type loop struct {
 	*shared
+	life
 	s *Session // whose loop it is
 
 	keep   bool // establish without being asked, and again for ever
 	hub    bool // this node meets others by the peer
+	asleep bool // idle because both ends have agreed to it: see retire
 	state  State
 	reason Reason // of the last failure, kept until established
 	since  time.Time
@@ -44,28 +46,25 @@ type loop struct {
 }
 
 // init makes the loop of s, which does not run yet.
-func (l *loop) init(s *Session, incarnation uint64) {
-	*l = loop{shared: &s.shared, s: s, keep: s.peer.Keep, hub: s.peer.Hub, halfOpen: make(halfOpens)}
-	l.incarnation = incarnation
+func (l *loop) init(s *Session) {
+	*l = loop{shared: &s.shared, life: newLife(s), s: s, halfOpen: make(halfOpens)}
+	now, m := time.Now(), s.present.Load().remembered(&s.shared)
 	l.attempts.init(l)
 	l.reach.init(l)
-	l.paths = newPaths(l)
+	l.paths = newPaths(l, m.remote)
 	l.initMessages()
 	l.keys = newKeys(l)
-	l.publish(time.Now())
+	recall(l, m, now)
+	l.publish(now)
 }
 
 // run owns the session's state and its one timer. It alone reads the clock.
 func (l *loop) run() {
-	defer close(l.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	if l.keep {
-		l.attempts.retry.Try(time.Now())
-	}
-	for l.state != Closed {
+	for wake := l.box.Wake(); l.state != Closed; {
 		select {
-		case <-l.box.Wake():
+		case <-wake:
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -78,12 +77,16 @@ func (l *loop) run() {
 		}
 		l.publish(now)
 		l.answerAll()
+		if rest(l, now) {
+			return
+		}
 		if next := l.deadline(); !next.IsZero() {
 			timer.Reset(max(pause, next.Sub(now)))
 		} else {
 			timer.Stop()
 		}
 	}
+	l.seat.Leave()
 	for _, call := range l.box.Close() {
 		l.m.guard.Do("session", func() { call(time.Now()) }) // whoever waits gets an answer; the table refuses the rest
 	}
@@ -98,6 +101,13 @@ func (l *loop) step(now time.Time, f func()) bool {
 	l.plane.Traffic().Drop(link.DropFault, 1)
 	l.m.guard.Do("session", func() { l.event(Faulted, now) })
 	return false
+}
+
+// answerWith answers somebody who waits with what f returns.
+func answerWith(l *loop, answer chan<- error, f func(now time.Time) error, now time.Time) {
+	err := errFault
+	defer func() { l.reply(answer, err) }()
+	err = f(now)
 }
 
 // reply answers somebody who waits, once what was done for him is published.
@@ -182,7 +192,7 @@ func (l *loop) tickLeave(now time.Time) {
 		return
 	}
 	l.event(Cleanup, now)
-	l.msgs.Close(ErrClosed)
+	l.chat.close()
 	l.plane.Close()
 }
 
@@ -203,7 +213,8 @@ func (l *loop) publish(now time.Time) {
 		p.Room, p.Inbound, p.Seen, p.Local = path.Room(), sum.Inbound, sum.Seen, path.Local()
 	}
 	l.reach.publish(p, sum, now)
-	l.status.Store(p)
+	p.now.snap = p
+	l.present.Store(&p.now)
 }
 
 func (l *loop) knownTrouble(now time.Time) Trouble {
@@ -223,7 +234,7 @@ func (l *loop) event(e Event, now time.Time) bool {
 		return true
 	}
 	from := l.state
-	l.state, l.since = to, now
+	l.state, l.since, l.asleep = to, now, e == FallAsleep
 	l.noteReason(to, e)
 	l.tally.enter(to)
 	l.record(from, e, now)
@@ -238,6 +249,10 @@ func (l *loop) noteReason(to State, e Event) {
 		l.reason = NoReason
 	case Failed:
 		l.reason = e.Reason()
+	case Idle:
+		if l.asleep {
+			l.reason = ReasonAsleep
+		}
 	}
 }
 
@@ -285,8 +300,12 @@ func (l *loop) entered(from State, now time.Time) {
 			}
 		}
 		l.answer(l.failure())
-	case Idle: // the peer closed; a kept one is asked again
+	case Idle: // the peer closed, and a kept one is asked again; or both ends sleep
 		l.release(now)
+		if l.asleep {
+			l.carrier.Stop()
+			return
+		}
 		l.keys.Secrets.Forget()
 		if l.keep {
 			l.attempts.retry.Failed(now)

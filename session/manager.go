@@ -171,7 +171,8 @@ type Peer struct {
 	Hub      bool // this node meets others by it
 }
 
-// Add makes a session for a peer. With Keep it starts at once.
+// Add makes a session for a peer. With Keep it starts at once; without, it costs next to
+// nothing until something wants it.
 func (m *Manager) Add(p Peer) (*Session, error) {
 	if p.DID == m.c.Identity.DID() {
 		return nil, ErrSelf
@@ -194,6 +195,9 @@ func (m *Manager) Add(p Peer) (*Session, error) {
 	}
 	s := newSession(m, p, incarnation)
 	m.sessions[p.DID] = s
+	if p.Keep {
+		s.wake(wakeKept)
+	}
 	return s, nil
 }
 

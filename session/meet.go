@@ -39,7 +39,7 @@ func (m *Manager) meets() {
 		network, _ := c.Network.(link.VirtualNetwork)
 		m.circuits = circuit.New(circuit.Config{Labels: c.Table, Network: network, Handler: c.Table, Rand: c.Rand})
 	}
-	m.board = meeting.New(meeting.Config{Self: c.Identity.DID().Digest(), Rand: c.Rand, Circuits: m.circuits,
+	m.board = meeting.New(meeting.Config{Self: c.Identity.DID().Digest(), Rand: c.Rand, Circuits: m.circuits, Absent: m.summon,
 		Addresses: meeting.Addresses{Own: c.Own, Mapped: c.Mapped, Configured: c.Configured, Near: c.Near}})
 }
 
@@ -64,12 +64,12 @@ var _ meeting.Guest = guest{}
 
 // HubChanged implements meeting.Guest.
 func (g guest) HubChanged(h paths.Hub, s paths.HubState) {
-	g.s.box.Post(func(now time.Time) { g.s.loop.reach.hubChanged(h, s, now) })
+	g.s.box.Tell(func(now time.Time) { g.s.loop.reach.hubChanged(h, s, now) })
 }
 
 // HubMoved implements meeting.Guest.
 func (g guest) HubMoved(h paths.Hub) {
-	g.s.box.Post(func(now time.Time) { g.s.loop.paths.HubMoved(h, now) })
+	g.s.box.Tell(func(now time.Time) { g.s.loop.paths.HubMoved(h, now) })
 }
 
 // Brought implements meeting.Guest. What a hub brings is bounded.
@@ -89,8 +89,8 @@ var _ meeting.Host = toHub{}
 // SendFrame implements meeting.Host.
 func (h toHub) SendFrame(frame []byte) {
 	f := append([]byte(nil), frame...)
-	h.s.box.PostBounded(func(time.Time) {
-		l := &h.s.loop
+	h.s.box.TellBounded(func(time.Time) {
+		l := h.s.loop
 		if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && e.Circuits() {
 			frames.Send(e, p, p.Kind().Space, f)
 		}
@@ -98,7 +98,14 @@ func (h toHub) SendFrame(frame []byte) {
 }
 
 // Look implements meeting.Host.
-func (h toHub) Look() { h.s.box.Post(h.s.loop.reach.look) }
+func (h toHub) Look() { h.s.box.Tell(func(now time.Time) { h.s.loop.reach.look(now) }) }
 
 // Suspect implements meeting.Host.
-func (h toHub) Suspect() { h.s.box.Post(h.s.loop.suspected) }
+func (h toHub) Suspect() { h.s.box.Tell(func(now time.Time) { h.s.loop.suspected(now) }) }
+
+// summon wakes the session with a peer that a hub says wants to meet, and then runs
+// again on its loop. It reports false for a node that is no peer.
+func (m *Manager) summon(peer [32]byte, again func()) bool {
+	s, err := m.Session(did.FromDigest(peer))
+	return err == nil && s.box.PostBounded(func(time.Time) { again() })
+}

@@ -206,13 +206,13 @@ func TestSymmetricHomesStayOnTheCircuit(t *testing.T) {
 // both ask at once, and again after the NATs have forgotten.
 func TestCarelessHomesMeetInEveryOrder(t *testing.T) {
 	for name, start := range map[string]func(w *homes){
-		"the first":  func(w *homes) { w.ab.box.Post(w.ab.loop.demandTest) },
-		"the second": func(w *homes) { w.ba.box.Post(w.ba.loop.demandTest) },
-		"both":       func(w *homes) { w.ab.box.Post(w.ab.loop.demandTest); w.ba.box.Post(w.ba.loop.demandTest) },
+		"the first":  func(w *homes) { w.ab.wake(wakeWanted) },
+		"the second": func(w *homes) { w.ba.wake(wakeWanted) },
+		"both":       func(w *homes) { w.ab.wake(wakeWanted); w.ba.wake(wakeWanted) },
 		"one a moment later": func(w *homes) {
-			w.ab.box.Post(w.ab.loop.demandTest)
+			w.ab.wake(wakeWanted)
 			time.Sleep(30 * time.Millisecond)
-			w.ba.box.Post(w.ba.loop.demandTest)
+			w.ba.wake(wakeWanted)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,9 +229,6 @@ func TestCarelessHomesMeetInEveryOrder(t *testing.T) {
 		})
 	}
 }
-
-// demandTest is local traffic that wants out.
-func (l *loop) demandTest(now time.Time) { l.demand(now) }
 
 // The hub restarts under a session that has only the circuit: it is back at once.
 func TestHubRestartsUnderACircuit(t *testing.T) {

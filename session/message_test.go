@@ -34,13 +34,13 @@ func numbered(t *testing.T, s *Session, n int, gap time.Duration) (wait func()) 
 	go func() {
 		defer close(sent)
 		for i := range n {
-			o, err := s.msgs.Enqueue(t.Context(), binary.LittleEndian.AppendUint32(nil, uint32(i+1)))
+			o, err := s.loop.msgs.Enqueue(t.Context(), binary.LittleEndian.AppendUint32(nil, uint32(i+1)))
 			if err != nil {
 				done <- err
 				return
 			}
 			s.wantStream()
-			go func() { done <- s.msgs.Wait(t.Context(), o) }()
+			go func() { done <- s.loop.msgs.Wait(t.Context(), o) }()
 			time.Sleep(gap)
 		}
 	}()
@@ -230,7 +230,7 @@ func TestBackPressure(t *testing.T) {
 		results := make(chan error, 16)
 		for ; ; accepted++ {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			o, err := sa.msgs.Enqueue(ctx, big)
+			o, err := sa.loop.msgs.Enqueue(ctx, big)
 			cancel()
 			if errors.Is(err, ErrQueueFull) {
 				break
@@ -239,7 +239,7 @@ func TestBackPressure(t *testing.T) {
 				t.Fatal(err)
 			}
 			sa.wantStream()
-			go func() { results <- sa.msgs.Wait(t.Context(), o) }()
+			go func() { results <- sa.loop.msgs.Wait(t.Context(), o) }()
 		}
 		if accepted != 4 { // two at the receiver, two here
 			t.Fatalf("%d messages of 1 MiB found room in two queues of 2 MiB", accepted)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 )
 
@@ -20,12 +21,14 @@ const MaxMessage = msgchan.MaxMessage
 // ErrOutcomeUnknown if some of it had left. Without either of these it was
 // withdrawn and will not arrive.
 func (s *Session) Send(ctx context.Context, msg []byte) error {
-	o, err := s.msgs.Enqueue(ctx, msg)
+	c := s.chat.open(s)
+	defer s.chat.leave()
+	o, err := c.Enqueue(ctx, msg)
 	if err != nil {
 		return err
 	}
 	s.wantStream()
-	return s.msgs.Wait(ctx, o)
+	return c.Wait(ctx, o)
 }
 
 // Receive returns the next message, in the order in which the peer sent them. A
@@ -40,7 +43,9 @@ func (s *Session) Receive(ctx context.Context) (msg []byte, err error) {
 // returns nil; otherwise it stays the next one, and Deliver returns f's error.
 // One Deliver at a time sees a message.
 func (s *Session) Deliver(ctx context.Context, f func(msg []byte) error) error {
-	return s.msgs.Deliver(ctx, f)
+	c := s.chat.open(s)
+	defer s.chat.leave()
+	return c.Deliver(ctx, f)
 }
 
 // wantStream makes sure that the channel is being carried, or will be.
@@ -49,4 +54,11 @@ func (s *Session) wantStream() {
 		s.loop.carryMessages()
 		s.loop.demand(now)
 	})
+}
+
+// serveMessages takes the peer's messages of one stream.
+func (s *Session) serveMessages(st link.Stream, id uint64) {
+	c := s.chat.open(s)
+	defer s.chat.leave()
+	c.Serve(s.m.ctx, st, id)
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
-// newPaths makes the set of a session's paths.
-func newPaths(l *loop) *pathset.Set {
+// newPaths makes the set of a session's paths; known is where the peer was.
+func newPaths(l *loop, known netip.AddrPort) *pathset.Set {
 	set := l.peer.Settings
-	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat,
+	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat, Known: known,
 		Machine: paths.Config{Kinds: l.m.c.kinds(), Heartbeat: set.Heartbeat, Tolerance: set.HeartbeatTolerance,
 			Caller: l.m.c.Identity.DID().Compare(l.peer.DID) < 0, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval}})
 }
@@ -85,7 +85,7 @@ func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time
 }
 
 // Later implements pathset.Owner.
-func (r routed) Later(f func(now time.Time)) { r.l.box.Post(f) }
+func (r routed) Later(f func(now time.Time)) { r.l.tell(f) }
 
 // Rotate implements pathset.Owner.
 func (r routed) Rotate(now time.Time) { r.l.keys.Rotate(now) }

@@ -14,15 +14,12 @@ import (
 // it is at that time.
 type peerLog struct {
 	*slog.Logger
-	name  *atomic.Pointer[string]
 	moves lograte.Limiter // of the lines about paths; owned by the loop
 	turns lograte.Limiter // of those about changes of state and restarts of the peer; the loop's
 }
 
-func newPeerLog(log *slog.Logger, peer did.DID, called string) *peerLog {
-	name := new(atomic.Pointer[string])
-	name.Store(&called)
-	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", peer.Short()).Handler(), name}), name: name, moves: lograte.Limiter{Burst: lineBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: turnBurst, Every: lineEvery}}
+func newPeerLog(log *slog.Logger, peer did.DID, name *atomic.Pointer[string]) *peerLog {
+	return &peerLog{Logger: slog.New(nameHandler{log.With("peer", peer.Short()).Handler(), name}), moves: lograte.Limiter{Burst: lineBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: turnBurst, Every: lineEvery}}
 }
 
 // A nameHandler adds the name in front of a line's attributes.

@@ -42,16 +42,20 @@ type ping struct {
 // ErrClosed, or the context's.
 func (s *Session) Ping(ctx context.Context) (Pong, error) {
 	p := &ping{answer: make(chan Pong, 1)}
-	if err := s.call(func(now time.Time) error { return s.loop.pings.send(&s.loop, p, now) }); err != nil {
+	var ended chan struct{}
+	if err := s.call(func(now time.Time) error {
+		ended = s.loop.ended
+		return s.loop.pings.send(s.loop, p, now)
+	}); err != nil {
 		return Pong{}, err
 	}
 	select {
 	case pong := <-p.answer:
 		return pong, nil
-	case <-s.done:
+	case <-ended:
 		return Pong{}, ErrClosed
 	case <-ctx.Done():
-		s.box.Post(func(time.Time) { s.loop.pings.forget(p) })
+		s.box.Tell(func(time.Time) { s.loop.pings.forget(p) })
 		return Pong{}, ctx.Err()
 	}
 }

@@ -30,6 +30,9 @@ func (m *Manager) secretFor(what handshake.Short) (peer *did.KeySet, secret hand
 	if what.Mode != wire.ModeResume || s == nil {
 		return nil, secret, false
 	}
+	if peer, secret, ok, asked := s.findDormant(what.ID); asked {
+		return peer, secret, ok
+	}
 	err := s.call(func(now time.Time) error {
 		if peer, secret, ok = s.loop.keys.Secrets.Find(what.ID, now); !ok {
 			return handshake.ErrUnknownSecret

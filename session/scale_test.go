@@ -142,11 +142,11 @@ func BenchmarkSessionMemory(b *testing.B) {
 	for b.Loop() {
 		const n = 200
 		hub, spokes := newStar(b, n)
-		before := memory()
+		before := heap()
 		for _, s := range spokes {
 			hub.meet(b, s)
 		}
-		b.ReportMetric(float64(memory()-before)/n/2, "B/session")
+		b.ReportMetric(float64(heap()-before)/n/2, "B/session")
 		for _, s := range append(spokes, hub) {
 			s.down()
 		}
@@ -180,7 +180,7 @@ func (h *host) meet(b *testing.B, other *host) {
 	}
 }
 
-func memory() uint64 {
+func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -24,32 +24,41 @@ const (
 	maxMoves = 4
 )
 
-// shared is what a session and its loop have in common. Every part is safe for
+// shared is what a session and its loops have in common. Every part is safe for
 // concurrent use, or not changed after the start.
 type shared struct {
 	m     *Manager
-	peer  Peer // as it was added
-	log   *peerLog
-	box   *mailbox.Mailbox
+	peer  Peer   // as it was added
+	first uint64 // our incarnation at the beginning
+	name  atomic.Pointer[string]
+	box   mailbox.Mailbox
 	plane link.Plane
-	seat  *meeting.Seat
 
-	ctx    context.Context // ends with Close; attempts and watchers hang on it
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // the loop, attempts, watchers of connections
-	done   chan struct{}  // closed when the loop has ended
-
-	status  atomic.Pointer[snapshot] // what the loop last published
-	tally   tally
-	msgs    *msgchan.Channel
+	present atomic.Pointer[present] // nil: there was no loop yet
+	counted atomic.Pointer[tally]   // the same
+	chat    chat
 	pending pending
+	loops   sync.WaitGroup // the loop and all that it has started
 }
 
 // A Session is the relation with one peer: the handle that programs hold. Its methods
-// are safe for concurrent use; what they change, the loop changes for them.
+// are safe for concurrent use; what they change, the loop changes for them. While
+// nothing is to be done there is no loop: what stays is in present (dormant.go).
 type Session struct {
 	shared
-	loop loop
+	loop *loop // the one that runs, or the last; its own, or the next one's
+}
+
+// life is what a loop has for as long as it runs.
+type life struct {
+	log   *peerLog
+	seat  *meeting.Seat
+	msgs  *msgchan.Channel
+	tally *tally
+
+	ctx    context.Context // ends with the loop; attempts and watchers hang on it
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the loop has ended
 }
 
 // pending is what the loop has been told of and has not looked at yet, so that it is
@@ -60,13 +69,12 @@ type pending struct {
 	hint    atomic.Bool               // that the peer cannot be reached
 }
 
+// newSession makes a session without a loop.
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
-	s := &Session{shared: shared{m: m, peer: p, box: mailbox.New(maxFrames), log: newPeerLog(m.log, p.DID, p.Name), done: make(chan struct{})}}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Session{shared: shared{m: m, peer: p, first: incarnation}}
+	s.name.Store(&s.peer.Name)
+	s.box.Init(maxFrames, func() { s.loops.Go(s.live) })
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
-	s.seat = m.board.Join(p.DID.Digest(), guest{s})
-	s.loop.init(s, incarnation)
-	s.wg.Go(s.loop.run)
 	return s
 }
 
@@ -74,10 +82,10 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 func (s *Session) DID() did.DID { return s.peer.DID }
 
 // Name is what people call the peer; it may be empty.
-func (s *Session) Name() string { return *s.log.name.Load() }
+func (s *Session) Name() string { return *s.name.Load() }
 
 // State is the state of the session now.
-func (s *Session) State() State { return s.status.Load().State }
+func (s *Session) State() State { return s.present.Load().state() }
 
 // Plane is the packet side of the session, as Config.Planes made it.
 func (s *Session) Plane() link.Plane { return s.plane }
@@ -86,11 +94,7 @@ func (s *Session) Plane() link.Plane { return s.plane }
 // Never call it from the loop.
 func (s *Session) call(f func(now time.Time) error) error {
 	answer := make(chan error, 1)
-	if !s.box.Post(func(now time.Time) {
-		err := errFault
-		defer func() { s.loop.reply(answer, err) }()
-		err = f(now)
-	}) {
+	if !s.box.Post(func(now time.Time) { answerWith(s.loop, answer, f, now) }) {
 		return ErrClosed
 	}
 	return <-answer
@@ -99,11 +103,10 @@ func (s *Session) call(f func(now time.Time) error) error {
 // Close ends the session: the peer is told, what waits is dropped, keys are
 // erased. It returns when every goroutine of the session has ended.
 func (s *Session) Close() error {
-	s.box.Post(s.loop.leave)
-	<-s.done
-	s.seat.Leave()
-	s.cancel()
-	s.wg.Wait()
+	if !s.closeDormant() {
+		s.box.Post(func(now time.Time) { s.loop.leave(now) })
+	}
+	s.loops.Wait()
 	return nil
 }
 
@@ -126,17 +129,17 @@ func (s *Session) protect(where string, f func()) bool {
 // loop may call it.
 func (s *Session) faulted() {
 	s.plane.Traffic().Drop(link.DropFault, 1)
-	s.box.Post(func(now time.Time) { s.loop.event(Faulted, now) })
+	s.box.Tell(func(now time.Time) { s.loop.event(Faulted, now) })
 }
 
 // Status returns the session as it is now.
 func (s *Session) Status() Status {
-	p, t := s.status.Load(), s.plane.Traffic()
+	p, t := s.present.Load().snapshot(), s.plane.Traffic()
 	st, sum := p.Status, t.Total()
 	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
 	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
 	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
-	st.Messages, st.MessageBytes = s.msgs.Waiting()
+	st.Messages, st.MessageBytes = s.chat.waiting()
 	if !p.fullAt.IsZero() {
 		st.HandshakeAge = time.Since(p.fullAt)
 	}
@@ -146,17 +149,22 @@ func (s *Session) Status() Status {
 // Counts returns the counters as they are now.
 func (s *Session) Counts() Counts {
 	c := Counts{Entered: make(map[string]uint64), Handshakes: make(map[string]uint64)}
-	c.Rotations, c.Resends = s.loop.keys.Counts()
-	for i := range s.tally.entered {
-		c.Entered[State(i).String()] = s.tally.entered[i].Load()
+	t := s.counted.Load()
+	if t == nil {
+		t = new(tally)
+	}
+	c.Rotations, c.Resends = t.keys.Rotations.Load(), t.keys.Resends.Load()
+	for i := range t.entered {
+		c.Entered[State(i).String()] = t.entered[i].Load()
 	}
 	for i, r := range handshakeResults {
-		c.Handshakes[r] = s.tally.shakes[i].Load()
+		c.Handshakes[r] = t.shakes[i].Load()
 	}
 	return c
 }
 
-// sink is the session as its plane sees it; each call posts and returns.
+// sink is the session as its plane sees it; each call posts and returns. Only a packet
+// that waits wakes a session that has no loop: what came under keys came too late.
 type sink struct{ s *Session }
 
 var _ link.Sink = sink{}
@@ -164,7 +172,7 @@ var _ link.Sink = sink{}
 // Frame implements link.Sink.
 func (k sink) Frame(p link.Path, e *record.Epoch, frame []byte) {
 	f := append([]byte(nil), frame...)
-	k.s.box.PostBounded(func(now time.Time) { k.s.loop.frame(p, e, f, now) })
+	k.s.box.TellBounded(func(now time.Time) { k.s.loop.frame(p, e, f, now) })
 }
 
 // Failed implements link.Sink.
@@ -172,31 +180,31 @@ func (k sink) Failed() { k.s.faulted() }
 
 // Opened implements link.Sink.
 func (k sink) Opened(p link.Path, e *record.Epoch) {
-	k.s.box.Post(func(now time.Time) { k.s.loop.keys.Opened(e, now) })
+	k.s.box.Tell(func(now time.Time) { k.s.loop.keys.Opened(e, now) })
 }
 
 // Moved implements link.Sink. The newest few paths count, and are never lost.
 func (k sink) Moved(p link.Path) {
 	if k.s.pending.moves.Add(p, maxMoves) {
-		k.s.box.Post(func(now time.Time) {
+		told := k.s.box.Tell(func(now time.Time) {
 			for _, p := range k.s.pending.moves.Take() {
 				k.s.loop.paths.Moved(p, now)
 			}
 		})
+		if !told {
+			k.s.pending.moves.Take()
+		}
 	}
 }
 
 // Waiting implements link.Sink.
 func (k sink) Waiting() {
 	if k.s.pending.packets.CompareAndSwap(false, true) {
-		k.s.box.Post(func(now time.Time) {
-			k.s.pending.packets.Store(false)
-			k.s.loop.demand(now)
-		})
+		k.s.wake(wakePacket)
 	}
 }
 
 // Sent implements link.Sink.
 func (k sink) Sent() {
-	k.s.box.Post(func(now time.Time) { k.s.loop.paths.Sent(now) })
+	k.s.box.Tell(func(now time.Time) { k.s.loop.paths.Sent(now) })
 }

@@ -34,6 +34,7 @@ const (
 	ReasonRefused        = state.ReasonRefused
 	ReasonFault          = state.ReasonFault
 	ReasonVersion        = state.ReasonVersion
+	ReasonAsleep         = state.ReasonAsleep
 )
 
 // An Event is what can happen to a session; package state says what each means.
@@ -64,6 +65,7 @@ const (
 	PeerClosed           = state.PeerClosed
 	Cleanup              = state.Cleanup
 	Faulted              = state.Faulted
+	FallAsleep           = state.FallAsleep
 )
 
 // States are the names of the eight states, in the order of spec/behaviour.md 6.1.

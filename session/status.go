@@ -15,6 +15,7 @@ type snapshot struct {
 	Status  // without what Session.Status adds when it is asked
 	fullAt  time.Time
 	epochAt time.Time
+	now     present // which this is
 }
 
 // A Status is what people are shown of a session at one moment.
@@ -22,7 +23,7 @@ type Status struct {
 	DID          did.DID
 	Name         string
 	State        State
-	Reason       Reason         // of the last failure, kept until established
+	Reason       Reason         // of the last failure, kept until established; ReasonAsleep of a session that sleeps
 	Link         string         // quic or utcp; empty without a path
 	Carrier      string         // its name; empty without a path
 	Endpoint     netip.AddrPort // in use, or last heard

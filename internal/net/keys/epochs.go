@@ -83,7 +83,7 @@ func (x *Store) use(id uint64, now time.Time) {
 	}
 	x.confirm(id)
 	if x.cur != nil && x.cur != e {
-		x.rotations.Add(1)
+		x.c.Counts.Rotations.Add(1)
 	}
 	if x.cur != e {
 		x.since = now

@@ -11,26 +11,16 @@ import (
 // Secrets are what a session can be resumed by: single-use secrets, one a direction,
 // renewed with every handshake and rotation.
 type Secrets struct {
-	peer    *did.KeySet      // nil before the first proof
-	out, in handshake.Resume // what we may start with, what the peer may
-	before  handshake.Resume // what the peer may start with until it has shown that it has in; else zero
-	since   uint64           // ID of the epoch of which in is
-	full    uint64           // full handshakes that were proven
-	fullAt  time.Time        // when the last one was that came into use
-	ttl     time.Duration    // the age of the last full handshake that a session has at most
+	Kept
+	since   uint64        // ID of the epoch of which in is
+	ttl     time.Duration // the age of the last full handshake that a session has at most
 	answers func(handshake.ResumeID, bool)
 }
-
-// Peer is the peer's proven key set; nil before the first proof.
-func (s *Secrets) Peer() *did.KeySet { return s.peer }
-
-// Full is how many full handshakes were proven, and when the last one came into use.
-func (s *Secrets) Full() (count uint64, last time.Time) { return s.full, s.fullAt }
 
 // Resumption is what a resumption starts with, and the peer's key set. A zero secret
 // means that a full handshake is required.
 func (s *Secrets) Resumption(now time.Time) (out handshake.Resume, peer *did.KeySet) {
-	if !s.young(now) {
+	if !s.young(s.ttl, now) {
 		return out, nil
 	}
 	return s.out, s.peer
@@ -39,23 +29,7 @@ func (s *Secrets) Resumption(now time.Time) (out handshake.Resume, peer *did.Key
 // Find is the secret by which the peer may resume; false for another id or when it
 // may not any more.
 func (s *Secrets) Find(id handshake.ResumeID, now time.Time) (peer *did.KeySet, secret handshake.Key, ok bool) {
-	if s.peer == nil || !s.young(now) {
-		return nil, secret, false
-	}
-	for _, in := range []*handshake.Resume{&s.in, &s.before} {
-		if in.ID == id && !in.Secret.IsZero() {
-			return s.peer, in.Secret, true
-		}
-	}
-	return nil, secret, false
-}
-
-// young reports whether the last full handshake is young enough for the session's
-// lifetime and for short mode (SPEC 5.2). A stored session whose handshake was in
-// another process is young: the peer, which has the secret too, knows better and
-// says so.
-func (s *Secrets) young(now time.Time) bool {
-	return s.fullAt.IsZero() || now.Sub(s.fullAt) < min(s.ttl, rotation.ShortLimit)
+	return s.Kept.Find(id, s.ttl, now)
 }
 
 // Take replaces what a resumption starts with by a secret of an earlier process.
@@ -78,13 +52,6 @@ func (s *Secrets) Forget() {
 	clear(s.in.Secret[:])
 	clear(s.out.Secret[:])
 	s.in, s.out = handshake.Resume{}, handshake.Resume{}
-}
-
-// Age makes the last full handshake d older: the machine slept while the monotonic clock stood.
-func (s *Secrets) Age(d time.Duration) {
-	if !s.fullAt.IsZero() {
-		s.fullAt = s.fullAt.Add(-d)
-	}
 }
 
 // renew takes new resumption secrets, of epoch id; the old ones are spent. Where the

@@ -61,7 +61,7 @@ func (x *Store) reply(a rotation.Action) {
 
 func (x *Store) resend(id uint64) {
 	if r := x.shorts[id]; r != nil {
-		x.resends.Add(1)
+		x.c.Counts.Resends.Add(1)
 		x.sendShort(x.cur, x.c.Session.Path(), r.last)
 	}
 }

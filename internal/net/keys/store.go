@@ -56,6 +56,7 @@ type Config struct {
 	Rotation rotation.Config // without Jitter
 	Plane    link.Plane      // receives under the epochs
 	Messages *msgchan.Keys   // seal and open under them too
+	Counts   *Counts         // outlives the store; nil: one of its own
 	Log      *slog.Logger
 }
 
@@ -72,13 +73,18 @@ type Store struct {
 	since   time.Time                // when it came into use
 	sent    uint64                   // packets sent when rotation was last told
 	waiters []waiter
-
-	rotations, resends atomic.Uint64
 }
+
+// Counts say how often the epoch in use was replaced, and how often a message of a
+// rotation was sent again. They are safe for concurrent use.
+type Counts struct{ Rotations, Resends atomic.Uint64 }
 
 // New makes a store without epochs.
 func New(c Config) *Store {
 	c.Rotation.Jitter = jitter
+	if c.Counts == nil {
+		c.Counts = new(Counts)
+	}
 	return &Store{c: c, machine: rotation.New(c.Rotation), byID: make(map[uint64]*epoch), shorts: make(map[uint64]*short),
 		asked: make(map[rotation.Message]m1r), Secrets: Secrets{ttl: c.Rotation.TTL, answers: c.Session.Answers}}
 }
@@ -121,9 +127,10 @@ func (x *Store) Epochs() int { return len(x.byID) }
 // Since is when the epoch in use came into use.
 func (x *Store) Since() time.Time { return x.since }
 
-// Counts returns how often the epoch in use was replaced, and how often a message of
-// a rotation was sent again. It is safe for concurrent use.
-func (x *Store) Counts() (rotations, resends uint64) { return x.rotations.Load(), x.resends.Load() }
+// Counts returns what Config.Counts counts. It is safe for concurrent use.
+func (x *Store) Counts() (rotations, resends uint64) {
+	return x.c.Counts.Rotations.Load(), x.c.Counts.Resends.Load()
+}
 
 // Propose is the epoch number for a handshake that we initiate.
 func (x *Store) Propose() uint32 { return x.machine.Propose() }

@@ -24,6 +24,10 @@ type Config struct {
 	Rand      io.Reader
 	Circuits  *circuit.Circuits // nil: none are opened
 	Addresses Addresses
+	// Absent is told that a hub brings a meeting with a node that has no seat. It
+	// reports whether the node will have one, and then calls again once it has. Nil:
+	// none ever has.
+	Absent func(peer DID, again func()) bool
 }
 
 // A Guest is a session that may meet its peer through hubs. The calls return at once.

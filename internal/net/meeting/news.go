@@ -20,6 +20,25 @@ type News struct {
 // Frame takes a frame of meeting that came in the session with a node. It reports
 // false for one that is not of a hub for this node as an end.
 func (b *Board) Frame(from DID, f []byte) bool {
+	if peer, ok := b.absent(from, f); ok && b.c.Absent(peer, func() { b.frame(from, f) }) {
+		return true
+	}
+	return b.frame(from, f)
+}
+
+// absent is the node without a seat with which a frame of a hub brings a meeting.
+func (b *Board) absent(from DID, f []byte) (peer DID, ok bool) {
+	if b.c.Absent == nil || !wire.IsFrame(f, wire.FrameMeet) {
+		return peer, false
+	}
+	m, ok := wire.ParseMeet(f)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.hub(from)
+	return m.Other, ok && m.Flags&wire.MeetFromHub != 0 && h != nil && h.host != nil && m.Other != from && b.seats[m.Other] == nil
+}
+
+func (b *Board) frame(from DID, f []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hub(from)

@@ -33,9 +33,16 @@ func (s *Seat) hubChanged(h *hub) {
 }
 
 // Leave gives the seat up.
-func (s *Seat) Leave() {
+func (s *Seat) Leave() { s.LeaveIf(func() bool { return true }) }
+
+// LeaveIf is Leave if f reports true, with which it returns. Nobody is told of anything
+// meanwhile: what a hub brings comes before f, or finds the peer absent.
+func (s *Seat) LeaveIf(f func() bool) bool {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
+	if !f() {
+		return false
+	}
 	for _, all := range s.named {
 		delete(s.b.names, all[0])
 		delete(s.b.names, all[1])
@@ -44,6 +51,7 @@ func (s *Seat) Leave() {
 		delete(s.b.seats, s.peer)
 		delete(s.b.sightings, s.peer)
 	}
+	return true
 }
 
 // Self and Peer are the two that meet.

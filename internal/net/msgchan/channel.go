@@ -59,10 +59,28 @@ type Channel struct {
 	taken  uint64 // bytes taken since then
 }
 
-// New makes a channel without messages.
-func New(c Config) *Channel {
+// Numbers are what stays of a channel that holds nothing: how many messages each
+// direction has carried between two incarnations. The zero value is none.
+type Numbers struct{ Sent, Received uint64 }
+
+// New makes a channel without messages, which goes on after n.
+func New(c Config, n Numbers) *Channel {
 	c.Limit = max(c.Limit, MaxMessage+wire.MessageCost)
-	return &Channel{c: c, next: 1, changed: make(chan struct{}), taking: make(chan struct{}, 1)}
+	return &Channel{c: c, next: n.Sent + 1, last: n.Received, changed: make(chan struct{}), taking: make(chan struct{}, 1)}
+}
+
+// Fold ends a channel that holds nothing, and returns its numbers for New; false, and
+// nothing is changed, where a message waits or is on its way. What still comes over its
+// streams is refused, and comes again to the next channel.
+func (c *Channel) Fold() (n Numbers, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out) > 0 || len(c.in) > 0 || c.partial != nil {
+		return n, false
+	}
+	c.stream++
+	c.change()
+	return Numbers{c.next - 1, c.last}, true
 }
 
 // change wakes every waiting call; mu is held.

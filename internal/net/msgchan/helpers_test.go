@@ -36,7 +36,7 @@ func (c conn) OpenStream(ctx context.Context) (link.Stream, error) {
 }
 
 func newChannel(limit int) *Channel {
-	return New(Config{Limit: limit, Rand: rand.Reader, Protect: func(_ string, f func()) bool { f(); return true }})
+	return New(Config{Limit: limit, Rand: rand.Reader, Protect: func(_ string, f func()) bool { f(); return true }}, Numbers{})
 }
 
 // channels are both ends of one session, with an epoch in use.

@@ -51,6 +51,15 @@ func (r *Runner) ended(run uint64, now time.Time) {
 	}
 }
 
+// Stop ends what carries the channel. Carry begins anew.
+func (r *Runner) Stop() {
+	r.run++
+	r.conn, r.at = nil, time.Time{}
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
 // Deadline is when Due has something to say; zero: never.
 func (r *Runner) Deadline() time.Time { return r.at }
 

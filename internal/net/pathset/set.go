@@ -37,7 +37,8 @@ type Config struct {
 	Owner   Owner
 	Network link.Network // makes direct paths
 	Traffic *link.Traffic
-	Seat    *meeting.Seat // where the session finds hubs; nil: nowhere
+	Seat    *meeting.Seat  // where the session finds hubs; nil: nowhere
+	Known   netip.AddrPort // where the peer was before; invalid: not known
 	Machine paths.Config
 }
 
@@ -73,6 +74,7 @@ type Set struct {
 // New makes a set without paths.
 func New(c Config) *Set {
 	x := &Set{c: c, machine: paths.New(c.Machine)}
+	x.machine.Remember(c.Known)
 	x.talks = talks{x: x, all: make(map[paths.Hub]*talk)}
 	return x
 }

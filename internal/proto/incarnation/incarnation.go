@@ -45,6 +45,20 @@ type sighting struct {
 // Current is the incarnation that the session is with; 0: not known yet.
 func (h *History) Current() uint64 { return h.current }
 
+// Recall begins with an incarnation that was met before, and nothing else; 0: none.
+func (h *History) Recall(incarnation uint64) { *h = History{current: incarnation} }
+
+// Plain reports whether Recall of Current loses nothing that still counts.
+func (h *History) Plain(now time.Time) bool {
+	others := slices.ContainsFunc(h.seen, func(s sighting) bool { return s.incarnation != h.current && now.Sub(s.at) <= memory })
+	return !others && len(recent(h.returns, now)) == 0 && len(recent(h.losses, now)) == 0
+}
+
+// Clone is a copy that changes nothing of h.
+func (h *History) Clone() History {
+	return History{h.current, slices.Clone(h.seen), slices.Clone(h.returns), slices.Clone(h.losses)}
+}
+
 // Meet notes a proven handshake and reports whether it was with another
 // incarnation than the one before.
 func (h *History) Meet(incarnation uint64, remote netip.AddrPort, now time.Time) (changed bool) {

@@ -33,6 +33,12 @@ func (m *Machine) Configured(remotes []netip.AddrPort) []Action {
 	return m.done()
 }
 
+// Remember begins with where the peer was before the machine was made.
+func (m *Machine) Remember(remote netip.AddrPort) {
+	m.seek.meet(remote)
+	m.seek.reach(remote)
+}
+
 // Told reports where the peer may be, from inside the session or from discovery.
 // What is not open waits for a meeting; a private address has no NAT before it.
 func (m *Machine) Told(now time.Time, all []Candidate) []Action {

@@ -64,6 +64,7 @@ const (
 	PeerClosed                        // an authenticated close
 	Cleanup                           // closed by us
 	Faulted                           // handling what the peer sent met a defect of this program
+	FallAsleep                        // both ends have agreed to sleep
 
 	NumEvents // how many there are
 )
@@ -71,7 +72,7 @@ const (
 var eventNames = [NumEvents]string{"initiate_handshake", "receive_handshake", "send_response", "receive_response",
 	"receive_ack", "heartbeat_ok", "heartbeat_missed", "connectivity_lost", "connectivity_restored", "time_to_rotate",
 	"rotation_complete", "rotation_timeout", "timeout", "invalid_signature", "refused", "other_version", "transport_error",
-	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup", "fault"}
+	"protocol_violation", "session_expired", "retry", "peer_closed", "cleanup", "fault", "fall_asleep"}
 
 func (e Event) String() string { return eventNames[e] }
 
@@ -89,6 +90,8 @@ const (
 	ReasonRefused        Reason = "refused"
 	ReasonFault          Reason = "fault"
 	ReasonVersion        Reason = "version"
+	// ReasonAsleep is no failure: an idle session sleeps, and is woken by what wants it.
+	ReasonAsleep Reason = "asleep"
 )
 
 // Reason is the reason that a failing event stands for; NoReason for others.
