@@ -66,8 +66,8 @@ const (
 	// find out at once.
 	Suspect
 	// Compare says how the trial of ID by its goodput goes, in Why: it begins, ID is
-	// better, with Size bytes a second, or not, or the time of that verdict is over.
-	// Count is the goodput of the kind that was left.
+	// better, or not, or that is undecided, with Size bytes a second at best, or the time
+	// of that verdict is over. Count is the goodput of the kind that was left.
 	Compare
 )
 

@@ -14,9 +14,12 @@ const (
 	tightSamples = 2
 	// fedSamples in a row show that the peer sends much.
 	fedSamples = 4
-	// trialTime bounds the trial of another kind. Its first sample does not count:
-	// TCP's buffer fills meanwhile.
-	trialTime = 4 * time.Second
+	// trialSamples is the samples of a trial that are enough to find the other kind no
+	// better. The first does not count: TCP's buffer fills meanwhile. Those in which it
+	// took all that there was do not either: what flows inside has only begun to grow.
+	trialSamples = 4
+	// trialMost bounds a trial in which too few samples count.
+	trialMost = 20 * time.Second
 	// verdictLeast is how long the outcome of a trial stands; doubled when the next
 	// trial ends the same way, to verdictMost.
 	verdictLeast = time.Minute
@@ -59,7 +62,8 @@ type contest struct {
 
 	behind    string    // kind that ranks behind; empty: no trial runs and no verdict stands for another
 	ahead     Kind      // the one before it
-	tried     int       // samples of the trial
+	tried     int       // samples of the trial that count, and the first
+	most      int64     // goodput in the best of them
 	ends      time.Time // of the trial or of the verdict
 	won       bool      // it is the verdict
 	winner    string    // kind that the newest verdict is for
@@ -77,11 +81,14 @@ type sample struct {
 	fed   bool  // the peer sent much
 }
 
+// trial reports whether one runs.
+func (c *contest) trial() bool { return c.behind != "" && !c.won }
+
 // begin measures another path. A trial is measured from its first moment, any
 // other path once there is demand.
 func (c *contest) begin(p *path, now time.Time) {
 	c.sampled, c.start, c.startAt, c.tight, c.fed = p.id, p.meter.load, time.Time{}, 0, 0
-	if c.behind != "" && !c.won {
+	if c.trial() {
 		c.startAt = now
 	}
 }
@@ -97,8 +104,10 @@ func (c *contest) deadline() time.Time {
 	return earliest(c.ends, c.startAt.Add(sampleTime))
 }
 
-// sample measures the path in use; false: no sample is complete.
-func (c *contest) sample(p *path, now time.Time) (s sample, ok bool) {
+// sample measures the path in use, by which packets last left at sent; false: no sample
+// is complete, or there is no demand. In a trial that is none of the path's fault, unless
+// what little there was had to wait: the next sample begins at once.
+func (c *contest) sample(p *path, sent, now time.Time) (s sample, ok bool) {
 	if c.sampled != p.id {
 		c.begin(p, now)
 	}
@@ -114,14 +123,20 @@ func (c *contest) sample(p *path, now time.Time) (s sample, ok bool) {
 	case took < sampleTime:
 		return s, false
 	}
+	wanted := carried > 0 || sent.After(c.startAt)
 	c.start, c.startAt = l, now
 	least := int64(sampleLeast * took.Seconds())
-	if max(carried, came) < least {
+	s = sample{rate: int64(float64(carried-lost) / took.Seconds()), fed: came >= least, tight: late*4 >= carried || lost*200 >= carried}
+	switch {
+	case c.trial():
+		s.tight = s.tight && wanted
+		return s, s.tight || carried >= least
+	case max(carried, came) < least:
 		c.rest()
 		return s, false
 	}
-	return sample{rate: int64(float64(carried-lost) / took.Seconds()), fed: came >= least,
-		tight: carried >= least && (late*4 >= carried || lost*200 >= carried)}, true
+	s.tight = s.tight && carried >= least
+	return s, true
 }
 
 // press counts samples of a path that takes less than there is. It reports whether
@@ -146,7 +161,7 @@ func (c *contest) press(s sample, now time.Time) bool {
 // challenge begins the trial of a kind; withdraw takes it back, because no path of
 // the kind can be used now.
 func (c *contest) challenge(from, to Kind, now time.Time) {
-	c.behind, c.ahead, c.tried, c.won, c.ends = from.Name, to, 0, false, now.Add(trialTime)
+	c.behind, c.ahead, c.tried, c.most, c.won, c.ends = from.Name, to, 0, 0, false, now.Add(trialMost)
 	c.rivals, c.rivalAt = 0, time.Time{}
 }
 
@@ -157,9 +172,21 @@ func (c *contest) withdraw(now time.Time) {
 // beats takes a sample of the kind that is tried. A quarter more decides, so that
 // chance does not, or as much where all was taken that there was.
 func (c *contest) beats(s sample) bool {
-	c.tried++
-	return c.tried > 1 && (s.rate*4 >= c.rate*5 || !s.tight && s.rate >= c.rate)
+	switch {
+	case c.tried == 0:
+		c.tried++
+		return false
+	case s.rate*4 >= c.rate*5, !s.tight && s.rate >= c.rate:
+		return true
+	case s.tight:
+		c.tried++
+	}
+	c.most = max(c.most, s.rate)
+	return false
 }
+
+// beaten reports whether enough samples were no better.
+func (c *contest) beaten() bool { return c.tried >= trialSamples }
 
 // judge ends the trial: the verdict stands for a time, and longer if it is the
 // same as before.
@@ -179,6 +206,11 @@ func (c *contest) judge(won bool, now time.Time) {
 	} else {
 		c.behind, c.ends, c.notBefore = "", time.Time{}, now.Add(c.stands)
 	}
+}
+
+// undecided ends the trial without a verdict.
+func (c *contest) undecided(now time.Time) {
+	c.behind, c.ends, c.notBefore = "", time.Time{}, now.Add(verdictLeast)
 }
 
 // lapse ends the verdict.
@@ -218,12 +250,12 @@ func (m *rules) tickGoodput(now time.Time) {
 		m.unseat(now)
 		p = m.choice.using
 	}
-	trial := c.behind != "" && !c.won
+	trial := c.trial()
 	if p == nil || m.choice.phase != Up || !p.meter.metered || !trial && (p.Kind.Name == m.prefer.kind.Name || !c.contested(p.Kind, m.cfg.Kinds)) {
 		c.rest()
 		return
 	}
-	s, ok := c.sample(p, now)
+	s, ok := c.sample(p, m.facts.LastSent, now)
 	switch {
 	case !ok:
 	case !trial:
@@ -233,6 +265,8 @@ func (m *rules) tickGoodput(now time.Time) {
 	case p.Kind.Name == c.ahead.Name && c.beats(s):
 		c.judge(true, now)
 		m.do(c.says("better", p, s.rate))
+	case c.beaten():
+		m.unseat(now)
 	}
 }
 
@@ -278,16 +312,20 @@ func (m *rules) challenge(p *path, tight bool, now time.Time) {
 	}
 }
 
-// unseat ends the trial of a kind that was not better, or a verdict whose time is
-// over: the other kind has its place back.
+// unseat ends the trial of a kind that was not better, or was not shown to be, or a
+// verdict whose time is over: the other kind has its place back.
 func (m *rules) unseat(now time.Time) {
 	c := &m.contest
-	if c.won {
+	switch {
+	case c.won:
 		c.lapse()
 		m.do(c.says("over", m.choice.using, 0))
-	} else {
+	case c.beaten():
 		c.judge(false, now)
-		m.do(c.says("not better", m.choice.using, 0))
+		m.do(c.says("not better", m.choice.using, c.most))
+	default:
+		c.undecided(now)
+		m.do(c.says("undecided", m.choice.using, c.most))
 	}
 	if m.choice.phase == Up {
 		m.choose(now)

@@ -13,6 +13,7 @@ type verdict struct {
 	behind, ahead string
 	won           bool
 	ends          time.Time
+	undecided     time.Time // when a trial without an outcome ends
 	winner        string
 	stands        time.Duration
 	at            time.Time
@@ -52,7 +53,7 @@ func (o *oracle) compare(s *seen, a Action) {
 		if w := o.h.find(o.using); w.carriedIn(2*time.Second, o.now) < 2*sampleLeast*9/10 {
 			o.t.Fatalf("a trial without demand: %d bytes in 2 s", w.carriedIn(2*time.Second, o.now))
 		}
-		v.behind, v.ahead, v.won, v.ends = from.p.Kind.Name, s.p.Kind.Name, false, o.now.Add(4*time.Second)
+		v.behind, v.ahead, v.won, v.ends, v.undecided = from.p.Kind.Name, s.p.Kind.Name, false, o.now.Add(4*time.Second), o.now.Add(20*time.Second)
 		o.choose()
 	case "better":
 		rate := o.h.find(s.id).carriedIn(time.Second, o.now)
@@ -60,12 +61,19 @@ func (o *oracle) compare(s *seen, a Action) {
 			o.t.Fatalf("path %d is better with %d against %d, it has carried %d", s.id, a.Size, a.Count, rate)
 		}
 		v.won, v.ends = true, o.now.Add(v.rule(v.ahead, o.now))
-	case "not better", "over":
-		if v.behind == "" || o.now.Before(v.ends) || v.won != (a.Why == "over") {
+	case "not better", "over", "undecided":
+		ends := v.ends
+		if a.Why == "undecided" {
+			ends = v.undecided
+		}
+		if v.behind == "" || o.now.Before(ends) || v.won != (a.Why == "over") {
 			o.t.Fatalf("%s at %v: %+v", a.Why, o.now, v)
 		}
-		if !v.won {
+		switch a.Why {
+		case "not better":
 			v.notBefore = o.now.Add(v.rule(v.behind, o.now))
+		case "undecided":
+			v.notBefore = o.now.Add(time.Minute)
 		}
 		v.behind, v.won = "", false
 		if o.phase == Up {
