@@ -151,3 +151,27 @@ func TestColdMeetingLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// Both NATs forget in mid-flow: packets are back within a second, directly; where the
+// NATs are careless, within two, by the circuit.
+func TestBothNATsForgetInMidFlow(t *testing.T) {
+	for name, nats := range map[string]func(a, b *memnet.NAT){
+		"home":     plain,
+		"careless": func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFlowingHomes(t, nats, func(t *testing.T, w *homes, x *flow) {
+				x.send(1000, 5*time.Millisecond)
+				w.on("direct", 0)
+				w.natA.Forget()
+				w.natB.Forget()
+				x.send(2000, 5*time.Millisecond)
+				_, twice, gap := x.counts()
+				t.Log("longest gap", gap, w.ab.Status().Carrier)
+				if most := map[string]time.Duration{"home": time.Second, "careless": 2 * time.Second}[name]; gap > most || twice > 0 {
+					t.Errorf("nothing for %v, %d came twice", gap, twice)
+				}
+			})
+		})
+	}
+}

@@ -42,7 +42,7 @@ func (s *Session) sendFull(now time.Time) {
 	frames.SendWhole(s.loop.keys.InUse(), p, p.Kind().Space, packet)
 	t.LastSent.Store(link.Stamp(now))
 	if t.Watch.CompareAndSwap(true, false) {
-		s.loop.paths.Sent(now)
+		s.loop.paths.Began(true, now)
 	}
 }
 

@@ -204,7 +204,12 @@ func (k sink) Waiting() {
 	}
 }
 
+// Came implements link.Sink.
+func (k sink) Came() {
+	k.s.box.Tell(func(now time.Time) { k.s.loop.paths.Began(false, now) })
+}
+
 // Sent implements link.Sink.
 func (k sink) Sent() {
-	k.s.box.Tell(func(now time.Time) { k.s.loop.paths.Sent(now) })
+	k.s.box.Tell(func(now time.Time) { k.s.loop.paths.Began(true, now) })
 }

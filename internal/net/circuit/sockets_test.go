@@ -91,6 +91,7 @@ func (n *node) Opened(link.Path, *record.Epoch)              {}
 func (n *node) Moved(link.Path)                              {}
 func (n *node) Waiting()                                     {}
 func (n *node) Failed()                                      {}
+func (n *node) Came()                                        {}
 func (n *node) Sent()                                        {}
 
 func within(t testing.TB, what string, f func() bool) {

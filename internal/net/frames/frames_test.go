@@ -43,6 +43,7 @@ func (s *session) Opened(link.Path, *record.Epoch) { s.opened++ }
 func (s *session) Moved(link.Path)                 {}
 func (s *session) Waiting()                        {}
 func (s *session) Failed()                         {}
+func (s *session) Came()                           {}
 func (s *session) Sent()                           {}
 
 // ends are the two ends of an epoch.

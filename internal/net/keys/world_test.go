@@ -108,6 +108,7 @@ func (e *end) Opened(_ link.Path, rec *record.Epoch) {
 func (e *end) Moved(link.Path) {}
 func (e *end) Waiting()        {}
 func (e *end) Failed()         {}
+func (e *end) Came()           {}
 func (e *end) Sent()           {}
 
 // The session.

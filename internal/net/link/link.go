@@ -133,6 +133,8 @@ type Sink interface {
 	// Failed says that handling records of the peer met a defect of this program,
 	// and was given up.
 	Failed()
+	// Came says that a packet has come since the session armed Traffic.WatchIn.
+	Came()
 	// Sent says that packets were sent since the session armed Traffic.Watch.
 	Sent()
 }

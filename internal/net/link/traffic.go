@@ -48,6 +48,7 @@ type Traffic struct {
 	LastHeard, LastSent atomic.Int64 // Stamp of the last record opened and packet sealed
 	Queued              atomic.Int64 // packets that wait for a path
 	WideSent            Widest       // records of packets on the path in use
+	WatchIn             atomic.Bool  // the session wants Sink.Came at the next packet of the peer; the plane clears it
 	Watch               atomic.Bool  // the session wants Sink.Sent at the next send; the plane clears it
 	from                atomic.Pointer[heardOn]
 	widest              [numKinds]Widest // see Heard

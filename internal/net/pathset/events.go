@@ -47,8 +47,12 @@ func (x *Set) sight(r *route) paths.Sight {
 func (x *Set) Tick(now time.Time) {
 	x.handle(now, x.machine.Tick)
 	x.talks.tick(now)
-	if x.machine.Summary().Watch {
+	sum := x.machine.Summary()
+	if sum.Watch {
 		x.c.Traffic.Watch.Store(true)
+	}
+	if sum.WatchIn {
+		x.c.Traffic.WatchIn.Store(true)
 	}
 }
 
@@ -91,8 +95,14 @@ func (x *Set) Forget(conn link.Conn) {
 	}
 }
 
-// Sent: packets began to leave without an answer so far.
-func (x *Set) Sent(now time.Time) { x.handle(now, x.machine.Sent) }
+// Began: packets began to leave without an answer so far, or to come.
+func (x *Set) Began(sent bool, now time.Time) {
+	if sent {
+		x.handle(now, x.machine.Sent)
+	} else {
+		x.handle(now, x.machine.Came)
+	}
+}
 
 // Demand: local traffic wants out.
 func (x *Set) Demand(now time.Time) { x.handle(now, x.machine.Demand) }

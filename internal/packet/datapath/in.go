@@ -177,6 +177,9 @@ func (in *inbound) write(d *Datapath) {
 		sum.packets, sum.bytes = sum.packets+c.packets, sum.bytes+c.bytes
 	}
 	t.Received(in.carrier, sum.packets, sum.bytes)
+	if t.WatchIn.Load() && t.WatchIn.CompareAndSwap(true, false) {
+		in.peer.sink.Came()
+	}
 	in.n, in.next = 0, tun.Headroom
 }
 

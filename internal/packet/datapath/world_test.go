@@ -41,6 +41,7 @@ func (s *sinkLog) Frame(_ link.Path, _ *record.Epoch, f []byte) {
 func (s *sinkLog) Opened(link.Path, *record.Epoch) { s.mu.Lock(); s.opened++; s.mu.Unlock() }
 func (s *sinkLog) Waiting()                        { s.mu.Lock(); s.waiting++; s.mu.Unlock() }
 func (s *sinkLog) Moved(link.Path)                 {}
+func (s *sinkLog) Came()                           {}
 func (s *sinkLog) Sent()                           {}
 func (s *sinkLog) Failed()                         { s.mu.Lock(); s.failed++; s.mu.Unlock() }
 

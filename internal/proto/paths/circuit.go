@@ -132,3 +132,13 @@ func (m *reach) circuitsEnd(h Hub, now time.Time) {
 		}
 	}
 }
+
+// hubs are those of the circuits.
+func (l list) hubs() (all []Hub) {
+	for _, p := range l {
+		if p.circuit() {
+			all = append(all, p.Via)
+		}
+	}
+	return all
+}

@@ -15,6 +15,7 @@
 // and each field is written in that file alone:
 //
 //	live    dead peer detection on the path in use
+//	inflow  packets that came steadily and cease
 //	size    path MTU discovery and black-hole detection on the path in use
 //	probe   probes under way and the time of the next, a path
 //	proof   what has been proven of a path, a path

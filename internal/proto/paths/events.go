@@ -48,6 +48,8 @@ func (m *Machine) Revisit(now time.Time, id ID, o Origin) []Action {
 		p.conn.stay()
 	case o == Followed:
 		m.revisit(p, now)
+	case p.circuit() && m.choice.using == nil: // it has new labels: what was lost may pass now
+		p.probe.hurry(now)
 	case !o.said() || p == m.choice.using || p.proof.proven:
 	case p.hold.lost:
 		p.probe.hurry(now)
@@ -194,6 +196,12 @@ func (m *Machine) Moved(now time.Time, id ID) []Action {
 // Sent reports that packets began to leave since Summary.Watch asked for that.
 func (m *Machine) Sent(now time.Time) []Action {
 	m.live.sent(now)
+	return m.done()
+}
+
+// Came reports that packets began to come since Summary.WatchIn asked for that.
+func (m *Machine) Came(now time.Time) []Action {
+	m.inflow.came(now)
 	return m.done()
 }
 

@@ -88,6 +88,12 @@ func (g *gates) closes(p *path) time.Time {
 	return time.Time{}
 }
 
+// mayClose reports whether something between the ends may forget a path that is not
+// sent on: a NAT, or the leg of a circuit.
+func (g *gates) mayClose(p *path) bool {
+	return p != nil && (p.Via != 0 || !g.closes(p).IsZero())
+}
+
 // heartbeat is the interval of heartbeats on a path: short enough to keep the
 // remote open.
 func (g *gates) heartbeat(p *path, every time.Duration) time.Duration {

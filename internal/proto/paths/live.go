@@ -27,6 +27,7 @@ type liveness struct {
 	missedBeats int
 
 	urgent     bool      // an answer is wanted at once, whatever was heard before
+	ceased     bool      // the same without a doubt: packets that came steadily have ceased
 	unanswered time.Time // since when traffic was sent and nothing heard; zero: not watched
 }
 
@@ -58,7 +59,7 @@ func (l *liveness) sent(now time.Time) {
 
 // fast reports whether traffic waits for an answer that is overdue.
 func (l *liveness) fast(now time.Time) bool {
-	return l.urgent || !l.unanswered.IsZero() && now.Sub(l.unanswered) >= silence
+	return l.urgent || l.ceased || !l.unanswered.IsZero() && now.Sub(l.unanswered) >= silence
 }
 
 // doubtful reports whether the path in use has missed an answer.
@@ -75,6 +76,9 @@ func (l *liveness) answerDue() time.Time {
 
 // nextBeat is when a heartbeat leaves if nothing is heard until then.
 func (l *liveness) nextBeat(heard time.Time, every time.Duration) time.Time {
+	if l.ceased && !heard.IsZero() {
+		return heard
+	}
 	next := latest(heard, l.answeredAt).Add(every)
 	if !l.unanswered.IsZero() {
 		next = earliest(next, l.unanswered.Add(silence))
@@ -105,7 +109,7 @@ func (l *liveness) beat(now time.Time, nonce uint64) {
 
 // answered takes any record after the heartbeat as its answer.
 func (l *liveness) answered(now time.Time) {
-	l.sentAt, l.first, l.missedBeats, l.urgent = time.Time{}, time.Time{}, 0, false
+	l.sentAt, l.first, l.missedBeats, l.urgent, l.ceased = time.Time{}, time.Time{}, 0, false, false
 	l.answeredAt, l.unanswered = now, time.Time{}
 }
 
@@ -131,6 +135,14 @@ func (l *liveness) missed(now time.Time, tolerance int) (lost bool) {
 func (l *liveness) suspect() {
 	l.urgent = true
 	l.sentAt, l.first, l.missedBeats = time.Time{}, time.Time{}, 0
+}
+
+// doubt wants an answer at once, unless something has just come or one is under way
+// already.
+func (l *liveness) doubt(now, heard time.Time) {
+	if now.Sub(heard) >= quietGap && l.sentAt.IsZero() {
+		l.ceased = true
+	}
 }
 
 // ended notes that the connection in use has ended: the trouble began when a

@@ -51,6 +51,9 @@ func (m *Machine) Tick(now time.Time) []Action {
 // the next event.
 func (m *Machine) Deadline() time.Time {
 	first := m.choice.giveUp()
+	if m.choice.phase == Up {
+		first = earliest(first, m.inflow.deadline())
+	}
 	if m.choice.phase == Up && m.choice.using != nil {
 		every := m.gates.heartbeat(m.choice.using, m.cfg.Heartbeat)
 		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), every), m.gates.closes(m.choice.using))
@@ -86,6 +89,7 @@ type Summary struct {
 	UDP     netip.AddrPort // where its UDP socket was last
 	Prefers string         // the kind that the user prefers; empty: the best
 	Watch   bool           // the first packet to leave from now on is news: report Sent
+	WatchIn bool           // the first packet to come from now on is news: report Came
 	Via     Hub            // that forwards on it; 0: none
 	Why     string         // it is not direct: a word of why; empty: it is
 }
@@ -93,7 +97,8 @@ type Summary struct {
 // Summary returns a snapshot.
 func (m *Machine) Summary() Summary {
 	s := Summary{RTT: m.live.roundTrip, Peer: m.seek.peer, UDP: m.seek.udp, Prefers: m.prefer.kind.Name,
-		Watch: m.choice.phase == Up && !m.live.watching(), Stream: m.stream(), Why: m.why()}
+		Watch: m.choice.phase == Up && !m.live.watching(), Stream: m.stream(), Why: m.why(),
+		WatchIn: m.choice.phase == Up && m.inflow.wants() && m.gates.mayClose(m.choice.using)}
 	if p := m.choice.using; p != nil {
 		s.Using, s.Seen, s.Inbound, s.Via = p.id, p.proof.seen, p.Inbound, p.Via
 		if s.RTT == 0 { // no heartbeat yet: a probe's; a connection's own counts its handshake

@@ -209,8 +209,12 @@ func (m *rules) missed(now time.Time) {
 		m.lose(now)
 		return
 	}
-	if p := m.choice.using; p != nil && p.circuit() && m.live.missedBeats == 1 {
-		m.do(Action{Op: Suspect, Hub: p.Via}) // a hub that has restarted knows no circuits
+	if m.live.missedBeats == 1 {
+		// A hub that has restarted knows no circuits; and where a NAT has forgotten the path
+		// in use it has forgotten the hub too, which a record alone tells of another port.
+		for _, h := range m.paths.hubs() {
+			m.do(Action{Op: Suspect, Hub: h})
+		}
 	}
 	m.hurry(now)
 	if m.live.missedBeats > 1 || !m.facts.Yields {

@@ -15,6 +15,7 @@ type rules struct {
 	paths  list
 	choice choice
 	live   liveness
+	inflow inflow
 	size   sizing
 	seek   seeking
 	prefer preference
@@ -69,6 +70,9 @@ func (m *rules) tickLive(now time.Time) {
 	}
 	heard := m.facts.heardOn(m.choice.using)
 	m.live.watch(heard, m.facts.LastSent)
+	if m.inflow.look(now) && m.gates.mayClose(m.choice.using) {
+		m.live.doubt(now, heard)
+	}
 	switch p := m.choice.using; {
 	case p == nil:
 	case m.gates.of(p, now) != OpenGate: // nothing may leave there
