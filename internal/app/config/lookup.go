@@ -42,18 +42,10 @@ func (c *Config) Hubs() (hubs []*Peer) {
 	return hubs
 }
 
-// CanFind reports whether this node can come to a session with a peer by itself: it
-// has endpoints, or another peer is a hub.
-func (c *Config) CanFind(p *Peer) bool {
-	if len(p.Endpoints) > 0 {
-		return true
-	}
-	for _, h := range c.Hubs() {
-		if h.DID != p.DID {
-			return true
-		}
-	}
-	return false
+// CanBeFound reports whether a node with these hubs can come to a session with a peer
+// by itself: it has endpoints, or another peer is a hub.
+func (p *Peer) CanBeFound(hubs []*Peer) bool {
+	return len(p.Endpoints) > 0 || slices.ContainsFunc(hubs, func(h *Peer) bool { return h.DID != p.DID })
 }
 
 // find is Lookup for a change: a prefix names nobody.

@@ -52,13 +52,13 @@ func TestHubsFindPeersWithoutEndpoints(t *testing.T) {
 	if h := c.Hubs(); len(h) != 1 || h[0].DID.String() != hub {
 		t.Errorf("hubs are %v", h)
 	}
-	if !c.CanFind(&c.Peers[0]) || !c.CanFind(&c.Peers[1]) {
+	if !c.Peers[0].CanBeFound(c.Hubs()) || !c.Peers[1].CanBeFound(c.Hubs()) {
 		t.Error("a peer with endpoints, or one with a common hub, cannot be found")
 	}
-	if c := parse("hub = true\n", ""); c.CanFind(&c.Peers[0]) {
+	if c := parse("hub = true\n", ""); c.Peers[0].CanBeFound(c.Hubs()) {
 		t.Error("a hub finds itself")
 	}
-	if c := parse("", ""); c.CanFind(&c.Peers[1]) {
+	if c := parse("", ""); c.Peers[1].CanBeFound(c.Hubs()) {
 		t.Error("a peer is found without endpoints and hubs")
 	}
 }

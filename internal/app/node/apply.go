@@ -57,17 +57,20 @@ func (a *applier) apply(c *config.Config) error {
 	}
 	var errs []error
 	errs = append(errs, a.applyAddresses(old.Addresses, c.Addresses), a.addRoutes(c))
-	for _, p := range old.Peers {
-		if now := c.Peer(p.DID); now == nil || renewed(p, *now) {
+	peers := byDID(c)
+	for i := range old.Peers {
+		p := &old.Peers[i]
+		if now := peers[p.DID]; now == nil || renewed(p, now) {
 			errs = append(errs, a.removePeer(p, now != nil))
 		} else {
-			a.dropPrefixes(p, *now)
+			a.dropPrefixes(p, now)
 		}
 	}
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
-	for _, p := range c.Peers {
-		errs = append(errs, a.applyPeer(c, p))
+	hubs := c.Hubs()
+	for i := range c.Peers {
+		errs = append(errs, a.applyPeer(&c.Peers[i], c.Peers[i].CanBeFound(hubs)))
 	}
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
@@ -81,12 +84,21 @@ func (a *applier) apply(c *config.Config) error {
 
 // renewed reports whether a peer's session must start anew: what a session is
 // made of is not changed under it.
-func renewed(old, now config.Peer) bool {
+func renewed(old, now *config.Peer) bool {
 	return old.Session != now.Session
 }
 
+// byDID finds the peers of a config: there may be thousands, each looked for once.
+func byDID(c *config.Config) map[did.DID]*config.Peer {
+	all := make(map[did.DID]*config.Peer, len(c.Peers))
+	for i := range c.Peers {
+		all[c.Peers[i].DID] = &c.Peers[i]
+	}
+	return all
+}
+
 // removePeer ends a peer's session; a renewed one starts again.
-func (a *applier) removePeer(p config.Peer, back bool) error {
+func (a *applier) removePeer(p *config.Peer, back bool) error {
 	a.where.Delete(p.DID) // first: Establish would add again whom it can resolve
 	err := a.manager.Remove(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
@@ -99,7 +111,7 @@ func (a *applier) removePeer(p config.Peer, back bool) error {
 }
 
 // dropPrefixes takes away what a peer that stays does not own any more.
-func (a *applier) dropPrefixes(old, now config.Peer) {
+func (a *applier) dropPrefixes(old, now *config.Peer) {
 	for _, prefix := range old.AllowedIPs {
 		if !slices.Contains(now.AllowedIPs, prefix) {
 			a.data.Owners().Routes().Delete(prefix, a.plane(now.DID))
@@ -107,11 +119,10 @@ func (a *applier) dropPrefixes(old, now config.Peer) {
 	}
 }
 
-// applyPeer adds a peer, or brings one that is there up to date. Its routes are
-// in place before its session can start.
-func (a *applier) applyPeer(c *config.Config, p config.Peer) error {
+// applyPeer adds a peer, or brings one that is there up to date; find says whether it
+// can be found. Its routes are in place before its session can start.
+func (a *applier) applyPeer(p *config.Peer, find bool) error {
 	a.where.Set(p.DID, p.Endpoints...)
-	find := c.CanFind(&p)
 	s, err := a.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
 		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: find, Hub: p.Hub})

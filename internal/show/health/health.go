@@ -13,9 +13,10 @@ import (
 // Of is what a node's status alone shows: of the host, then peer by peer.
 func Of(s *control.Status) (all []control.Finding) {
 	all = append(host(s), mapping(s)...)
+	n := lookAt(s)
 	for i := range s.Peers {
 		p := &s.Peers[i]
-		if f, ok := session(s, p); ok {
+		if f, ok := n.session(p); ok {
 			f.About = Called(p)
 			all = append(all, f)
 		}
@@ -29,6 +30,25 @@ func Of(s *control.Status) (all []control.Finding) {
 		}
 	}
 	return append(append(append(all, misrouted(s)...), faults(s)...), outdated(s)...)
+}
+
+// A node is a status with what all its peers together say, found once: there may be
+// thousands of them.
+type node struct {
+	*control.Status
+	hubs          []*control.Peer
+	public, local string // see Public
+}
+
+func lookAt(s *control.Status) *node {
+	n := &node{Status: s}
+	n.public, n.local = Public(s)
+	for i := range s.Peers {
+		if s.Peers[i].Hub {
+			n.hubs = append(n.hubs, &s.Peers[i])
+		}
+	}
+	return n
 }
 
 // Called is what people call a peer: its name, or the end of its DID.
@@ -64,42 +84,41 @@ func who(p *control.Peer) string {
 }
 
 // session judges a session by its state and the reason of its last failure.
-func session(s *control.Status, p *control.Peer) (control.Finding, bool) {
+func (n *node) session(p *control.Peer) (control.Finding, bool) {
 	switch p.State {
 	case "established", "rotating":
 		return control.Finding{}, false
 	case "degraded", "suspended":
-		return outage(s, p), true
+		return outage(n.Status, p), true
 	}
-	if hub := hubFor(s, p); hub != nil && p.Endpoint == "" && p.Reason != "refused" && p.Reason != "version" {
-		return unmet(hub, Flag(s)), true
+	if hub := n.hubFor(p); hub != nil && p.Endpoint == "" && p.Reason != "refused" && p.Reason != "version" {
+		return unmet(hub, Flag(n.Status)), true
 	}
 	if p.Reason == "transport_error" && len(p.Trouble.Obstacles) > 0 {
 		return control.Finding{}, false // see trouble
 	}
 	if p.Reason == "" && p.Endpoint == "" && p.Handshakes == 0 {
-		return waiting(s), true
+		return n.waiting(), true
 	}
-	f, ok := failures(s, p)[p.Reason]
+	f, ok := failures(n.Status, p)[p.Reason]
 	return f, ok
 }
 
 // waiting is a peer without an endpoint here that has not connected. The usual
 // cause at home is NAT at both ends, which is known when other peers see this
 // node elsewhere than it is.
-func waiting(s *control.Status) control.Finding {
+func (n *node) waiting() control.Finding {
 	f := control.Finding{Code: Waiting, Level: control.LevelNote, What: "no endpoint of this peer is known here, and it has not connected yet",
-		Do: "give the peer a public address of this node (l2tun peer set " + s.DID + " --add-endpoint HOST:PORT there), or this node one of the peer (the same here)"}
-	public, local := Public(s)
+		Do: "give the peer a public address of this node (l2tun peer set " + n.DID + " --add-endpoint HOST:PORT there), or this node one of the peer (the same here)"}
 	switch {
-	case public == "":
-	case public == local:
+	case n.public == "":
+	case n.public == n.local:
 		f.Do = "give the peer the address of this node, or this node that of the peer"
-		f.RunThere = []string{"l2tun peer set " + s.DID + " --add-endpoint " + public}
+		f.RunThere = []string{"l2tun peer set " + n.DID + " --add-endpoint " + n.public}
 	default:
-		f.What += "; this node is behind NAT (its public address is " + public + ")"
+		f.What += "; this node is behind NAT (its public address is " + n.public + ")"
 		f.Do = "if the peer can be reached from outside, add its address here; if it is behind NAT too, name a peer that both have and reach as hub, l2tun peer set PEER --hub at both ends, with relay = \"peers\" in its config"
-		f.RunThere = []string{"l2tun peer set " + s.DID + " --add-endpoint " + public}
+		f.RunThere = []string{"l2tun peer set " + n.DID + " --add-endpoint " + n.public}
 	}
 	return f
 }

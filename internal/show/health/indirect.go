@@ -53,9 +53,11 @@ func causes() map[string]cause {
 // indirect judges why the session with a peer has no direct path. With all, also
 // what status leaves out.
 func indirect(s *control.Status, p *control.Peer, all bool) (control.Finding, bool) {
+	if !isUp(p) || p.WhyNotDirect == "" { // most of many peers
+		return control.Finding{}, false
+	}
 	c, known := causes()[p.WhyNotDirect]
-	up := p.State == "established" || p.State == "rotating"
-	if !known || !up || c.passing && !all {
+	if !known || c.passing && !all {
 		return control.Finding{}, false
 	}
 	f := control.Finding{Code: c.code, Level: c.level, About: Called(p), What: "is not reached directly: " + c.what, Do: c.do}

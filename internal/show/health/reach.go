@@ -68,10 +68,13 @@ func hasMapped(n *control.Netcheck) bool {
 
 // hubFor is a hub by which a peer could be met: one that is up before one that is not;
 // nil for none.
-func hubFor(s *control.Status, p *control.Peer) (found *control.Peer) {
-	for i := range s.Peers {
-		h := &s.Peers[i]
-		if h.Hub && h.DID != p.DID && (found == nil || !isUp(found) && isUp(h)) {
+func (n *node) hubFor(p *control.Peer) (found *control.Peer) {
+	for _, h := range n.hubs {
+		switch {
+		case h.DID == p.DID:
+		case isUp(h):
+			return h
+		case found == nil:
 			found = h
 		}
 	}
