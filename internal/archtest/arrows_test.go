@@ -102,7 +102,7 @@ func arrows() map[string][]string {
 		"test/memnet":       {"internal/net/link", "internal/net/netaddr", "internal/proto/wire"},
 		"test/records":      {"internal/net/link", "internal/proto/wire"},
 		"test/tuntest":      {"tun"},
-		"test/bench":        {"internal/app/control", "internal/net/link", "test/lab", "test/lab/nat", "test/node", "test/reach"},
+		"test/bench":        {"did", "internal/app/control", "internal/net/link", "test/lab", "test/lab/nat", "test/node", "test/reach"},
 		"test/bench/cmd":    {"test/bench"},
 		"internal/archtest": nil,
 		"test/e2e":          nil,

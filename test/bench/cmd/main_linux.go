@@ -46,6 +46,9 @@ func run(ctx context.Context) int {
 	f.IntVar(&r.Rounds, "rounds", 5, "with -reach, `ROUNDS` of TCP through a hub")
 	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: meetings,through (default all)")
 	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
+	var p bench.PeersOptions
+	f.IntVar(&p.Peers, "peers", 0, "what a node costs that has `PEERS` in its config, instead; it is watched for -idle seconds")
+	f.IntVar(&p.Awake, "awake", 50, "with -peers, `PEERS` of them that run")
 	micro := f.Bool("micro", false, "the benchmarks of the packages instead; the argument is a pattern")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return 2
@@ -59,6 +62,10 @@ func run(ctx context.Context) int {
 		r.Time, r.Parts = o.Time, list(*parts)
 		r.Kinds, r.Pairs, r.Programs, r.Commit, r.Out, r.JSON = list(*kinds), list(*pairs), o.Programs, o.Commit, o.Out, o.JSON
 		return checked(r.Check(), func() error { return bench.Reach(ctx, r, os.Stderr) })
+	}
+	if p.Peers != 0 && f.NArg() == 0 {
+		p.Idle, p.Programs = o.Idle, o.Programs
+		return checked(p.Check(), func() error { return bench.Peers(ctx, p, os.Stderr) })
 	}
 	err := o.Check()
 	if err == nil && f.NArg() > 0 {
