@@ -118,7 +118,7 @@ func TestEachCarrierAlone(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, `carriers = ["`+carrier+`"]`)
 			w.bothUp(a, b)
 			for _, n := range [][2]*node{{a, b}, {b, a}} {
-				n[0].waitCarrier(n[1], carrier, 5*time.Second)
+				n[0].waitCarrier(n[1], carrier, patience)
 			}
 			w.pings(w.A, b.v4, 50)
 			w.pings(w.B, a.Address, 50)

@@ -31,7 +31,7 @@ func (w *world) traffic(a, b *node, seconds int, f func(), options ...string) (s
 	server := b.Host.Command(ctx, "iperf3", "-s", "-1", "-B", b.v4.String())
 	w.ok(server.Start())
 	defer func() { _ = server.Stop(time.Second) }()
-	w.eventually(5*time.Second, "iperf3 listens", func() bool { return listens(ctx, b.Host, 5201) })
+	w.eventually(patience, "iperf3 listens", func() bool { return listens(ctx, b.Host, 5201) })
 	client := a.Host.Command(ctx, "iperf3", append([]string{"-c", b.v4.String(), "-J", "-t", strconv.Itoa(seconds)}, options...)...)
 	var out strings.Builder
 	client.Stdout = &out

@@ -81,7 +81,7 @@ func TestReloadMakesBeforeItBreaks(t *testing.T) {
 	}
 	w.ok(os.WriteFile(a.Config, []byte(edited), 0o600))
 	w.must(w.A, "reload", "--socket", a.Socket)
-	w.eventually(5*time.Second, "the new address", func() bool {
+	w.eventually(patience, "the new address", func() bool {
 		return strings.Contains(w.run(w.A, "ip", "addr", "show", "dev", a.Interface), "10.9.0.77/24")
 	})
 	time.Sleep(200 * time.Millisecond)
@@ -156,5 +156,5 @@ func TestContainersCostNoProbes(t *testing.T) {
 	}
 	w.run(w.A, "sh", "-ec", `to=$1; set -- $(ip route get "$to"); while [ "$1" != via ]; do shift; done; via=$2; while [ "$1" != dev ]; do shift; done
 		ip addr add 198.51.100.99/32 dev "$2"; ip route replace "$to/32" via "$via" dev "$2" src 198.51.100.99`, "sh", b.Host.IP4.String())
-	w.eventually(3*time.Second, "another source is seen", func() bool { return a.logged(line) > 0 })
+	w.eventually(patience, "another source is seen", func() bool { return a.logged(line) > 0 })
 }

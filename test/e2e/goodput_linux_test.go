@@ -41,8 +41,8 @@ func withoutDirect(t *testing.T) (w *world, a, b *node) {
 	a.knows(b, at.String())
 	b.knows(a, "")
 	w.bothUp(a, b)
-	a.waitCarrier(b, "datagram", 10*time.Second)
-	b.waitCarrier(a, "datagram", 10*time.Second)
+	a.waitCarrier(b, "datagram", patience)
+	b.waitCarrier(a, "datagram", patience)
 	return w, a, b
 }
 

@@ -83,7 +83,7 @@ func TestForeignSourceIsDropped(t *testing.T) {
 			to = b.Address
 		}
 		w.silent(w.A, to, "-I", addr.String())
-		b.waitPeer(a, 5*time.Second, "counting bad_source", func(p control.Peer) bool {
+		b.waitPeer(a, patience, "counting bad_source", func(p control.Peer) bool {
 			return p.Dropped["bad_source"] == before.Dropped["bad_source"]+3
 		})
 		w.ok(w.A.DelAddr(a.Interface, netip.PrefixFrom(addr, addr.BitLen())))

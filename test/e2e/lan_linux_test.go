@@ -41,8 +41,8 @@ func TestNodesOnOneSegmentFindEachOther(t *testing.T) {
 			a.up()
 			b.up()
 			start := time.Now()
-			a.waitPeer(b, 3*time.Second, "established", isEstablished)
-			b.waitPeer(a, 3*time.Second, "established", isEstablished)
+			a.waitPeer(b, patience, "established", isEstablished)
+			b.waitPeer(a, patience, "established", isEstablished)
 			at := a.peer(b).Endpoint
 			t.Logf("established %v after the second node was up, at %s", time.Since(start).Round(time.Millisecond), at)
 			if !strings.HasPrefix(at, c.begins) {
@@ -62,10 +62,10 @@ func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
 	b.up()
 	w.established(a, b)
 	b.down()
-	a.waitPeer(b, 5*time.Second, "idle", func(p control.Peer) bool { return p.State == "idle" })
+	a.waitPeer(b, patience, "idle", func(p control.Peer) bool { return p.State == "idle" })
 	b.up()
-	a.waitPeer(b, 3*time.Second, "established", isEstablished)
-	b.waitPeer(a, 3*time.Second, "established", isEstablished)
+	a.waitPeer(b, patience, "established", isEstablished)
+	b.waitPeer(a, patience, "established", isEstablished)
 	w.pings(w.A, b.v4, 5)
 }
 

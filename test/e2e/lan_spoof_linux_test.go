@@ -101,7 +101,7 @@ func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
 	l := w.liar(w.B, w.B.IP4, b.DID, a.DID)
 	l.say(l.question(5555))
 	buf := make([]byte, 2000)
-	w.ok(trap.SetReadDeadline(time.Now().Add(3 * time.Second)))
+	w.ok(trap.SetReadDeadline(time.Now().Add(patience)))
 	if _, _, err := trap.ReadFromUDPAddrPort(buf); err != nil {
 		t.Fatalf("A did not even look there, so this test shows nothing: %v", err)
 	}
@@ -109,8 +109,8 @@ func TestSpoofedAnnouncementChangesNothing(t *testing.T) {
 		t.Fatalf("%+v", p)
 	}
 	b.up()
-	a.waitPeer(b, 3*time.Second, "established", isEstablished)
-	b.waitPeer(a, 3*time.Second, "established", isEstablished)
+	a.waitPeer(b, patience, "established", isEstablished)
+	b.waitPeer(a, patience, "established", isEstablished)
 	time.Sleep(time.Second) // crossing handshakes and carriers settle
 	checks := []func(){a.undisturbed(b), b.undisturbed(a)}
 	endpoint := a.peer(b).Endpoint

@@ -19,7 +19,7 @@ import (
 // finding waits for a finding of the node's own, and returns its sentence.
 func (n *node) finding(code, text string) (what string) {
 	n.w.Helper()
-	n.w.eventually(5*time.Second, n.Interface+" says "+code+": "+text, func() bool {
+	n.w.eventually(patience, n.Interface+" says "+code+": "+text, func() bool {
 		s, err := n.Client().Status(n.w.Context())
 		n.w.ok(err)
 		for _, f := range s.Health {
@@ -56,7 +56,7 @@ func (n *node) refuses(p *node, reason string, f func()) {
 	n.w.Helper()
 	before := n.peer(p).Dropped[reason]
 	f()
-	n.waitPeer(p, 5*time.Second, "counting "+reason, func(now control.Peer) bool { return now.Dropped[reason] > before })
+	n.waitPeer(p, patience, "counting "+reason, func(now control.Peer) bool { return now.Dropped[reason] > before })
 }
 
 // The attack of the review: a hub that owns the network in which the victim's

@@ -25,8 +25,7 @@ func TestPathMTUShrinks(t *testing.T) {
 		t.Run(fmt.Sprint(c.limit), func(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, "")
 			w.bothUp(a, b)
-			a.waitCarrier(b, "direct", 5*time.Second)
-			b.waitCarrier(a, "direct", 5*time.Second)
+			w.direct(a, b)
 			w.pings(w.A, b.v4, 10, "-s", "1380")
 			before := a.session(b)
 			const rate = 2_000_000

@@ -21,8 +21,7 @@ func TestReplaysAndForgeriesMoveNothing(t *testing.T) {
 	a.knows(b, b.endpoint4())
 	b.knows(a, "")
 	w.bothUp(a, b)
-	a.waitCarrier(b, "direct", 5*time.Second)
-	b.waitCarrier(a, "direct", 5*time.Second)
+	w.direct(a, b)
 
 	seen, err := w.R.Capture("eth1", 4096, nil)
 	w.ok(err)
@@ -48,7 +47,7 @@ func TestReplaysAndForgeriesMoveNothing(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	a.waitPeer(b, 5*time.Second, "counting replays", func(p control.Peer) bool {
+	a.waitPeer(b, patience, "counting replays", func(p control.Peer) bool {
 		return p.Dropped["replayed"]-before.Dropped["replayed"] >= uint64(len(records))
 	})
 	after := a.peer(b)

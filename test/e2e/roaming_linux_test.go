@@ -23,8 +23,7 @@ func TestNewAddressInMidFlow(t *testing.T) {
 			if who == "B" {
 				moves, stays, cable = b, a, w.CableB
 			}
-			a.waitCarrier(b, "direct", 5*time.Second)
-			b.waitCarrier(a, "direct", 5*time.Second)
+			w.direct(a, b)
 			before := a.session(b)
 			events := w.follow(stays)
 			p := w.pinging(w.A, b.v4, 10*time.Millisecond)
@@ -84,7 +83,7 @@ func TestHeartbeatsKeepTheNATOpen(t *testing.T) {
 	w, a, b := twoNodes(t, lab.Shape{}, `session.heartbeat = "1s"`)
 	w.behindNAT(0)
 	w.bothUp(a, b)
-	b.waitCarrier(a, "direct", 5*time.Second)
+	b.waitCarrier(a, "direct", patience)
 	for range 2 {
 		time.Sleep(3 * time.Second)
 		w.pings(w.B, a.v4, 3)
@@ -122,7 +121,7 @@ func TestNATChangesThePort(t *testing.T) {
 	w, a, b := twoNodes(t, lab.Shape{}, "")
 	w.behindNAT(20001)
 	w.bothUp(a, b)
-	b.waitCarrier(a, "direct", 5*time.Second)
+	b.waitCarrier(a, "direct", patience)
 	before := a.session(b)
 	p := w.pinging(w.A, b.v4, 10*time.Millisecond)
 	time.Sleep(2 * time.Second)

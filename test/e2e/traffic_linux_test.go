@@ -152,7 +152,7 @@ func (w *world) iperf3(from, to *lab.Host, at netip.Addr, seconds int) float64 {
 	server := to.Command(ctx, "iperf3", "-s", "-1", "-B", at.String())
 	w.ok(server.Start())
 	defer func() { _ = server.Stop(time.Second) }() // it ends after one run by itself
-	w.eventually(5*time.Second, "iperf3 listens", func() bool { return listens(ctx, to, 5201) })
+	w.eventually(patience, "iperf3 listens", func() bool { return listens(ctx, to, 5201) })
 	client := from.Command(ctx, "iperf3", "-c", at.String(), "-J", "-t", strconv.Itoa(seconds))
 	out, err := client.Output()
 	if err != nil {

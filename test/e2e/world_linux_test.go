@@ -166,6 +166,10 @@ func (w *world) ok(err error) {
 	}
 }
 
+// patience is how long a test waits for what comes at once while processors are idle.
+// What is promised within a time has a bound of its own.
+const patience = 15 * time.Second
+
 // eventually polls until done says true.
 func (w *world) eventually(within time.Duration, what string, done func() bool) {
 	w.Helper()
@@ -193,8 +197,8 @@ func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 // up.
 func (w *world) direct(a, b *node) {
 	w.Helper()
-	a.waitCarrier(b, "direct", 15*time.Second)
-	b.waitCarrier(a, "direct", 15*time.Second)
+	a.waitCarrier(b, "direct", patience)
+	b.waitCarrier(a, "direct", patience)
 }
 
 // rotateNow rotates and fails the test if that does not work.
