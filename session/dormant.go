@@ -113,15 +113,18 @@ func woken(l *loop, why cause, now time.Time) {
 
 // live is a loop, from a wake to the rest after it or to the end.
 func (s *Session) live() {
+	if before := s.loop; before != nil {
+		<-before.ended // it may be giving back still what this one takes
+	}
+	s.plane.Wake()
 	l := new(loop)
 	s.loop = l
 	l.init(s)
-	defer func() {
-		close(l.ended)
-		l.cancel()
-		l.chat.leave()
-	}()
 	l.run()
+	l.cancel()
+	l.chat.leave()
+	s.plane.Rest()
+	close(l.ended)
 }
 
 func newLife(s *Session) life {

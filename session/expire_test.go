@@ -29,6 +29,7 @@ func (p *waitingPlane) wait(age time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expires = time.Now().Add(age)
+	p.Wake() // as a packet does
 	p.Traffic().Queued.Store(1)
 }
 

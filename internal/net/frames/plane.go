@@ -2,6 +2,7 @@ package frames
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ var (
 // receiving is an epoch that records may arrive under.
 type receiving struct {
 	plane *plane
+	live  *awake
 	epoch *record.Epoch
 	held  link.Held   // until the peer is proven
 	heard atomic.Bool // a record has been opened
@@ -37,8 +39,15 @@ type receiving struct {
 
 // A plane is the packet side of one peer without packets.
 type plane struct {
-	all     *Planes
-	sink    link.Sink
+	all   *Planes
+	sink  link.Sink
+	awake atomic.Pointer[awake] // nil: the session rests
+	past  *link.Tally           // of one that rests; guarded by mu, as the change is
+	mu    sync.Mutex
+}
+
+// awake is what a plane has while its session is awake.
+type awake struct {
 	traffic link.Traffic
 	halves  link.Reassembly
 }
@@ -86,13 +95,13 @@ func (a *Planes) DeleteLabel(label wire.RecordID) {
 }
 
 func (e *receiving) take(p link.Path, rec []byte) {
-	if !e.held.Keep(p, [][]byte{rec}, &e.plane.traffic) {
+	if !e.held.Keep(p, [][]byte{rec}, &e.live.traffic) {
 		e.open(p, rec)
 	}
 }
 
 func (e *receiving) open(p link.Path, rec []byte) {
-	t := &e.plane.traffic
+	t := &e.live.traffic
 	if !p.Kind().Takes(rec) {
 		t.Drop(link.DropMalformed, 1)
 		return
@@ -131,9 +140,9 @@ func (e *receiving) join(from link.Path, plain []byte) []byte {
 		return plain
 	}
 	whole := make([]byte, 2*len(plain))
-	n := e.plane.halves.Join(whole, plain, from, time.Now(), &e.plane.traffic)
+	n := e.live.halves.Join(whole, plain, from, time.Now(), &e.live.traffic)
 	if whole = whole[:n]; wire.IsFrame(whole, wire.FramePart) {
-		e.plane.traffic.Drop(link.DropMalformed, 1)
+		e.live.traffic.Drop(link.DropMalformed, 1)
 		return nil
 	}
 	return whole
@@ -141,7 +150,7 @@ func (e *receiving) join(from link.Path, plain []byte) []byte {
 
 // Install implements link.Plane.
 func (p *plane) Install(e *record.Epoch, hold bool) error {
-	pe := &receiving{plane: p, epoch: e}
+	pe := &receiving{plane: p, live: p.wake(), epoch: e}
 	if hold {
 		pe.held.Begin()
 	}
@@ -170,7 +179,43 @@ func (p *plane) Remove(e *record.Epoch) { p.all.ids.Delete(e.RecvID()) }
 func (p *plane) Use(*record.Epoch, link.Path) {}
 
 // Traffic implements link.Plane.
-func (p *plane) Traffic() *link.Traffic { return &p.traffic }
+func (p *plane) Traffic() *link.Traffic {
+	if a := p.awake.Load(); a != nil {
+		return &a.traffic
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.awake.Load(); a != nil {
+		return &a.traffic
+	}
+	return p.past.Traffic()
+}
+
+// Wake implements link.Plane.
+func (p *plane) Wake() { p.wake() }
+
+func (p *plane) wake() *awake {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.awake.Load()
+	if a == nil {
+		a = new(awake)
+		p.past.AddTo(&a.traffic)
+		p.past = nil
+		p.awake.Store(a)
+	}
+	return a
+}
+
+// Rest implements link.Plane.
+func (p *plane) Rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.awake.Load(); a != nil {
+		p.past = a.traffic.Tally()
+		p.awake.Store(nil)
+	}
+}
 
 // Expire implements link.Plane.
 func (p *plane) Expire(time.Time) (next time.Time) { return next }

@@ -116,6 +116,10 @@ type Plane interface {
 	// Expire drops packets that have waited too long. It returns when the next one
 	// will have; the zero time if none waits.
 	Expire(now time.Time) time.Time
+	// Wake makes ready what an awake session needs, and Rest gives it back, but for
+	// packets that wait and what was counted. Traffic is another one after either.
+	Wake()
+	Rest()
 	// Close drops what waits and forgets the peer.
 	Close()
 }

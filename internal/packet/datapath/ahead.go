@@ -39,8 +39,8 @@ func (p *Peer) holdsBack(e *record.Epoch) bool {
 }
 
 // flushAhead sends as much of the queue as may leave already; the caller holds mu.
-func (p *Peer) flushAhead() {
-	took := p.flush(p.ahead.tx, p.ahead.records, p.ahead.bytes)
-	p.ahead.records -= took.packets
-	p.ahead.bytes -= took.bytes
+func (p *Peer) flushAhead(a *awake) {
+	took := p.flush(a.ahead.tx, a.ahead.records, a.ahead.bytes)
+	a.ahead.records -= took.packets
+	a.ahead.bytes -= took.bytes
 }

@@ -85,7 +85,7 @@ func TestBatchesDeliverWhatSinglePacketsDeliver(t *testing.T) {
 				rt.Fatalf("offload %v: %v", kind, err)
 			}
 			for _, tr := range [][2]uint64{
-				{a.peer.traffic.Total().TxPackets, a.peer.traffic.Total().TxBytes}, {b.peer.traffic.Total().RxPackets, b.peer.traffic.Total().RxBytes},
+				{a.peer.Traffic().Total().TxPackets, a.peer.Traffic().Total().TxBytes}, {b.peer.Traffic().Total().RxPackets, b.peer.Traffic().Total().RxBytes},
 			} {
 				if tr != [2]uint64{uint64(len(want)), uint64(bytes)} {
 					rt.Fatalf("offload %v: %v counted, want %d packets of %d bytes", kind, tr, len(want), bytes)

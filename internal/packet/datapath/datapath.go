@@ -27,6 +27,7 @@ type Datapath struct {
 	notes   notes
 	answers answerer
 	hint    atomic.Pointer[func(netip.AddrPort)]
+	limits  atomic.Pointer[link.QueueLimits] // of the newest peer: most have the same
 }
 
 // New returns a datapath over dev. The caller runs Outbound and passes received
@@ -75,5 +76,10 @@ func (d *Datapath) Unreachable(remote netip.AddrPort) {
 
 // NewPeer returns the plane of one peer. It waits for Use before it sends.
 func (d *Datapath) NewPeer(limits link.QueueLimits, sink link.Sink) *Peer {
-	return &Peer{d: d, sink: sink, queue: queue{limits: limits}}
+	shared := d.limits.Load()
+	if shared == nil || *shared != limits {
+		shared = &limits
+		d.limits.Store(shared)
+	}
+	return &Peer{d: d, sink: sink, limits: shared}
 }

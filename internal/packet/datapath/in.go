@@ -23,7 +23,7 @@ func (d *Datapath) Records(path link.Path, recs [][]byte) {
 			d.datagrams(path, x.label, recs[:n])
 		case r == nil:
 			d.stray.Drop(link.DropUnknown, n)
-		case !r.held.Keep(path, recs[:n], &r.peer.traffic):
+		case !r.held.Keep(path, recs[:n], &r.live.traffic):
 			d.receive(path, r, recs[:n])
 		}
 		recs = recs[n:]
@@ -36,7 +36,7 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	defer d.received(r)
 	in := d.spare.borrow()
 	d.open(in, path, r, recs)
-	in.peer = nil
+	in.peer, in.live = nil, nil
 	d.spare.giveBack(in)
 }
 
@@ -50,20 +50,20 @@ func (d *Datapath) received(r *receiver) {
 
 // open opens the records of one epoch.
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
-	in.peer, in.carrier = r.peer, path.Kind()
+	in.peer, in.live, in.carrier = r.peer, r.live, path.Kind()
 	largest := 0 // record that cannot be a replay
-	widest := r.peer.traffic.Heard(in.carrier)
+	widest := r.live.traffic.Heard(in.carrier)
 	for _, rec := range recs {
 		if in.full() {
 			in.write(d)
 		}
 		if !in.carrier.Takes(rec) {
-			r.peer.traffic.Drop(link.DropMalformed, 1)
+			r.live.traffic.Drop(link.DropMalformed, 1)
 			continue
 		}
 		plain, verdict := in.open(r.epoch, rec)
 		if verdict != record.Opened {
-			r.peer.traffic.Drop(dropOfVerdict(verdict), 1)
+			r.live.traffic.Drop(dropOfVerdict(verdict), 1)
 			continue
 		}
 		if len(rec) > largest && !isControl(rec) {
@@ -82,7 +82,7 @@ func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte)
 		}
 	}
 	if largest > 0 {
-		if r.peer.traffic.Hear(path, time.Now()) {
+		if r.live.traffic.Hear(path, time.Now()) {
 			r.peer.sink.Moved(path)
 		}
 	}
@@ -101,7 +101,7 @@ func isControl(rec []byte) bool {
 func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) {
 	if wire.IsFrame(plain, wire.FramePart) {
 		dst := in.space()
-		n := r.peer.halves.Join(dst, plain, path, time.Now(), &r.peer.traffic)
+		n := r.live.halves.Join(dst, plain, path, time.Now(), &r.live.traffic)
 		if n == 0 {
 			return
 		}
@@ -115,7 +115,7 @@ func (in *inbound) take(d *Datapath, path link.Path, r *receiver, plain []byte) 
 	case kind == wire.KindFrame && !isBatch(plain) && !wire.IsFrame(plain, wire.FramePart):
 		r.peer.sink.Frame(path, r.epoch, plain)
 	default:
-		r.peer.traffic.Drop(link.DropMalformed, 1)
+		r.live.traffic.Drop(link.DropMalformed, 1)
 	}
 }
 
@@ -124,7 +124,7 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 	l, simple := tun.Layout{}, false
 	if partial {
 		if l, simple = tun.Parse(data); !simple {
-			in.peer.traffic.Drop(link.DropMalformed, 1)
+			in.live.traffic.Drop(link.DropMalformed, 1)
 			return
 		}
 	}
@@ -139,7 +139,7 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	p, ok := ip.Read(packet)
 	if !ok {
-		in.peer.traffic.Drop(link.DropMalformed, 1)
+		in.live.traffic.Drop(link.DropMalformed, 1)
 		return false
 	}
 	src, dst := p.Source(), p.Destination()
@@ -153,7 +153,7 @@ func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 }
 
 func (in *inbound) refuse(d *Datapath, reason link.Drop, a netip.Addr) bool {
-	in.peer.traffic.Drop(reason, 1)
+	in.live.traffic.Drop(reason, 1)
 	d.notes.note(reason, in.peer, a, time.Now())
 	return false
 }
@@ -167,7 +167,7 @@ func (in *inbound) write(d *Datapath) {
 	if t := d.taps.all.Load(); t != nil {
 		tapIn(*t, in.peer, in.pkts[:in.n])
 	}
-	t := &in.peer.traffic
+	t := &in.live.traffic
 	written, err := d.dev.Write(in.pkts[:in.n])
 	if err != nil {
 		t.Drop(link.DropDevice, in.n-written)

@@ -46,7 +46,7 @@ func (in *inbound) takeBatch(d *Datapath, plain []byte) {
 	for len(plain) > 0 {
 		data, segment, rest, ok := wire.CutBatch(plain)
 		if !ok {
-			in.peer.traffic.Drop(link.DropMalformed, 1)
+			in.live.traffic.Drop(link.DropMalformed, 1)
 			break
 		}
 		if in.n == len(in.pkts) {
@@ -70,7 +70,7 @@ func (in *inbound) takeBatch(d *Datapath, plain []byte) {
 func (in *inbound) acceptOfBatch(d *Datapath, at int, data []byte, segment uint16) {
 	l, partial, ok := in.formOf(d, data, segment)
 	if !ok {
-		in.peer.traffic.Drop(link.DropMalformed, 1)
+		in.live.traffic.Drop(link.DropMalformed, 1)
 		return
 	}
 	if !in.allowed(d, data) {
@@ -107,7 +107,7 @@ func (in *inbound) writeSplit(d *Datapath, at, n int, segment uint16) {
 	in.write(d)
 	whole := tun.Packet{Buf: in.slab[at : at+n], Len: n, Segment: segment, Partial: true}
 	if !in.segments.Start(&whole, false) {
-		in.peer.traffic.Drop(link.DropMalformed, 1)
+		in.live.traffic.Drop(link.DropMalformed, 1)
 		return
 	}
 	for i := range in.segments.Len() {

@@ -29,6 +29,7 @@ type inbound struct {
 	segments tun.Segments
 
 	peer    *Peer // whose packets these are
+	live    *awake
 	carrier *link.Kind
 }
 

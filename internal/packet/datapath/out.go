@@ -159,16 +159,16 @@ func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
 	if tx := p.tx.Load(); tx != nil || p.closed {
 		return tx
 	}
-	now := time.Now()
+	a, now := p.wake(), time.Now()
 	out.fitted.Reset()
 	for _, pkt := range pkts {
 		out.plainly(pkt, math.MaxInt, nil)
 	}
 	for i := range out.fitted.Len() {
-		p.queue.push(out.fitted.At(i), now, &p.traffic)
+		a.queue.push(out.fitted.At(i), now, &a.traffic)
 	}
-	if p.ahead.tx != nil {
-		p.flushAhead()
+	if a.ahead.tx != nil {
+		p.flushAhead(a)
 	} else {
 		p.sink.Waiting()
 	}
@@ -182,8 +182,8 @@ func (p *Peer) transmit(tx *sender, pkts []*tun.Packet, out *outbound) {
 	} else {
 		p.transmitChunks(tx, pkts, out)
 	}
-	p.traffic.LastSent.Store(link.Stamp(time.Now()))
-	if p.traffic.Watch.Load() && p.traffic.Watch.CompareAndSwap(true, false) {
+	tx.traffic.LastSent.Store(link.Stamp(time.Now()))
+	if tx.traffic.Watch.Load() && tx.traffic.Watch.CompareAndSwap(true, false) {
 		p.sink.Sent()
 	}
 }
@@ -201,19 +201,19 @@ func (p *Peer) transmitChunks(tx *sender, pkts []*tun.Packet, out *outbound) {
 func (p *Peer) sendChunk(tx *sender, pkts []*tun.Packet, c chunk, room int, out *outbound) {
 	out.sealed.Reset()
 	if err := p.seal(tx, pkts, c, room, out); err != nil {
-		p.traffic.Drop(link.DropLimit, c.records)
+		tx.traffic.Drop(link.DropLimit, c.records)
 		return
 	}
-	p.traffic.WideSent.Note(largest(&out.sealed))
+	tx.traffic.WideSent.Note(largest(&out.sealed))
 	n, err := tx.path.Send(&out.sealed)
 	if refused := out.sealed.Len() - n; refused > 0 {
 		// Where some packets went in two records, both halves count.
 		sent := max(0, c.records-refused)
-		p.traffic.Drop(dropOf(err), c.records-sent)
+		tx.traffic.Drop(dropOf(err), c.records-sent)
 		out.sealed.Truncate(n)
 		c.records, c.bytes = sent, min(c.bytes, len(out.sealed.Buf)-n*wire.Overhead)
 	}
-	p.traffic.Sent(tx.path.Kind(), c.records, c.bytes)
+	tx.traffic.Sent(tx.path.Kind(), c.records, c.bytes)
 }
 
 // largest is the largest record of a batch, bytes.

@@ -103,7 +103,7 @@ func (p *Peer) sealBatch(tx *sender, plain []byte, c count, out *outbound) {
 	}
 	w, err := tx.epoch.Begin(&out.sealed, tx.path.Kind().Space, 1, len(plain))
 	if err != nil {
-		p.traffic.Drop(link.DropLimit, c.packets)
+		tx.traffic.Drop(link.DropLimit, c.packets)
 		return
 	}
 	w.Seal(plain)
@@ -127,9 +127,9 @@ func (p *Peer) sendBatches(tx *sender, out *outbound) {
 		to.packets, to.bytes = to.packets+c.packets, to.bytes+c.bytes
 	}
 	if refused.packets > 0 {
-		p.traffic.Drop(dropOf(err), refused.packets)
+		tx.traffic.Drop(dropOf(err), refused.packets)
 	}
-	p.traffic.Sent(tx.path.Kind(), sent.packets, sent.bytes)
+	tx.traffic.Sent(tx.path.Kind(), sent.packets, sent.bytes)
 	out.sealed.Reset()
 	out.packer.counts = counts[:0]
 }

@@ -12,25 +12,34 @@ import (
 	"github.com/libertaria-project/l2tun/tun"
 )
 
-// A Peer is the packet side of one session.
+// A Peer is the packet side of one session. It is small: a peer that nothing is to be
+// carried for is a place in the table of owners, and what it has counted.
 type Peer struct {
-	d       *Datapath
-	sink    link.Sink
+	d      *Datapath
+	sink   link.Sink
+	limits *link.QueueLimits
+	tx     atomic.Pointer[sender] // nil: packets are queued
+	awake  atomic.Pointer[awake]  // nil: it rests; changed with mu held
+
+	mu     sync.Mutex  // guards the queue and the flip between waiting and sending
+	past   *link.Tally // of a peer that rests; nil: nothing
+	closed bool
+}
+
+// awake is what a peer has while its session is awake, or packets wait.
+type awake struct {
 	traffic link.Traffic
-	tx      atomic.Pointer[sender] // nil: packets are queued
 	halves  link.Reassembly
 	partID  atomic.Uint32
-
-	mu     sync.Mutex // guards the queue and the flip between waiting and sending
-	queue  queue
-	ahead  ahead
-	closed bool
+	queue   queue // guarded by the Peer's mu
+	ahead   ahead
 }
 
 var _ link.Plane = (*Peer)(nil)
 
 // A sender is what the packet path reads to send: the epoch in use and the path.
 type sender struct {
+	*awake
 	epoch *record.Epoch
 	path  link.Path
 }
@@ -38,6 +47,7 @@ type sender struct {
 // A receiver is what the table of record ids has for an epoch.
 type receiver struct {
 	peer  *Peer
+	live  *awake
 	epoch *record.Epoch
 	heard atomic.Bool // a record of this epoch has been opened
 	ahead atomic.Bool // the peer holds what comes until it has the proof of this end
@@ -46,11 +56,54 @@ type receiver struct {
 }
 
 // Traffic implements link.Plane.
-func (p *Peer) Traffic() *link.Traffic { return &p.traffic }
+func (p *Peer) Traffic() *link.Traffic {
+	if a := p.awake.Load(); a != nil {
+		return &a.traffic
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.awake.Load(); a != nil {
+		return &a.traffic
+	}
+	return p.past.Traffic()
+}
+
+// Wake implements link.Plane.
+func (p *Peer) Wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wake()
+}
+
+// wake makes what an awake peer has; the caller holds mu.
+func (p *Peer) wake() *awake {
+	a := p.awake.Load()
+	if a == nil {
+		a = &awake{queue: queue{limits: *p.limits}}
+		p.past.AddTo(&a.traffic)
+		p.past = nil
+		p.awake.Store(a)
+	}
+	return a
+}
+
+// Rest implements link.Plane. Packets that wait stay, and so does what is under way.
+func (p *Peer) Rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.awake.Load()
+	if a == nil || p.tx.Load() != nil || a.ahead.tx != nil || len(a.queue.items) > 0 {
+		return
+	}
+	p.past = a.traffic.Tally()
+	p.awake.Store(nil)
+}
 
 // Install implements link.Plane.
 func (p *Peer) Install(e *record.Epoch, hold bool) error {
-	r := &receiver{peer: p, epoch: e}
+	p.mu.Lock()
+	r := &receiver{peer: p, live: p.wake(), epoch: e}
+	p.mu.Unlock()
 	if hold {
 		r.held.Begin()
 	}
@@ -78,16 +131,19 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 	defer p.mu.Unlock()
 	if e == nil || path == nil || p.closed {
 		p.tx.Store(nil)
-		p.ahead.end()
+		if a := p.awake.Load(); a != nil {
+			a.ahead.end()
+		}
 		return
 	}
-	tx := &sender{epoch: e, path: path}
+	a := p.wake()
+	tx := &sender{awake: a, epoch: e, path: path}
 	if p.holdsBack(e) {
-		p.ahead.use(tx)
-		p.flushAhead()
+		a.ahead.use(tx)
+		p.flushAhead(a)
 		return
 	}
-	p.ahead.end()
+	a.ahead.end()
 	p.flush(tx, math.MaxInt, math.MaxInt)
 	p.tx.Store(tx)
 }
@@ -98,7 +154,7 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 func (p *Peer) flush(tx *sender, records, bytes int) (took count) {
 	var out outbound
 	var pkts []*tun.Packet
-	waiting, took := p.queue.take(time.Now(), records, bytes, tx.path.Room()-wire.Overhead, &p.traffic)
+	waiting, took := tx.queue.take(time.Now(), records, bytes, tx.path.Room()-wire.Overhead, &tx.traffic)
 	for _, packet := range waiting {
 		pkts = append(pkts, &tun.Packet{Buf: packet, Len: len(packet)})
 	}
@@ -123,10 +179,14 @@ func (p *Peer) Expire(now time.Time) (next time.Time) {
 func (p *Peer) expire(now time.Time) (dropped []waiting, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	dropped = p.queue.old(now)
-	p.queue.dropOld(now, &p.traffic)
-	if len(p.queue.items) > 0 {
-		next = p.queue.items[0].since.Add(p.queue.limits.Age + 1) // not before it is older than that
+	a := p.awake.Load()
+	if a == nil {
+		return nil, next
+	}
+	dropped = a.queue.old(now)
+	a.queue.dropOld(now, &a.traffic)
+	if len(a.queue.items) > 0 {
+		next = a.queue.items[0].since.Add(a.queue.limits.Age + 1) // not before it is older than that
 	}
 	return dropped, next
 }
@@ -137,8 +197,10 @@ func (p *Peer) Close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.tx.Store(nil)
-	p.ahead.end()
-	p.queue.clear(&p.traffic)
+	if a := p.awake.Load(); a != nil {
+		a.ahead.end()
+		a.queue.clear(&a.traffic)
+	}
 	p.d.owners.routes.DeleteAll(p)
 	p.d.notes.forget(p)
 }

@@ -1,6 +1,8 @@
 package datapath
 
 import (
+	"sync/atomic"
+
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/tun"
 )
@@ -76,7 +78,7 @@ func single(pkt *tun.Packet, whole bool) []byte {
 func (p *Peer) sealHalves(tx *sender, pkts []*tun.Packet, space wire.Space, room int, out *outbound) error {
 	out.fitted.Reset()
 	for _, pkt := range pkts {
-		out.plainly(pkt, room, p)
+		out.plainly(pkt, room, &tx.partID)
 	}
 	w, err := tx.epoch.Begin(&out.sealed, space, out.fitted.Len(), len(out.fitted.Buf))
 	if err != nil {
@@ -90,21 +92,21 @@ func (p *Peer) sealHalves(tx *sender, pkts []*tun.Packet, space wire.Space, room
 }
 
 // plainly appends to fitted what pkt is without offload: one packet or its
-// segments, checksums complete, those larger than room in halves with ids of p.
-func (o *outbound) plainly(pkt *tun.Packet, room int, p *Peer) {
+// segments, checksums complete, those larger than room in halves with ids.
+func (o *outbound) plainly(pkt *tun.Packet, room int, ids *atomic.Uint32) {
 	if pkt.Segment == 0 || !o.segments.Start(pkt, true) {
-		o.fit(single(pkt, true), room, p)
+		o.fit(single(pkt, true), room, ids)
 		return
 	}
 	for i := range o.segments.Len() {
-		o.fit(o.segments.At(i), room, p)
+		o.fit(o.segments.At(i), room, ids)
 	}
 }
 
-func (o *outbound) fit(packet []byte, room int, p *Peer) {
+func (o *outbound) fit(packet []byte, room int, ids *atomic.Uint32) {
 	if len(packet) <= room {
 		o.fitted.Append(packet)
 		return
 	}
-	o.fitted.AppendHalves(uint16(p.partID.Add(1))&wire.PacketPartIDs, packet)
+	o.fitted.AppendHalves(uint16(ids.Add(1))&wire.PacketPartIDs, packet)
 }

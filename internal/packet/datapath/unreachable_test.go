@@ -108,7 +108,7 @@ func TestExpiredPacketsAreAnswered(t *testing.T) {
 	d := New(dev)
 	p := d.NewPeer(link.QueueLimits{Bytes: 1 << 20, Packets: 8, Age: time.Second}, new(sinkLog))
 	start := time.Now()
-	p.queue.push(packet(addrA, addrB, 100, 1), start, &p.traffic)
+	p.wake().queue.push(packet(addrA, addrB, 100, 1), start, p.Traffic())
 	if p.Expire(start.Add(500 * time.Millisecond)); len(dev.Written()) != 0 {
 		t.Fatal("answered before its time")
 	}

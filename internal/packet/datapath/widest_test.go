@@ -22,11 +22,11 @@ func TestLargestRecordIsNoted(t *testing.T) {
 		a.dev.Inject(packet(addrA, addrB, 50, 2))
 		b.next(t)
 		b.next(t)
-		sent, came := a.peer.traffic.WideSent.Take(), b.peer.traffic.Heard(link.KindDatagram).Take()
+		sent, came := a.peer.Traffic().WideSent.Take(), b.peer.Traffic().Heard(link.KindDatagram).Take()
 		if sent != c.record || came != c.record {
 			t.Errorf("a packet of %d bytes: sent %d, came %d, want %d", c.packet, sent, came, c.record)
 		}
-		if n := a.peer.traffic.WideSent.Load() + b.peer.traffic.Heard(link.KindDatagram).Load(); n != 0 {
+		if n := a.peer.Traffic().WideSent.Load() + b.peer.Traffic().Heard(link.KindDatagram).Load(); n != 0 {
 			t.Errorf("%d after it was taken", n)
 		}
 	}

@@ -165,7 +165,7 @@ func (s *side) next(t testing.TB) []byte {
 	case b := <-s.dev.Written():
 		return b
 	case <-time.After(5 * time.Second):
-		t.Fatalf("nothing was written; drops %v, stray %v", s.peer.traffic.Drops(), s.data.stray.Drops())
+		t.Fatalf("nothing was written; drops %v, stray %v", s.peer.Traffic().Drops(), s.data.stray.Drops())
 		return nil
 	}
 }
