@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -136,6 +138,58 @@ func (w *world) onUTCP(s *Session, yes bool, within time.Duration) {
 	}
 }
 
+// A peer that is configured and not used costs no goroutine and little memory, beside
+// sessions that are awake; one that has been awake and sleeps, hardly more.
+func TestDormantPeersCostNextToNothing(t *testing.T) {
+	const awake, configured, most = 50, 10_000, 1 << 10
+	hub, spokes := newStar(t, awake)
+	defer func() {
+		for _, h := range append(spokes, hub) {
+			h.down()
+		}
+	}()
+	for _, s := range spokes {
+		hub.meet(t, s)
+	}
+	before, goroutines := heap(), runtime.NumGoroutine()
+	for i := range configured - awake {
+		if _, err := hub.m.Add(Peer{DID: peerNo(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := (int64(heap()) - int64(before)) / (configured - awake)
+	if n := runtime.NumGoroutine() - goroutines; n > awake || each > most {
+		t.Errorf("%d bytes a dormant peer, at most %d; %d goroutines more for all", each, most, n)
+	}
+	t.Log(each, "bytes a dormant peer")
+
+	all := hub.m.Sessions()
+	for _, h := range spokes {
+		all = append(all, h.m.Sessions()...)
+	}
+	for end := time.Now().Add(20 * time.Second); slices.ContainsFunc(all, func(s *Session) bool { return !dormant(s) }); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a session that was to sleep has a loop")
+		}
+		for _, s := range all {
+			s.box.Tell(func(now time.Time) { s.loop.retire(now) })
+		}
+	}
+	slept := 0
+	for _, s := range all {
+		if s.Status().Reason == ReasonAsleep {
+			slept++
+		}
+	}
+	if slept != 2*awake {
+		t.Errorf("%d sessions sleep, not %d", slept, 2*awake)
+	}
+	if size := unsafe.Sizeof(memory{}); size > 400 {
+		t.Errorf("a memory is %d bytes", size)
+	}
+	t.Log(unsafe.Sizeof(memory{}), "bytes a memory,", unsafe.Sizeof(Session{}), "a session")
+}
+
 // BenchmarkSessionMemory prints heap and stacks of an established session with
 // empty queues, one end, its connection in memory included.
 func BenchmarkSessionMemory(b *testing.B) {
@@ -154,7 +208,7 @@ func BenchmarkSessionMemory(b *testing.B) {
 }
 
 // newStar makes a hub and n others on one network, in real time.
-func newStar(b *testing.B, n int) (hub *host, spokes []*host) {
+func newStar(b testing.TB, n int) (hub *host, spokes []*host) {
 	w := &world{t: b, net: memnet.New(1)}
 	make1 := func(i int) *host {
 		id, err := did.NewIdentity(binary.LittleEndian.AppendUint64(make([]byte, 24), uint64(i)))
@@ -172,7 +226,7 @@ func newStar(b *testing.B, n int) (hub *host, spokes []*host) {
 }
 
 // meet establishes a session from h to other.
-func (h *host) meet(b *testing.B, other *host) {
+func (h *host) meet(b testing.TB, other *host) {
 	other.peer(h, false, Settings{})
 	h.peer(other, true, Settings{})
 	if _, err := h.m.Establish(b.Context(), other.id.DID()); err != nil {
