@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
 // A pair of homes sleeps a thousand times, at one end and at both, with packets and
@@ -52,6 +54,82 @@ func TestAThousandSleepsLoseNothing(t *testing.T) {
 		}
 		if st := w.ab.Status(); st.TxPackets != uint64(x.sent) {
 			t.Errorf("%d packets are counted, of %d", st.TxPackets, x.sent)
+		}
+	})
+}
+
+// Behind NATs that have forgotten the sleepers a packet wakes both through the hub: the
+// asked one has no loop either until the hub brings the meeting.
+func TestASleeperBehindANATIsWokenThroughTheHub(t *testing.T) {
+	for name, nats := range map[string]func(a, b *memnet.NAT){
+		"home":      plain,
+		"careless":  func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
+		"symmetric": symmetric,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFlowingHomes(t, nats, func(t *testing.T, w *homes, x *flow) {
+				x.send(1, 2*time.Second)
+				for i := range 20 {
+					if !w.ab.sleep() || !w.ba.sleep() {
+						t.Fatalf("%d: %v and %v", i, w.ab.State(), w.ba.State())
+					}
+					time.Sleep(10 * time.Minute)
+					if !dormant(w.ab) || !dormant(w.ba) {
+						t.Fatalf("%d: awake without a reason", i)
+					}
+					before := x.came()
+					start := time.Now()
+					x.send(1, 0)
+					for x.came() == before && time.Since(start) < 10*time.Second {
+						time.Sleep(time.Millisecond)
+					}
+					if took := time.Since(start); took > time.Second {
+						t.Errorf("%d: woken after %v", i, took)
+					}
+					time.Sleep(5 * time.Second)
+				}
+			})
+		})
+	}
+}
+
+// A copy of the machine spends what a sleeping session is resumed by: the next
+// handshake is a full one.
+func TestACopyReachesSleepers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		before := sa.loop.incarnation
+		if !sa.sleep() || !sb.sleep() {
+			t.Fatal("not asleep")
+		}
+		w.a.m.Copied(true)
+		if n := len(w.a.m.resumes); n != 0 || !dormant(sa) {
+			t.Errorf("%d resumptions are answered, dormant %v", n, dormant(sa))
+		}
+		if err := sa.establish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := sa.Counts().Handshakes[HandshakeFull]; n != 2 || sa.loop.incarnation == before {
+			t.Errorf("%d full handshakes, the same incarnation: %v", n, sa.loop.incarnation == before)
+		}
+	})
+}
+
+// A session that sleeps is closed without being woken, and nothing of it stays.
+func TestASleeperIsClosed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		sa, sb := w.pair(Settings{})
+		if !sa.sleep() || !sb.sleep() {
+			t.Fatal("not asleep")
+		}
+		if err := w.a.m.Remove(w.b.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sa.Receive(t.Context()); err != ErrClosed || sa.State() != Closed || len(w.a.m.resumes) != 0 {
+			t.Errorf("%v, state %v, %d resumptions", err, sa.State(), len(w.a.m.resumes))
+		}
+		if err := sa.Send(t.Context(), nil); err != ErrClosed {
+			t.Error(err)
 		}
 	})
 }

@@ -2,8 +2,10 @@ package mailbox
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -63,6 +65,65 @@ func TestClosedMailboxRefusesAndReturnsTheRest(t *testing.T) {
 	if m.Post(func(time.Time) {}) || m.PostBounded(func(time.Time) {}) || len(m.Take()) != 0 {
 		t.Error("a closed mailbox takes calls")
 	}
+}
+
+// Loops that rest as often as they can, and posters that start them: every call runs
+// once, one loop at a time, and Tell reaches a loop or says that there is none.
+func TestNoCallIsLeftWithoutALoop(t *testing.T) {
+	var m Mailbox
+	var running, loops, ran, told atomic.Int64
+	var all sync.WaitGroup
+	live := func() {
+		for wake := m.Wake(); ; {
+			<-wake
+			if running.Add(1) != 1 {
+				t.Error("two loops run")
+			}
+			for _, call := range m.Take() {
+				call(time.Time{})
+			}
+			running.Add(-1)
+			if m.Rest(func() { loops.Add(1) }) {
+				return
+			}
+		}
+	}
+	m.Init(1, func() { all.Go(live) })
+	if m.Tell(func(time.Time) {}) {
+		t.Error("told a loop that rests")
+	}
+	const posters, each = 4, 20_000
+	var posting sync.WaitGroup
+	for p := range posters {
+		posting.Go(func() {
+			for i := range each {
+				switch {
+				case i%3 > 0:
+					m.Post(func(time.Time) { ran.Add(1) })
+				case m.Tell(func(time.Time) { ran.Add(1) }):
+				default:
+					told.Add(1)
+				}
+				if i%16 == p {
+					m.Resting(func() {
+						if running.Load() != 0 {
+							t.Error("a loop runs that rests")
+						}
+					})
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	posting.Wait()
+	all.Wait()
+	if n := ran.Load() + told.Load(); n != posters*each {
+		t.Errorf("%d of %d calls", n, posters*each)
+	}
+	if !m.CloseResting(func() {}) || m.Post(func(time.Time) {}) || m.Resting(func() {}) {
+		t.Error("a closed mailbox starts a loop")
+	}
+	t.Log(loops.Load(), "loops")
 }
 
 func TestNewestKeepsTheNewest(t *testing.T) {
