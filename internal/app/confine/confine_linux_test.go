@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -45,8 +46,8 @@ func child(keep string) error {
 	hold(stop, 8)
 	var kept []Privilege
 	for _, p := range strings.Fields(keep) {
-		if p != "user" {
-			kept = append(kept, map[string]Privilege{"admin": NetAdmin, "bind": NetBindService}[p])
+		if is, ok := map[string]Privilege{"admin": NetAdmin, "bind": NetBindService}[p]; ok {
+			kept = append(kept, is)
 		}
 	}
 	for range 2 { // a second time is fine
@@ -59,12 +60,77 @@ func child(keep string) error {
 			return err
 		}
 	}
+	if strings.Contains(keep, "moving") {
+		if err := onMovingStacks(kept); err != nil {
+			return err
+		}
+	}
 	hold(stop, 8)
 	all, err := threads()
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(all)
+}
+
+// onMovingStacks keeps what is kept again and again, at depths of the stack at which it
+// grows, and so moves, in the middle of it, while others overwrite what it leaves.
+func onMovingStacks(kept []Privilege) error {
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer close(done)
+	for range 4 {
+		others.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				filled := make(chan struct{})
+				go func() { fill(30); close(filled) }()
+				<-filled
+			}
+		})
+	}
+	for range 3 {
+		for depth := range 64 {
+			ended := make(chan error)
+			go func() { ended <- below(depth, func() error { return Keep(kept...) }) }()
+			if err := <-ended; err != nil {
+				return fmt.Errorf("%d frames deep: %w", depth, err)
+			}
+		}
+	}
+	return nil
+}
+
+// below calls f under so many frames.
+//
+//go:noinline
+func below(frames int, f func() error) error {
+	var frame [64]byte
+	if frames == 0 {
+		return f()
+	}
+	err := below(frames-1, f)
+	runtime.KeepAlive(&frame)
+	return err
+}
+
+// fill writes ones into a stack, frame by frame.
+//
+//go:noinline
+func fill(frames int) (n int) {
+	var frame [256]byte
+	for i := range frame {
+		frame[i] = 0xff
+	}
+	if frames > 0 {
+		n = fill(frames - 1)
+	}
+	return n + int(frame[frames])
 }
 
 // hold starts n goroutines that keep their threads to themselves.
@@ -151,6 +217,15 @@ func TestEveryThreadKeepsWhatIsNamedAndNothingElse(t *testing.T) {
 		check(t, confined(t, keep, false), map[string]string{
 			"CapPrm": mask, "CapEff": mask, "CapBnd": mask, "CapInh": none, "CapAmb": none, "NoNewPrivs": "1"})
 	}
+}
+
+// A node on a busy machine ended at its start: its stack moved while the kernel was
+// about to read the sets from it, and something else lay there by then.
+func TestSetsAreNotOnAStackThatMoves(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, who has something to give up")
+	}
+	check(t, confined(t, "admin moving", false), map[string]string{"CapPrm": admin, "CapEff": admin, "CapBnd": admin})
 }
 
 // Another user has what root had, until it is given up, and no more.
