@@ -100,11 +100,15 @@ func (s *summary) report(name, ended string, seconds float64) {
 	p := s.pkg(name)
 	delete(s.pkgs, name)
 	count := make(map[string]int)
+	shown := make(map[string]bool) // parents
 	for _, t := range p.counted() {
 		ended := p.tests[t].result()
 		count[ended]++
 		s.result(ended, name+" "+t)
 		s.show(name, t, p.tests[t])
+		if ended == "fail" {
+			s.showAbove(name, t, p, shown)
+		}
 	}
 	if ended == "fail" && count["fail"] == 0 {
 		count["fail"]++
@@ -147,6 +151,33 @@ func (t *test) result() string {
 	return t.ended
 }
 
+// showAbove prints, once, what the parents of a failed test have to say: what helpers
+// report to a parent, and the only sentence there is when they end the subtest by it.
+func (s *summary) showAbove(pkg, name string, p *pkg, shown map[string]bool) {
+	for up := above(name); up != "" && !shown[up]; up = above(up) {
+		shown[up] = true
+		if t := p.tests[up]; t != nil && t.says() {
+			s.show(pkg, up, t)
+		}
+	}
+}
+
+// says reports whether a test has printed anything of its own.
+func (t *test) says() bool {
+	for line := range strings.Lines(t.output.String()) {
+		if !isFrame(line) && strings.TrimSpace(line) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// isFrame recognises what go test prints about the run of a test.
+func isFrame(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ")
+}
+
 // show prints the output of a failed or skipped test.
 func (s *summary) show(pkg, name string, t *test) {
 	if t.result() == "pass" {
@@ -154,7 +185,7 @@ func (s *summary) show(pkg, name string, t *test) {
 	}
 	s.printf("--- %s %s %s\n", t.result(), pkg, name)
 	for line := range strings.Lines(t.output.String()) {
-		if trimmed := strings.TrimSpace(line); !strings.HasPrefix(trimmed, "=== ") && !strings.HasPrefix(trimmed, "--- ") {
+		if !isFrame(line) {
 			s.printf("    %s\n", strings.TrimRight(line, "\n"))
 		}
 	}

@@ -20,6 +20,9 @@ const input = `{"Action":"start","Package":"p/good"}
 {"Action":"output","Package":"p/bad","Test":"TestC/one","Output":"    c_test.go:1: went wrong\n"}
 {"Action":"fail","Package":"p/bad","Test":"TestC/one"}
 {"Action":"pass","Package":"p/bad","Test":"TestC/two"}
+{"Action":"output","Package":"p/bad","Test":"TestC","Output":"=== NAME  TestC\n"}
+{"Action":"output","Package":"p/bad","Test":"TestC","Output":"    c_test.go:2: why the subtests ended\n"}
+{"Action":"fail","Package":"p/bad","Test":"TestC/three"}
 {"Action":"fail","Package":"p/bad","Test":"TestC"}
 {"Action":"pass","Package":"p/bad","Test":"TestD/one"}
 {"Action":"output","Package":"p/bad","Test":"TestD","Output":"    d_test.go:1: only the parent\n"}
@@ -49,6 +52,7 @@ func TestResultsCountWhatPeopleWrote(t *testing.T) {
 pass p/good TestA/two
 skip p/good TestB
 fail p/bad TestC/one
+fail p/bad TestC/three
 pass p/bad TestC/two
 fail p/bad TestD
 pass p/bad TestD/one
@@ -70,7 +74,7 @@ func TestOutputShowsReasonsAndNoChatter(t *testing.T) {
 	for _, want := range []string{
 		"--- skip p/good TestB\n        b_test.go:1: needs a moon\n",
 		"pass p/good: 2 passed, 0 failed, 1 skipped (1.2s)\n",
-		"--- fail p/bad TestC/one\n        c_test.go:1: went wrong\n",
+		"--- fail p/bad TestC/one\n        c_test.go:1: went wrong\n--- fail p/bad TestC\n        c_test.go:2: why the subtests ended\n--- fail p/bad TestC/three\n",
 		"broken.go:3: syntax error\n", "[build failed]", "not an event\n",
 	} {
 		if !strings.Contains(out.String(), want) {
