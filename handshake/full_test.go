@@ -170,18 +170,18 @@ func TestALaterMinorVersion(t *testing.T) {
 // BenchmarkPrekey is what a renewal costs, and what it costs each initiator that
 // fetches the prekey: two signatures each.
 func BenchmarkPrekey(b *testing.B) {
-	w := newWorld(b)
+	id := identity(b, "b")
 	b.Run("make", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := NewPrekey(w.b, prekeyFrom, prekeyTo, nil); err != nil {
+			if _, err := NewPrekey(id, prekeyFrom, prekeyTo, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	body := keysMessage(w.b.KeySet(), w.prekeys[0], w.b)
+	body := keysMessage(id.KeySet(), prekey(b, id, "b"), id)
 	b.Run("check", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := parseKeys(w.b.DID(), body, prekeyFrom); err != nil {
+			if _, err := parseKeys(id.DID(), body, prekeyFrom); err != nil {
 				b.Fatal(err)
 			}
 		}

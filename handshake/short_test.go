@@ -74,6 +74,7 @@ func (w shortWorld) accepted() (i *ShortInitiator, r *ShortResponder, m1r, m2r [
 func TestShortHandshake(t *testing.T) {
 	for name, w := range shortWorlds(t) {
 		t.Run(name, func(t *testing.T) {
+			w.t = t
 			i, r, m1r, m2r := w.accepted()
 			pending := *r.pending
 			m3r, atI, err := i.Read(nil, m2r)

@@ -43,9 +43,8 @@ func TestFullDiskChangesNothing(t *testing.T) {
 		"join":        `"$L" join --config "$D/n.toml" --socket "$D/n.sock" '` + link + `'`,
 		"first join":  `"$L" join --config "$D/m.toml" --socket "$D/n.sock" '` + link + `'`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			v := w.within(t)
-			r := v.finish(v.script(w.A, strings.ReplaceAll(name, " ", "-"), `
+		w.subtest(name, func(t *testing.T) {
+			r := w.finish(w.script(w.A, strings.ReplaceAll(name, " ", "-"), `
 "$L" init --config "$D/n.toml" --interface full0 > /dev/null
 "$L" peer add --config "$D/n.toml" --socket "$D/n.sock" --name bob `+w.other()+` > /dev/null
 fill

@@ -51,24 +51,16 @@ func TestConfigMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"duplicate peer", peer + peer, "6:7", "peer.did: this peer is there already, on line 3"},
 		{"truncated TOML", "addresses = [\"10.9.0.1/24\"]\ninterface = \"l2tu", "2:17", ""},
 	} {
-		t.Run(m.name, func(t *testing.T) {
-			v := w.within(t)
-			file := v.file("bad.toml", m.text)
-			v.ok(os.WriteFile(config.KeyPath(file), key, 0o600))
-			r := v.l2tun(w.A, "up", "--config", file, "--socket", a.Socket)
-			v.refused(r, exitUsage, file+":"+m.place+": "+m.what)
-			if out := v.run(w.A, "ip", "-o", "tuntap"); out != "" {
+		w.subtest(m.name, func(t *testing.T) {
+			file := w.file("bad.toml", m.text)
+			w.ok(os.WriteFile(config.KeyPath(file), key, 0o600))
+			r := w.l2tun(w.A, "up", "--config", file, "--socket", a.Socket)
+			w.refused(r, exitUsage, file+":"+m.place+": "+m.what)
+			if out := w.run(w.A, "ip", "-o", "tuntap"); out != "" {
 				t.Errorf("a device was made: %s", out)
 			}
 		})
 	}
-}
-
-// within is the same world for a subtest.
-func (w *world) within(t *testing.T) *world {
-	v := *w
-	v.T = t
-	return &v
 }
 
 func TestUnsafeKeyFilesAreRefused(t *testing.T) {

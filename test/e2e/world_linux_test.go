@@ -47,6 +47,20 @@ func inLab(t *testing.T, n *lab.Net, env ...string) *world {
 	return &world{T: t, Net: n, tag: fmt.Sprintf("%07x", rand.N(1<<28)), program: l2tunBinary(), env: env}
 }
 
+// subtest is a part of the test under a name of its own. As long as it runs, the world
+// and its nodes are the part's: what they report is reported there, and to fail ends
+// the part alone. A part runs beside no other of the same world (internal/archtest
+// holds that no subtest uses what is its parent's).
+func (w *world) subtest(name string, part func(*testing.T)) {
+	w.Helper()
+	whole := w.T
+	defer func() { w.T = whole }()
+	whole.Run(name, func(t *testing.T) {
+		w.T = t
+		part(t)
+	})
+}
+
 // needRuntimeDir skips a test where nodes cannot keep their locks.
 func needRuntimeDir(t *testing.T) {
 	t.Helper()
