@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -97,15 +96,13 @@ func TestDoctorFindsWhatThePathDrops(t *testing.T) {
 		{"datagrams above 1292 bytes are dropped", "L2T-404", "warning", "more than 1252 bytes do not reach", func() { single(); w.ok(w.R.Rule("udp length > 1300 drop")) }, nil},
 		{"a handshake's datagrams are dropped", "L2T-405", "warning", "UDP reaches " + b.endpoint4(), func() { single(); w.ok(w.R.Rule("udp length > 1000 drop")) }, nil},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			v := w.within(t)
+		w.subtest(c.name, func(*testing.T) {
 			c.fault()
 			defer func() {
-				v.ok(w.R.Allow())
-				v.established(a, b)
+				w.ok(w.R.Allow())
+				w.established(a, b)
 			}()
 			d := a.doctor()
-			d.w = v
 			if c.level == "" { // an error, unless the session has not noticed yet
 				c.level = d.Worst
 			}
@@ -124,14 +121,14 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 	c.knows(a, "")
 	c.up()
 
-	t.Run("nobody is there", func(t *testing.T) {
+	w.subtest("nobody is there", func(*testing.T) {
 		a.up()
 		a.waitPeer(b, 20*time.Second, "failed", func(p control.Peer) bool { return p.Reason != "" })
 		d := a.doctor()
 		d.finds("L2T-403", "error", "nothing listens on that port")
 		d.only("L2T-403")
 	})
-	t.Run("refused", func(t *testing.T) {
+	w.subtest("refused", func(*testing.T) {
 		b.up()
 		a.waitPeer(b, 30*time.Second, "refused", func(p control.Peer) bool { return p.Reason == "refused" })
 		d := a.doctor()
@@ -140,12 +137,12 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		d.follow(a, "L2T-501", b)
 		w.established(a, b)
 	})
-	t.Run("the peer has not come", func(t *testing.T) {
+	w.subtest("the peer has not come", func(*testing.T) {
 		d := c.doctor()
 		d.finds("L2T-506", "note", "no endpoint of this peer")
 		d.only("L2T-506")
 	})
-	t.Run("somebody else is there", func(t *testing.T) {
+	w.subtest("somebody else is there", func(*testing.T) {
 		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, c.endpoint4())
 		a.waitPeer(b, 30*time.Second, "not found", func(p control.Peer) bool { return p.Reason == "authentication_failed" })
@@ -153,18 +150,20 @@ func TestDoctorFindsWhatThePeerDoes(t *testing.T) {
 		d.finds("L2T-502", "error", "another node answers")
 		d.only("L2T-502")
 	})
-	t.Run("a name leads nowhere", func(t *testing.T) {
+	w.subtest("a name leads nowhere", func(*testing.T) {
 		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, "nobody.invalid:4242")
 		d := a.doctor()
 		d.finds("L2T-406", "error", "nobody.invalid:4242 does not resolve")
 	})
-	t.Run("the peer is silent", func(t *testing.T) {
+	w.subtest("the peer is silent", func(t *testing.T) {
 		w.must(w.A, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
 		a.knows(b, b.endpoint4())
 		w.established(a, b)
-		w.ok(b.Cmd.Process.Signal(syscall.SIGSTOP))
-		w.ping(w.A, b.v4, 3, "-W", "1") // without traffic it takes longer to notice
+		b.freeze()
+		if n := w.ping(w.A, b.v4, 3, "-W", "1"); n != 0 { // without traffic it takes longer to notice
+			t.Fatalf("%d of 3 pings were answered by a node that is stopped", n)
+		}
 		a.waitPeer(b, 30*time.Second, "lost", func(p control.Peer) bool { return p.State == "degraded" || p.State == "suspended" })
 		d := a.doctor()
 		d.finds("L2T-504", "warning", "no answer on any path")
@@ -200,9 +199,9 @@ func TestDoctorFindsWhatTheMachineLacks(t *testing.T) {
 	taken.Close()
 	a.up()
 	a.doctor().only()
-	w.ok(a.Cmd.Process.Signal(syscall.SIGSTOP))
+	a.freeze()
 	a.doctor().finds("L2T-604", "error", "did not answer in time")
-	w.ok(a.Cmd.Process.Signal(syscall.SIGCONT))
+	a.thaw()
 }
 
 // What is wrong with the files.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
@@ -103,6 +105,28 @@ func (n *node) stop() {
 
 // kill is kill -9.
 func (n *node) kill() { n.w.Helper(); n.w.ok(n.Kill()) }
+
+// freeze stops the process and waits until all its threads stand: the signal is taken
+// when a thread has a processor next, and until then others answer.
+func (n *node) freeze() {
+	n.w.Helper()
+	n.w.ok(n.Cmd.Process.Signal(syscall.SIGSTOP))
+	n.w.eventually(20*time.Second, n.Name+" stands", func() bool {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.Cmd.Process.Pid))
+		n.w.ok(err)
+		for _, task := range tasks {
+			text, err := os.ReadFile(task)
+			_, state, _ := strings.Cut(string(text), ") ")
+			if err == nil && !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return len(tasks) > 0
+	})
+}
+
+// thaw lets it go on.
+func (n *node) thaw() { n.w.Helper(); n.w.ok(n.Cmd.Process.Signal(syscall.SIGCONT)) }
 
 // down is l2tun down; it returns when the process has ended, too.
 func (n *node) down() {

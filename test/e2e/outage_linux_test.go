@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -300,12 +299,12 @@ func (w *world) stopped(id string, a, b *node, d time.Duration, note string) {
 	before := a.session(b)
 	p := w.pinging(w.A, b.v4, 20*time.Millisecond)
 	p.answeredAfter(time.Now(), 5*time.Second)
-	w.ok(b.Cmd.Process.Signal(syscall.SIGSTOP))
+	b.freeze()
 	var queued uint64
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		queued = max(queued, a.peer(b).Queued)
 	}
-	w.ok(b.Cmd.Process.Signal(syscall.SIGCONT))
+	b.thaw()
 	took := p.answeredAfter(time.Now(), 20*time.Second)
 	time.Sleep(2 * time.Second)
 	got := p.stop()
