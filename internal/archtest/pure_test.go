@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -79,27 +80,32 @@ func concurrent(t *testing.T, all []source, script string) (wrong []string) {
 	}
 	pkgs := strings.Fields(strings.ReplaceAll(list[1], "./", ""))
 	for _, s := range all {
-		if !slices.Contains(pkgs, s.pkg) {
-			continue
+		if slices.Contains(pkgs, s.pkg) {
+			wrong = append(wrong, slices.Repeat([]string{fmt.Sprintf("%s: %s is tested without the race detector and must not start goroutines", s.path, s.pkg)}, starts(t, s))...)
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			call, called := n.(*ast.CallExpr)
-			_, starts := n.(*ast.GoStmt)
-			if called {
-				fun, ok := call.Fun.(*ast.SelectorExpr)
-				starts = ok && slices.Contains([]string{"Go", "Parallel"}, fun.Sel.Name)
-			}
-			if starts {
-				wrong = append(wrong, fmt.Sprintf("%s: %s is tested without the race detector and must not start goroutines", s.path, s.pkg))
-			}
-			return true
-		})
 	}
 	return wrong
+}
+
+// starts counts the places of a file that start a goroutine or a parallel test.
+func starts(t *testing.T, s source) (n int) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.GoStmt:
+			n++
+		case *ast.CallExpr:
+			if fun, ok := node.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Go", "Parallel"}, fun.Sel.Name) {
+				n++
+			}
+		}
+		return true
+	})
+	return n
 }
 
 func TestOneGoroutineWithoutTheRaceDetector(t *testing.T) {
@@ -114,6 +120,40 @@ func TestOneGoroutineWithoutTheRaceDetector(t *testing.T) {
 	all := readTree(t, fstest.MapFS{"rotation/a_test.go": {Data: []byte(code)}, "session/a.go": {Data: []byte(code)}})
 	if got := concurrent(t, all, "alone=(./did\n\t./rotation)\n"); len(got) != 3 {
 		t.Errorf("%q", got)
+	}
+}
+
+// What a script compiles without the race detector is internal to a library, and computes
+// on the goroutine of its caller: it starts none, and has no state that callers share.
+func TestLibrariesWithoutTheRaceDetector(t *testing.T) {
+	script, err := os.ReadFile("../../scripts/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "./...")
+	c.Dir = "../.."
+	files, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns := regexp.MustCompile(`-gcflags=(\S+)\.\.\.internal/\.\.\.=[^']*-race=false`).FindAllStringSubmatch(string(script), -1)
+	if n := strings.Count(string(script), "-race=false"); n != len(patterns) {
+		t.Errorf("-race=false is in scripts/test %d times, for what is internal to a library %d times", n, len(patterns))
+	}
+	for _, p := range patterns {
+		used := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(p[1])+`\S*internal(?:/\S*)? (.+)$`).FindAllSubmatch(files, -1)
+		if len(used) == 0 {
+			t.Errorf("nothing internal to %s is used", p[1])
+		}
+		for _, file := range used {
+			text, err := os.ReadFile(string(file[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if starts(t, source{path: string(file[1]), text: text}) > 0 || regexp.MustCompile(`(?m)^(import)?\s*"sync(/atomic)?"`).Match(text) {
+				t.Errorf("%s starts a goroutine or shares state, and is compiled without the race detector", file[1])
+			}
+		}
 	}
 }
 
