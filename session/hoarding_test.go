@@ -279,7 +279,7 @@ func TestAPeerCannotHoard(t *testing.T) {
 		}
 		wg.Wait()
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	_, err := s.Ping(ctx)
 	alive := err == nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ import (
 // time that an answer took.
 func answers(t *testing.T, from *transport.Transport, l wire.Link, to string, messages ...[]byte) (got []wire.MessageType, last []byte, after time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	conn, err := from.Dial(ctx, l, netip.MustParseAddrPort(to))
 	if err != nil {
@@ -34,14 +35,14 @@ func answers(t *testing.T, from *transport.Transport, l wire.Link, to string, me
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.SetDeadline(time.Now().Add(4 * time.Second))
+	st.SetDeadline(time.Now().Add(30 * time.Second))
 	after = time.Hour
 	for _, m := range messages {
 		begun := time.Now()
 		st.Write(m)
 		head := make([]byte, wire.HandshakeHeaderSize)
 		if _, err := io.ReadFull(st, head); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatal(err)
 			}
 			return append(got, 0), nil, after
