@@ -28,6 +28,7 @@ type Settings struct {
 	QueuePackets       int
 	QueueAge           time.Duration
 	MessageQueueBytes  int
+	IdleAfter          time.Duration
 }
 
 const (
@@ -75,6 +76,7 @@ type Descriptor struct {
 	Doc      string // what it bounds, one line
 	Default  int64
 	Min, Max int64 // of what a config file may say
+	Off      bool  // 0 may be said too: it switches off what the setting is about
 
 	// The field; exactly one is set.
 	duration func(*Settings) *time.Duration
@@ -105,6 +107,8 @@ var descriptors = []Descriptor{
 	counts("queue_packets", 256, 1, 1<<16, "the same, their number", func(s *Settings) *int { return &s.QueuePackets }),
 	lasts("queue_age", 30*time.Second, shortest, time.Hour, "the same, the longest wait", func(s *Settings) *time.Duration { return &s.QueueAge }),
 	counts("message_queue_bytes", 16<<20, minQueue, maxQueue, "messages, each direction, in bytes", func(s *Settings) *int { return &s.MessageQueueBytes }),
+	{Key: "idle_after", Off: true, Min: int64(time.Second), Max: int64(day), Doc: "a session sleeps after this long without a packet or a message; 0s: never. Not with a peer that has `keep` or `hub`",
+		duration: func(s *Settings) *time.Duration { return &s.IdleAfter }},
 }
 
 func lasts(key string, normal, least, most time.Duration, doc string, field func(*Settings) *time.Duration) Descriptor {

@@ -66,6 +66,7 @@ type Peer struct {
 	AllowedIPs []netip.Prefix // masked; the last one is the DID's own address unless it is listed
 	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
 	Hub        bool           // it may be asked to help this node meet others, and to forward meanwhile
+	Keep       bool           // its session never sleeps
 	Session    Settings       // the file's [session] with this peer's own settings over it
 	Line       int            // of its [[peer]]
 

@@ -30,6 +30,9 @@ func (c *Config) Digest() string {
 		if p.Hub {
 			fmt.Fprintln(h, "hub")
 		}
+		if p.Keep {
+			fmt.Fprintln(h, "keep")
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -154,6 +154,10 @@ func (p *Peer) set(r *reader, e entry) error {
 		hub, err := r.boolean("peer", e)
 		p.Hub = hub
 		return err
+	case "keep":
+		keep, err := r.boolean("peer", e)
+		p.Keep = keep
+		return err
 	}
 	return r.unknown("peer", e)
 }

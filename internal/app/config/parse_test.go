@@ -114,6 +114,14 @@ func TestSessionMayFollowItsPeersAndBeDotted(t *testing.T) {
 	}
 }
 
+// A peer may stay awake where others sleep, by either key.
+func TestPeersThatStayAwake(t *testing.T) {
+	c := mustParse(t, withDIDs("[session]\nidle_after = \"5m\"\n[[peer]]\ndid = \"DID1\"\nidle_after = \"0s\"\n[[peer]]\ndid = \"DID2\"\nkeep = true\n"))
+	equal(t, c.Session.IdleAfter, 5*time.Minute)
+	equal(t, c.Peers[0].Session.IdleAfter, time.Duration(0))
+	equal(t, c.Peers[1].Keep, true)
+}
+
 func TestShortTTLShortensTheDefaultWindow(t *testing.T) {
 	for ttl, want := range map[string]time.Duration{"20s": 10 * time.Second, "48h": time.Hour} {
 		c := mustParse(t, withDIDs("[[peer]]\ndid = \"DID1\"\nttl = \""+ttl+"\"\n"))

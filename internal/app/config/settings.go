@@ -40,6 +40,10 @@ func settingOf(d *session.Descriptor, r *reader, table string, e entry) (int64, 
 	switch {
 	case e.val.kind != unstable.String || err != nil:
 		return 0, r.bad(table, e, `must be a duration in quotes, such as "500ms", "30s", "2m" or "24h"`)
+	case value == 0 && d.Off:
+		return 0, nil
+	case d.Off && (int64(value) < d.Min || int64(value) > d.Max):
+		return 0, r.bad(table, e, "%s is out of bounds: it must be 0s or between %s and %s", e.val.text, d.Text(d.Min), d.Text(d.Max))
 	case int64(value) < d.Min || int64(value) > d.Max:
 		return 0, r.bad(table, e, "%s is out of bounds: it must be between %s and %s", e.val.text, d.Text(d.Min), d.Text(d.Max))
 	}
