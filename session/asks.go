@@ -35,15 +35,19 @@ func (s *Session) await(ctx context.Context, ask func(l *loop, answer chan error
 func (s *Session) establish(ctx context.Context) error { return s.await(ctx, (*loop).want) }
 
 // Update gives a session's peer another name, and says whether its session is
-// established without being asked and whether this node meets others by it. Keys, path
-// and counters stay.
-func (s *Session) Update(name string, keep, hub bool) error {
+// established without being asked, whether this node meets others by it and whether it
+// never sleeps. Keys, path and counters stay.
+func (s *Session) Update(name string, keep, hub, awake bool) error {
 	s.name.Store(&name)
+	s.awake.Store(awake)
+	if st := s.present.Load(); (awake || hub) && st.state() == Idle && st.snapshot().Reason == ReasonAsleep {
+		s.m.sleepers.want(s)
+	}
 	if s.updateDormant(keep, hub) {
 		return nil
 	}
 	return s.call(func(now time.Time) error {
-		if keep && !s.loop.keep && (s.loop.state == Idle || s.loop.state == Failed) {
+		if keep && !s.loop.keep && !s.loop.asleep && (s.loop.state == Idle || s.loop.state == Failed) {
 			s.loop.attempts.retry.Try(now)
 		}
 		s.loop.keep, s.loop.hub = keep, hub

@@ -27,6 +27,7 @@ type memory struct {
 	asleep bool
 	keep   bool
 	hub    bool
+	known  bool // this end has dialled the peer, without a hub
 	reason Reason
 
 	ours   uint64         // our incarnation, as the peer knows it
@@ -145,13 +146,14 @@ func recall(l *loop, m *memory, now time.Time) {
 	l.keep, l.hub, l.incarnation = m.keep, m.hub, m.ours
 	l.keys.Secrets.Kept = m.keys
 	l.remote.Recall(m.theirs)
+	l.slumber.dialled = m.known
 	if r := m.rare; r != nil {
 		l.remote, l.refused, l.quarantine, l.attempts.retry.obstacles = r.remote, r.refused, r.quarantine, r.obstacles
 	}
 	if m.prefer != nil {
 		l.paths.Prefer(pathset.KindOf(m.prefer), now)
 	}
-	if l.keep {
+	if l.keep && !l.asleep { // who sleeps is woken in its turn
 		l.attempts.retry.Try(now)
 	}
 }
@@ -159,7 +161,7 @@ func recall(l *loop, m *memory, now time.Time) {
 // memoryOf is what the next loop begins with.
 func memoryOf(l *loop, now time.Time) *memory {
 	sum := l.paths.Summary()
-	m := &memory{state: l.state, asleep: l.asleep, keep: l.keep, hub: l.hub, reason: l.reason, ours: l.incarnation,
+	m := &memory{state: l.state, asleep: l.asleep, keep: l.keep, hub: l.hub, known: l.slumber.dialled, reason: l.reason, ours: l.incarnation,
 		theirs: l.remote.Current(), remote: sum.UDP, keys: l.keys.Secrets.Kept}
 	if !m.remote.IsValid() {
 		m.remote = sum.Peer

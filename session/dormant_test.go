@@ -33,7 +33,7 @@ func TestAPeerThatIsNotKeptBeginsDormant(t *testing.T) {
 		w.b.m.NetworkChanged()
 		w.b.m.Jumped(time.Second)
 		synctest.Wait()
-		if sb.Update("a", false, false); !dormant(sb) || sb.State() != Idle || sb.Name() != "a" {
+		if sb.Update("a", false, false, false); !dormant(sb) || sb.State() != Idle || sb.Name() != "a" {
 			t.Error("a look wakes a session")
 		}
 		w.want(sb, Established, 3*time.Second)
@@ -121,7 +121,7 @@ func TestCrossingWakesAndRetirements(t *testing.T) {
 				t.Fatalf("message %d: %x, %v", i, got, err)
 			}
 			if i%64 == 0 {
-				sb.Update("b", false, false)
+				sb.Update("b", false, false, false)
 				sa.Status()
 			}
 		}

@@ -103,7 +103,7 @@ func entryOf(kept Transition, said *lines, from, to State, e Event) error {
 		return errors.New("the table has another transition")
 	case kept.From != from.String() || kept.To != to.String() || kept.Cause != e.String():
 		return fmt.Errorf("kept as %+v", kept)
-	case (to == Failed) != (kept.Reason != NoReason):
+	case (to == Failed || e == FallAsleep) != (kept.Reason != NoReason):
 		return fmt.Errorf("reason %q", kept.Reason)
 	case said.said != "session "+to.String() || said.cause != e.String():
 		return fmt.Errorf("logged as %q, cause %q", said.said, said.cause)

@@ -15,6 +15,9 @@ func (l *loop) wanted() bool { return l.plane.Traffic().Queued.Load() > 0 || l.m
 
 // demand is local traffic that wants out.
 func (l *loop) demand(now time.Time) {
+	if l.slumber.wanted(now) {
+		return
+	}
 	l.paths.Demand(now)
 	l.attempts.demand(now)
 }
@@ -23,7 +26,15 @@ func (l *loop) demand(now time.Time) {
 func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	typ, _ := wire.FrameType(f)
 	switch typ {
+	case wire.FrameSleep:
+		if s, ok := wire.ParseSleep(f); ok && e.Circuits() {
+			l.slumber.heard(s, now)
+			return
+		}
 	case wire.FrameProbe, wire.FrameEcho, wire.FrameHeartbeat, wire.FrameHeartbeatAck:
+		if l.slumber.quiet {
+			return // left before the peer agreed, or asks whether this end sleeps: so it does
+		}
 		if typ == wire.FrameEcho && l.reach.echo(p, f) {
 			return
 		}
@@ -35,6 +46,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 			return
 		}
 	case wire.FrameHandshake:
+		l.slumber.came(now)
 		if l.keys.Receive(e, f[1:], l.paths.ReplyPath(p), now) == nil {
 			return
 		}
@@ -49,7 +61,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 
 // send tells the plane what to send under and where.
 func (l *loop) send() {
-	if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil {
+	if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && !l.slumber.quiet {
 		l.plane.Use(e, p)
 		l.carryMessages()
 	}
@@ -80,7 +92,7 @@ func (l *loop) initMessages() {
 
 // carryMessages keeps the channel on the connection in use.
 func (l *loop) carryMessages() {
-	if l.keys.InUse() != nil {
+	if l.keys.InUse() != nil && !l.slumber.quiet {
 		l.carrier.Carry(l.ctx, l.paths.StreamConn())
 	}
 }

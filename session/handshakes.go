@@ -160,6 +160,9 @@ func (l *loop) proven(p *keys.Proof, e Event, now time.Time) error {
 		l.keys.Keep(p, now)
 	}
 	l.event(e, now)
+	if won {
+		l.slumber.up(p.Role == rotation.Initiator, now)
+	}
 	l.paths.Heartbeat(now)
 	return nil
 }
@@ -229,6 +232,10 @@ func (l *loop) connDone(conn link.Conn, now time.Time) {
 	l.log.Debug("connection ended", "remote", conn.Remote(), "error", conn.Err())
 	if !l.leaveBy.IsZero() {
 		l.paths.Forget(conn) // the peer has CLOSE: that is no outage
+		return
+	}
+	if l.slumber.quiet {
+		l.slumber.ended = append(l.slumber.ended, conn) // the peer may sleep already
 		return
 	}
 	l.paths.Gone(conn, now)

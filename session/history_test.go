@@ -62,10 +62,10 @@ func TestUpdateKeepsTheSession(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		before := sa.Status()
-		if err := sa.Update("attic", false, false); err != nil {
+		if err := sa.Update("attic", false, false, false); err != nil {
 			t.Fatal(err)
 		}
-		if err := sb.Update("", true, false); err != nil {
+		if err := sb.Update("", true, false, false); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -86,7 +86,7 @@ func TestUpdateStartsASessionThatIsWanted(t *testing.T) {
 			t.Fatal(sa.State())
 		}
 		w.a.dir.Set(w.b.id.DID(), w.b.addr.String())
-		if err := sa.Update("b", true, false); err != nil {
+		if err := sa.Update("b", true, false, false); err != nil {
 			t.Fatal(err)
 		}
 		w.want(sa, Established, time.Second)

@@ -109,7 +109,7 @@ func (l *loop) copied(certain bool, now time.Time) {
 	l.keys.Expire(now)
 	l.release(now)
 	l.attempts.known = connect.PeerKeys{}
-	if had || l.keep {
+	if (had || l.keep) && !l.asleep {
 		l.attempts.hostChanged(now)
 	}
 }

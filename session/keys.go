@@ -28,7 +28,12 @@ func newKeys(l *loop) *keys.Store {
 }
 
 // Path implements keys.Session.
-func (k keyed) Path() link.Path { return k.l.paths.Using() }
+func (k keyed) Path() link.Path {
+	if k.l.slumber.quiet {
+		return nil
+	}
+	return k.l.paths.Using()
+}
 
 // Params implements keys.Session.
 func (k keyed) Params(number uint32) (wire.Params, error) { return k.l.params(number) }

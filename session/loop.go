@@ -23,7 +23,7 @@ type loop struct {
 	hub    bool // this node meets others by the peer
 	asleep bool // idle because both ends have agreed to it: see retire
 	state  State
-	reason Reason // of the last failure, kept until established
+	reason Reason // of the last failure, kept until established; asleep in state idle
 	since  time.Time
 
 	attempts attempts
@@ -32,6 +32,7 @@ type loop struct {
 	paths    *pathset.Set
 	pings    pings
 	reach    reach
+	slumber  slumber
 	carrier  msgchan.Runner // keeps msgs on the connection in use
 
 	leaveBy     time.Time           // when a session that closes ends; zero: it does not close
@@ -51,6 +52,7 @@ func (l *loop) init(s *Session) {
 	now, m := time.Now(), s.present.Load().remembered(&s.shared)
 	l.attempts.init(l)
 	l.reach.init(l)
+	l.slumber.init(l)
 	l.paths = newPaths(l, m.remote)
 	l.initMessages()
 	l.keys = newKeys(l)
@@ -128,6 +130,9 @@ func (l *loop) tick(now time.Time) {
 	if l.tickLeave(now); l.state == Closed {
 		return
 	}
+	if l.slumber.tick(now); l.slumber.quiet {
+		return
+	}
 	l.keys.Tick(now)
 	l.tickMessages(now)
 	l.paths.Tick(now)
@@ -138,7 +143,10 @@ func (l *loop) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (l *loop) deadline() time.Time {
-	return earliest(l.leaveBy, l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
+	if l.slumber.quiet {
+		return earliest(l.leaveBy, l.slumber.deadline())
+	}
+	return earliest(l.leaveBy, l.slumber.deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -242,17 +250,14 @@ func (l *loop) event(e Event, now time.Time) bool {
 	return true
 }
 
-// noteReason keeps the last failure's reason until the session is established.
+// noteReason keeps the last failure's reason until the session is established, and that
+// it sleeps while it does.
 func (l *loop) noteReason(to State, e Event) {
-	switch to {
-	case Established:
+	switch {
+	case to == Established, l.reason == ReasonAsleep && to != Failed:
 		l.reason = NoReason
-	case Failed:
+	case to == Failed, e == FallAsleep:
 		l.reason = e.Reason()
-	case Idle:
-		if l.asleep {
-			l.reason = ReasonAsleep
-		}
 	}
 }
 
@@ -260,7 +265,7 @@ func (l *loop) noteReason(to State, e Event) {
 func (l *loop) record(from State, e Event, now time.Time) {
 	t := Transition{Time: now, Peer: l.peer.DID, From: from.String(), To: l.state.String(), Cause: e.String(),
 		Epoch: l.keys.Number(), Link: l.paths.Link()}
-	if l.state == Failed {
+	if l.state == Failed || l.asleep {
 		t.Reason = l.reason
 	}
 	level := l.attempts.retry.level(l.state, t.Reason, now)
@@ -324,6 +329,7 @@ func (l *loop) release(now time.Time) {
 	l.plane.Use(nil, nil)
 	l.keys.Drop(now)
 	l.paths.Clear(now)
+	l.slumber.over()
 }
 
 // tickState ends an outage or a handshake that takes too long.
@@ -345,6 +351,7 @@ func (l *loop) stateDeadline() time.Time {
 
 // want notes who waits for the session, and starts it.
 func (l *loop) want(answer chan error, now time.Time) {
+	sleeps := l.slumber.wanted(now)
 	switch l.state {
 	case Established, Rotating:
 		l.reply(answer, nil)
@@ -354,7 +361,9 @@ func (l *loop) want(answer chan error, now time.Time) {
 		return
 	}
 	l.waiters = append(l.waiters, answer)
-	l.attempts.want(now)
+	if !sleeps {
+		l.attempts.want(now)
+	}
 }
 
 // answer tells everybody who waits.
@@ -376,7 +385,7 @@ func (l *loop) wantRotation(answer chan error, now time.Time) {
 			l.reply(answer, ErrNotEstablished)
 		}
 	}
-	if l.state != Established && l.state != Rotating {
+	if l.slumber.wanted(now); l.state != Established && l.state != Rotating {
 		done(false)
 		return
 	}

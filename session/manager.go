@@ -83,6 +83,7 @@ type Manager struct {
 	states    wire.Params // what it states in every handshake
 	board     *meeting.Board
 	circuits  *circuit.Circuits // nil: none
+	sleepers  *sleepers
 	responder *connect.Responder
 	history   *history.History[did.DID, Transition]
 
@@ -121,6 +122,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m.meets()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.sleepers = newSleepers(m)
 	m.wg.Go(m.accept)
 	m.wg.Go(func() { m.responder.Prekeys().Keep(m.ctx) })
 	return m, nil
@@ -169,6 +171,7 @@ type Peer struct {
 	Settings Settings
 	Keep     bool // establish without being asked, and again for ever
 	Hub      bool // this node meets others by it
+	Awake    bool // never sleeps, whatever Settings.IdleAfter says
 }
 
 // Add makes a session for a peer. With Keep it starts at once; without, it costs next to
@@ -208,6 +211,7 @@ func (m *Manager) Remove(peer did.DID) error {
 	delete(m.sessions, peer)
 	m.mu.Unlock()
 	m.responder.Forget(peer)
+	m.board.Forget(peer.Digest())
 	if s == nil {
 		return ErrUnknownPeer
 	}
@@ -312,6 +316,7 @@ func (m *Manager) Close() error {
 		wg.Go(func() { s.Close() })
 	}
 	wg.Wait()
+	m.sleepers.close()
 	m.cancel() // ends accept and, through it, every half-open handshake
 	m.wg.Wait()
 	m.responder.Prekeys().Erase()

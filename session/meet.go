@@ -57,6 +57,14 @@ func (m *Manager) SendFrame(to [32]byte, frame []byte) bool {
 	return true
 }
 
+// AtHome says that a peer is at home at this node, a hub, and that it is no more: only
+// then its session may sleep. It never blocks.
+func (m *Manager) AtHome(peer [32]byte, at bool) {
+	if s, err := m.Session(did.FromDigest(peer)); err == nil {
+		s.box.Tell(func(time.Time) { s.loop.slumber.home = at })
+	}
+}
+
 // guest is a session as the board sees it: one that may meet its peer.
 type guest struct{ s *Session }
 

@@ -48,7 +48,9 @@ func (r routed) Facts() paths.Facts {
 
 // Send implements pathset.Owner. A frame that cannot leave is lost, as in a network.
 func (r routed) Send(p link.Path, frame []byte, whole bool) {
-	if e := r.l.keys.InUse(); !whole {
+	if e := r.l.keys.InUse(); r.l.slumber.quiet {
+		return
+	} else if !whole {
 		frames.Send(e, p, p.Kind().Space, frame)
 	} else if e != nil {
 		frames.SendWhole(e, p, p.Kind().Space, frame)
@@ -81,6 +83,9 @@ func (r routed) Resized(p link.Path) {
 
 // Dial implements pathset.Owner.
 func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time) {
+	if r.l.slumber.quiet {
+		return
+	}
 	r.l.attempts.spare(links, remotes, now)
 }
 
@@ -88,7 +93,11 @@ func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time
 func (r routed) Later(f func(now time.Time)) { r.l.tell(f) }
 
 // Rotate implements pathset.Owner.
-func (r routed) Rotate(now time.Time) { r.l.keys.Rotate(now) }
+func (r routed) Rotate(now time.Time) {
+	if !r.l.slumber.quiet {
+		r.l.keys.Rotate(now)
+	}
+}
 
 // Noticed implements pathset.Owner.
 func (r routed) Noticed(a paths.Action, p link.Path, now time.Time) {

@@ -65,6 +65,7 @@ type pings struct{ waiting []*ping }
 
 // send sends a ping on the path in use.
 func (x *pings) send(l *loop, p *ping, now time.Time) error {
+	l.slumber.wanted(now)
 	using, e := l.paths.Using(), l.keys.InUse()
 	if using == nil || e == nil {
 		return ErrNotEstablished

@@ -41,6 +41,10 @@ func (x *reach) frame(typ byte, f []byte, now time.Time) bool {
 		return ok
 	}
 	m := x.l.m
+	if h, ok := wire.ParseHome(f); ok && h.Answer && x.asHub {
+		m.sleepers.answered(x.peer, h)
+		return true
+	}
 	return m.board.Frame(x.peer, f) || m.c.Relay != nil && m.c.Relay.Frame(relay.DID(x.peer), f)
 }
 
@@ -51,7 +55,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 		return
 	}
 	l.paths.HubChanged(h, s, now)
-	if first && (l.keep || l.wanted()) && (l.state == Idle || l.state == Failed || l.state == Suspended) {
+	if first && !l.asleep && (l.keep || l.wanted()) && (l.state == Idle || l.state == Failed || l.state == Suspended) {
 		l.attempts.hostChanged(now)
 	}
 }
@@ -121,11 +125,13 @@ func (x *reach) tell(sum paths.Summary) {
 	x.toRelay(flows, another, using, sum.RTT)
 	if asHub := flows && l.hub && sum.Via == 0; x.asHub && (!asHub || another) {
 		l.m.board.Down(x.peer)
+		l.m.sleepers.hub(x.peer, false)
 		x.asHub = false
 	} else if asHub && !x.asHub || asHub && (using != x.path || sum.RTT != x.rtt) {
 		l.m.board.Up(x.peer, toHub{l.s}, using, sum.RTT)
 		if !x.asHub {
 			x.asHub = true
+			l.m.sleepers.hub(x.peer, true)
 			x.measure()
 		}
 	}

@@ -25,7 +25,7 @@ func reservedFrames() (all [][]byte) {
 	all = [][]byte{
 		meet.Append(nil), met.Append(nil), wide.Append(nil), wire.Ready{ID: 1, Caller: who}.Append(nil),
 		wire.NotMet{ID: 1, Caller: who, Reason: wire.RefusalAbsent}.Append(nil),
-		wire.Home{Lifetime: time.Minute}.Append(nil), wire.Sleep{Step: wire.SleepAsk, How: wire.WakeHub}.Append(nil),
+		wire.Home{Lifetime: time.Minute}.Append(nil),
 	}
 	for typ := byte(wire.FrameBatch + 1); typ < 0x40; typ++ {
 		if typ != wire.FrameHandshake && typ != wire.FrameCandidates {

@@ -38,6 +38,8 @@ type shared struct {
 	counted atomic.Pointer[tally]   // the same
 	chat    chat
 	pending pending
+	awake   atomic.Bool    // configured: the session never sleeps
+	used    atomic.Int64   // link.Stamp of the newest packet or message, while it may sleep
 	loops   sync.WaitGroup // the loop and all that it has started
 }
 
@@ -73,6 +75,7 @@ type pending struct {
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s := &Session{shared: shared{m: m, peer: p, first: incarnation}}
 	s.name.Store(&s.peer.Name)
+	s.awake.Store(p.Awake)
 	s.box.Init(maxFrames, func() { s.loops.Go(s.live) })
 	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
 	return s

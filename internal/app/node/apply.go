@@ -125,9 +125,9 @@ func (a *applier) applyPeer(p *config.Peer, find bool) error {
 	a.where.Set(p.DID, p.Endpoints...)
 	s, err := a.manager.Session(p.DID)
 	if errors.Is(err, session.ErrUnknownPeer) {
-		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: find, Hub: p.Hub})
+		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: find, Hub: p.Hub, Awake: staysAwake(p)})
 	} else if err == nil { // a name is a label, and endpoints are for the next attempt
-		err = s.Update(p.Name, find, p.Hub)
+		err = s.Update(p.Name, find, p.Hub, staysAwake(p))
 	}
 	if err != nil {
 		return err
@@ -138,6 +138,10 @@ func (a *applier) applyPeer(p *config.Peer, find bool) error {
 	}
 	return errors.Join(errs...)
 }
+
+// staysAwake reports whether the session with a peer never sleeps. In the config of a
+// peer an idle_after of 0 says so; to a session it would mean the default.
+func staysAwake(p *config.Peer) bool { return p.Keep || p.Session.IdleAfter == 0 }
 
 func (a *applier) plane(d did.DID) *datapath.Peer {
 	s, err := a.manager.Session(d)

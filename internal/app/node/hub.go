@@ -16,6 +16,7 @@ func (n *node) startHub(c *config.Config) {
 		Labels: n.use.data,
 		Draw:   func() relay.Label { return n.use.manager.DrawLabel() },
 		Send:   func(to relay.DID, frame []byte) bool { return n.use.manager.SendFrame(to, frame) },
+		AtHome: func(peer relay.DID, at bool) { n.use.manager.AtHome(peer, at) },
 		Guard:  guard.New(n.log),
 	})
 	n.defers(n.use.hub.Close)

@@ -73,6 +73,7 @@ type Board struct {
 	seats     map[DID]*Seat
 	names     map[name]*Seat
 	sightings map[DID]nat.Sighting
+	metBy     map[DID][]paths.Hub // hubs that have brought MEET or MET of a peer: they serve both ends
 	verdict   atomic.Pointer[nat.Verdict]
 }
 
@@ -85,7 +86,7 @@ type name struct {
 
 // New makes a board without sessions.
 func New(c Config) *Board {
-	b := &Board{c: c, seats: make(map[DID]*Seat), names: make(map[name]*Seat), sightings: make(map[DID]nat.Sighting)}
+	b := &Board{c: c, seats: make(map[DID]*Seat), names: make(map[name]*Seat), sightings: make(map[DID]nat.Sighting), metBy: make(map[DID][]paths.Hub)}
 	b.verdict.Store(new(nat.Verdict))
 	return b
 }
@@ -157,6 +158,13 @@ func (b *Board) Down(did DID) {
 	for _, s := range b.seats {
 		s.hubChanged(h)
 	}
+}
+
+// Forget forgets by which hubs a peer was met: it is none any more.
+func (b *Board) Forget(peer DID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.metBy, peer)
 }
 
 // HubDID is the DID of a hub; false for an unknown one.

@@ -55,9 +55,6 @@ func (b *Board) frame(from DID, f []byte) bool {
 	case wire.FrameNotMet:
 		n, ok := wire.ParseNotMet(f)
 		return ok && b.pass(name{h.name, n.Caller, n.ID}, paths.NotMet)
-	case wire.FrameHome:
-		a, ok := wire.ParseHome(f)
-		return ok && a.Answer
 	}
 	return false
 }
@@ -79,11 +76,13 @@ func (b *Board) meet(h *hub, m *wire.Meet) bool {
 		n.Out = out
 	case m.Met:
 		n.Step = paths.Met
+		s.met(h)
 	case s == nil:
 		h.host.SendFrame(wire.NotMet{ID: m.ID, Caller: m.Other, Reason: wire.RefusalAbsent}.Append(nil))
 		return true
 	default:
 		n.Step = paths.Asked
+		s.met(h)
 		s.name(1, name{h.name, m.Other, m.ID})
 	}
 	s.guest.Brought(n)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/circuit"
@@ -52,6 +53,26 @@ func (s *Seat) LeaveIf(f func() bool) bool {
 		delete(s.b.sightings, s.peer)
 	}
 	return true
+}
+
+// met notes that a hub serves both ends. The caller holds the board's lock.
+func (s *Seat) met(h *hub) {
+	if all := s.b.metBy[s.peer]; !slices.Contains(all, h.name) {
+		s.b.metBy[s.peer] = append(all, h.name)
+	}
+}
+
+// MetBy are the hubs that serve both ends, as meetings of any session with the peer have
+// shown, and can be asked.
+func (s *Seat) MetBy() (hubs []DID) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	for _, name := range s.b.metBy[s.peer] {
+		if h := s.b.at(name); h != nil && h.host != nil {
+			hubs = append(hubs, h.did)
+		}
+	}
+	return hubs
 }
 
 // Self and Peer are the two that meet.

@@ -43,6 +43,20 @@ func (c *Channel) first(ctx context.Context) ([]byte, error) {
 	return c.in[0], nil
 }
 
+// Received is the number of the newest message that has come.
+func (c *Channel) Received() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
+// Untaken reports whether a message has come, or a part of one, that nobody has taken.
+func (c *Channel) Untaken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.in) > 0 || len(c.partial) > 0
+}
+
 func (c *Channel) take() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

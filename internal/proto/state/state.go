@@ -8,7 +8,7 @@ package state
 type State uint8
 
 const (
-	// Idle: nothing has begun, or the peer closed the session.
+	// Idle: nothing has begun, the peer closed the session, or it sleeps.
 	Idle State = iota
 	// HandshakeInitiated: our first handshake message is under way.
 	HandshakeInitiated
@@ -115,6 +115,8 @@ func (e Event) Reason() Reason {
 		return ReasonExpired
 	case Faulted:
 		return ReasonFault
+	case FallAsleep:
+		return ReasonAsleep
 	}
 	return NoReason
 }
