@@ -84,13 +84,13 @@ func printPeer(p *printer, s *control.Peer) {
 
 func (p *printer) state(s *control.Peer) string {
 	c := p.yellow
-	switch s.State {
-	case "established", "rotating":
+	switch screen.Word(s) {
+	case "established", "rotating", "asleep":
 		c = p.green
 	case "failed":
 		c = p.red
 	}
-	name := screen.StateName(s.State)
+	name := screen.Word(s)
 	return c.Sprint(name) + strings.TrimPrefix(screen.State(s), name)
 }
 

@@ -11,10 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/show/health"
 )
 
 // waitPoll is how often the node is asked.
 const waitPoll = 50 * time.Millisecond
+
+// pingTime is how long the ping that wakes a sleeper may take.
+const pingTime = 2 * time.Second
 
 // exitState is the exit code of a wait in vain for a peer that is idle; the other
 // states follow in the order of the list.
@@ -54,7 +58,8 @@ func newWaitCmd(o *WaitOptions, runF func(context.Context, *WaitOptions) error) 
 		Short: "Wait until the session with a peer is in a state",
 		Long: `Wait until the session with a peer, given by DID, name or overlay address, is in
 one of the states. Rotating counts as established: records flow. Connecting, the
-word of status, stands for both states of a handshake.
+word of status, stands for both states of a handshake. A session that sleeps is in
+state idle; a wait for established wakes it.
 
 Exit codes: 0 reached; 10-17 timed out in state idle (10), handshake_initiated
 (11), handshake_received (12), established (13), rotating (14), degraded (15),
@@ -142,6 +147,9 @@ func (o *WaitOptions) await(ctx context.Context, client *control.Client) (p cont
 		p, err = o.look(ctx, client)
 		if err != nil || slices.Contains(o.States, p.State) {
 			return p, err == nil, err
+		}
+		if o.Timeout > 0 && health.Asleep(&p) && slices.Contains(o.States, "established") {
+			client.Ping(ctx, p.DID, pingTime) // wakes it; what comes of it the status says
 		}
 		left := time.Until(deadline)
 		if left <= 0 {

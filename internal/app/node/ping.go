@@ -16,7 +16,7 @@ func (p peerCalls) Ping(ctx context.Context, peer string) (control.Pong, error) 
 	if err != nil {
 		return control.Pong{}, err
 	}
-	pong, err := s.Ping(ctx)
+	pong, err := pingAwake(ctx, p.use.manager, s)
 	if err != nil {
 		return control.Pong{}, pingError(s, err)
 	}
@@ -27,6 +27,18 @@ func (p peerCalls) Ping(ctx context.Context, peer string) (control.Pong, error) 
 		shown.Through, shown.ThroughName = through(p.use.config.Load(), s.Status().Through)
 	}
 	return shown, nil
+}
+
+// pingAwake pings a peer, whose session is woken if it sleeps.
+func pingAwake(ctx context.Context, m *session.Manager, s *session.Session) (session.Pong, error) {
+	pong, err := s.Ping(ctx)
+	if st := s.Status(); !errors.Is(err, session.ErrNotEstablished) || st.State != session.Idle || st.Reason != session.ReasonAsleep {
+		return pong, err
+	}
+	if _, err := m.Establish(ctx, s.DID()); err != nil && ctx.Err() == nil {
+		return session.Pong{}, session.ErrNotEstablished
+	}
+	return s.Ping(ctx)
 }
 
 func pingError(s *session.Session, err error) error {

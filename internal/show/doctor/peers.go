@@ -214,7 +214,7 @@ func (e *exam) obstructed(about, endpoint string) bool {
 	}
 	for i := range e.status.Peers {
 		p := &e.status.Peers[i]
-		if health.Called(p) != about || p.State == "established" || p.State == "rotating" {
+		if health.Called(p) != about || p.State == "established" || p.State == "rotating" || health.Asleep(p) {
 			continue
 		}
 		if slices.ContainsFunc(p.Trouble.Obstacles, func(o control.Obstacle) bool { return o.Endpoint == endpoint }) {

@@ -91,6 +91,9 @@ func (n *node) session(p *control.Peer) (control.Finding, bool) {
 	case "degraded", "suspended":
 		return outage(n.Status, p), true
 	}
+	if Asleep(p) {
+		return control.Finding{}, false
+	}
 	if hub := n.hubFor(p); hub != nil && p.Endpoint == "" && p.Reason != "refused" && p.Reason != "version" {
 		return unmet(hub, Flag(n.Status)), true
 	}
@@ -103,6 +106,10 @@ func (n *node) session(p *control.Peer) (control.Finding, bool) {
 	f, ok := failures(n.Status, p)[p.Reason]
 	return f, ok
 }
+
+// Asleep reports whether the session with a peer sleeps: nothing is wrong, and what
+// wants to go wakes it.
+func Asleep(p *control.Peer) bool { return p.State == "idle" && p.Reason == "asleep" }
 
 // waiting is a peer without an endpoint here that has not connected. The usual
 // cause at home is NAT at both ends, which is known when other peers see this

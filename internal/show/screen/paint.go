@@ -38,6 +38,8 @@ func (p Paint) State(state, text string) string {
 	switch state {
 	case "established", "rotating":
 		return p.Good(text)
+	case "asleep":
+		return p.Dim(text)
 	case "failed":
 		return p.Bad(text)
 	}

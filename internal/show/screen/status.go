@@ -102,14 +102,22 @@ func Address(s *control.Peer) string {
 
 // State is a session's state for people: "connecting (last error: timeout)".
 func State(s *control.Peer) string {
-	text, reason := StateName(s.State), strings.ReplaceAll(s.Reason, "_", " ")
+	text, reason := Word(s), strings.ReplaceAll(s.Reason, "_", " ")
 	switch {
-	case reason == "":
+	case reason == "", health.Asleep(s):
 		return text
 	case s.State == "failed":
 		return text + " (" + reason + ")"
 	}
 	return text + " (last error: " + reason + ")"
+}
+
+// Word is the one word for how a session is: its state, or that it sleeps.
+func Word(s *control.Peer) string {
+	if health.Asleep(s) {
+		return s.Reason
+	}
+	return StateName(s.State)
 }
 
 // StateName is the word for a state.

@@ -22,7 +22,7 @@ func columns() []column {
 	return []column{
 		{"PEER", 0, health.Called, 24},
 		{"ADDRESS", 0, Address, 0},
-		{"STATE", 0, func(p *control.Peer) string { return StateName(p.State) }, 0},
+		{"STATE", 0, Word, 0},
 		{"TRANSPORT", 1, Way, 0},
 		{"RTT", 2, func(p *control.Peer) string { return RTT(p.RTTMS) }, 0},
 		{"IN", 3, func(p *control.Peer) string { return rate(p, p.RxRate) }, 0},
@@ -127,7 +127,7 @@ func paintRow(line string, x *control.Peer, cols []column, p Paint) string {
 		return line
 	}
 	name := Pad(health.Called(x), cols[0].max)
-	state := StateName(x.State)
+	state := Word(x)
 	rest := strings.TrimPrefix(line, name)
-	return p.Bold(name) + strings.Replace(rest, state, p.State(x.State, state), 1)
+	return p.Bold(name) + strings.Replace(rest, state, p.State(state, state), 1)
 }

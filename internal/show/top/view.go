@@ -115,7 +115,7 @@ func (m *Model) row(i, width int) string {
 	name, address, transport := m.widths(width)
 	line := mark + m.paint.Bold(screen.Pad(health.Called(p), name))
 	room := min(11, width-len(mark)-name-1)
-	line += " " + m.paint.State(p.State, screen.Pad(short(p.State, room), room))
+	line += " " + m.paint.State(screen.Word(p), screen.Pad(short(p, room), room))
 	width -= len(mark) + name + 1 + room
 	for _, col := range []struct {
 		text  string
@@ -166,8 +166,8 @@ func pad(s string, width int) string {
 }
 
 // short is a state's name for a narrow column.
-func short(state string, width int) string {
-	name := screen.StateName(state)
+func short(p *control.Peer, width int) string {
+	name := screen.Word(p)
 	if name == "established" && width < len(name) {
 		return "up"
 	}
@@ -197,7 +197,7 @@ func (m *Model) detail(p *control.Peer, width int) []string {
 	draw := func(what string, values []float64, now string) string {
 		return fmt.Sprintf("  %-4s %s %s", what, screen.Spark(values, room), now)
 	}
-	lines := []string{m.paint.Bold(health.Called(p)) + "  " + m.paint.State(p.State, screen.State(p)) + "  " + screen.Endpoint(p)}
+	lines := []string{m.paint.Bold(health.Called(p)) + "  " + m.paint.State(screen.Word(p), screen.State(p)) + "  " + screen.Endpoint(p)}
 	facts := slices.Clone(p.Addresses)
 	if p.Carrier != "" || p.Link != "" {
 		facts = append(facts, screen.Way(p))
@@ -248,7 +248,7 @@ func (m *Model) history(width, room int) []string {
 func event(e control.Event, width int, p screen.Paint) string {
 	at := e.Time.Local().Format(time.TimeOnly)
 	if width < 60 {
-		return "  " + at + " " + p.State(e.To, short(e.To, width-11))
+		return "  " + at + " " + p.State(e.To, short(&control.Peer{State: e.To, Reason: e.Reason}, width-11))
 	}
 	if e.Carrier != "" {
 		return fmt.Sprintf("  %s  path: %s", at, screen.EventWay(&e))
