@@ -81,6 +81,93 @@ func TestFaultVersion010(t *testing.T) {
 	}
 }
 
+// beforeCircuits is the last commit whose nodes know nothing of hubs and circuits.
+const beforeCircuits = "013b56b"
+
+// M6, SPEC 5.3: a node without hubs and circuits and this one, either in either role,
+// have sessions with each other as before, and no circuit.
+func TestFaultVersionWithoutCircuits(t *testing.T) {
+	onlyLong(t, "it builds the program of another commit")
+	t.Parallel()
+	old := programOf(t, beforeCircuits)
+	for _, c := range []struct{ name, a, b string }{{"the old one dials", old, l2tunBinary()}, {"this one dials", l2tunBinary(), old}} {
+		t.Run(c.name, func(t *testing.T) {
+			w, a, b := twoNodes(t, lab.Shape{}, "")
+			b.upAs(c.b)
+			a.upAs(c.a)
+			w.established(a, b)
+			w.direct(a, b)
+			w.works(a, b)
+			w.ok(w.R.DropUDP())
+			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
+			a.waitCarrier(b, "utcp", 15*time.Second)
+			b.waitCarrier(a, "utcp", 15*time.Second)
+			p.stop()
+			w.pings(w.A, b.v4, 10)
+			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, "a version without circuits, %s: session, rotation from each end, message, fallback", c.name)
+		})
+	}
+}
+
+// works lets packets, rotations and a message pass both ways.
+func (w *world) works(a, b *node) {
+	w.Helper()
+	w.pings(a.Host, b.v4, 20)
+	w.pings(b.Host, a.v4, 20)
+	a.rotateNow(b)
+	b.rotateNow(a)
+	for _, d := range [][2]*node{{a, b}, {b, a}} {
+		w.must(d[0].Host, "send", "--socket", d[0].Socket, d[1].DID, "hello")
+		if got := w.must(d[1].Host, "receive", "--socket", d[1].Socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
+			w.Errorf("%q", got)
+		}
+	}
+	w.pings(a.Host, b.v4, 20)
+}
+
+// M6: a peer without circuits at a hub. The hub and it have a session as ever; nobody is
+// offered a circuit to it, and whoever asks for it is told so and goes on without. It
+// reaches by itself whom it can dial.
+func TestFaultAPeerWithoutCircuitsAtAHub(t *testing.T) {
+	onlyLong(t, "it builds the program of another commit")
+	t.Parallel()
+	old := programOf(t, beforeCircuits)
+	w := newWorld(t, lab.Shape{Routed: true, C: true})
+	a, b, hub := w.node(w.A), w.node(w.B), w.node(w.C)
+	hub.set(`relay = "peers"`)
+	hub.knows(a, "")
+	hub.knows(b, "")
+	a.knows(hub, hub.endpoint4())
+	a.knows(b, "")
+	b.knows(a, "")
+	ctx, cancel := w.soon()
+	defer cancel()
+	w.ok(b.AddPeer(ctx, hub.DID, "--hub", "--endpoint", hub.endpoint4(), "--allowed-ip", hub.v4.String()+"/32"))
+	hub.up()
+	a.upAs(old)
+	b.up()
+	w.established(a, hub)
+	w.established(b, hub)
+	w.direct(a, hub)
+	w.works(a, hub)
+	w.works(b, hub)
+
+	_, err := b.Host.Run(t.Context(), "ping", "-n", "-c", "20", "-i", "0.2", "-W", "1", a.v4.String())
+	s, asked := hub.status().Relaying, b.peer(a)
+	none := err != nil && s.Circuits == 0 && s.TxBytes == 0 && asked.State != "established"
+	faults.Report(t, "M6", none, "a hub and a peer without circuits: %d circuits, %d bytes forwarded; who asks for it: %s %s", s.Circuits, s.TxBytes, asked.State, asked.Reason)
+	if !none {
+		t.Errorf("ping: %v; the hub says %+v, who asked %+v", err, s, asked)
+	}
+	undisturbed := a.undisturbed(hub)
+	_, err = a.Run(ctx, "peer", "remove", "--config", a.Config, "--socket", a.Socket, b.DID)
+	w.ok(err)
+	a.knows(b, b.endpoint4())
+	w.established(a, b)
+	w.works(a, b)
+	undisturbed()
+}
+
 // built builds a program from a folder, with arguments for go build.
 func built(t *testing.T, dir string, args ...string) string {
 	t.Helper()
@@ -100,12 +187,17 @@ func oldProgram(t *testing.T) string {
 	if file := os.Getenv("L2TUN_OLD"); file != "" {
 		return file
 	}
-	const commit = "faf6ec3"
+	return programOf(t, "faf6ec3")
+}
+
+// programOf builds the program of a commit.
+func programOf(t *testing.T, commit string) string {
+	t.Helper()
 	dir := t.TempDir()
 	c := exec.Command("sh", "-ec", `git -C ../.. archive `+commit+` | tar -x -C "$D"`)
 	c.Env = append(os.Environ(), "D="+dir)
 	if out, err := c.CombinedOutput(); err != nil {
-		t.Skipf("needs the history of this repository, or L2TUN_OLD: %v: %s", err, out)
+		t.Skipf("needs the history of this repository: %v: %s", err, out)
 	}
 	return built(t, dir)
 }
