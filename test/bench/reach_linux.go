@@ -38,9 +38,10 @@ func usualPairs() []string {
 const (
 	partMeetings = "meetings" // who meets whom, how fast, and what happens to a flow
 	partThrough  = "through"  // TCP through a hub
+	partHomes    = "homes"    // many homes at one hub
 )
 
-func partNames() []string { return []string{partMeetings, partThrough} }
+func partNames() []string { return []string{partMeetings, partThrough, partHomes} }
 
 // Check refuses what cannot be measured, in a sentence.
 func (o *ReachOptions) Check() error {
@@ -160,14 +161,15 @@ type Stir struct {
 
 // A ReachResult is what a run has measured.
 type ReachResult struct {
-	Machine Machine   `json:"machine"`
-	DelayMS float64   `json:"delay_ms"`
-	Trials  []Trial   `json:"trials"`
-	Stirs   []Stir    `json:"stirs"`
-	Through []Through `json:"through"`
-	Seconds float64   `json:"through_seconds"` // of one stream through a hub
-	Nebula  string    `json:"nebula"`          // version
-	Missing []string  `json:"missing"`         // sentences: what could not be measured
+	Machine Machine            `json:"machine"`
+	DelayMS float64            `json:"delay_ms"`
+	Trials  []Trial            `json:"trials"`
+	Stirs   []Stir             `json:"stirs"`
+	Through []Through          `json:"through"`
+	Seconds float64            `json:"through_seconds"` // of one stream through a hub
+	Nebula  string             `json:"nebula"`          // version
+	Homes   map[string]float64 `json:"homes"`           // by the units of the benchmark; nil: not measured
+	Missing []string           `json:"missing"`         // sentences: what could not be measured
 }
 
 func trialOf(c couple, matrix bool, r reach.Result, err error) Trial {

@@ -64,7 +64,7 @@ func TestReportOfReach(t *testing.T) {
 		{Pair: "symmetric:home", Matrix: true, FirstMS: 100, Carrier: "circuit"}, {Pair: "symmetric:symmetric", Matrix: true, FirstMS: 100, Carrier: "circuit"},
 	}, Stirs: []Stir{{What: stirNames()[0], GapMS: 900, Lost: 3}}, Seconds: 3, Through: []Through{
 		{Contender: l2tunHub, Gbits: 1.5, HubCPU: 0.5, AllCPU: 2}, {Contender: l2tunHub, Gbits: 2.5, HubCPU: 0.7, AllCPU: 3}, {Contender: nebulaRelay, Gbits: 0.5, HubCPU: 5, AllCPU: 9},
-	}}
+	}, Homes: map[string]float64{"MiB-of-hub": 300.4, "ms-MEET-p99": 25}}
 	text := r.markdown(o)
 	for _, want := range []string{
 		"| home:home | 2 | 300 ms | 200 ms | 600 ms | 400 ms | 0 | 2 direct |",
@@ -74,12 +74,16 @@ func TestReportOfReach(t *testing.T) {
 		"| cells of the matrix without a packet | 0 | 0 of 4 | met, also the aim |",
 		"| l2tun | 2 | 2.00 Gbit/s (1.50–2.50) | 0.60 s/GB (0.50–0.70) | 2.50 s/GB (2.00–3.00) |",
 		"| TCP through a hub | at least 1 Gbit/s | 2.00 Gbit/s | met, also the aim |",
+		"| memory of the hub | 300 MiB |",
+		"| 10,000 homes: memory of the hub | 1024 MiB | 300 MiB | met, also the aim |",
+		"| 10,000 homes: MEET to the hub's answer, 99 of 100 | 20 ms | 25.0 ms | **not met** |",
 		"| – CPU of the hub a gigabyte | 1.0 s, aim 0.4 | 0.60 s | met |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
+	r.Homes["ms-MEET-p99"] = 2
 	if err := r.judged(o); err != nil {
 		t.Error(err)
 	}

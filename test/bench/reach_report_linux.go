@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/test/reach"
@@ -19,6 +20,7 @@ Made by `+"`scripts/bench --reach`"+`; do not edit. %s; Linux %s, %d CPUs (%s); 
 		r.meetings(&b, o)
 	}
 	r.throughTable(&b)
+	r.homesTable(&b)
 	b.WriteString("\n## What was promised\n\n| | goal | measured | |\n| --- | --- | --- | --- |\n")
 	for _, p := range r.promises(o) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", p.what, p.goal, p.shown(), p.verdict())
@@ -248,7 +250,7 @@ func (r *ReachResult) promises(o ReachOptions) (all []promise) {
 	none("cells of the matrix without a packet", silent, cells)
 	none("cells that end otherwise than their NATs permit", wrong, cells)
 	none("meetings of careless NATs, in every order, that are not direct", careless, trials)
-	return append(all, r.throughPromises()...)
+	return slices.Concat(all, r.throughPromises(), r.homesPromises())
 }
 
 // judged is an error that names each promise that was measured and is not met.

@@ -38,6 +38,9 @@ func Reach(ctx context.Context, o ReachOptions, said io.Writer) (err error) {
 	if slices.Contains(o.Parts, partThrough) {
 		r.through(ctx, o, said)
 	}
+	if slices.Contains(o.Parts, partHomes) && ctx.Err() == nil {
+		r.manyHomes(ctx, said)
+	}
 	for _, v6 := range []bool{false, true} {
 		if !slices.Contains(o.Parts, partMeetings) {
 			break

@@ -44,7 +44,7 @@ func run(ctx context.Context) int {
 	f.IntVar(&r.Stirs, "stirs", 5, "with -reach, `TRIALS` of each thing that happens to a flow")
 	kinds := f.String("kinds", "", "with -reach, `KINDS` of NATs for the matrix, by commas (default all)")
 	f.IntVar(&r.Rounds, "rounds", 5, "with -reach, `ROUNDS` of TCP through a hub")
-	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: meetings,through (default all)")
+	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: meetings,through,homes (default all)")
 	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
 	var p bench.PeersOptions
 	f.IntVar(&p.Peers, "peers", 0, "what a node costs that has `PEERS` in its config, instead; it is watched for -idle seconds")
