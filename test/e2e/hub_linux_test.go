@@ -20,6 +20,7 @@ import (
 type relayed struct {
 	*testing.T
 	ctx  context.Context
+	net  *nat.Net
 	hub  *reach.Hub
 	a, b *reach.Home
 }
@@ -34,7 +35,7 @@ func throughAHub(t *testing.T) *relayed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &relayed{T: t, ctx: ctx}
+	w := &relayed{T: t, ctx: ctx, net: n}
 	t.Cleanup(func() {
 		cancel()
 		w.ok(n.Close())
