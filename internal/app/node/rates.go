@@ -48,7 +48,7 @@ func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since t
 	r.last = now
 	next := make(map[did.DID][]sample)
 	for _, s := range all {
-		sum := s.Plane().Traffic().Total()
+		sum := s.Plane().Total()
 		is := sample{now, sum.RxBytes, sum.TxBytes}
 		old := r.of[s.DID()]
 		var was sample

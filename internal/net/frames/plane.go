@@ -191,6 +191,19 @@ func (p *plane) Traffic() *link.Traffic {
 	return p.past.Traffic()
 }
 
+// Total implements link.Plane.
+func (p *plane) Total() link.Moved {
+	if a := p.awake.Load(); a != nil {
+		return a.traffic.Total()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.awake.Load(); a != nil {
+		return a.traffic.Total()
+	}
+	return p.past.Total()
+}
+
 // Wake implements link.Plane.
 func (p *plane) Wake() { p.wake() }
 

@@ -113,6 +113,8 @@ type Plane interface {
 	// epoch or path makes packets wait (bounded by bytes, count and age).
 	Use(e *record.Epoch, p Path)
 	Traffic() *Traffic
+	// Total is that of Traffic. Of a plane that rests it costs less.
+	Total() Moved
 	// Expire drops packets that have waited too long. It returns when the next one
 	// will have; the zero time if none waits.
 	Expire(now time.Time) time.Time

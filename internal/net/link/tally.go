@@ -21,6 +21,18 @@ func (t *Traffic) Tally() *Tally {
 	return &sum
 }
 
+// Total is what all carriers have moved; nil: nothing.
+func (x *Tally) Total() (sum Moved) {
+	if x == nil {
+		return sum
+	}
+	for _, m := range x.carried {
+		sum.RxBytes, sum.TxBytes = sum.RxBytes+m.RxBytes, sum.TxBytes+m.TxBytes
+		sum.RxPackets, sum.TxPackets = sum.RxPackets+m.RxPackets, sum.TxPackets+m.TxPackets
+	}
+	return sum
+}
+
 // AddTo adds what was counted to t; nil adds nothing.
 func (x *Tally) AddTo(t *Traffic) {
 	if x == nil {

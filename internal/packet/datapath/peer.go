@@ -68,6 +68,19 @@ func (p *Peer) Traffic() *link.Traffic {
 	return p.past.Traffic()
 }
 
+// Total implements link.Plane.
+func (p *Peer) Total() link.Moved {
+	if a := p.awake.Load(); a != nil {
+		return a.traffic.Total()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.awake.Load(); a != nil {
+		return a.traffic.Total()
+	}
+	return p.past.Total()
+}
+
 // Wake implements link.Plane.
 func (p *Peer) Wake() {
 	p.mu.Lock()

@@ -45,7 +45,10 @@ func TestAPeerRests(t *testing.T) {
 		a.peer.Remove(a.e)
 	}
 	a.peer.Rest()
-	if n := a.peer.Traffic().Total().TxPackets; n != rounds*each {
-		t.Errorf("%d packets are counted, not %d", n, rounds*each)
+	if n := a.peer.Total(); n.TxPackets != rounds*each || n != a.peer.Traffic().Total() {
+		t.Errorf("%+v is counted, not %d packets", n, rounds*each)
+	}
+	if n := testing.AllocsPerRun(100, func() { a.peer.Total() }); n != 0 {
+		t.Errorf("%v allocations to look at a peer that rests", n)
 	}
 }
