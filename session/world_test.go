@@ -71,10 +71,11 @@ func (w *world) host(n byte) *host {
 
 func (h *host) up() {
 	h.w.t.Helper()
-	h.node = h.w.net.Node(h.addr)
-	for _, c := range []*link.Kind{link.KindDirect, link.KindUTCP} {
-		h.node.Off[c] = !h.w.all
+	off := []*link.Kind{link.KindDirect, link.KindUTCP}
+	if h.w.all {
+		off = nil
 	}
+	h.node = h.w.net.Node(h.addr, off...)
 	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)

@@ -163,9 +163,13 @@ var (
 	_ link.FreshDialer = (*Node)(nil)
 )
 
-// Node puts a node at an address, in place of one that was there.
-func (n *Net) Node(addr netip.AddrPort) *Node {
+// Node puts a node at an address, in place of one that was there, with carriers that are
+// off from the beginning.
+func (n *Net) Node(addr netip.AddrPort, off ...*link.Kind) *Node {
 	node := n.newNode(addr)
+	for _, k := range off { // before others find it
+		node.Off[k] = true
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes[addr] = node
