@@ -53,14 +53,18 @@ func (w *world) pings(from *lab.Host, to netip.Addr, count int, options ...strin
 	}
 }
 
+// eachPing is eachPing of the test.
+func (w *world) eachPing(from *lab.Host, to netip.Addr, count int, options ...string) (answered int, out string) {
+	return eachPing(w.Context(), from, to, count, options...)
+}
+
 // eachPing sends count pings, 20 ms apart, each by a ping of its own: one that sends
 // several waits for the last answer no longer than two round trips. It ends with the
 // first one that is not answered within 3 s, and returns what that one printed.
-func (w *world) eachPing(from *lab.Host, to netip.Addr, count int, options ...string) (answered int, out string) {
-	w.Helper()
+func eachPing(ctx context.Context, from *lab.Host, to netip.Addr, count int, options ...string) (answered int, out string) {
 	const loop = `n=$1; shift; while [ $n -gt 0 ]; do ping -n -c 1 -W 3 "$@" || exit; n=$((n - 1)); sleep 0.02; done`
 	args := append([]string{"-c", loop, "sh", strconv.Itoa(count)}, options...)
-	all, err := from.Command(w.Context(), "sh", append(args, to.String())...).CombinedOutput()
+	all, err := from.Command(ctx, "sh", append(args, to.String())...).CombinedOutput()
 	if answered = bytes.Count(all, []byte(" 1 received")); answered == count {
 		return answered, ""
 	}
