@@ -2,15 +2,21 @@ package session
 
 import (
 	"encoding/binary"
+	"flag"
 	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/test/memnet"
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
+
+var long = flag.Bool("long", false, "run the long forms of tests")
 
 // A flow is numbered packets from the first home to the second, and which arrived.
 type flow struct {
@@ -37,7 +43,7 @@ func inFlowingHomes(t *testing.T, nats func(a, b *memnet.NAT), f func(t *testing
 			h.dev = tuntest.NewChannel(1 << 12)
 		}
 	}
-	inHomesWith(t, withPackets, nats, func(t *testing.T, w *homes) {
+	inHomesWith(t, 1, withPackets, nats, func(t *testing.T, w *homes) {
 		x := &flow{w: w, stop: make(chan struct{}), times: make(map[uint32]int)}
 		for _, e := range []struct {
 			at, other *host
@@ -174,4 +180,113 @@ func TestBothNATsForgetInMidFlow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Packets move from the direct path to the circuit and back again and again: none is
+// lost, none comes twice.
+func TestMovesLoseNothing(t *testing.T) {
+	packets, moves := 100_000, 20
+	if *long {
+		packets, moves = 1_000_000, 100
+	}
+	inFlowingHomes(t, plain, func(t *testing.T, w *homes, x *flow) {
+		x.send(200, 10*time.Millisecond)
+		w.on("direct", 0)
+		carriers := map[string]int{}
+		for i := range moves {
+			kind := paths.Kind{}
+			if i%2 == 0 {
+				kind = pathset.KindOf(link.KindCircuit)
+			}
+			w.ab.call(func(now time.Time) error { w.ab.loop.paths.Prefer(kind, now); return nil })
+			x.send(packets/moves, 100*time.Microsecond)
+			carriers[w.ab.Status().Carrier]++
+		}
+		if lost, twice, _ := x.counts(); lost+twice > 0 {
+			t.Errorf("of %d packets %d are lost, %d came twice: %v, %v", x.sent, lost, twice, w.ab.Status().Dropped, w.ba.Status().Dropped)
+		}
+		if carriers["circuit"] != moves/2 || carriers["direct"] != moves/2 {
+			t.Errorf("moves ended on %v", carriers)
+		}
+	})
+}
+
+// The hub restarts under a flow that has only the circuit: packets are back within three
+// seconds of its return.
+func TestHubRestartsUnderAFlow(t *testing.T) {
+	for _, away := range []time.Duration{100 * time.Millisecond, time.Second, 2 * time.Second} {
+		t.Run(away.String(), func(t *testing.T) {
+			inFlowingHomes(t, symmetric, func(t *testing.T, w *homes, x *flow) {
+				x.send(1000, 10*time.Millisecond)
+				w.on("circuit", 0)
+				x.all.Go(func() {
+					w.stopHub()
+					time.Sleep(away)
+					w.startHub()
+				})
+				x.send(int(away/(10*time.Millisecond)), 10*time.Millisecond)
+				x.counts() // the gap begins anew, from the hub's return
+				back, came := time.Now(), x.came()
+				for x.came() == came && time.Since(back) < 10*time.Second {
+					x.send(1, 10*time.Millisecond)
+				}
+				if d := time.Since(back) + time.Second; d > 3*time.Second {
+					t.Errorf("packets are back %v after the hub", d)
+				}
+			})
+		})
+	}
+}
+
+// Careless NATs of one end or both, and lines whose delays vary: every first meeting ends
+// on the direct path, whoever calls.
+func TestCarelessMeetingsOverManySeeds(t *testing.T) {
+	seeds := uint64(12)
+	if *long {
+		seeds = 200
+	}
+	kinds := map[string]func(a, b *memnet.NAT){
+		"careless calls home":     func(a, _ *memnet.NAT) { a.Careless = true },
+		"home calls careless":     func(_, b *memnet.NAT) { b.Careless = true },
+		"careless calls careless": func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
+	}
+	for name, nats := range kinds {
+		t.Run(name, func(t *testing.T) {
+			for seed := range seeds {
+				for _, delay := range []time.Duration{100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+					vary := func(w *homes) { w.net.SetAll(memnet.Line{Delay: delay, Jitter: delay / 2}) }
+					inHomesWith(t, seed, vary, nats, func(t *testing.T, w *homes) {
+						w.ab.wake(wakeWanted)
+						time.Sleep(time.Duration(seed%4) * 15 * time.Millisecond)
+						if seed%2 == 1 {
+							w.ba.wake(wakeWanted)
+						}
+						w.on("direct", 3*time.Second)
+					})
+				}
+			}
+		})
+	}
+}
+
+// A meeting that fails is in the history, with the reason.
+func TestHistoryHasFailedMeetings(t *testing.T) {
+	inHomes(t, symmetric, func(t *testing.T, w *homes) {
+		if _, err := w.a.m.Establish(t.Context(), w.b.id.DID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		n := 0
+		for _, e := range w.a.m.History() {
+			if e.Cause == "meeting" {
+				n++
+				if e.Reason != "blocked" && e.Reason != "symmetric_nat" || e.From != e.To || e.Peer != w.b.id.DID() {
+					t.Errorf("%+v", e)
+				}
+			}
+		}
+		if n == 0 || n > 2 {
+			t.Errorf("%d failed meetings", n)
+		}
+	})
 }

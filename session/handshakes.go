@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -10,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
@@ -183,7 +185,7 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 	if p.Forgotten {
 		l.remote.Forgotten(p.Result.Remote.Incarnation, now)
 	}
-	if !l.remote.Meet(p.Result.Remote.Incarnation, p.Conn.Remote(), now) {
+	if !l.remote.Meet(p.Result.Remote.Incarnation, placeOf(p.Conn), now) {
 		return
 	}
 	switch at := l.remote.Duplicates(now); {
@@ -197,6 +199,15 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 	l.paths.Restarted(now)
 	l.keys.OpenOnlyCurrent()
 	l.msgs.Restart()
+}
+
+// placeOf is where a connection leads to; the zero value for one through a circuit, whose
+// remote is an address of this node's own making.
+func placeOf(c link.Conn) netip.AddrPort {
+	if r := c.Remote(); !meeting.Virtual(r) {
+		return r
+	}
+	return netip.AddrPort{}
 }
 
 // take uses a stored secret where the session has nothing better.

@@ -15,7 +15,7 @@ type Transition struct {
 	From   string    `json:"from"`
 	To     string    `json:"to"`
 	Cause  string    `json:"cause"`            // the event
-	Reason Reason    `json:"reason,omitempty"` // of a failure
+	Reason Reason    `json:"reason,omitempty"` // of a failure; with the cause "meeting", from equal to to: why it failed
 	Epoch  uint32    `json:"epoch"`            // in use after it, 0 for none
 	Link   string    `json:"link,omitempty"`   // quic or utcp
 	// Of a change of the path in use alone, with From equal to To and the cause

@@ -114,6 +114,16 @@ func (x *reach) note(p *snapshot, now time.Time) {
 		Epoch: p.Epoch, Link: p.Link, Carrier: p.Carrier, Through: p.Through})
 }
 
+// unmet enters into the history and the log that a meeting has failed.
+func (l *loop) unmet(why Reason, now time.Time) {
+	state := l.state.String()
+	l.m.history.Add(l.peer.DID, Transition{Time: now, Peer: l.peer.DID, From: state, To: state, Cause: "meeting", Reason: why,
+		Epoch: l.keys.Number(), Link: l.paths.Link()})
+	if held, ok := l.log.turn(now); ok {
+		l.log.Info("meeting failed", append([]any{"reason", string(why)}, held...)...)
+	}
+}
+
 // tell tells the board and the hub. Circuits end with an incarnation of the peer: it
 // knows nothing of them.
 func (x *reach) tell(sum paths.Summary) {

@@ -91,8 +91,15 @@ func (p *printer) event(e control.Event) error {
 	if e.Missed > 0 {
 		line = "(" + count(e.Missed, "event") + " lost here: the reader was too slow)\n"
 	}
+	reason := e.Reason
+	if e.From == e.To { // of a meeting, and not of the state
+		reason = ""
+	}
 	line += fmt.Sprintf("%s  %s  %s -> %s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), p.bold.Sprint(cmp.Or(e.Name, e.Peer)),
-		screen.StateName(e.From), p.state(&control.Peer{State: e.To, Reason: e.Reason}), e.Cause)
+		screen.StateName(e.From), p.state(&control.Peer{State: e.To, Reason: reason}), e.Cause)
+	if e.Reason != reason {
+		line += " failed: " + e.Reason
+	}
 	if e.Carrier != "" { // the path alone has changed
 		line += " " + screen.EventWay(&e)
 	}

@@ -63,9 +63,11 @@ func TestEventsOfAPath(t *testing.T) {
 	f := &fakeNode{events: []control.Event{
 		{Name: "bob", From: "established", To: "established", Cause: "path", Carrier: "circuit", Through: peerDID(9), ThroughName: "nas"},
 		{Name: "bob", From: "established", To: "established", Cause: "path", Carrier: "direct", Link: "quic"},
+		{Name: "bob", From: "established", To: "established", Cause: "meeting", Reason: "symmetric_nat"},
 	}}
 	got := must(t, "events", "--socket", f.start(t))
-	if !strings.Contains(got, "established -> established  path through nas\n") || !strings.Contains(got, "established -> established  path udp-direct  quic\n") {
+	if !strings.Contains(got, "established -> established  path through nas\n") || !strings.Contains(got, "established -> established  path udp-direct  quic\n") ||
+		!strings.Contains(got, "established -> established  meeting failed: symmetric_nat\n") {
 		t.Error(got)
 	}
 }

@@ -15,7 +15,7 @@ type Event struct {
 	From   string    `json:"from"`
 	To     string    `json:"to"`
 	Cause  string    `json:"cause"`
-	Reason string    `json:"reason"` // of failed
+	Reason string    `json:"reason"` // of failed; of a meeting, with the cause "meeting" and from equal to to, why it failed
 	Epoch  uint64    `json:"epoch"`  // in use after it; 0 for none
 	Link   string    `json:"link"`
 	// Of a change of the path in use, with the cause "path" and from equal to to.

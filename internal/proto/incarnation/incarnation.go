@@ -60,10 +60,14 @@ func (h *History) Clone() History {
 }
 
 // Meet notes a proven handshake and reports whether it was with another
-// incarnation than the one before.
+// incarnation than the one before. Of a remote that is no address (a circuit) the
+// incarnation keeps the one where it was seen before.
 func (h *History) Meet(incarnation uint64, remote netip.AddrPort, now time.Time) (changed bool) {
 	changed = h.current != 0 && h.current != incarnation
 	n := len(h.seen)
+	if i := slices.IndexFunc(h.seen, func(s sighting) bool { return s.incarnation == incarnation }); i >= 0 && !remote.IsValid() {
+		remote = h.seen[i].remote
+	}
 	h.seen = slices.DeleteFunc(h.seen, func(s sighting) bool { return s.incarnation == incarnation })
 	if changed && len(h.seen) < n {
 		h.returns = append(recent(h.returns, now), now)
@@ -97,8 +101,11 @@ func (h *History) Duplicates(now time.Time) (at []netip.AddrPort) {
 	if h.returns = recent(h.returns, now); len(h.returns) < clonedReturns {
 		return nil
 	}
+	at = []netip.AddrPort{} // that there are several is known also where none has an address
 	for _, s := range h.seen {
-		at = append(at, s.remote)
+		if s.remote.IsValid() {
+			at = append(at, s.remote)
+		}
 	}
 	slices.SortFunc(at, netip.AddrPort.Compare)
 	return slices.Compact(at) // a host that restarted was seen as two

@@ -65,6 +65,9 @@ const (
 	// Suspect says that Hub, or what it forwards, gives no answer: its session is to
 	// find out at once.
 	Suspect
+	// Unmet says that a meeting has failed, in Why: a word as those for a path that is not
+	// direct.
+	Unmet
 	// Compare says how the trial of ID by its goodput goes, in Why: it begins, ID is
 	// better, or not, or that is undecided, with Size bytes a second at best, or the time
 	// of that verdict is over. Count is the goodput of the kind that was left.
@@ -74,7 +77,7 @@ const (
 var opNames = [...]string{Probe: "probe", Beat: "beat", Use: "use", Resize: "resize", Open: "open", Dial: "dial",
 	Hangup: "hangup", Drop: "drop", Avoid: "avoid", Unpin: "unpin", Rotate: "rotate", Lost: "lost", Restored: "restored",
 	Answered: "answered", Missed: "missed", BlackHole: "black-hole", Ask: "ask", Answer: "answer",
-	Ready: "ready", Openers: "openers", Knock: "knock", Suspect: "suspect", Compare: "compare"}
+	Ready: "ready", Openers: "openers", Knock: "knock", Suspect: "suspect", Unmet: "unmet", Compare: "compare"}
 
 func (o Op) String() string { return opNames[o] }
 

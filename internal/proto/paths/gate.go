@@ -128,11 +128,12 @@ func (g *gates) admit(now time.Time, remotes ...netip.AddrPort) {
 	}
 }
 
-// shut closes remotes that a meeting opened and nobody was heard from.
-func (g *gates) shut(remotes ...netip.AddrPort) {
+// shut closes remotes of a meeting that has failed, also where the peer was heard a moment
+// before: NATs forget only what nothing is sent to.
+func (g *gates) shut(now time.Time, remotes ...netip.AddrPort) {
 	for _, r := range remotes {
-		if o := g.find(r); o != nil {
-			o.metTo = time.Time{}
+		if o := g.find(r); o != nil && now.Before(o.until()) {
+			o.heardTo, o.metTo, o.shutAt = now, time.Time{}, now
 		}
 	}
 }

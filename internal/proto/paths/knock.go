@@ -103,9 +103,18 @@ func (m *reach) over(proven bool, now time.Time) {
 	if proven {
 		return
 	}
-	m.gates.shut(places...)
+	m.do(Action{Op: Unmet, Why: m.meet.whyFailed(&m.facts)})
+	if p := m.choice.using; p != nil { // what is used has answered
+		places = slices.DeleteFunc(places, func(r netip.AddrPort) bool { return r == p.Remote })
+	}
+	m.gates.shut(now, places...)
 	for _, p := range slices.Clone(m.paths) {
-		if p.direct() && p != m.choice.using && !p.trusted() && slices.Contains(places, p.Remote) {
+		switch {
+		case p == m.choice.using || !slices.Contains(places, p.Remote):
+		case p.isQUIC(): // it would send of its own accord
+			m.do(Action{Op: Hangup, ID: p.id, Why: "no answer", Silent: true})
+			m.remove(p)
+		case p.direct() && !p.trusted():
 			m.remove(p)
 		}
 	}

@@ -196,9 +196,23 @@ func (x *meet) welcome(now time.Time) bool {
 	return true
 }
 
-// plain reports whether the next meeting is the second: without openers, because
-// some carriers tear a mapping down on the error that they cause.
-func (x *meet) plain() bool { return x.failures == 1 }
+// plain reports whether the next meeting is the third: without openers, because some
+// carriers tear a mapping down on the error that they cause. More often a NAT has kept an
+// early packet, which it has forgotten by the second; that one needs openers too.
+func (x *meet) plain() bool { return x.failures == 2 }
+
+// whyFailed is why the meeting failed, or why none came about.
+func (x *meet) whyFailed(f *facts) string {
+	switch {
+	case x.failures == 0:
+		return "not_at_hub"
+	case f.NoUDP:
+		return "no_udp"
+	case f.Symmetric:
+		return "symmetric_nat"
+	}
+	return "blocked"
+}
 
 // deadline is when the meeting goes on.
 func (x *meet) deadline(keys bool) time.Time {

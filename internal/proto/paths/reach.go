@@ -101,7 +101,9 @@ func (m *reach) unanswered(now time.Time) {
 	if m.hubs.in(asked) || m.hubs.in(met) && m.meet.role != Nobody {
 		return
 	}
-	m.meet.pause(now)
+	if m.meet.pause(now); m.meet.pauses == 1 && m.meet.failures == 0 { // said once
+		m.do(Action{Op: Unmet, Why: m.meet.whyFailed(&m.facts)})
+	}
 	if i := m.meet.uncross(); i != nil && m.hubs.find(i.by) != nil {
 		m.accept(m.hubs.find(i.by), *i, now)
 	}
@@ -131,6 +133,9 @@ func (m *reach) accept(h *hub, i invitation, now time.Time) {
 		return
 	}
 	places := sift(i.places, false)
+	if p := m.choice.using; p != nil && p.Via == 0 && p.Kind.Link == QUIC && len(places) > 0 && m.choice.phase == Up {
+		m.suspect(now) // the peer would not ask if what it sends there arrived
+	}
 	if len(places) > 0 && (m.meet.role == Nobody || m.meet.role == Caller && !m.hubs.in(asked)) {
 		m.meet.begin(Callee, now)
 	}
