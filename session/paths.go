@@ -121,7 +121,7 @@ func (r routed) Noticed(a paths.Action, p link.Path, now time.Time) {
 		}
 		l.log.Info("goodput compared", attrs...)
 	case paths.Unmet:
-		l.unmet(Reason(a.Why), now)
+		l.reach.unmet(Reason(a.Why), now)
 	case paths.BlackHole:
 		l.log.Info("path MTU black hole", "remote", p.Remote().String(), "passes", a.Size, "before", p.Room())
 	}

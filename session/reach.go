@@ -115,7 +115,8 @@ func (x *reach) note(p *snapshot, now time.Time) {
 }
 
 // unmet enters into the history and the log that a meeting has failed.
-func (l *loop) unmet(why Reason, now time.Time) {
+func (x *reach) unmet(why Reason, now time.Time) {
+	l := x.l
 	state := l.state.String()
 	l.m.history.Add(l.peer.DID, Transition{Time: now, Peer: l.peer.DID, From: state, To: state, Cause: "meeting", Reason: why,
 		Epoch: l.keys.Number(), Link: l.paths.Link()})
