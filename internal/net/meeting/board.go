@@ -62,6 +62,7 @@ type hub struct {
 	seen [2]netip.AddrPort // where it sees this node, by IPv4 and IPv6
 
 	seenTime time.Time // when that was heard
+	tcpSince time.Time // since when it is reached by TCP; zero: it is not
 }
 
 // A Board is where sessions and hubs meet.
@@ -122,6 +123,11 @@ func (b *Board) Up(did DID, x Host, p link.Path, rtt time.Duration) {
 		h.path = p
 		h.leg.Set(forwarder(p))
 	}
+	if tcp := p != nil && p.Kind().Link == wire.LinkUTCP; !tcp {
+		h.tcpSince = time.Time{}
+	} else if h.tcpSince.IsZero() {
+		h.tcpSince = time.Now()
+	}
 	for _, s := range b.seats {
 		if news {
 			s.hubChanged(h)
@@ -153,7 +159,7 @@ func (b *Board) Down(did DID) {
 	if h == nil || h.host == nil {
 		return
 	}
-	h.host, h.rtt, h.path = nil, 0, nil
+	h.host, h.rtt, h.path, h.tcpSince = nil, 0, nil, time.Time{}
 	h.leg.Set(nil)
 	for _, s := range b.seats {
 		s.hubChanged(h)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -112,5 +113,36 @@ func TestCandidates(t *testing.T) {
 	told.Add(wire.Candidate{Addr: at("192.0.2.1:5000"), Kind: 200})
 	if all := seat.Judge(told); len(all) != 1 || !all[0].Ours || all[0].Origin != paths.AtHub {
 		t.Errorf("%+v", all)
+	}
+}
+
+// tcpPath is one of TCP.
+type tcpPath struct{ link.Path }
+
+func (tcpPath) Kind() *link.Kind { return link.KindUTCP }
+
+// Once the only hub is reached by TCP for long and was never by UDP, this node tells no
+// candidates; one word by UDP says otherwise.
+func TestNoUDPLeavesThisNetwork(t *testing.T) {
+	b, _, hub, seat := board(netip.MustParseAddrPort("198.51.100.7:4242"))
+	now := time.Now()
+	told := func() int {
+		c := seat.Candidates(false)
+		return len(c.All())
+	}
+	if seat.NoUDP(now) || told() != 1 {
+		t.Error("without a path UDP counts as blocked")
+	}
+	b.Up(hubDID, hub, tcpPath{}, 20*time.Millisecond)
+	if seat.NoUDP(now.Add(time.Second)) || !seat.NoUDP(now.Add(time.Minute)) {
+		t.Error("it is blocked at once, or never")
+	}
+	b.hubs[0].tcpSince = now.Add(-time.Minute)
+	if n := told(); n > 0 {
+		t.Errorf("%d told", n)
+	}
+	b.Seen(hubDID, nat.Sighting{Seen: netip.MustParseAddrPort("192.0.2.1:5")})
+	if seat.NoUDP(now.Add(time.Minute)) || told() == 0 {
+		t.Error("UDP is blocked although the hub was reached by it")
 	}
 }

@@ -186,6 +186,13 @@ func Virtual(remote netip.AddrPort) bool { return virtual.Contains(remote.Addr()
 // Symmetric reports whether the NAT of this node gives each remote another port.
 func (s *Seat) Symmetric() bool { return s.b.verdict.Load().Kind == nat.EndpointDependent }
 
+// NoUDP reports whether no UDP leaves the network of this node.
+func (s *Seat) NoUDP(now time.Time) bool {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	return s.b.noUDP(now)
+}
+
 // Candidates are where this node may be reached: from inside a session with the
 // private addresses, else without.
 func (s *Seat) Candidates(inside bool) wire.Candidates { return s.b.candidates(inside) }

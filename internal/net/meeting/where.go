@@ -60,6 +60,25 @@ func (b *Board) Seen(peer DID, at nat.Sighting) {
 	b.verdict.Store(&v)
 }
 
+// noUDPAfter is how long all hubs are reached by TCP alone until UDP counts as blocked: it
+// has been dialled and probed by then.
+const noUDPAfter = 10 * time.Second
+
+// noUDP reports whether no UDP leaves this network: no hub that can be asked has ever been
+// reached by it, and all are by TCP. The caller holds the lock.
+func (b *Board) noUDP(now time.Time) (blocked bool) {
+	for _, h := range b.hubs {
+		if h.host == nil {
+			continue
+		}
+		if h.tcpSince.IsZero() || now.Sub(h.tcpSince) < noUDPAfter || h.seen[0].IsValid() || h.seen[1].IsValid() {
+			return false
+		}
+		blocked = true
+	}
+	return blocked
+}
+
 func family(a netip.Addr) int {
 	if a.Unmap().Is4() {
 		return 0
@@ -70,6 +89,10 @@ func family(a netip.Addr) int {
 // candidates are where this node may be reached, at most as many as a frame names.
 func (b *Board) candidates(inside bool) (c wire.Candidates) {
 	b.mu.Lock()
+	if b.noUDP(time.Now()) { // nothing that is sent there would be answered
+		b.mu.Unlock()
+		return c
+	}
 	var seen []netip.AddrPort
 	var seenAt []netip.Addr
 	for _, h := range b.hubs {

@@ -12,7 +12,9 @@ import (
 // handle hands an event to the machine, with the facts of the moment, and performs
 // what it decides.
 func (x *Set) handle(now time.Time, event func(now time.Time) []paths.Action) {
-	x.machine.Observe(x.facts())
+	f := x.facts()
+	f.NoUDP = x.c.Seat != nil && x.c.Seat.NoUDP(now)
+	x.machine.Observe(f)
 	x.do(event(now), now)
 }
 

@@ -26,7 +26,7 @@ func (m *reach) pass(now time.Time) {
 // lacksDirect reports whether a meeting could improve the path in use. What UDP
 // carries already finds the direct path by itself.
 func (m *reach) lacksDirect() bool {
-	if p := m.choice.using; p != nil && p.Via == 0 && p.Kind.Link == QUIC || !slices.ContainsFunc(m.cfg.Kinds, Kind.isDirect) {
+	if p := m.choice.using; m.facts.NoUDP || p != nil && p.Via == 0 && p.Kind.Link == QUIC || !slices.ContainsFunc(m.cfg.Kinds, Kind.isDirect) {
 		return false
 	}
 	return !slices.ContainsFunc(m.paths, func(p *path) bool { return p.direct() && p.proof.proven })
@@ -133,6 +133,9 @@ func (m *reach) accept(h *hub, i invitation, now time.Time) {
 		return
 	}
 	places := sift(i.places, false)
+	if m.facts.NoUDP { // a circuit is all that there can be
+		places = nil
+	}
 	if p := m.choice.using; p != nil && p.Via == 0 && p.Kind.Link == QUIC && len(places) > 0 && m.choice.phase == Up {
 		m.suspect(now) // the peer would not ask if what it sends there arrived
 	}
