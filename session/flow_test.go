@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"flag"
 	"net/netip"
 	"sync"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"github.com/libertaria-project/l2tun/test/memnet"
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
-
-var long = flag.Bool("long", false, "run the long forms of tests")
 
 // A flow is numbered packets from the first home to the second, and which arrived.
 type flow struct {
