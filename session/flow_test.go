@@ -156,7 +156,7 @@ func TestColdMeetingLosesNothing(t *testing.T) {
 }
 
 // Both NATs forget in mid-flow: packets are back within a second, directly; where the
-// NATs are careless, within two, by the circuit.
+// NATs are careless, within the three that are promised, by the circuit.
 func TestBothNATsForgetInMidFlow(t *testing.T) {
 	for name, nats := range map[string]func(a, b *memnet.NAT){
 		"home":     plain,
@@ -171,7 +171,7 @@ func TestBothNATsForgetInMidFlow(t *testing.T) {
 				x.send(2000, 5*time.Millisecond)
 				_, twice, gap := x.counts()
 				t.Log("longest gap", gap, w.ab.Status().Carrier)
-				if most := map[string]time.Duration{"home": time.Second, "careless": 2 * time.Second}[name]; gap > most || twice > 0 {
+				if most := map[string]time.Duration{"home": time.Second, "careless": 3 * time.Second}[name]; gap > most || twice > 0 {
 					t.Errorf("nothing for %v, %d came twice", gap, twice)
 				}
 			})
