@@ -2,6 +2,7 @@ package routing
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -26,6 +27,53 @@ func (k *Kernel) Shadows() (all []Shadow) {
 	for _, r := range k.routes() {
 		if by, is := k.shadow(r.Prefix); is {
 			all = append(all, Shadow{r.Prefix, by})
+		}
+	}
+	return all
+}
+
+// Cover is Add of a network whose single addresses then need no routes of their own.
+// ErrTaken: packets to it go elsewhere, so it covers nothing; then nothing is put, and
+// what an earlier Cover has put is taken out.
+func (k *Kernel) Cover(network netip.Prefix) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.handle == nil {
+		return ErrClosed
+	}
+	if err := (Route{Prefix: network}).check(); err != nil {
+		return err
+	}
+	// Before the route is put: in place of the route that the kernel has made with our
+	// address IPv4 would replace that of another interface, if it comes first.
+	by, taken := k.shadow(network)
+	var err error
+	if !taken {
+		_, err = k.ensure([]Route{{Prefix: network, MTU: k.want[network].mtu}})
+		by, taken = k.shadow(network)
+	}
+	switch {
+	case taken:
+		err = fmt.Errorf("%w: %s goes through %s, whose route comes first", ErrTaken, network, by)
+	case !errors.Is(err, ErrTaken):
+		return err // tried again by Ensure
+	}
+	return errors.Join(err, k.remove(network))
+}
+
+// Elsewhere returns those of single addresses to which the kernel sends by another
+// interface, or refuses to send: the route of a network does not cover them. One lookup
+// for each, however large its table is. Those that it has no route to are left out.
+func (k *Kernel) Elsewhere(addrs []netip.Prefix) (all []netip.Prefix) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.handle == nil {
+		return nil
+	}
+	for _, p := range addrs {
+		found, err := k.handle.RouteGetWithOptions(p.Addr().AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
+		if refusing(err) || err == nil && len(found) == 1 && found[0].LinkIndex != k.ifindex {
+			all = append(all, p)
 		}
 	}
 	return all

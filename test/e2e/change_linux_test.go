@@ -303,11 +303,12 @@ func TestJournalSurvivesKill(t *testing.T) {
 	bare := w.snapshot(w.A)
 	w.run(w.A, "ip", "addr", "add", a.v4.String()+"/24", "dev", a.Interface)
 	w.run(w.A, "ip", "-6", "addr", "add", a.Address.String()+"/128", "dev", a.Interface, "nodad")
-	w.run(w.A, "ip", "route", "add", b.v4.String()+"/32", "dev", a.Interface, "proto", "108")
-	w.run(w.A, "ip", "-6", "route", "add", b.Address.String()+"/128", "dev", a.Interface, "proto", "108")
+	network := netip.PrefixFrom(a.v4, 24).Masked().String()
+	w.run(w.A, "ip", "route", "replace", network, "dev", a.Interface, "proto", "108", "scope", "link", "src", a.v4.String()) // in place of the address's
+	w.run(w.A, "ip", "-6", "route", "add", "fd4c:3254::/32", "dev", a.Interface, "proto", "108", "metric", "10800")
 	out := w.must(w.A, "down", "--config", a.Config, "--socket", a.Socket)
 	t.Log(out)
-	for _, what := range []string{"no node was running; removed what an earlier one had left", "route " + b.v4.String() + "/32", "route " + b.Address.String() + "/128", "address " + a.v4.String() + "/24"} {
+	for _, what := range []string{"no node was running; removed what an earlier one had left", "route " + network, "route fd4c:3254::/32", "address " + a.v4.String() + "/24"} {
 		if !strings.Contains(out, what) {
 			t.Errorf("%q lacks %q", out, what)
 		}

@@ -92,7 +92,7 @@ func TestReloadMakesBeforeItBreaks(t *testing.T) {
 			t.Errorf("the route of the prefix was removed: %s", line)
 		}
 	}
-	if now := w.run(w.A, "ip", "route", "show", b.v4.String()); !strings.Contains(now, a.Interface) {
+	if now := w.run(w.A, "ip", "route", "get", b.v4.String()); !strings.Contains(now, "dev "+a.Interface) {
 		t.Errorf("the route is gone: %q", now)
 	}
 }

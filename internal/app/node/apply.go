@@ -31,6 +31,7 @@ type applier struct {
 	manager  *session.Manager
 	where    places // endpoints of the peers, read by sessions
 	mtus     *routeMTUs
+	covers   covers
 	hub      *hub.Hub
 
 	config  atomic.Pointer[config.Config] // in use; nil before the first apply
@@ -56,7 +57,7 @@ func (a *applier) apply(c *config.Config) error {
 		old = &config.Config{Addresses: c.Addresses} // these came with the device
 	}
 	var errs []error
-	errs = append(errs, a.applyAddresses(old.Addresses, c.Addresses), a.addRoutes(c))
+	errs = append(errs, a.applyAddresses(old.Addresses, c.Addresses), a.applyCovers(old, c), a.addRoutes(c))
 	peers := byDID(c)
 	for i := range old.Peers {
 		p := &old.Peers[i]

@@ -13,8 +13,8 @@ import (
 // takes; 0 stands for the device's. Sessions set them, the watcher applies them.
 type routeMTUs struct {
 	mu      sync.Mutex
-	want    map[did.DID]int
-	changed chan struct{} // one token
+	want    map[did.DID]int // those other than the device's
+	changed chan struct{}   // one token
 }
 
 func newRouteMTUs() *routeMTUs {
@@ -30,7 +30,14 @@ func (r *routeMTUs) set(peer did.DID, k session.Carrier, room int) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.want[peer] = mtu
+	switch was := r.want[peer]; {
+	case was == mtu:
+		return // nothing to apply
+	case mtu == 0:
+		delete(r.want, peer)
+	default:
+		r.want[peer] = mtu
+	}
 	select {
 	case r.changed <- struct{}{}:
 	default:

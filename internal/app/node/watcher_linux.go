@@ -38,6 +38,8 @@ type watcher struct {
 	lookUp  *time.Timer // of the routes to the peers
 	refresh *time.Timer // of the host's addresses and networks
 	spent   share       // on refreshing
+	recover *time.Timer // of addresses that the routes of networks do not cover any more
+	looking share       // on that
 	sample  *time.Timer // of rates
 }
 
@@ -76,6 +78,8 @@ func (w *watcher) run(ctx context.Context, changes <-chan routing.Change) {
 	defer w.lookUp.Stop()
 	w.refresh = time.NewTimer(0) // what changed between the first apply and now
 	defer w.refresh.Stop()
+	w.recover = time.NewTimer(0)
+	defer w.recover.Stop()
 	w.sample = time.NewTimer(rateWindow)
 	defer w.sample.Stop()
 	for {
@@ -102,6 +106,8 @@ func (w *watcher) run(ctx context.Context, changes <-chan routing.Change) {
 			w.repair.Reset(again)
 		case <-w.refresh.C:
 			w.spent.spend(cost(w.use.refreshHost), time.Now())
+		case <-w.recover.C:
+			w.looking.spend(cost(w.use.checkCovers), time.Now())
 		case <-w.lookUp.C:
 			w.hops.check(ctx)
 		case now := <-w.sample.C:
@@ -131,6 +137,9 @@ func (w *watcher) changed(c routing.Change) {
 	w.log.Debug("the host's network has changed", "addresses", c.Addresses, "routes", c.Routes, "links", c.Links)
 	w.lookUp.Reset(w.hops.wait(time.Now()))
 	w.mapped.changed()
+	if c.Routes || c.Networks {
+		w.recover.Reset(w.looking.wait(time.Now()))
+	}
 	if c.Networks { // at once: a new network must not be open for a moment
 		w.refresh.Reset(w.spent.wait(time.Now()))
 	}
