@@ -59,10 +59,13 @@ func (w *nextHops) changed(all []destination, now time.Time) (peers []did.DID) {
 func (w *nextHops) lookUp(all []destination) (peers []did.DID) {
 	w.pass()
 	known := make(map[netip.Addr]routing.NextHop) // many peers may be behind one address
-	last := make(map[did.DID]map[netip.Addr]routing.NextHop, len(all))
+	last := make(map[did.DID]map[netip.Addr]routing.NextHop)
 	for _, d := range all {
 		if d.named {
 			d.addrs = append(d.addrs, routing.Far()...) // they stand for the targets of the name
+		}
+		if len(d.addrs) == 0 { // most of many peers: nothing leads to them
+			continue
 		}
 		before, is := w.last[d.peer], make(map[netip.Addr]routing.NextHop, len(d.addrs))
 		other := false
@@ -102,7 +105,9 @@ func (w *nextHops) destinations(ctx context.Context) (all []destination) {
 				}
 			}
 		}
-		all = append(all, d)
+		if len(d.addrs) > 0 || d.named {
+			all = append(all, d)
+		}
 	}
 	return all
 }

@@ -45,12 +45,19 @@ func (r *rates) take(all []*session.Session, now time.Time) (moved bool, since t
 			return false, since
 		}
 	}
+	before := r.last
 	r.last = now
 	next := make(map[did.DID][]sample)
 	for _, s := range all {
 		sum := s.Plane().Total()
 		is := sample{now, sum.RxBytes, sum.TxBytes}
 		old := r.of[s.DID()]
+		if len(old) == 0 && is.rx == 0 && is.tx == 0 {
+			continue // it has never moved anything, as most of many peers
+		}
+		if len(old) == 0 && !before.IsZero() {
+			old = []sample{{at: before}}
+		}
 		var was sample
 		if len(old) > 0 {
 			was = old[len(old)-1]
