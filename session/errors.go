@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 )
@@ -19,6 +20,8 @@ var (
 	ErrSelf = errors.New("session: the peer's DID is our own")
 	// ErrNotEstablished: the session has no epoch in use.
 	ErrNotEstablished = errors.New("session: no epoch is in use")
+	// ErrAsleep is ErrNotEstablished of a session that sleeps, and is being woken.
+	ErrAsleep = fmt.Errorf("%w: asleep", ErrNotEstablished)
 	// ErrStored: the bytes given to Resume are not what Export returned.
 	ErrStored = errors.New("session: no stored session")
 	// ErrFailed is wrapped by every failed establishment; the text names the reason.

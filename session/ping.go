@@ -38,8 +38,8 @@ type ping struct {
 }
 
 // Ping sends one small probe on the path in use and waits for its echo on the
-// same path (SPEC 6.10). The error is ErrNotEstablished when no path is in use,
-// ErrClosed, or the context's.
+// same path (SPEC 6.10). The error is ErrNotEstablished when no path is in use, its kind
+// ErrAsleep when the session slept and is woken by this call, ErrClosed, or the context's.
 func (s *Session) Ping(ctx context.Context) (Pong, error) {
 	p := &ping{answer: make(chan Pong, 1)}
 	var ended chan struct{}
@@ -65,7 +65,9 @@ type pings struct{ waiting []*ping }
 
 // send sends a ping on the path in use.
 func (x *pings) send(l *loop, p *ping, now time.Time) error {
-	l.slumber.wanted(now)
+	if l.slumber.wanted(now) {
+		return ErrAsleep
+	}
 	using, e := l.paths.Using(), l.keys.InUse()
 	if using == nil || e == nil {
 		return ErrNotEstablished

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"net/netip"
 	"sync/atomic"
@@ -91,6 +92,13 @@ func TestTwoEndsFallAsleepAndWake(t *testing.T) {
 			t.Errorf("%d handshakes, %d failed, after %v", now-good, bad, took)
 		}
 		w.asleep(2*unused, ab, ba)
+		if _, err := ba.Ping(t.Context()); !errors.Is(err, ErrAsleep) || !errors.Is(err, ErrNotEstablished) {
+			t.Errorf("pinged asleep: %v", err)
+		}
+		w.want(ba, Established, time.Second)
+		if _, err := ba.Ping(t.Context()); err != nil {
+			t.Errorf("pinged when woken: %v", err)
+		}
 	})
 }
 

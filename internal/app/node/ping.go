@@ -32,7 +32,7 @@ func (p peerCalls) Ping(ctx context.Context, peer string) (control.Pong, error) 
 // pingAwake pings a peer, whose session is woken if it sleeps.
 func pingAwake(ctx context.Context, m *session.Manager, s *session.Session) (session.Pong, error) {
 	pong, err := s.Ping(ctx)
-	if st := s.Status(); !errors.Is(err, session.ErrNotEstablished) || st.State != session.Idle || st.Reason != session.ReasonAsleep {
+	if !errors.Is(err, session.ErrAsleep) {
 		return pong, err
 	}
 	if _, err := m.Establish(ctx, s.DID()); err != nil && ctx.Err() == nil {
