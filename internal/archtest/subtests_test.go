@@ -3,6 +3,7 @@ package archtest
 import (
 	"fmt"
 	"go/ast"
+	"go/token"
 	"path"
 	"slices"
 	"testing"
@@ -162,15 +163,16 @@ func subtest(n ast.Node) (f *ast.FuncLit, own string) {
 	return f, own
 }
 
-// given are the variables to a field of which a subtest assigns its own *testing.T.
-func given(f *ast.FuncLit, own string) (all []*ast.Object) {
+// given are the variables, by where they are declared, to a field of which a subtest
+// assigns its own *testing.T.
+func given(f *ast.FuncLit, own string) (all []token.Pos) {
 	ast.Inspect(f.Body, func(n ast.Node) bool {
 		if a, ok := n.(*ast.AssignStmt); ok && len(a.Lhs) == 1 && len(a.Rhs) == 1 {
 			field, ok := a.Lhs[0].(*ast.SelectorExpr)
 			from, is := a.Rhs[0].(*ast.Ident)
 			if ok && is && from.Name == own {
-				if x, ok := field.X.(*ast.Ident); ok {
-					all = append(all, x.Obj)
+				if x, ok := field.X.(*ast.Ident); ok && x.Obj != nil {
+					all = append(all, x.Obj.Pos())
 				}
 			}
 		}
@@ -203,7 +205,7 @@ func borrowed(t *testing.T, all []source) (wrong []string) {
 				seen := make(map[string]bool)
 				ast.Inspect(f.Body, func(n ast.Node) bool {
 					id, ok := n.(*ast.Ident)
-					if !ok || id.Obj == nil || id.Obj.Pos() >= f.Pos() || seen[id.Name] || slices.Contains(free, id.Obj) || !h.variable(id) {
+					if !ok || id.Obj == nil || id.Obj.Pos() >= f.Pos() || seen[id.Name] || slices.Contains(free, id.Obj.Pos()) || !h.variable(id) {
 						return true
 					}
 					seen[id.Name] = true
