@@ -2,6 +2,7 @@ package hub
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,51 @@ func TestAGreedySourceBesideAModestOne(t *testing.T) {
 		}
 		if sum := came[0] + came[1]; sum < seconds*total*9/10 || sum > seconds*total*12/10 {
 			t.Errorf("%d bytes left in %d s, the total is %d", sum, seconds, seconds*total)
+		}
+	})
+}
+
+// Several goroutines read what the sources send, each of all of them. All is counted once,
+// no more passes than the total and its burst, and the sources share alike.
+func TestSeveralGoroutinesForward(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		const total, seconds, readers, peers = 1_000_000, 3, 4, 8
+		d := newDesk(t, relay.Peers, total, total)
+		var from [peers]relay.Label
+		for i := 0; i < peers; i += 2 {
+			d.up(i+1, i+2)
+			from[i], from[i+1] = d.join(uint32(i), i+1, i+2)
+		}
+		var all sync.WaitGroup
+		for r := range readers {
+			all.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(r), 9))
+				for range seconds * 1000 {
+					i := rng.IntN(peers)
+					d.labels.receive(d.paths[i+1], run(from[i], 10, 100)...)
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+		s := d.h.Status()
+		if s.Received.Bytes != readers*seconds*1000*1000 {
+			t.Errorf("%d bytes came", s.Received.Bytes)
+		}
+		sum := s.Sent.Bytes
+		for _, reason := range DropReasons() {
+			sum += s.Dropped[reason].Bytes
+		}
+		if sum != s.Received.Bytes {
+			t.Errorf("%d bytes came, %d left or were dropped", s.Received.Bytes, sum)
+		}
+		if s.Sent.Bytes < seconds*total*95/100 || s.Sent.Bytes > (seconds+1)*total+1000 {
+			t.Errorf("%d bytes left in %d s, the total is %d a second", s.Sent.Bytes, seconds, total)
+		}
+		for i := range peers {
+			if n, _ := d.paths[i+1].counted(); n.Bytes < seconds*total/peers*9/10 {
+				t.Errorf("%d bytes left for peer %d", n.Bytes, i+1)
+			}
 		}
 	})
 }

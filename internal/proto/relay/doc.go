@@ -45,8 +45,9 @@
 //	leg     the labels of a circuit towards one end
 //	timers  what is due next
 //
-// A Meter is the other half: it judges bytes on the packet path and is safe for
-// concurrent use.
+// A Meter is the other half: it judges bytes on the packet path, takes the time as an
+// argument too, and is safe for concurrent use. It has a token bucket for each source and
+// one for all, and a model of fair queueing (fluid) that says who is above its share.
 //
 // Limits: PeerCircuits circuits a peer, maxAsks meetings that it has asked for and
 // maxAsked for which it was asked; Circuits circuits and as many meetings in all;
