@@ -285,11 +285,23 @@ func TestMeterAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A batch that passes a hub that is not full, and one at a hub that gets twice its total
+// from a hundred sources.
 func BenchmarkAdmit(b *testing.B) {
-	m, s := NewMeter(0, 0), new(Source)
-	now := time.Duration(0)
-	for b.Loop() {
-		now += time.Millisecond
-		m.Admit(now, s, 44, 64_000)
+	for _, c := range []struct {
+		name    string
+		sources int
+		gap     time.Duration
+	}{{"passes", 1, time.Millisecond}, {"full", 100, 250 * time.Microsecond}} {
+		b.Run(c.name, func(b *testing.B) {
+			m, all := NewMeter(defaultTotal, defaultTotal), make([]Source, c.sources)
+			now, i := time.Duration(0), 0
+			for b.Loop() {
+				now += c.gap
+				i = (i + 1) % len(all)
+				m.Admit(now, &all[i], 44, 64_000)
+			}
+			b.ReportMetric(float64(m.Counted(Pass).Datagrams)/44/float64(b.N), "passed/op")
+		})
 	}
 }
