@@ -23,6 +23,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/settings"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -105,7 +106,7 @@ func New(c Config) (*Manager, error) {
 		return nil, errors.New("session: a manager needs an identity and a network")
 	}
 	c = c.withDefaults()
-	if err := c.Settings.check(); err != nil {
+	if err := settings.Check(c.Settings); err != nil {
 		return nil, err
 	}
 	m := &Manager{c: c, log: c.Logger, history: history.New[did.DID, Transition](historySize, historyAll), guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
@@ -129,7 +130,7 @@ func New(c Config) (*Manager, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.Settings = c.Settings.over(defaults)
+	c.Settings = settings.Over(c.Settings, defaults)
 	if c.MTU == 0 {
 		c.MTU = wire.DefaultMTU
 	}
@@ -180,8 +181,8 @@ func (m *Manager) Add(p Peer) (*Session, error) {
 	if p.DID == m.c.Identity.DID() {
 		return nil, ErrSelf
 	}
-	p.Settings = p.Settings.over(m.c.Settings)
-	if err := p.Settings.check(); err != nil {
+	p.Settings = settings.Over(p.Settings, m.c.Settings)
+	if err := settings.Check(p.Settings); err != nil {
 		return nil, err
 	}
 	incarnation, err := m.self.Uint64()

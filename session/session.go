@@ -77,7 +77,7 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 	s.name.Store(&s.peer.Name)
 	s.awake.Store(p.Awake)
 	s.box.Init(maxFrames, func() { s.loops.Go(s.live) })
-	s.plane = m.c.Planes(sink{s}, p.Settings.queue())
+	s.plane = m.c.Planes(sink{s}, queueLimits(p.Settings))
 	return s
 }
 

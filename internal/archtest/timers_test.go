@@ -12,7 +12,7 @@ import (
 )
 
 // notTimers are constants that are a unit and no timer.
-func notTimers() []string { return []string{"cmd/l2tun.day", "session.day"} }
+func notTimers() []string { return []string{"cmd/l2tun.day", "internal/proto/settings.day"} }
 
 // A timerRow is one line of the table of spec/behaviour.md 9.
 type timerRow struct{ name, value, setting, section, constant string }
