@@ -22,11 +22,16 @@ type pouring struct {
 
 const pouringSize = 1100 // bytes of a datagram: fits each circuit
 
-// pour lets them flow side by side and returns which part of each has arrived.
-func (w *relayed) pour(length time.Duration, all ...pouring) []float64 {
+// A poured is the datagrams of one that were sent and that came.
+type poured struct{ sent, came int }
+
+func (p poured) percent() float64 { return 100 * float64(p.came) / float64(p.sent) }
+
+// pour lets them flow side by side.
+func (w *relayed) pour(length time.Duration, all ...pouring) []poured {
 	w.Helper()
 	const port = 4998
-	parts := make([]float64, len(all))
+	parts := make([]poured, len(all))
 	var flows sync.WaitGroup
 	for i, s := range all {
 		in, err := s.to.Host.ListenUDP(netip.AddrPortFrom(s.to.Inside.Addr(), port))
@@ -40,7 +45,7 @@ func (w *relayed) pour(length time.Duration, all ...pouring) []float64 {
 			sent := s.send(out, netip.AddrPortFrom(s.to.Inside.Addr(), port), length)
 			time.Sleep(500 * time.Millisecond) // what is under way
 			in.Close()
-			parts[i] = float64(<-came) / float64(sent)
+			parts[i] = poured{sent, <-came}
 		})
 	}
 	flows.Wait()
@@ -48,13 +53,18 @@ func (w *relayed) pour(length time.Duration, all ...pouring) []float64 {
 }
 
 // send sends what is due every few milliseconds and returns how many datagrams that were.
+// What a busy machine has kept it from sending for 20 ms is not sent later, in a burst.
 func (s pouring) send(out *net.UDPConn, to netip.AddrPort, length time.Duration) (sent int) {
 	tick := time.NewTicker(4 * time.Millisecond)
 	defer tick.Stop()
 	b := make([]byte, pouringSize)
+	most, missed := max(1, s.rate/50/pouringSize), 0
 	for began := time.Now(); time.Since(began) < length; <-tick.C {
-		for due := int(time.Since(began).Seconds()*float64(s.rate)) / pouringSize; sent < due; sent++ {
+		due := int(time.Since(began).Seconds()*float64(s.rate))/pouringSize - sent - missed
+		missed += max(0, due-most)
+		for range min(due, most) {
 			_, _ = out.WriteToUDPAddrPort(b, to) // what the host refuses is lost as well
+			sent++
 		}
 	}
 	return sent
@@ -82,22 +92,24 @@ func TestAModestSourceAtAFullHub(t *testing.T) {
 	if r, err := reach.Meet(w.ctx, c, d, 4*time.Second); err != nil || !r.Is(reach.Circuit) {
 		t.Fatalf("the second pair: %v, %v", r, err)
 	}
-	const total = 40_000_000 / 8
+	const total = 10_000_000 / 8 // little, for it is about shares and not about what a machine can
 	config, err := os.ReadFile(w.hub.Config)
 	w.ok(err)
-	w.ok(os.WriteFile(w.hub.Config, []byte(strings.Replace(string(config), `relay = "peers"`, "relay = \"peers\"\nrelay_rate = \"40Mbit/s\"\nrelay_total = \"40Mbit/s\"", 1)), 0o600))
+	w.ok(os.WriteFile(w.hub.Config, []byte(strings.Replace(string(config), `relay = "peers"`, "relay = \"peers\"\nrelay_rate = \"10Mbit/s\"\nrelay_total = \"10Mbit/s\"", 1)), 0o600))
 	_, err = w.hub.Run(w.ctx, "reload", "--socket", w.hub.Socket)
 	w.ok(err)
 	const headers = 100 // bytes a datagram, at most, of what the hub counts
 	share := total / 2 * pouringSize / (pouringSize + headers)
-	parts := w.pour(6*time.Second, pouring{w.a, w.b, share}, pouring{c, d, 3 * total})
-	s := w.relaying()
-	t.Logf("of its share the modest source got %.1f %%, of what it sent the greedy one %.1f %%; the hub: %+v", 100*parts[0], 100*parts[1], s)
-	if parts[0] < 0.9 {
-		t.Errorf("the modest source got %.1f %% of its share", 100*parts[0])
+	const length = 6 * time.Second
+	parts := w.pour(length, pouring{w.a, w.b, share}, pouring{c, d, 3 * total})
+	modest, greedy, s := parts[0], parts[1], w.relaying()
+	t.Logf("of what the modest source sent %.1f %% came, of the greedy one's %.1f %%; the hub: %+v", modest.percent(), greedy.percent(), s)
+	if modest.percent() < 90 {
+		t.Errorf("the modest source got %.1f %% of its share", modest.percent())
 	}
-	if both := parts[0]/2 + parts[1]*3; both > 1.2 || s.Dropped == 0 {
-		t.Errorf("the hub is not full: both sources got %.0f %% of the total, and %d datagrams were dropped", 100*both, s.Dropped)
+	most := int(length.Seconds() * 1.2 * total)
+	if came := (modest.came + greedy.came) * pouringSize; came > most || s.Dropped == 0 {
+		t.Errorf("the hub is not full: %d bytes of at most %d came, and %d datagrams were dropped", came, most, s.Dropped)
 	}
 }
 
