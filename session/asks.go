@@ -41,7 +41,7 @@ func (s *Session) Update(name string, keep, hub, awake bool) error {
 	s.name.Store(&name)
 	s.awake.Store(awake)
 	if st := s.present.Load(); (awake || hub) && st.state() == Idle && st.snapshot().Reason == ReasonAsleep {
-		s.m.sleepers.want(s)
+		s.m.sleepers.Want(sleeper{s})
 	}
 	if s.updateDormant(keep, hub) {
 		return nil

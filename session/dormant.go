@@ -146,7 +146,7 @@ func recall(l *loop, m *memory, now time.Time) {
 	l.keep, l.hub, l.incarnation = m.keep, m.hub, m.ours
 	l.keys.Secrets.Kept = m.keys
 	l.remote.Recall(m.theirs)
-	l.slumber.dialled = m.known
+	l.slumber.Recall(m.known)
 	if r := m.rare; r != nil {
 		l.remote, l.refused, l.quarantine, l.attempts.retry.obstacles = r.remote, r.refused, r.quarantine, r.obstacles
 	}
@@ -161,7 +161,7 @@ func recall(l *loop, m *memory, now time.Time) {
 // memoryOf is what the next loop begins with.
 func memoryOf(l *loop, now time.Time) *memory {
 	sum := l.paths.Summary()
-	m := &memory{state: l.state, asleep: l.asleep, keep: l.keep, hub: l.hub, known: l.slumber.dialled, reason: l.reason, ours: l.incarnation,
+	m := &memory{state: l.state, asleep: l.asleep, keep: l.keep, hub: l.hub, known: l.slumber.Dialled(), reason: l.reason, ours: l.incarnation,
 		theirs: l.remote.Current(), remote: sum.UDP, keys: l.keys.Secrets.Kept}
 	if !m.remote.IsValid() {
 		m.remote = sum.Peer

@@ -15,7 +15,7 @@ func (l *loop) wanted() bool { return l.plane.Traffic().Queued.Load() > 0 || l.m
 
 // demand is local traffic that wants out.
 func (l *loop) demand(now time.Time) {
-	if l.slumber.wanted(now) {
+	if l.slumber.Wanted(now) {
 		return
 	}
 	l.paths.Demand(now)
@@ -28,11 +28,11 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 	switch typ {
 	case wire.FrameSleep:
 		if s, ok := wire.ParseSleep(f); ok && e.Circuits() {
-			l.slumber.heard(s, now)
+			l.slumber.Heard(s, now)
 			return
 		}
 	case wire.FrameProbe, wire.FrameEcho, wire.FrameHeartbeat, wire.FrameHeartbeatAck:
-		if l.slumber.quiet {
+		if l.slumber.Quiet() {
 			return // left before the peer agreed, or asks whether this end sleeps: so it does
 		}
 		if typ == wire.FrameEcho && l.reach.echo(p, f) {
@@ -46,7 +46,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 			return
 		}
 	case wire.FrameHandshake:
-		l.slumber.came(now)
+		l.slumber.Came(now)
 		if l.keys.Receive(e, f[1:], l.paths.ReplyPath(p), now) == nil {
 			return
 		}
@@ -61,7 +61,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 
 // send tells the plane what to send under and where.
 func (l *loop) send() {
-	if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && !l.slumber.quiet {
+	if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && !l.slumber.Quiet() {
 		l.plane.Use(e, p)
 		l.carryMessages()
 	}
@@ -92,7 +92,7 @@ func (l *loop) initMessages() {
 
 // carryMessages keeps the channel on the connection in use.
 func (l *loop) carryMessages() {
-	if l.keys.InUse() != nil && !l.slumber.quiet {
+	if l.keys.InUse() != nil && !l.slumber.Quiet() {
 		l.carrier.Carry(l.ctx, l.paths.StreamConn())
 	}
 }

@@ -163,7 +163,7 @@ func (l *loop) proven(p *keys.Proof, e Event, now time.Time) error {
 	}
 	l.event(e, now)
 	if won {
-		l.slumber.up(p.Role == rotation.Initiator, now)
+		l.slumber.Up(p.Role == rotation.Initiator, now)
 	}
 	l.paths.Heartbeat(now)
 	return nil
@@ -245,9 +245,7 @@ func (l *loop) connDone(conn link.Conn, now time.Time) {
 		l.paths.Forget(conn) // the peer has CLOSE: that is no outage
 		return
 	}
-	if l.slumber.quiet {
-		l.slumber.ended = append(l.slumber.ended, conn) // the peer may sleep already
-		return
+	if !l.slumber.Ended(conn) {
+		l.paths.Gone(conn, now)
 	}
-	l.paths.Gone(conn, now)
 }

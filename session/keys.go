@@ -29,7 +29,7 @@ func newKeys(l *loop) *keys.Store {
 
 // Path implements keys.Session.
 func (k keyed) Path() link.Path {
-	if k.l.slumber.quiet {
+	if k.l.slumber.Quiet() {
 		return nil
 	}
 	return k.l.paths.Using()

@@ -9,6 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/net/pathset"
+	"github.com/libertaria-project/l2tun/internal/net/slumber"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
 )
 
@@ -32,7 +33,7 @@ type loop struct {
 	paths    *pathset.Set
 	pings    pings
 	reach    reach
-	slumber  slumber
+	slumber  *slumber.Sleep
 	carrier  msgchan.Runner // keeps msgs on the connection in use
 
 	leaveBy     time.Time           // when a session that closes ends; zero: it does not close
@@ -52,10 +53,10 @@ func (l *loop) init(s *Session) {
 	now, m := time.Now(), s.present.Load().remembered(&s.shared)
 	l.attempts.init(l)
 	l.reach.init(l)
-	l.slumber.init(l)
 	l.paths = newPaths(l, m.remote)
 	l.initMessages()
 	l.keys = newKeys(l)
+	l.slumber = newSleep(l)
 	recall(l, m, now)
 	l.publish(now)
 }
@@ -130,7 +131,7 @@ func (l *loop) tick(now time.Time) {
 	if l.tickLeave(now); l.state == Closed {
 		return
 	}
-	if l.slumber.tick(now); l.slumber.quiet {
+	if l.slumber.Tick(now); l.slumber.Quiet() {
 		return
 	}
 	l.keys.Tick(now)
@@ -143,10 +144,10 @@ func (l *loop) tick(now time.Time) {
 
 // deadline is the earliest time at which tick has work; zero for none.
 func (l *loop) deadline() time.Time {
-	if l.slumber.quiet {
-		return earliest(l.leaveBy, l.slumber.deadline())
+	if l.slumber.Quiet() {
+		return earliest(l.leaveBy, l.slumber.Deadline())
 	}
-	return earliest(l.leaveBy, l.slumber.deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
+	return earliest(l.leaveBy, l.slumber.Deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -329,7 +330,7 @@ func (l *loop) release(now time.Time) {
 	l.plane.Use(nil, nil)
 	l.keys.Drop(now)
 	l.paths.Clear(now)
-	l.slumber.over()
+	l.slumber.Over()
 }
 
 // tickState ends an outage or a handshake that takes too long.
@@ -351,7 +352,7 @@ func (l *loop) stateDeadline() time.Time {
 
 // want notes who waits for the session, and starts it.
 func (l *loop) want(answer chan error, now time.Time) {
-	sleeps := l.slumber.wanted(now)
+	sleeps := l.slumber.Wanted(now)
 	switch l.state {
 	case Established, Rotating:
 		l.reply(answer, nil)
@@ -385,7 +386,7 @@ func (l *loop) wantRotation(answer chan error, now time.Time) {
 			l.reply(answer, ErrNotEstablished)
 		}
 	}
-	if l.slumber.wanted(now); l.state != Established && l.state != Rotating {
+	if l.slumber.Wanted(now); l.state != Established && l.state != Rotating {
 		done(false)
 		return
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/net/slumber"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/settings"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -84,7 +85,7 @@ type Manager struct {
 	states    wire.Params // what it states in every handshake
 	board     *meeting.Board
 	circuits  *circuit.Circuits // nil: none
-	sleepers  *sleepers
+	sleepers  *slumber.Sleepers
 	responder *connect.Responder
 	history   *history.History[did.DID, Transition]
 
@@ -317,7 +318,7 @@ func (m *Manager) Close() error {
 		wg.Go(func() { s.Close() })
 	}
 	wg.Wait()
-	m.sleepers.close()
+	m.sleepers.Close()
 	m.cancel() // ends accept and, through it, every half-open handshake
 	m.wg.Wait()
 	m.responder.Prekeys().Erase()

@@ -61,7 +61,7 @@ func (m *Manager) SendFrame(to [32]byte, frame []byte) bool {
 // then its session may sleep. It never blocks.
 func (m *Manager) AtHome(peer [32]byte, at bool) {
 	if s, err := m.Session(did.FromDigest(peer)); err == nil {
-		s.box.Tell(func(time.Time) { s.loop.slumber.home = at })
+		s.box.Tell(func(time.Time) { s.loop.slumber.AtHome(at) })
 	}
 }
 

@@ -48,7 +48,7 @@ func (r routed) Facts() paths.Facts {
 
 // Send implements pathset.Owner. A frame that cannot leave is lost, as in a network.
 func (r routed) Send(p link.Path, frame []byte, whole bool) {
-	if e := r.l.keys.InUse(); r.l.slumber.quiet {
+	if e := r.l.keys.InUse(); r.l.slumber.Quiet() {
 		return
 	} else if !whole {
 		frames.Send(e, p, p.Kind().Space, frame)
@@ -83,7 +83,7 @@ func (r routed) Resized(p link.Path) {
 
 // Dial implements pathset.Owner.
 func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time) {
-	if r.l.slumber.quiet {
+	if r.l.slumber.Quiet() {
 		return
 	}
 	r.l.attempts.spare(links, remotes, now)
@@ -94,7 +94,7 @@ func (r routed) Later(f func(now time.Time)) { r.l.tell(f) }
 
 // Rotate implements pathset.Owner.
 func (r routed) Rotate(now time.Time) {
-	if !r.l.slumber.quiet {
+	if !r.l.slumber.Quiet() {
 		r.l.keys.Rotate(now)
 	}
 }

@@ -65,7 +65,7 @@ type pings struct{ waiting []*ping }
 
 // send sends a ping on the path in use.
 func (x *pings) send(l *loop, p *ping, now time.Time) error {
-	if l.slumber.wanted(now) {
+	if l.slumber.Wanted(now) {
 		return ErrAsleep
 	}
 	using, e := l.paths.Using(), l.keys.InUse()

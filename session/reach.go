@@ -42,7 +42,7 @@ func (x *reach) frame(typ byte, f []byte, now time.Time) bool {
 	}
 	m := x.l.m
 	if h, ok := wire.ParseHome(f); ok && h.Answer && x.asHub {
-		m.sleepers.answered(x.peer, h)
+		m.sleepers.Answered(x.peer, h)
 		return true
 	}
 	return m.board.Frame(x.peer, f) || m.c.Relay != nil && m.c.Relay.Frame(relay.DID(x.peer), f)
@@ -136,13 +136,13 @@ func (x *reach) tell(sum paths.Summary) {
 	x.toRelay(flows, another, using, sum.RTT)
 	if asHub := flows && l.hub && sum.Via == 0; x.asHub && (!asHub || another) {
 		l.m.board.Down(x.peer)
-		l.m.sleepers.hub(x.peer, false)
+		l.m.sleepers.Hub(x.peer, false)
 		x.asHub = false
 	} else if asHub && !x.asHub || asHub && (using != x.path || sum.RTT != x.rtt) {
 		l.m.board.Up(x.peer, toHub{l.s}, using, sum.RTT)
 		if !x.asHub {
 			x.asHub = true
-			l.m.sleepers.hub(x.peer, true)
+			l.m.sleepers.Hub(x.peer, true)
 			x.measure()
 		}
 	}

@@ -39,7 +39,6 @@ type shared struct {
 	chat    chat
 	pending pending
 	awake   atomic.Bool    // configured: the session never sleeps
-	used    atomic.Int64   // link.Stamp of the newest packet or message, while it may sleep
 	loops   sync.WaitGroup // the loop and all that it has started
 }
 
