@@ -7,6 +7,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/base/peerlog"
 	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/pathset"
@@ -134,7 +135,7 @@ func newLife(s *Session) life {
 		t = new(tally)
 		s.counted.Store(t)
 	}
-	x := life{log: newPeerLog(s.m.log, s.peer.DID, &s.name), tally: t, msgs: s.chat.open(s), ended: make(chan struct{})}
+	x := life{log: peerlog.New(s.m.log, s.peer.DID.Short(), &s.name), tally: t, msgs: s.chat.open(s), ended: make(chan struct{})}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	x.seat = s.m.board.Join(s.peer.DID.Digest(), guest{s})
 	return x

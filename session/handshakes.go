@@ -190,7 +190,7 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 	}
 	switch at := l.remote.Duplicates(now); {
 	case at == nil:
-		if held, ok := l.log.turn(now); ok {
+		if held, ok := l.log.Turn(now); ok {
 			l.log.Info("peer restarted", held...)
 		}
 	case !twins:

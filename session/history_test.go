@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/handshake"
+	"github.com/libertaria-project/l2tun/internal/base/peerlog"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -35,25 +35,11 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			lines = strings.Count(b.String(), "\n")
 			return nil
 		})
-		if most := turnBurst + flaps/5/10 + 10; err != nil || lines > most || !strings.Contains(b.String(), "changes_not_logged=") {
+		if most := peerlog.TurnBurst + flaps/5/10 + 10; err != nil || lines > most || !strings.Contains(b.String(), "changes_not_logged=") {
 			t.Errorf("%v: %d lines, at most %d", err, lines, most)
 		}
 		faults.Report(t, "S46", lines <= 260, "%d changes of state and %d restarts of a peer in %d s: %d lines", flaps, flaps, flaps/5, lines)
 	})
-}
-
-// The lines of a session have the name that the peer has now.
-func TestLogLinesHaveTheNewName(t *testing.T) {
-	var b bytes.Buffer
-	names, name := [...]string{"nas", "attic"}, new(atomic.Pointer[string])
-	name.Store(&names[0])
-	l := newPeerLog(slog.New(slog.NewTextHandler(&b, nil)), peerNo(1), name)
-	l.Info("one", "x", 1)
-	name.Store(&names[1])
-	l.With("y", 2).Info("two")
-	if got := b.String(); !strings.Contains(got, "msg=one peer="+peerNo(1).Short()+" name=nas x=1") || !strings.Contains(got, "name=attic") {
-		t.Error(got)
-	}
 }
 
 // Another name, and another answer to whether the session is wanted, change

@@ -65,12 +65,8 @@ func (r routed) Use(p link.Path, now time.Time) {
 		return
 	}
 	l.m.c.OnPath(l.peer.DID, p.Kind(), p.Room())
-	if held, ok := l.log.moves.Allow(now); ok {
-		attrs := []any{"carrier", p.Kind().String(), "remote", p.Remote().String(), "room", p.Room()}
-		if held > 0 {
-			attrs = append(attrs, "changes_not_logged", held)
-		}
-		l.log.Info("path in use", attrs...)
+	if held, ok := l.log.Move(now); ok {
+		l.log.Info("path in use", append([]any{"carrier", p.Kind().String(), "remote", p.Remote().String(), "room", p.Room()}, held...)...)
 	}
 	l.send()
 }

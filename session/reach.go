@@ -120,7 +120,7 @@ func (x *reach) unmet(why Reason, now time.Time) {
 	state := l.state.String()
 	l.m.history.Add(l.peer.DID, Transition{Time: now, Peer: l.peer.DID, From: state, To: state, Cause: "meeting", Reason: why,
 		Epoch: l.keys.Number(), Link: l.paths.Link()})
-	if held, ok := l.log.turn(now); ok {
+	if held, ok := l.log.Turn(now); ok {
 		l.log.Info("meeting failed", append([]any{"reason", string(why)}, held...)...)
 	}
 }

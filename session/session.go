@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/mailbox"
+	"github.com/libertaria-project/l2tun/internal/base/peerlog"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
@@ -52,7 +53,7 @@ type Session struct {
 
 // life is what a loop has for as long as it runs.
 type life struct {
-	log   *peerLog
+	log   *peerlog.Log
 	seat  *meeting.Seat
 	msgs  *msgchan.Channel
 	tally *tally

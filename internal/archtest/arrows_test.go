@@ -22,6 +22,7 @@ func arrows() map[string][]string {
 		"internal/base/history":    nil,
 		"internal/base/lograte":    nil,
 		"internal/base/mailbox":    nil,
+		"internal/base/peerlog":    {"internal/base/lograte"},
 		"test/packetgen":           {"internal/proto/wire"}, // tests only
 		"internal/proto/state":     nil,
 		"internal/proto/x25519":    nil,
@@ -38,7 +39,7 @@ func arrows() map[string][]string {
 		"internal/proto/settings":  nil,
 		"internal/proto/sleep":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"did", "handshake", "rotation", "internal/base/backoff", "internal/base/guard", "internal/base/history", "internal/base/lograte", "internal/base/mailbox", "internal/proto/incarnation", "internal/proto/nat", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/proto/relay", "internal/proto/settings", "internal/net/circuit", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/net/slumber", "internal/proto/wire"},
+		"session":                  {"did", "handshake", "rotation", "internal/base/backoff", "internal/base/guard", "internal/base/history", "internal/base/lograte", "internal/base/mailbox", "internal/base/peerlog", "internal/proto/incarnation", "internal/proto/nat", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/proto/relay", "internal/proto/settings", "internal/net/circuit", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/net/slumber", "internal/proto/wire"},
 		"internal/net/connect":     {"did", "handshake", "internal/base/lograte", "internal/net/dial", "internal/net/link", "internal/net/netaddr", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/enroll":      {"did", "handshake", "internal/net/connect", "internal/net/dial", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
