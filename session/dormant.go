@@ -124,7 +124,7 @@ func (s *Session) live() {
 	l.init(s)
 	l.run()
 	l.cancel()
-	l.chat.leave()
+	l.chat.Leave()
 	s.plane.Rest()
 	close(l.ended)
 }
@@ -135,7 +135,7 @@ func newLife(s *Session) life {
 		t = new(tally)
 		s.counted.Store(t)
 	}
-	x := life{log: peerlog.New(s.m.log, s.peer.DID.Short(), &s.name), tally: t, msgs: s.chat.open(s), ended: make(chan struct{})}
+	x := life{log: peerlog.New(s.m.log, s.peer.DID.Short(), &s.name), tally: t, msgs: s.chat.Open(s.channel), ended: make(chan struct{})}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	x.seat = s.m.board.Join(s.peer.DID.Digest(), guest{s})
 	return x
@@ -281,7 +281,7 @@ func (s *Session) copyDormant(certain bool) bool {
 		}
 	})
 	if done && certain {
-		s.chat.restart()
+		s.chat.Restart()
 	}
 	for _, id := range spent {
 		s.m.answers(id, nil)
@@ -317,7 +317,7 @@ func (s *Session) closeDormant() bool {
 		s.m.answers(id, nil)
 	}
 	was.keys.Erase()
-	s.chat.close()
+	s.chat.Close(ErrClosed)
 	s.plane.Close()
 	return true
 }

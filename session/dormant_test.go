@@ -66,7 +66,7 @@ func TestASleepingSessionIsResumed(t *testing.T) {
 				if st := s.Status(); st.State != Idle || st.Reason != ReasonAsleep || st.Handshakes != 1 || st.Epoch != 0 || st.HandshakeAge <= 0 {
 					t.Errorf("%d: %+v", i, st)
 				}
-				if s.chat.channel != nil {
+				if !s.chat.Folded() {
 					t.Errorf("%d: the channel of a sleeping session is kept", i)
 				}
 			}

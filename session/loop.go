@@ -201,7 +201,7 @@ func (l *loop) tickLeave(now time.Time) {
 		return
 	}
 	l.event(Cleanup, now)
-	l.chat.close()
+	l.chat.Close(ErrClosed)
 	l.plane.Close()
 }
 

@@ -11,6 +11,11 @@ import (
 // MaxMessage is the largest application message in bytes.
 const MaxMessage = msgchan.MaxMessage
 
+// channel is what the session's message channel is made of.
+func (s *Session) channel() msgchan.Config {
+	return msgchan.Config{Limit: s.peer.Settings.MessageQueueBytes, Rand: s.m.c.Rand, Protect: s.protect}
+}
+
 // Send sends one message of at most 1 MiB and returns when it lies in the peer's
 // Receive queue: exactly once and after every message sent before it, across
 // rotation, change of path, degraded and suspended. While the queue is full it
@@ -21,8 +26,8 @@ const MaxMessage = msgchan.MaxMessage
 // ErrOutcomeUnknown if some of it had left. Without either of these it was
 // withdrawn and will not arrive.
 func (s *Session) Send(ctx context.Context, msg []byte) error {
-	c := s.chat.open(s)
-	defer s.chat.leave()
+	c := s.chat.Open(s.channel)
+	defer s.chat.Leave()
 	o, err := c.Enqueue(ctx, msg)
 	if err != nil {
 		return err
@@ -43,8 +48,8 @@ func (s *Session) Receive(ctx context.Context) (msg []byte, err error) {
 // returns nil; otherwise it stays the next one, and Deliver returns f's error.
 // One Deliver at a time sees a message.
 func (s *Session) Deliver(ctx context.Context, f func(msg []byte) error) error {
-	c := s.chat.open(s)
-	defer s.chat.leave()
+	c := s.chat.Open(s.channel)
+	defer s.chat.Leave()
 	return c.Deliver(ctx, f)
 }
 
@@ -58,7 +63,7 @@ func (s *Session) wantStream() {
 
 // serveMessages takes the peer's messages of one stream.
 func (s *Session) serveMessages(st link.Stream, id uint64) {
-	c := s.chat.open(s)
-	defer s.chat.leave()
+	c := s.chat.Open(s.channel)
+	defer s.chat.Leave()
 	c.Serve(s.m.ctx, st, id)
 }

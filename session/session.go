@@ -37,7 +37,7 @@ type shared struct {
 
 	present atomic.Pointer[present] // nil: there was no loop yet
 	counted atomic.Pointer[tally]   // the same
-	chat    chat
+	chat    msgchan.Shared
 	pending pending
 	awake   atomic.Bool    // configured: the session never sleeps
 	loops   sync.WaitGroup // the loop and all that it has started
@@ -142,7 +142,7 @@ func (s *Session) Status() Status {
 	st.DID, st.Name, st.EpochAge = s.peer.DID, s.Name(), p.epochAge()
 	st.RxBytes, st.TxBytes, st.RxPackets, st.TxPackets = sum.RxBytes, sum.TxBytes, sum.RxPackets, sum.TxPackets
 	st.Queued, st.Dropped = t.Queued.Load(), t.Drops()
-	st.Messages, st.MessageBytes = s.chat.waiting()
+	st.Messages, st.MessageBytes = s.chat.Waiting()
 	if !p.fullAt.IsZero() {
 		st.HandshakeAge = time.Since(p.fullAt)
 	}
