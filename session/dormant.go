@@ -203,7 +203,7 @@ func (l *loop) retire(now time.Time) bool {
 // idle reports whether nothing keeps a loop.
 func idle(l *loop) bool {
 	return (l.state == Idle || l.state == Failed) && (l.asleep || !l.keep) && l.deadline().IsZero() && !l.wanted() &&
-		l.attempts.running == nil && len(l.halfOpen) == 0 && len(l.waiters) == 0 && len(l.pings.waiting) == 0
+		l.attempts.running == nil && len(l.halfOpen) == 0 && len(l.waiters) == 0 && !l.pings.Any()
 }
 
 // rest ends an idle loop, unless a call has come meanwhile: then it reports false. After

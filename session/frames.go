@@ -38,7 +38,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 		if typ == wire.FrameEcho && l.reach.echo(p, f) {
 			return
 		}
-		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.echo(p, nonce, now) }, now) {
+		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.Echo(p, nonce, now) }, now) {
 			return
 		}
 	case wire.FrameMeet, wire.FrameMet, wire.FrameReady, wire.FrameNotMet, wire.FrameCandidates, wire.FrameHome:

@@ -9,6 +9,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/net/pathset"
+	"github.com/libertaria-project/l2tun/internal/net/ping"
 	"github.com/libertaria-project/l2tun/internal/net/slumber"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
 )
@@ -31,7 +32,7 @@ type loop struct {
 	halfOpen halfOpens
 	keys     *keys.Store
 	paths    *pathset.Set
-	pings    pings
+	pings    ping.Waiting
 	reach    reach
 	slumber  *slumber.Sleep
 	carrier  msgchan.Runner // keeps msgs on the connection in use

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/ping"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
@@ -57,12 +58,14 @@ func TestPingTakesNoEchoFromAnotherPath(t *testing.T) {
 					other = x
 				}
 			}
-			p := &ping{answer: make(chan Pong, 1), nonce: 1 << 40, path: using, at: now}
-			sa.loop.pings.waiting = append(sa.loop.pings.waiting, p)
-			if other == nil || sa.loop.pings.echo(other, p.nonce, now) || len(p.answer) > 0 {
+			p, nonce := ping.New(), uint64(1<<40)
+			if err := sa.loop.pings.Send(p, sa.loop.keys.InUse(), using, nonce, now); err != nil {
+				return err
+			}
+			if other == nil || sa.loop.pings.Echo(other, nonce, now) || len(p.Answer) > 0 {
 				t.Errorf("answered from %v", other)
 			}
-			if !sa.loop.pings.echo(p.path, p.nonce, now) || len(sa.loop.pings.waiting) > 0 {
+			if !sa.loop.pings.Echo(using, nonce, now) || sa.loop.pings.Any() {
 				t.Error("not answered from its own path")
 			}
 			return nil

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/ping"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
@@ -76,7 +76,7 @@ func (x *reach) look(time.Time) {
 		return
 	}
 	x.looks, x.looked = l.paths.NewNonce(), p
-	frames.SendWhole(e, p, p.Kind().Space, wire.AppendProbe(nil, x.looks, pingSize))
+	ping.Probe(e, p, x.looks)
 }
 
 // echo takes the answer to look.

@@ -33,7 +33,7 @@ func (x sleeping) Able() bool { return !x.l.awake.Load() && !x.l.hub }
 func (x sleeping) Bound(agreed bool) bool {
 	l := x.l
 	return !l.leaveBy.IsZero() || !agreed &&
-		(l.state != Established || l.attempts.running != nil || l.halfOpen.count() > 0 || len(l.pings.waiting) > 0)
+		(l.state != Established || l.attempts.running != nil || l.halfOpen.count() > 0 || l.pings.Any())
 }
 
 // Asleep implements slumber.Session.
