@@ -35,14 +35,14 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 		if l.slumber.Quiet() {
 			return // left before the peer agreed, or asks whether this end sleeps: so it does
 		}
-		if typ == wire.FrameEcho && l.reach.echo(p, f) {
+		if typ == wire.FrameEcho && l.reach.Echo(p, f) {
 			return
 		}
 		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.Echo(p, nonce, now) }, now) {
 			return
 		}
 	case wire.FrameMeet, wire.FrameMet, wire.FrameReady, wire.FrameNotMet, wire.FrameCandidates, wire.FrameHome:
-		if e.Circuits() && l.reach.frame(typ, f, now) {
+		if e.Circuits() && l.reach.Frame(typ, f, now) {
 			return
 		}
 	case wire.FrameHandshake:

@@ -70,7 +70,7 @@ func (l *loop) jumped(d time.Duration, now time.Time) {
 }
 
 func (l *loop) networkChanged(now time.Time) {
-	l.reach.measure()
+	l.reach.Measure()
 	l.suspected(now)
 }
 

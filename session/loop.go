@@ -53,10 +53,10 @@ func (l *loop) init(s *Session) {
 	*l = loop{shared: &s.shared, life: newLife(s), s: s, halfOpen: make(halfOpens)}
 	now, m := time.Now(), s.present.Load().remembered(&s.shared)
 	l.attempts.init(l)
-	l.reach.init(l)
 	l.paths = newPaths(l, m.remote)
 	l.initMessages()
 	l.keys = newKeys(l)
+	l.reach = newReach(l)
 	l.slumber = newSleep(l)
 	recall(l, m, now)
 	l.publish(now)

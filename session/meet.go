@@ -8,8 +8,8 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/net/presence"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
-	"github.com/libertaria-project/l2tun/internal/proto/relay"
 )
 
 // A Table takes records and knows the labels of circuits beside their ids.
@@ -20,17 +20,7 @@ type Table interface {
 
 // A Relay is this node as a hub, as its sessions see it: *hub.Hub. Its calls return at
 // once.
-type Relay interface {
-	// Up, Path, Measured and Ended say of the session with a peer that takes circuits:
-	// it is established or something of it has changed; by which path it sends (nil:
-	// none); its round trip; it has ended.
-	Up(peer relay.DID, s relay.Session, p link.Path)
-	Path(peer relay.DID, p link.Path)
-	Measured(peer relay.DID, rtt time.Duration)
-	Ended(peer relay.DID)
-	// Frame takes a frame of meeting; false: it is none for a hub.
-	Frame(from relay.DID, frame []byte) bool
-}
+type Relay = presence.Relay
 
 // meets makes the board and what carries circuits.
 func (m *Manager) meets() {
@@ -106,7 +96,7 @@ func (h toHub) SendFrame(frame []byte) {
 }
 
 // Look implements meeting.Host.
-func (h toHub) Look() { h.s.box.Tell(func(now time.Time) { h.s.loop.reach.look(now) }) }
+func (h toHub) Look() { h.s.box.Tell(func(time.Time) { h.s.loop.reach.Look() }) }
 
 // Suspect implements meeting.Host.
 func (h toHub) Suspect() { h.s.box.Tell(func(now time.Time) { h.s.loop.suspected(now) }) }

@@ -6,46 +6,23 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/link"
-	"github.com/libertaria-project/l2tun/internal/net/ping"
-	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/net/presence"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
-	"github.com/libertaria-project/l2tun/internal/proto/relay"
-	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// reach is what the board, and this node as a hub, have been told of a session: they
-// hear of what has changed. Owned by the loop.
+// reach is what a session shows of how its peer is reached: to the board, to this node as
+// a hub, and to people. Owned by the loop.
 type reach struct {
-	l           *loop
-	peer        [wire.DigestSize]byte
-	asHub       bool    // the board knows it as a hub
-	up          bool    // this node as a hub knows it
-	through     did.DID // as the history has it
-	path        link.Path
-	rtt         time.Duration
-	incarnation uint64
-	seen        netip.AddrPort // what the path in use said last; the answer to a look may be newer
-	looks       uint64         // nonce of the newest probe that asks where this node is
-	looked      link.Path      // by which it left
+	*presence.Told
+	l       *loop
+	through did.DID // as the history has it
 }
 
-func (x *reach) init(l *loop) { *x = reach{l: l, peer: l.peer.DID.Digest()} }
-
-// frame takes a frame of meeting.
-func (x *reach) frame(typ byte, f []byte, now time.Time) bool {
-	if typ == wire.FrameCandidates {
-		c, ok := wire.ParseCandidates(f)
-		if ok {
-			x.l.paths.Told(c, now)
-		}
-		return ok
-	}
-	m := x.l.m
-	if h, ok := wire.ParseHome(f); ok && h.Answer && x.asHub {
-		m.sleepers.Answered(x.peer, h)
-		return true
-	}
-	return m.board.Frame(x.peer, f) || m.c.Relay != nil && m.c.Relay.Frame(relay.DID(x.peer), f)
+// newReach makes the reach of a session, once its paths and keys are made.
+func newReach(l *loop) reach {
+	opener, _ := l.m.c.Network.(link.Opener)
+	return reach{l: l, Told: presence.New(presence.Config{Peer: l.peer.DID.Digest(), Host: toHub{l.s}, Board: l.m.board, Homes: l.m.sleepers,
+		Relay: l.m.c.Relay, Opener: opener, Keys: l.keys, Paths: l.paths})}
 }
 
 // hubChanged takes note of a hub. A peer that is to be there is tried at once.
@@ -60,44 +37,15 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 	}
 }
 
-// measure finds how many NATs are on the way out of this network, towards a hub.
-func (x *reach) measure() {
-	p := x.l.paths.Using()
-	if o, ok := x.l.m.c.Network.(link.Opener); ok && x.asHub && p != nil && p.Kind().Link == wire.LinkQUIC {
-		o.MeasureDepth(p.Remote())
-	}
-}
-
-// look asks the peer where it sees this node.
-func (x *reach) look(time.Time) {
-	l := x.l
-	e, p := l.keys.InUse(), l.paths.Using()
-	if e == nil || p == nil || p.Kind().Link != wire.LinkQUIC {
-		return
-	}
-	x.looks, x.looked = l.paths.NewNonce(), p
-	ping.Probe(e, p, x.looks)
-}
-
-// echo takes the answer to look.
-func (x *reach) echo(p link.Path, f []byte) bool {
-	e, ok := wire.ParseEcho(f)
-	if !ok || x.looks == 0 || e.Nonce != x.looks || p != x.looked {
-		return false
-	}
-	x.looks = 0
-	x.l.m.board.Seen(x.peer, nat.Sighting{Remote: p.Remote(), Local: p.Local(), Seen: e.Seen})
-	return true
-}
-
 // publish tells board, hub and status what the loop's turn has changed.
 func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
-	x.tell(sum)
+	l := x.l
+	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum)
 	defer func() { x.note(p, now) }()
 	if p.WhyNotDirect = sum.Why; sum.Via == 0 {
 		return
 	}
-	if hub, ok := x.l.m.board.HubDID(sum.Via); ok {
+	if hub, ok := l.m.board.HubDID(sum.Via); ok {
 		p.Through = did.FromDigest(hub)
 	}
 	p.Endpoint, p.Seen = netip.AddrPort{}, netip.AddrPort{} // nothing of a circuit is an address
@@ -123,52 +71,4 @@ func (x *reach) unmet(why Reason, now time.Time) {
 	if held, ok := l.log.Turn(now); ok {
 		l.log.Info("meeting failed", append([]any{"reason", string(why)}, held...)...)
 	}
-}
-
-// tell tells the board and the hub. Circuits end with an incarnation of the peer: it
-// knows nothing of them.
-func (x *reach) tell(sum paths.Summary) {
-	l := x.l
-	e, using := l.keys.InUse(), l.paths.Using()
-	flows := e != nil && e.Circuits() && (l.state == Established || l.state == Rotating || l.state == Degraded)
-	another := x.incarnation != l.remote.Current()
-	x.incarnation = l.remote.Current()
-	x.toRelay(flows, another, using, sum.RTT)
-	if asHub := flows && l.hub && sum.Via == 0; x.asHub && (!asHub || another) {
-		l.m.board.Down(x.peer)
-		l.m.sleepers.Hub(x.peer, false)
-		x.asHub = false
-	} else if asHub && !x.asHub || asHub && (using != x.path || sum.RTT != x.rtt) {
-		l.m.board.Up(x.peer, toHub{l.s}, using, sum.RTT)
-		if !x.asHub {
-			x.asHub = true
-			l.m.sleepers.Hub(x.peer, true)
-			x.measure()
-		}
-	}
-	x.path, x.rtt = using, sum.RTT
-	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && sum.Seen != x.seen {
-		x.seen = sum.Seen
-		l.m.board.Seen(x.peer, nat.Sighting{Remote: using.Remote(), Local: using.Local(), Seen: sum.Seen})
-	}
-}
-
-// toRelay tells this node as a hub.
-func (x *reach) toRelay(flows, another bool, using link.Path, rtt time.Duration) {
-	r, peer := x.l.m.c.Relay, relay.DID(x.peer)
-	switch {
-	case r == nil:
-	case x.up && !flows:
-		r.Ended(peer)
-	case flows && (!x.up || another):
-		r.Up(peer, relay.Session{Standing: relay.Static, Incarnation: x.incarnation, RTT: rtt}, using)
-	case flows:
-		if using != x.path {
-			r.Path(peer, using)
-		}
-		if rtt != x.rtt {
-			r.Measured(peer, rtt)
-		}
-	}
-	x.up = flows
 }

@@ -19,7 +19,7 @@ func public() []string { return []string{"did", "session", "transport"} }
 // ownPlane are the exported names by which internal/app/node gives sessions a
 // data plane. Programs leave them alone: without a plane a session has messages.
 func ownPlane() []string {
-	return []string{"Config.Planes", "Session.Plane", "Table", "Relay.Up", "Relay.Path", "Relay.Measured", "Relay.Ended", "Relay.Frame"}
+	return []string{"Config.Planes", "Session.Plane", "Table"}
 }
 
 // A surface collects, for one package, the aliases that it exports and the

@@ -1,0 +1,155 @@
+package presence
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/net/ping"
+	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+// A Config is what a Told is made of. It is not changed.
+type Config struct {
+	Peer   [wire.DigestSize]byte
+	Host   meeting.Host // the session, as the board sees it
+	Board  Board
+	Homes  Homes
+	Relay  Relay       // nil: this node is no hub
+	Opener link.Opener // nil: NATs on the way out are not counted
+	Keys   Keys
+	Paths  Paths
+}
+
+// Facts are what is told of a session, beside its paths.
+type Facts struct {
+	Up          bool   // it is established, in whatever state of that but suspended
+	Hub         bool   // this node meets others by the peer
+	Incarnation uint64 // the peer's
+}
+
+// A Told is what the board, the homes and this node as a hub have been told of a session:
+// they hear of what has changed.
+type Told struct {
+	c           Config
+	asHub       bool // the board knows it as a hub
+	up          bool // this node as a hub knows it
+	path        link.Path
+	rtt         time.Duration
+	incarnation uint64
+	seen        netip.AddrPort // what the path in use said last; the answer to a look may be newer
+	looks       uint64         // nonce of the newest probe that asks where this node is
+	looked      link.Path      // by which it left
+}
+
+// New makes the Told of a session of which nobody has been told.
+func New(c Config) *Told { return &Told{c: c} }
+
+// Frame takes a frame of meeting.
+func (x *Told) Frame(typ byte, f []byte, now time.Time) bool {
+	if typ == wire.FrameCandidates {
+		c, ok := wire.ParseCandidates(f)
+		if ok {
+			x.c.Paths.Told(c, now)
+		}
+		return ok
+	}
+	if h, ok := wire.ParseHome(f); ok && h.Answer && x.asHub {
+		x.c.Homes.Answered(x.c.Peer, h)
+		return true
+	}
+	return x.c.Board.Frame(x.c.Peer, f) || x.c.Relay != nil && x.c.Relay.Frame(x.c.Peer, f)
+}
+
+// Measure finds how many NATs are on the way out of this network, towards a hub.
+func (x *Told) Measure() {
+	p := x.c.Paths.Using()
+	if x.c.Opener != nil && x.asHub && p != nil && p.Kind().Link == wire.LinkQUIC {
+		x.c.Opener.MeasureDepth(p.Remote())
+	}
+}
+
+// Look asks the peer where it sees this node.
+func (x *Told) Look() {
+	e, p := x.c.Keys.InUse(), x.c.Paths.Using()
+	if e == nil || p == nil || p.Kind().Link != wire.LinkQUIC {
+		return
+	}
+	x.looks, x.looked = x.c.Paths.NewNonce(), p
+	ping.Probe(e, p, x.looks)
+}
+
+// Echo takes the answer to Look.
+func (x *Told) Echo(p link.Path, f []byte) bool {
+	e, ok := wire.ParseEcho(f)
+	if !ok || x.looks == 0 || e.Nonce != x.looks || p != x.looked {
+		return false
+	}
+	x.looks = 0
+	x.sighted(p, e.Seen)
+	return true
+}
+
+// sighted tells where the peer sees this node.
+func (x *Told) sighted(by link.Path, seen netip.AddrPort) {
+	x.c.Board.Seen(x.c.Peer, nat.Sighting{Remote: by.Remote(), Local: by.Local(), Seen: seen})
+}
+
+// Tell tells the board, the homes and the hub. Circuits end with an incarnation of the
+// peer: it knows nothing of them.
+func (x *Told) Tell(f Facts, sum paths.Summary) {
+	e, using := x.c.Keys.InUse(), x.c.Paths.Using()
+	flows := e != nil && e.Circuits() && f.Up
+	another := x.incarnation != f.Incarnation
+	x.incarnation = f.Incarnation
+	x.toRelay(flows, another, using, sum.RTT)
+	x.toBoard(flows && f.Hub && sum.Via == 0, another, using, sum.RTT)
+	x.path, x.rtt = using, sum.RTT
+	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && sum.Seen != x.seen {
+		x.seen = sum.Seen
+		x.sighted(using, sum.Seen)
+	}
+}
+
+// toBoard tells the board, and the homes, of a hub.
+func (x *Told) toBoard(asHub, another bool, using link.Path, rtt time.Duration) {
+	if x.asHub && (!asHub || another) {
+		x.c.Board.Down(x.c.Peer)
+		x.c.Homes.Hub(x.c.Peer, false)
+		x.asHub = false
+		return
+	}
+	if !asHub || x.asHub && using == x.path && rtt == x.rtt {
+		return
+	}
+	x.c.Board.Up(x.c.Peer, x.c.Host, using, rtt)
+	if !x.asHub {
+		x.asHub = true
+		x.c.Homes.Hub(x.c.Peer, true)
+		x.Measure()
+	}
+}
+
+// toRelay tells this node as a hub.
+func (x *Told) toRelay(flows, another bool, using link.Path, rtt time.Duration) {
+	r, peer := x.c.Relay, relay.DID(x.c.Peer)
+	switch {
+	case r == nil:
+	case x.up && !flows:
+		r.Ended(peer)
+	case flows && (!x.up || another):
+		r.Up(peer, relay.Session{Standing: relay.Static, Incarnation: x.incarnation, RTT: rtt}, using)
+	case flows:
+		if using != x.path {
+			r.Path(peer, using)
+		}
+		if rtt != x.rtt {
+			r.Measured(peer, rtt)
+		}
+	}
+	x.up = flows
+}

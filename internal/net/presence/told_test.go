@@ -1,0 +1,214 @@
+package presence
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/proto/nat"
+	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
+	"github.com/libertaria-project/l2tun/internal/proto/sleep"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
+)
+
+var ours, theirs = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
+
+// A path counts what is sent on it.
+type path struct {
+	kind *link.Kind
+	sent int
+}
+
+func (p *path) Kind() *link.Kind       { return p.kind }
+func (p *path) Local() netip.AddrPort  { return ours }
+func (p *path) Remote() netip.AddrPort { return theirs }
+func (p *path) Room() int              { return 1400 }
+func (p *path) RTT() time.Duration     { return 0 }
+func (p *path) Send(b *wire.Batch) (int, error) {
+	p.sent += len(b.Slices())
+	return len(b.Slices()), nil
+}
+
+// A world is everything around a Told: it notes what that is told.
+type world struct {
+	link.Opener
+	told  *Told
+	epoch *record.Epoch
+	using link.Path
+	nonce uint64
+	frame bool // what board and relay say of a frame
+	heard []string
+}
+
+func (w *world) note(format string, args ...any) {
+	w.heard = append(w.heard, fmt.Sprintf(format, args...))
+}
+
+func (w *world) InUse() *record.Epoch                { return w.epoch }
+func (w *world) Using() link.Path                    { return w.using }
+func (w *world) NewNonce() uint64                    { w.nonce++; return w.nonce }
+func (w *world) Told(c wire.Candidates, _ time.Time) { w.note("%d candidates", len(c.All())) }
+func (w *world) MeasureDepth(remote netip.AddrPort)  { w.note("measure %v", remote) }
+
+type board struct{ w *world }
+
+func (b board) Up(_ meeting.DID, _ meeting.Host, _ link.Path, rtt time.Duration) {
+	b.w.note("board up %v", rtt)
+}
+func (b board) Down(meeting.DID)                    { b.w.note("board down") }
+func (b board) Seen(_ meeting.DID, at nat.Sighting) { b.w.note("seen at %v", at.Seen) }
+func (b board) Frame(meeting.DID, []byte) bool      { b.w.note("board frame"); return b.w.frame }
+
+type homes struct{ w *world }
+
+func (h homes) Hub(_ sleep.DID, up bool)          { h.w.note("homes %v", up) }
+func (h homes) Answered(_ sleep.DID, a wire.Home) { h.w.note("answered %v", a.Lifetime) }
+
+type hub struct{ w *world }
+
+func (h hub) Up(_ relay.DID, s relay.Session, _ link.Path) {
+	h.w.note("relay up %d %v", s.Incarnation, s.RTT)
+}
+func (h hub) Path(relay.DID, link.Path)               { h.w.note("relay path") }
+func (h hub) Measured(_ relay.DID, rtt time.Duration) { h.w.note("relay rtt %v", rtt) }
+func (h hub) Ended(relay.DID)                         { h.w.note("relay ended") }
+func (h hub) Frame(relay.DID, []byte) bool            { h.w.note("relay frame"); return h.w.frame }
+
+func start(t *testing.T) *world {
+	t.Helper()
+	e, err := record.New(record.Keys{Number: 1, Circuits: true, Cipher: wire.ChaCha20Poly1305, Send: [32]byte{1}, Recv: [32]byte{2},
+		SendID: wire.MakeRecordID([wire.RecordIDSize]byte{1}), RecvID: wire.MakeRecordID([wire.RecordIDSize]byte{2})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{epoch: e, using: &path{kind: link.KindDirect}}
+	w.told = New(Config{Board: board{w}, Homes: homes{w}, Relay: hub{w}, Opener: w, Keys: w, Paths: w})
+	return w
+}
+
+// want checks what has been told since it was asked last.
+func (w *world) want(t *testing.T, heard ...string) {
+	t.Helper()
+	if !slices.Equal(w.heard, heard) {
+		t.Errorf("heard %q, want %q", w.heard, heard)
+	}
+	w.heard = nil
+}
+
+// What has not changed is not told again; another round trip, path or incarnation is.
+func TestOnlyWhatHasChangedIsTold(t *testing.T) {
+	w := start(t)
+	up, sum := Facts{Up: true, Hub: true, Incarnation: 3}, paths.Summary{RTT: time.Second, Seen: ours}
+	w.told.Tell(Facts{Hub: true}, sum)
+	w.want(t, "seen at 192.0.2.1:1")
+	w.told.Tell(up, sum)
+	w.want(t, "relay up 3 1s", "board up 1s", "homes true", "measure 192.0.2.2:2")
+	w.told.Tell(up, sum)
+	w.want(t)
+	sum.RTT = time.Minute
+	w.told.Tell(up, sum)
+	w.want(t, "relay rtt 1m0s", "board up 1m0s")
+	w.using = &path{kind: link.KindDirect}
+	w.told.Tell(up, sum)
+	w.want(t, "relay path", "board up 1m0s")
+	sum.Seen = theirs
+	w.told.Tell(up, sum)
+	w.want(t, "seen at 192.0.2.2:2")
+	up.Incarnation = 4
+	w.told.Tell(up, sum)
+	w.want(t, "relay up 4 1m0s", "board down", "homes false")
+	w.told.Tell(up, sum)
+	w.want(t, "board up 1m0s", "homes true", "measure 192.0.2.2:2")
+	w.told.Tell(Facts{Hub: true, Incarnation: 4}, sum)
+	w.want(t, "relay ended", "board down", "homes false")
+}
+
+// A peer through a hub is no hub, and what it sees of a circuit is no address; one that
+// this node does not meet others by is not for the board.
+func TestBoardHearsOfDirectHubsAlone(t *testing.T) {
+	w := start(t)
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Via: 1, Seen: ours})
+	w.want(t, "relay up 0 0s")
+	w.told.Tell(Facts{Up: true}, paths.Summary{})
+	w.want(t)
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.want(t, "board up 0s", "homes true", "measure 192.0.2.2:2")
+	w.epoch = nil
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.want(t, "relay ended", "board down", "homes false")
+}
+
+// Frames go to whom they are for: candidates to the paths, the HOME of a hub to the
+// homes, and the rest to the board and then to this node as a hub.
+func TestFramesGoToWhomTheyAreFor(t *testing.T) {
+	w, now := start(t), time.Now()
+	var c wire.Candidates
+	if !w.told.Frame(wire.FrameCandidates, c.Append(nil), now) || w.told.Frame(wire.FrameCandidates, []byte{wire.FrameCandidates}, now) {
+		t.Error("candidates")
+	}
+	w.want(t, "0 candidates")
+	home := wire.Home{Answer: true, Lifetime: time.Minute}.Append(nil)
+	if w.told.Frame(wire.FrameHome, home, now) {
+		t.Error("the HOME of a peer that is no hub")
+	}
+	w.want(t, "board frame", "relay frame")
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.heard = nil
+	if !w.told.Frame(wire.FrameHome, home, now) {
+		t.Error("the HOME of a hub")
+	}
+	w.want(t, "answered 1m0s")
+	if w.frame = true; !w.told.Frame(wire.FrameMeet, []byte{wire.FrameMeet}, now) {
+		t.Error("a frame for the board")
+	}
+	w.want(t, "board frame")
+	w.told.c.Relay, w.frame = nil, false
+	if w.told.Frame(wire.FrameMeet, []byte{wire.FrameMeet}, now) {
+		t.Error("a frame for nobody")
+	}
+	w.want(t, "board frame")
+}
+
+// The echo of a look says where the peer sees this node: once, and by the path of the look.
+func TestLookIsAnsweredOnceByItsPath(t *testing.T) {
+	w := start(t)
+	p := w.using.(*path)
+	echo := func(nonce uint64) []byte { return wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: theirs}) }
+	if w.told.Echo(p, echo(0)) {
+		t.Error("answered without a look")
+	}
+	w.told.Look()
+	if p.sent != 1 {
+		t.Errorf("%d records", p.sent)
+	}
+	if w.told.Echo(new(path), echo(1)) || w.told.Echo(p, echo(2)) || w.told.Echo(p, echo(1)[1:]) {
+		t.Error("answered by another path, another nonce or no echo")
+	}
+	w.want(t)
+	if !w.told.Echo(p, echo(1)) || w.told.Echo(p, echo(1)) {
+		t.Error("not answered once")
+	}
+	w.want(t, "seen at 192.0.2.2:2")
+}
+
+// Only a path of UDP is looked through, and measured.
+func TestLookNeedsUDPAndKeys(t *testing.T) {
+	w := start(t)
+	tcp := &path{kind: link.KindUTCP}
+	w.using = tcp
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Seen: ours})
+	w.want(t, "relay up 0 0s", "board up 0s", "homes true")
+	w.told.Look()
+	w.told.Measure()
+	w.using, w.epoch = &path{kind: link.KindDirect}, nil
+	w.told.Look()
+	if w.want(t); tcp.sent != 0 || w.nonce != 0 {
+		t.Errorf("%d records", tcp.sent)
+	}
+}
