@@ -2,7 +2,6 @@ package frames
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,11 +38,9 @@ type receiving struct {
 
 // A plane is the packet side of one peer without packets.
 type plane struct {
-	all   *Planes
-	sink  link.Sink
-	awake atomic.Pointer[awake] // nil: the session rests
-	past  *link.Tally           // of one that rests; guarded by mu, as the change is
-	mu    sync.Mutex
+	all    *Planes
+	sink   link.Sink
+	counts link.Counters[awake, *awake]
 }
 
 // awake is what a plane has while its session is awake.
@@ -51,6 +48,9 @@ type awake struct {
 	traffic link.Traffic
 	halves  link.Reassembly
 }
+
+// Traffic implements link.Counters.
+func (a *awake) Traffic() *link.Traffic { return &a.traffic }
 
 // New makes the plane of one peer; it queues nothing.
 func (a *Planes) New(sink link.Sink, _ link.QueueLimits) link.Plane {
@@ -179,54 +179,29 @@ func (p *plane) Remove(e *record.Epoch) { p.all.ids.Delete(e.RecvID()) }
 func (p *plane) Use(*record.Epoch, link.Path) {}
 
 // Traffic implements link.Plane.
-func (p *plane) Traffic() *link.Traffic {
-	if a := p.awake.Load(); a != nil {
-		return &a.traffic
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a := p.awake.Load(); a != nil {
-		return &a.traffic
-	}
-	return p.past.Traffic()
-}
+func (p *plane) Traffic() *link.Traffic { return p.counts.Traffic() }
 
 // Total implements link.Plane.
-func (p *plane) Total() link.Moved {
-	if a := p.awake.Load(); a != nil {
-		return a.traffic.Total()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a := p.awake.Load(); a != nil {
-		return a.traffic.Total()
-	}
-	return p.past.Total()
-}
+func (p *plane) Total() link.Moved { return p.counts.Total() }
 
 // Wake implements link.Plane.
 func (p *plane) Wake() { p.wake() }
 
 func (p *plane) wake() *awake {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	a := p.awake.Load()
-	if a == nil {
-		a = new(awake)
-		p.past.AddTo(&a.traffic)
-		p.past = nil
-		p.awake.Store(a)
+	p.counts.Lock()
+	defer p.counts.Unlock()
+	if p.counts.Awake() == nil {
+		p.counts.Wake(new(awake))
 	}
-	return a
+	return p.counts.Awake()
 }
 
 // Rest implements link.Plane.
 func (p *plane) Rest() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a := p.awake.Load(); a != nil {
-		p.past = a.traffic.Tally()
-		p.awake.Store(nil)
+	p.counts.Lock()
+	defer p.counts.Unlock()
+	if p.counts.Awake() != nil {
+		p.counts.Rest()
 	}
 }
 

@@ -154,8 +154,8 @@ func (p *Peer) send(pkts []*tun.Packet, out *outbound) {
 
 // wait queues packets, unless a path has come up meanwhile: then it returns it.
 func (p *Peer) wait(pkts []*tun.Packet, out *outbound) *sender {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.counts.Lock()
+	defer p.counts.Unlock()
 	if tx := p.tx.Load(); tx != nil || p.closed {
 		return tx
 	}

@@ -2,7 +2,6 @@ package datapath
 
 import (
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,10 +18,8 @@ type Peer struct {
 	sink   link.Sink
 	limits *link.QueueLimits
 	tx     atomic.Pointer[sender] // nil: packets are queued
-	awake  atomic.Pointer[awake]  // nil: it rests; changed with mu held
 
-	mu     sync.Mutex  // guards the queue and the flip between waiting and sending
-	past   *link.Tally // of a peer that rests; nil: nothing
+	counts link.Counters[awake, *awake] // its mutex guards the queue and the flip between waiting and sending
 	closed bool
 }
 
@@ -31,11 +28,14 @@ type awake struct {
 	traffic link.Traffic
 	halves  link.Reassembly
 	partID  atomic.Uint32
-	queue   queue // guarded by the Peer's mu
+	queue   queue // guarded by the Peer's mutex
 	ahead   ahead
 }
 
 var _ link.Plane = (*Peer)(nil)
+
+// Traffic implements link.Counters.
+func (a *awake) Traffic() *link.Traffic { return &a.traffic }
 
 // A sender is what the packet path reads to send: the epoch in use and the path.
 type sender struct {
@@ -56,67 +56,41 @@ type receiver struct {
 }
 
 // Traffic implements link.Plane.
-func (p *Peer) Traffic() *link.Traffic {
-	if a := p.awake.Load(); a != nil {
-		return &a.traffic
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a := p.awake.Load(); a != nil {
-		return &a.traffic
-	}
-	return p.past.Traffic()
-}
+func (p *Peer) Traffic() *link.Traffic { return p.counts.Traffic() }
 
 // Total implements link.Plane.
-func (p *Peer) Total() link.Moved {
-	if a := p.awake.Load(); a != nil {
-		return a.traffic.Total()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a := p.awake.Load(); a != nil {
-		return a.traffic.Total()
-	}
-	return p.past.Total()
-}
+func (p *Peer) Total() link.Moved { return p.counts.Total() }
 
 // Wake implements link.Plane.
 func (p *Peer) Wake() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.counts.Lock()
+	defer p.counts.Unlock()
 	p.wake()
 }
 
-// wake makes what an awake peer has; the caller holds mu.
+// wake makes what an awake peer has; the caller holds the mutex.
 func (p *Peer) wake() *awake {
-	a := p.awake.Load()
-	if a == nil {
-		a = &awake{queue: queue{limits: *p.limits}}
-		p.past.AddTo(&a.traffic)
-		p.past = nil
-		p.awake.Store(a)
+	if p.counts.Awake() == nil {
+		p.counts.Wake(&awake{queue: queue{limits: *p.limits}})
 	}
-	return a
+	return p.counts.Awake()
 }
 
 // Rest implements link.Plane. Packets that wait stay, and so does what is under way.
 func (p *Peer) Rest() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	a := p.awake.Load()
-	if a == nil || p.tx.Load() != nil || a.ahead.tx != nil || len(a.queue.items) > 0 {
-		return
+	p.counts.Lock()
+	defer p.counts.Unlock()
+	a := p.counts.Awake()
+	if a != nil && p.tx.Load() == nil && a.ahead.tx == nil && len(a.queue.items) == 0 {
+		p.counts.Rest()
 	}
-	p.past = a.traffic.Tally()
-	p.awake.Store(nil)
 }
 
 // Install implements link.Plane.
 func (p *Peer) Install(e *record.Epoch, hold bool) error {
-	p.mu.Lock()
+	p.counts.Lock()
 	r := &receiver{peer: p, live: p.wake(), epoch: e}
-	p.mu.Unlock()
+	p.counts.Unlock()
 	if hold {
 		r.held.Begin()
 	}
@@ -140,11 +114,11 @@ func (p *Peer) Remove(e *record.Epoch) {
 // Use implements link.Plane. It sends the queue before it lets the packet path send,
 // so that order is kept.
 func (p *Peer) Use(e *record.Epoch, path link.Path) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.counts.Lock()
+	defer p.counts.Unlock()
 	if e == nil || path == nil || p.closed {
 		p.tx.Store(nil)
-		if a := p.awake.Load(); a != nil {
+		if a := p.counts.Awake(); a != nil {
 			a.ahead.end()
 		}
 		return
@@ -162,8 +136,8 @@ func (p *Peer) Use(e *record.Epoch, path link.Path) {
 }
 
 // flush sends what waits, from the oldest on, as far as it fits the bounds; the caller
-// holds mu. This is the one place where a lock is held while sending: nothing else may
-// pass until the queue is empty.
+// holds the mutex. This is the one place where a lock is held while sending: nothing
+// else may pass until the queue is empty.
 func (p *Peer) flush(tx *sender, records, bytes int) (took count) {
 	var out outbound
 	var pkts []*tun.Packet
@@ -190,9 +164,9 @@ func (p *Peer) Expire(now time.Time) (next time.Time) {
 }
 
 func (p *Peer) expire(now time.Time) (dropped []waiting, next time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	a := p.awake.Load()
+	p.counts.Lock()
+	defer p.counts.Unlock()
+	a := p.counts.Awake()
 	if a == nil {
 		return nil, next
 	}
@@ -206,11 +180,11 @@ func (p *Peer) expire(now time.Time) (dropped []waiting, next time.Time) {
 
 // Close implements link.Plane.
 func (p *Peer) Close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.counts.Lock()
+	defer p.counts.Unlock()
 	p.closed = true
 	p.tx.Store(nil)
-	if a := p.awake.Load(); a != nil {
+	if a := p.counts.Awake(); a != nil {
 		a.ahead.end()
 		a.queue.clear(&a.traffic)
 	}

@@ -18,7 +18,7 @@ func TestAPeerRests(t *testing.T) {
 	const rounds, each = 50, 5
 	number := uint32(0)
 	for round := range rounds {
-		if a.peer.Rest(); a.peer.awake.Load() != nil {
+		if a.peer.Rest(); a.peer.counts.Awake() != nil {
 			t.Fatalf("round %d: it is awake", round)
 		}
 		before, _ := a.sink.told()
