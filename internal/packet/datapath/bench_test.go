@@ -75,6 +75,7 @@ func benchmarkIn(b *testing.B, x, y *side, super tun.Packet, by link.Path, heade
 	var out outbound
 	const ahead = 64 // super-packets sealed while the clock stands still
 	recs := make([][][]byte, ahead)
+	var kept [ahead][]byte // their memory, the same in each turn
 	seal := func() {
 		for i := range recs {
 			batch.Reset()
@@ -82,8 +83,11 @@ func benchmarkIn(b *testing.B, x, y *side, super tun.Packet, by link.Path, heade
 			batch.Put(super)
 			x.data.send(batch.Packets[:1], &out)
 			recs[i] = recs[i][:0]
+			kept[i] = slices.Grow(kept[i][:0], len(keep.last.Buf)+keep.last.Len()*len(header))
 			for n := range keep.last.Len() {
-				recs[i] = append(recs[i], slices.Concat(header, keep.last.At(n)))
+				from := len(kept[i])
+				kept[i] = append(append(kept[i], header...), keep.last.At(n)...)
+				recs[i] = append(recs[i], kept[i][from:])
 			}
 		}
 	}
