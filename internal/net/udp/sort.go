@@ -65,7 +65,9 @@ func (s *sorter) sort(pkts []Packet) {
 	s.spot.begin()
 	for i := range pkts {
 		p := &pkts[i]
-		s.spot.from(p.Src)
+		if s.spot.watching() {
+			s.spot.from(p.Src)
+		}
 		switch classify(p.Data, &s.ids) {
 		case classQUIC:
 			s.spot.heard()

@@ -194,9 +194,12 @@ func (s *spotter) begin() {
 	}
 }
 
+// watching reports whether anything is watched.
+func (s *spotter) watching() bool { return s.version != 0 }
+
 // from says that a packet came from a source.
 func (s *spotter) from(src netip.AddrPort) {
-	if s.version == 0 || src == s.src {
+	if src == s.src {
 		return
 	}
 	s.src, s.noted = src, false
@@ -205,9 +208,13 @@ func (s *spotter) from(src netip.AddrPort) {
 
 // heard says that it was a record or a packet of QUIC.
 func (s *spotter) heard() {
-	if s.watch == nil || s.noted {
-		return
+	if s.watch != nil && !s.noted {
+		s.note()
 	}
+}
+
+// note notes that on the watch, once a receive.
+func (s *spotter) note() {
 	if s.now == 0 {
 		s.now = link.Stamp(time.Now())
 	}

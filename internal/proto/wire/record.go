@@ -76,9 +76,13 @@ func ParseHeader(b []byte) (id RecordID, counter uint64, space Space, ok bool) {
 }
 
 // SpaceOf is the number space of a record; false for what is no record by form.
+// It is asked for every record that comes, so it reads nothing else of the header.
 func SpaceOf(b []byte) (Space, bool) {
-	_, _, space, ok := ParseHeader(b)
-	return space, ok
+	if !IsRecord(b) {
+		return 0, false
+	}
+	space := Space(b[HeaderSize-1])
+	return space, space < NumSpaces
 }
 
 // IsRecord reports whether a datagram is a record by form, the rule by which
