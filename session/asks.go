@@ -48,7 +48,7 @@ func (s *Session) Update(name string, keep, hub, awake bool) error {
 	}
 	return s.call(func(now time.Time) error {
 		if keep && !s.loop.keep && !s.loop.asleep && (s.loop.state == Idle || s.loop.state == Failed) {
-			s.loop.attempts.retry.Try(now)
+			s.loop.attempts.Try(now)
 		}
 		s.loop.keep, s.loop.hub = keep, hub
 		return nil

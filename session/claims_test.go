@@ -140,7 +140,7 @@ func TestOwnHandshakesAreLimited(t *testing.T) {
 		var conn link.Conn
 		var known *handshake.PeerKeys
 		sb.call(func(time.Time) error {
-			conn, known = sb.loop.paths.StreamConn(), sb.loop.attempts.known.Valid(time.Now())
+			conn, known = sb.loop.paths.StreamConn(), sb.loop.attempts.Known.Valid(time.Now())
 			return nil
 		})
 		kind, value := conn.Binding()

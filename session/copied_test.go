@@ -86,7 +86,7 @@ func TestACopyEndsHandshakesUnderWay(t *testing.T) {
 		sa, sb := w.pair(Settings{})
 		drain(sb)
 		for range 20 {
-			sa.call(func(now time.Time) error { sa.loop.attempts.begin(InitiateHandshake, now); return nil })
+			sa.call(func(now time.Time) error { sa.loop.attempts.Begin(InitiateHandshake, now); return nil })
 			time.Sleep(15 * time.Millisecond) // M1 is on its way, or M2 back
 			w.a.m.Copied(true)
 			w.b.m.Copied(true)

@@ -55,5 +55,5 @@ func (t *tally) proven(k rotation.Kind) {
 	}
 }
 
-// failed counts a handshake by what its error means to the session.
-func (t *tally) failed(err error) { t.shake(string(eventOf(err).Reason())) }
+// failed counts a handshake by what its failure means to the session.
+func (t *tally) failed(why Reason) { t.shake(string(why)) }

@@ -149,13 +149,13 @@ func recall(l *loop, m *memory, now time.Time) {
 	l.remote.Recall(m.theirs)
 	l.slumber.Recall(m.known)
 	if r := m.rare; r != nil {
-		l.remote, l.refused, l.quarantine, l.attempts.retry.obstacles = r.remote, r.refused, r.quarantine, r.obstacles
+		l.remote, l.refused, l.quarantine, l.attempts.Obstacles = r.remote, r.refused, r.quarantine, r.obstacles
 	}
 	if m.prefer != nil {
 		l.paths.Prefer(pathset.KindOf(m.prefer), now)
 	}
 	if l.keep && !l.asleep { // who sleeps is woken in its turn
-		l.attempts.retry.Try(now)
+		l.attempts.Try(now)
 	}
 }
 
@@ -170,7 +170,7 @@ func memoryOf(l *loop, now time.Time) *memory {
 	if sum.Prefers != "" {
 		m.prefer, _ = link.ParseKind(sum.Prefers)
 	}
-	r := rare{obstacles: l.attempts.retry.obstacles, refused: l.refused}
+	r := rare{obstacles: l.attempts.Obstacles, refused: l.refused}
 	several := !l.remote.Plain(now)
 	if several {
 		r.remote = l.remote
@@ -203,7 +203,7 @@ func (l *loop) retire(now time.Time) bool {
 // idle reports whether nothing keeps a loop.
 func idle(l *loop) bool {
 	return (l.state == Idle || l.state == Failed) && (l.asleep || !l.keep) && l.deadline().IsZero() && !l.wanted() &&
-		l.attempts.running == nil && len(l.halfOpen) == 0 && len(l.waiters) == 0 && !l.pings.Any()
+		!l.attempts.Running() && len(l.halfOpen) == 0 && len(l.waiters) == 0 && !l.pings.Any()
 }
 
 // rest ends an idle loop, unless a call has come meanwhile: then it reports false. After

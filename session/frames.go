@@ -19,7 +19,7 @@ func (l *loop) demand(now time.Time) {
 		return
 	}
 	l.paths.Demand(now)
-	l.attempts.demand(now)
+	l.attempts.Demand(now)
 }
 
 // frame handles one frame that arrived under e.

@@ -39,15 +39,3 @@ func TestStaleTranslationIsLeftByANewPort(t *testing.T) {
 		t.Logf("by UDP after %v", time.Since(start))
 	})
 }
-
-// The port that listens is tried twice, and then by turns with a new one: what is in
-// the way may let either of them pass.
-func TestPortsTakeTurns(t *testing.T) {
-	r := newRetry()
-	for i, want := range []bool{false, false, true, false, true, false} {
-		if r.wantsNewPort() != want {
-			t.Errorf("attempt %d: new port is %v", i+1, !want)
-		}
-		r.silent++
-	}
-}

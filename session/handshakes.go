@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/keys"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	attempts "github.com/libertaria-project/l2tun/internal/net/reach"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/rotation"
@@ -80,7 +81,7 @@ func (a answering) Prove(h *connect.HalfOpen, res *handshake.Result, failed erro
 			a.s.loop.unproven(h, failed, now)
 			return failed
 		}
-		a.s.loop.attempts.abandon()           // ours has become needless
+		a.s.loop.attempts.Abandon()           // ours has become needless
 		a.s.loop.event(ReceiveHandshake, now) // only now is it known to be the peer's
 		a.s.loop.event(SendResponse, now)
 		p := &keys.Proof{Proof: connect.Proof{Resumed: h.Resumed, Result: res, Conn: h.Conn}, Role: rotation.Responder, ID: h.ID}
@@ -114,7 +115,8 @@ func (l *loop) offered(h *connect.HalfOpen, now time.Time) (err error) {
 
 // unproven takes note of a half-open handshake that has failed, with its epoch.
 func (l *loop) unproven(h *connect.HalfOpen, err error, now time.Time) {
-	l.tally.failed(err)
+	e := attempts.EventOf(err)
+	l.tally.failed(e.Reason())
 	if h.ID != 0 {
 		l.keys.Retire(h.ID)
 	}
@@ -125,7 +127,7 @@ func (l *loop) unproven(h *connect.HalfOpen, err error, now time.Time) {
 		l.log.Warn("peer quarantined", "until", l.quarantine)
 	}
 	if !h.Early() && (l.state == HandshakeReceived || l.state == HandshakeInitiated) {
-		l.attempts.failed(eventOf(err), now)
+		l.attempts.Failed(e, now)
 	}
 }
 
@@ -157,7 +159,7 @@ func (l *loop) proven(p *keys.Proof, e Event, now time.Time) error {
 	l.takePath(p, won, now)
 	l.tally.proven(p.Kind())
 	if won {
-		l.attempts.known.Keep(p.Result.PeerKeys, now)
+		l.attempts.Known.Keep(p.Result.PeerKeys, now)
 		l.meet(&p.Proof, now)
 		l.keys.Keep(p, now)
 	}
@@ -173,7 +175,7 @@ func (l *loop) proven(p *keys.Proof, e Event, now time.Time) error {
 // its place among the paths.
 func (l *loop) takePath(p *keys.Proof, won bool, now time.Time) {
 	if p.Conn.Link() == wire.LinkQUIC {
-		l.attempts.retry.silent = 0
+		l.attempts.OverQUIC()
 	}
 	c := paths.Completion{Won: won, Fresh: !p.Resumed && l.remote.Current() != p.Result.Remote.Incarnation}
 	l.paths.Proven(p.Conn, c, now)

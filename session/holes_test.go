@@ -30,8 +30,8 @@ func TestHardStopInAnOutage(t *testing.T) {
 		time.Sleep(200 * time.Second)
 		for _, s := range []*Session{sa, sb} { // paths answer before handshakes do
 			s.call(func(now time.Time) error {
-				s.loop.attempts.abandon()
-				s.loop.attempts.retry.Try(now.Add(40 * time.Second))
+				s.loop.attempts.Abandon()
+				s.loop.attempts.Try(now.Add(40 * time.Second))
 				return nil
 			})
 		}
@@ -78,7 +78,7 @@ func TestNoHandshakeStateWithoutAHandshake(t *testing.T) {
 		sa.call(func(now time.Time) error {
 			sa.loop.halfOpen[h] = struct{}{}
 			sa.loop.event(ReceiveHandshake, now)
-			sa.loop.attempts.retry.Try(now)
+			sa.loop.attempts.Try(now)
 			return nil
 		})
 		time.Sleep(5 * time.Millisecond)

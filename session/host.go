@@ -64,7 +64,7 @@ func (m *Manager) Copied(certain bool) {
 
 func (l *loop) jumped(d time.Duration, now time.Time) {
 	l.log.Info("the machine slept", "for", d)
-	l.attempts.known.Slept(d)
+	l.attempts.Known.Slept(d)
 	l.keys.Jumped(d, now)
 	l.networkChanged(now)
 }
@@ -79,25 +79,23 @@ func (l *loop) suspected(now time.Time) {
 	l.paths.HostChanged(now)
 	switch l.state {
 	case Degraded, Suspended, Failed:
-		l.attempts.hostChanged(now)
+		l.attempts.HostChanged(now)
 	}
 }
 
 // unreachable takes the network's word that a remote cannot be reached: a reason
 // to look, no proof.
 func (l *loop) unreachable(remote netip.AddrPort, now time.Time) {
-	if l.attempts.running != nil {
-		l.attempts.running.Hurry()
-		return
+	if !l.attempts.Hurry() {
+		l.paths.Hint(remote, now)
 	}
-	l.paths.Hint(remote, now)
 }
 
 func (l *loop) copied(certain bool, now time.Time) {
 	if l.state == Closed {
 		return
 	}
-	l.attempts.abandon()
+	l.attempts.Abandon()
 	clear(l.halfOpen) // what they agree on was drawn before
 	if certain {
 		if fresh, err := l.m.self.Uint64(); err == nil {
@@ -108,8 +106,8 @@ func (l *loop) copied(certain bool, now time.Time) {
 	had := l.keys.InUse() != nil
 	l.keys.Expire(now)
 	l.release(now)
-	l.attempts.known = connect.PeerKeys{}
+	l.attempts.Known = connect.PeerKeys{}
 	if (had || l.keep) && !l.asleep {
-		l.attempts.hostChanged(now)
+		l.attempts.HostChanged(now)
 	}
 }

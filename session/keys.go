@@ -45,7 +45,7 @@ func (k keyed) InUse() { k.l.send() }
 func (k keyed) Confirm(now time.Time) { k.l.paths.Heartbeat(now) }
 
 // FullHandshake implements keys.Session.
-func (k keyed) FullHandshake(now time.Time) { k.l.attempts.begin(InitiateHandshake, now) }
+func (k keyed) FullHandshake(now time.Time) { k.l.attempts.Begin(InitiateHandshake, now) }
 
 // Rotating implements keys.Session: the state says it.
 func (k keyed) Rotating(on bool, now time.Time) {

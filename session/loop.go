@@ -10,6 +10,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
 	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/net/ping"
+	attempts "github.com/libertaria-project/l2tun/internal/net/reach"
 	"github.com/libertaria-project/l2tun/internal/net/slumber"
 	"github.com/libertaria-project/l2tun/internal/proto/incarnation"
 )
@@ -28,7 +29,7 @@ type loop struct {
 	reason Reason // of the last failure, kept until established; asleep in state idle
 	since  time.Time
 
-	attempts attempts
+	attempts *attempts.Attempts
 	halfOpen halfOpens
 	keys     *keys.Store
 	paths    *pathset.Set
@@ -52,10 +53,10 @@ type loop struct {
 func (l *loop) init(s *Session) {
 	*l = loop{shared: &s.shared, life: newLife(s), s: s, halfOpen: make(halfOpens)}
 	now, m := time.Now(), s.present.Load().remembered(&s.shared)
-	l.attempts.init(l)
 	l.paths = newPaths(l, m.remote)
 	l.initMessages()
 	l.keys = newKeys(l)
+	l.attempts = newAttempts(l)
 	l.reach = newReach(l)
 	l.slumber = newSleep(l)
 	recall(l, m, now)
@@ -139,7 +140,7 @@ func (l *loop) tick(now time.Time) {
 	l.tickMessages(now)
 	l.paths.Tick(now)
 	l.tickState(now)
-	l.attempts.tick(now)
+	l.attempts.Tick(now)
 	l.tickQueue(now)
 }
 
@@ -148,7 +149,7 @@ func (l *loop) deadline() time.Time {
 	if l.slumber.Quiet() {
 		return earliest(l.leaveBy, l.slumber.Deadline())
 	}
-	return earliest(l.leaveBy, l.slumber.Deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.deadline())
+	return earliest(l.leaveBy, l.slumber.Deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.Deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -160,13 +161,6 @@ func earliest(ts ...time.Time) time.Time {
 		}
 	}
 	return first
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // due reports whether a deadline is set and reached.
@@ -189,7 +183,7 @@ func (l *loop) leave(now time.Time) {
 	if !l.leaveBy.IsZero() {
 		return
 	}
-	l.attempts.ended = true
+	l.attempts.End()
 	if l.leaveBy = now.Add(closeWait); l.sendClose() != nil {
 		l.leaveBy = now
 	}
@@ -228,7 +222,7 @@ func (l *loop) publish(now time.Time) {
 }
 
 func (l *loop) knownTrouble(now time.Time) Trouble {
-	return Trouble{Obstacles: l.attempts.retry.obstacles, Duplicates: l.remote.Duplicates(now), Displaced: l.remote.Displaced(now)}
+	return Trouble{Obstacles: l.attempts.Obstacles, Duplicates: l.remote.Duplicates(now), Displaced: l.remote.Displaced(now)}
 }
 
 // event applies the table. It reports false when the table refuses the event;
@@ -270,7 +264,7 @@ func (l *loop) record(from State, e Event, now time.Time) {
 	if l.state == Failed || l.asleep {
 		t.Reason = l.reason
 	}
-	level := l.attempts.retry.level(l.state, t.Reason, now)
+	level := l.attempts.Level(l.state, t.Reason, now)
 	l.m.history.Add(t.Peer, t)
 	attrs := []any{"from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch}
 	if level > slog.LevelDebug {
@@ -288,20 +282,20 @@ func (l *loop) entered(from State, now time.Time) {
 	switch l.state {
 	case Established:
 		if from != Rotating {
-			l.attempts.retry.reset()
+			l.attempts.Reset()
 			l.answer(nil)
 		}
 	case Degraded:
-		l.attempts.lost(now)
+		l.attempts.Lost(now)
 	case Suspended:
-		l.attempts.retry.Try(now.Add(l.peer.Settings.SuspendedRetry))
+		l.attempts.Try(now.Add(l.peer.Settings.SuspendedRetry))
 	case Failed:
 		l.release(now)
 		if l.reason == ReasonExpired {
 			l.keys.Secrets.Forget() // a full handshake is required
 		}
-		if l.attempts.canDial() {
-			l.attempts.retry.Failed(now)
+		if l.attempts.CanDial() {
+			l.attempts.BackOff(now)
 			if l.wanted() {
 				l.demand(now)
 			}
@@ -315,7 +309,7 @@ func (l *loop) entered(from State, now time.Time) {
 		}
 		l.keys.Secrets.Forget()
 		if l.keep {
-			l.attempts.retry.Failed(now)
+			l.attempts.BackOff(now)
 		}
 		l.answer(ErrClosed)
 	case Closed:
@@ -327,7 +321,7 @@ func (l *loop) entered(from State, now time.Time) {
 
 // release lets go of everything that a session without keys must not hold.
 func (l *loop) release(now time.Time) {
-	l.attempts.abandon()
+	l.attempts.Abandon()
 	l.plane.Use(nil, nil)
 	l.keys.Drop(now)
 	l.paths.Clear(now)
@@ -345,7 +339,7 @@ func (l *loop) stateDeadline() time.Time {
 	switch {
 	case l.state == Degraded:
 		return l.since.Add(l.peer.Settings.DegradedTimeout)
-	case (l.state == HandshakeInitiated || l.state == HandshakeReceived) && l.attempts.running == nil && l.halfOpen.count() == 0:
+	case (l.state == HandshakeInitiated || l.state == HandshakeReceived) && !l.attempts.Running() && l.halfOpen.count() == 0:
 		return l.since.Add(l.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
 	}
 	return time.Time{}
@@ -364,7 +358,7 @@ func (l *loop) want(answer chan error, now time.Time) {
 	}
 	l.waiters = append(l.waiters, answer)
 	if !sleeps {
-		l.attempts.want(now)
+		l.attempts.Want(now)
 	}
 }
 

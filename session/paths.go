@@ -42,8 +42,8 @@ var _ pathset.Owner = routed{}
 // Facts implements pathset.Owner.
 func (r routed) Facts() paths.Facts {
 	l := r.l
-	return paths.Facts{Keys: l.keys.InUse() != nil, Keep: l.keep && !l.attempts.nowhere, Dialling: l.attempts.running != nil || l.attempts.ended,
-		Yields: l.attempts.headStart() > 0, Messages: l.msgs.Pending()}
+	return paths.Facts{Keys: l.keys.InUse() != nil, Keep: l.keep && !l.attempts.Nowhere(), Dialling: l.attempts.Busy(),
+		Yields: l.attempts.Yields(), Messages: l.msgs.Pending()}
 }
 
 // Send implements pathset.Owner. A frame that cannot leave is lost, as in a network.
@@ -82,7 +82,7 @@ func (r routed) Dial(links []paths.Link, remotes []netip.AddrPort, now time.Time
 	if r.l.slumber.Quiet() {
 		return
 	}
-	r.l.attempts.spare(links, remotes, now)
+	r.l.attempts.Spare(links, remotes, now)
 }
 
 // Later implements pathset.Owner.
@@ -103,7 +103,7 @@ func (r routed) Noticed(a paths.Action, p link.Path, now time.Time) {
 		l.event(ConnectivityLost, now)
 	case paths.Restored:
 		l.event(ConnectivityRestored, now)
-		l.attempts.abandon()
+		l.attempts.Abandon()
 	case paths.Answered:
 		l.event(HeartbeatOK, now)
 	case paths.Missed:

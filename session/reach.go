@@ -33,7 +33,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 	}
 	l.paths.HubChanged(h, s, now)
 	if first && !l.asleep && (l.keep || l.wanted()) && (l.state == Idle || l.state == Failed || l.state == Suspended) {
-		l.attempts.hostChanged(now)
+		l.attempts.HostChanged(now)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestScenario1_2_Resumption(t *testing.T) {
 
 // deaf makes s forget where its peer is, so that only the peer can dial.
 func deaf(s *Session) {
-	s.call(func(time.Time) error { s.loop.attempts.ended = true; return nil })
+	s.call(func(time.Time) error { s.loop.attempts.End(); return nil })
 }
 
 // alter changes what s will start a resumption with.

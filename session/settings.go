@@ -1,8 +1,6 @@
 package session
 
 import (
-	"time"
-
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/settings"
 )
@@ -24,12 +22,6 @@ func Descriptors() []Descriptor { return settings.Descriptors() }
 func DefaultSettings() Settings { return settings.Defaults() }
 
 var defaults = DefaultSettings()
-
-const (
-	// Failed handshakes are tried again after retryMin, doubling to retryMax.
-	retryMin = time.Second
-	retryMax = 60 * time.Second
-)
 
 // queueLimits bound the packets of one session that wait for a path.
 func queueLimits(s Settings) link.QueueLimits {

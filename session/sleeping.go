@@ -33,7 +33,7 @@ func (x sleeping) Able() bool { return !x.l.awake.Load() && !x.l.hub }
 func (x sleeping) Bound(agreed bool) bool {
 	l := x.l
 	return !l.leaveBy.IsZero() || !agreed &&
-		(l.state != Established || l.attempts.running != nil || l.halfOpen.count() > 0 || l.pings.Any())
+		(l.state != Established || l.attempts.Running() || l.halfOpen.count() > 0 || l.pings.Any())
 }
 
 // Asleep implements slumber.Session.
@@ -46,7 +46,7 @@ func (x sleeping) Send() { x.l.send() }
 func (x sleeping) Sleep(now time.Time) { x.l.retire(now) }
 
 // Wake implements slumber.Session.
-func (x sleeping) Wake(now time.Time) { x.l.attempts.want(now) }
+func (x sleeping) Wake(now time.Time) { x.l.attempts.Want(now) }
 
 // Beside implements slumber.Session.
 func (x sleeping) Beside(work func(ctx context.Context), then func(now time.Time)) {

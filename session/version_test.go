@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -171,33 +170,4 @@ func ask(t *testing.T, w *world, from *memnet.Node, msg []byte) []byte {
 		t.Fatal(err)
 	}
 	return answer
-}
-
-// The question for the version costs a connection: a peer that has talked to us is
-// not asked, and one that sends everybody away now and then.
-func TestVersionIsAskedForSparingly(t *testing.T) {
-	l, unknown := new(loop), &attempt{Attempt: new(connect.Attempt)}
-	l.attempts.init(l)
-	x, asked := &l.attempts, 0
-	for range 80 {
-		if x.asksVersion(unknown) {
-			asked++
-		}
-		x.retry.Failed(time.Time{})
-	}
-	if asked != 10 {
-		t.Errorf("%d of 80 attempts ask", asked)
-	}
-	x.retry.Forgive()
-	x.retry.Failed(time.Time{})
-	l.reason = ReasonVersion
-	if !x.asksVersion(unknown) {
-		t.Error("a peer of version 0.1.0 is not asked again: the reason would change")
-	}
-	x.retry.Forgive()
-	for _, i := range []connect.Initiator{{Cached: new(handshake.PeerKeys)}, {Resume: handshake.Resume{Secret: handshake.Key{1}}}} {
-		if x.asksVersion(&attempt{Attempt: connect.NewAttempt(i)}) {
-			t.Error("a peer that has talked to us is asked")
-		}
-	}
 }

@@ -28,7 +28,7 @@ func dated() map[string][]string {
 // withDates returns a sentence for each date that is read or made in the packages
 // of which a running session consists.
 func withDates(all []source) (wrong []string) {
-	packages := []string{"handshake", "rotation", "session", "internal/base/peerlog", "internal/net/msgchan", "internal/net/ping", "internal/net/presence", "internal/net/slumber", "transport", "internal/net/udp", "internal/net/quicnet", "internal/net/utcp", "transport/discovery", "did", "routing", "tun",
+	packages := []string{"handshake", "rotation", "session", "internal/base/peerlog", "internal/net/msgchan", "internal/net/ping", "internal/net/presence", "internal/net/reach", "internal/net/slumber", "transport", "internal/net/udp", "internal/net/quicnet", "internal/net/utcp", "transport/discovery", "did", "routing", "tun",
 		"internal/proto/record", "internal/proto/paths", "internal/net/link", "internal/proto/wire", "internal/packet/datapath", "internal/app/node"}
 	date := regexp.MustCompile(`.*(\.Unix(Nano|Milli|Micro)?\(|\.UTC\(\)|\.AddDate\(|\.Round\(0\)|\.In\(time\.|time\.(Unix\w*|Date|Parse)\(|CLOCK_REALTIME).*`)
 	for _, s := range all {
