@@ -68,7 +68,7 @@ func (s *Session) Prefer(carrier string) error {
 	if err != nil {
 		return err
 	}
-	if !s.m.c.allowed(c) {
+	if !allowed(s.m.c.Carriers, c) {
 		return fmt.Errorf("%w: %s", link.ErrOff, c)
 	}
 	return s.prefer(pathset.KindOf(c))

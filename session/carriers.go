@@ -22,3 +22,6 @@ var (
 
 // ParseCarrier reads the text of a carrier that Config.Carriers may have.
 func ParseCarrier(text string) (Carrier, error) { return link.Choose(text) }
+
+// allowed reports whether packets may travel on a carrier.
+func allowed(may link.Set, c Carrier) bool { return c.Packets && may.Has(c) }

@@ -21,6 +21,22 @@ type present struct {
 	memory *memory
 }
 
+// A snapshot is what the loop publishes after each turn.
+type snapshot struct {
+	Status  // without what Session.Status adds when it is asked
+	fullAt  time.Time
+	epochAt time.Time
+	now     present // which this is
+}
+
+// epochAge is how long the epoch in use has been in use.
+func (p *snapshot) epochAge() time.Duration {
+	if p.epochAt.IsZero() {
+		return 0
+	}
+	return time.Since(p.epochAt)
+}
+
 // A memory is what stays of a session without a loop. It is not changed: who changes
 // something puts another in its place.
 type memory struct {
@@ -216,30 +232,6 @@ func rest(l *loop, now time.Time) bool {
 	return l.seat.LeaveIf(func() bool {
 		return l.box.Rest(func() { l.present.Store(&present{memory: m}) })
 	})
-}
-
-// tell is for what the loop has started: it means nothing to a later one.
-func (l *loop) tell(f func(now time.Time)) bool {
-	return l.box.Tell(func(now time.Time) {
-		if l.s.loop == l {
-			f(now)
-		}
-	})
-}
-
-// call is Session.call for what the loop has started: ErrClosed when the loop has ended.
-func (l *loop) call(f func(now time.Time) error) error {
-	answer := make(chan error, 1)
-	if !l.box.Tell(func(now time.Time) {
-		if l.s.loop != l {
-			answer <- ErrClosed
-			return
-		}
-		answerWith(l, answer, f, now)
-	}) {
-		return ErrClosed
-	}
-	return <-answer
 }
 
 // changeDormant puts a changed memory in the place of that of a session without a loop;

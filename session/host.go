@@ -74,15 +74,6 @@ func (l *loop) networkChanged(now time.Time) {
 	l.suspected(now)
 }
 
-// suspected finds out whether the peer still answers, or is tried at once.
-func (l *loop) suspected(now time.Time) {
-	l.paths.HostChanged(now)
-	switch l.state {
-	case Degraded, Suspended, Failed:
-		l.attempts.HostChanged(now)
-	}
-}
-
 // unreachable takes the network's word that a remote cannot be reached: a reason
 // to look, no proof.
 func (l *loop) unreachable(remote netip.AddrPort, now time.Time) {

@@ -108,6 +108,30 @@ func (l *loop) step(now time.Time, f func()) bool {
 	return false
 }
 
+// tell is for what the loop has started: it means nothing to a later one.
+func (l *loop) tell(f func(now time.Time)) bool {
+	return l.box.Tell(func(now time.Time) {
+		if l.s.loop == l {
+			f(now)
+		}
+	})
+}
+
+// call is Session.call for what the loop has started: ErrClosed when the loop has ended.
+func (l *loop) call(f func(now time.Time) error) error {
+	answer := make(chan error, 1)
+	if !l.box.Tell(func(now time.Time) {
+		if l.s.loop != l {
+			answer <- ErrClosed
+			return
+		}
+		answerWith(l, answer, f, now)
+	}) {
+		return ErrClosed
+	}
+	return <-answer
+}
+
 // answerWith answers somebody who waits with what f returns.
 func answerWith(l *loop, answer chan<- error, f func(now time.Time) error, now time.Time) {
 	err := errFault
@@ -343,6 +367,15 @@ func (l *loop) stateDeadline() time.Time {
 		return l.since.Add(l.peer.Settings.HandshakeTimeout) // nothing is under way: it must not stay so
 	}
 	return time.Time{}
+}
+
+// suspected finds out whether the peer still answers, or is tried at once.
+func (l *loop) suspected(now time.Time) {
+	l.paths.HostChanged(now)
+	switch l.state {
+	case Degraded, Suspended, Failed:
+		l.attempts.HostChanged(now)
+	}
 }
 
 // want notes who waits for the session, and starts it.

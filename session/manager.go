@@ -124,7 +124,8 @@ func New(c Config) (*Manager, error) {
 	}
 	m.meets()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.sleepers = newSleepers(m)
+	m.sleepers = slumber.NewSleepers(slumber.Node{Self: c.Identity.DID().Digest(), Resolver: c.Resolver, Guard: m.guard, Send: m.SendFrame,
+		Addresses: meeting.Addresses{Own: c.Own, Mapped: c.Mapped, Configured: c.Configured}})
 	m.wg.Go(m.accept)
 	m.wg.Go(func() { m.responder.Prekeys().Keep(m.ctx) })
 	return m, nil

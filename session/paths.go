@@ -14,24 +14,19 @@ import (
 func newPaths(l *loop, known netip.AddrPort) *pathset.Set {
 	set := l.peer.Settings
 	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat, Known: known,
-		Machine: paths.Config{Kinds: l.m.c.kinds(), Heartbeat: set.Heartbeat, Tolerance: set.HeartbeatTolerance,
+		Machine: paths.Config{Kinds: kinds(l.m.c.Carriers), Heartbeat: set.Heartbeat, Tolerance: set.HeartbeatTolerance,
 			Caller: l.m.c.Identity.DID().Compare(l.peer.DID) < 0, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval}})
 }
 
 // kinds are those that may carry packets. Without datagram, QUIC makes handshakes,
 // carries messages and supplies addresses.
-func (c *Config) kinds() (kinds []paths.Kind) {
+func kinds(may link.Set) (kinds []paths.Kind) {
 	for _, k := range link.Kinds() {
-		if c.allowed(k) {
+		if allowed(may, k) {
 			kinds = append(kinds, pathset.KindOf(k))
 		}
 	}
 	return kinds
-}
-
-// allowed reports whether packets may travel on a carrier.
-func (c *Config) allowed(k *link.Kind) bool {
-	return k.Packets && link.Set(c.Carriers).Has(k)
 }
 
 // routed is the session as its paths see it. Every call comes from its loop.

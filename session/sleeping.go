@@ -4,15 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/net/slumber"
 )
-
-// newSleepers makes what the sessions that may sleep have in common.
-func newSleepers(m *Manager) *slumber.Sleepers {
-	return slumber.NewSleepers(slumber.Node{Self: m.c.Identity.DID().Digest(), Resolver: m.c.Resolver, Guard: m.guard, Send: m.SendFrame,
-		Addresses: meeting.Addresses{Own: m.c.Own, Mapped: m.c.Mapped, Configured: m.c.Configured}})
-}
 
 // newSleep makes the sleep of a session, once its paths and keys are made.
 func newSleep(l *loop) *slumber.Sleep {

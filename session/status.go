@@ -10,14 +10,6 @@ import (
 // Suite names the algorithms of the handshake, as status shows them.
 const Suite = "X25519+ML-KEM-768 Ed25519+ML-DSA-65"
 
-// A snapshot is what the loop publishes after each turn.
-type snapshot struct {
-	Status  // without what Session.Status adds when it is asked
-	fullAt  time.Time
-	epochAt time.Time
-	now     present // which this is
-}
-
 // A Status is what people are shown of a session at one moment.
 type Status struct {
 	DID          did.DID
@@ -56,12 +48,4 @@ type Counters struct {
 	Messages     int   // of ours that wait for the peer's acknowledgement
 	MessageBytes int   // their bytes
 	Dropped      map[string]uint64
-}
-
-// epochAge is how long the epoch in use has been in use.
-func (p *snapshot) epochAge() time.Duration {
-	if p.epochAt.IsZero() {
-		return 0
-	}
-	return time.Since(p.epochAt)
 }
