@@ -94,7 +94,7 @@ func join(t testing.TB, hub, a, b *party) (ab, ba *circuit.Path) {
 func TestQUICThroughAHubOverUDP(t *testing.T) {
 	hub, a, b := newParty(t), newParty(t), newParty(t)
 	ab, ba := join(t, hub, a, b)
-	ctx := link.DialFor(testContext(t), [32]byte{7})
+	ctx := link.DialFor(records.Context(t), [32]byte{7})
 	accepted := make(chan link.Conn, 1)
 	go func() {
 		c, _ := b.Accept(ctx)

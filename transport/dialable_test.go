@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // TestToldAddressesAreChecked: SPEC 3.10.
@@ -42,12 +43,12 @@ func TestToldAddressesAreChecked(t *testing.T) {
 func TestConfiguredLoopbackIsDialled(t *testing.T) {
 	a := startNode(t, loopback)
 	for _, e := range []string{"127.0.0.1:7", "[::1]:7", "169.254.169.254:7"} {
-		if _, err := a.Resolve(testContext(t), e); err != nil {
+		if _, err := a.Resolve(records.Context(t), e); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, e := range []string{"224.0.0.1:7", "[::]:7", "0.0.0.0:7", "255.255.255.255:7"} {
-		if got, err := a.Resolve(testContext(t), e); err == nil {
+		if got, err := a.Resolve(records.Context(t), e); err == nil {
 			t.Errorf("%s: %v", e, got)
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // liveHeap is what this process has in use, both ends of a test together.
@@ -28,7 +28,7 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 // O20: real connections on loopback, both links.
 func TestFaultThousandConnections(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	got := accepting(t, b)
+	got := records.Accepting(t, b, maxIncoming)
 	reconnect := func(n int, l wire.Link) {
 		for range n {
 			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second) // testContext stays until the end: 1 KiB each
@@ -68,23 +68,4 @@ func TestFaultThousandConnections(t *testing.T) {
 	heap2, goroutines2, fds2 := settle()
 	faults.Report(t, "O20", fds2 <= fds && goroutines2 <= goroutines && mib(heap2-heap) <= 2, "700 QUIC and 300 μTCP connections: %d descriptors, before %d; %d goroutines, before %d; live memory %+.2f MiB",
 		fds2, fds, goroutines2, goroutines, mib(heap2-heap))
-}
-
-// accepting keeps a node accepting and returns what comes.
-func accepting(t *testing.T, b *node) <-chan link.Conn {
-	got := make(chan link.Conn, maxIncoming)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			c, err := b.Accept(ctx)
-			if err != nil {
-				return
-			}
-			got <- c
-		}
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
-	return got
 }

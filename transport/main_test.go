@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -43,33 +42,16 @@ func startConfig(t testing.TB, c Config) *node {
 	return n
 }
 
-func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // connect dials from a to b (through addr) and returns both ends.
 func connect(t testing.TB, a, b *node, addr netip.AddrPort) (dialled, accepted link.Conn) {
 	t.Helper()
-	ctx := testContext(t)
-	got := make(chan link.Conn, 1)
-	go func() {
-		c, err := b.Accept(ctx)
-		if err != nil {
-			t.Error(err)
-		}
-		got <- c
-	}()
-	c, err := a.Dial(ctx, wire.LinkQUIC, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer := <-got
-	if peer == nil {
-		t.FailNow()
-	}
-	return c, peer
+	return records.Connect(t, b, func(ctx context.Context) (link.Conn, error) { return a.Dial(ctx, wire.LinkQUIC, addr) })
+}
+
+// connectFresh is connect from a port of the dial's own.
+func connectFresh(t testing.TB, a, b *node) (dialled, accepted link.Conn) {
+	t.Helper()
+	return records.Connect(t, b, func(ctx context.Context) (link.Conn, error) { return a.DialFresh(ctx, b.LocalAddr()) })
 }
 
 // pair is two nodes on loopback and a connection between them.
@@ -83,13 +65,7 @@ func pair(t testing.TB) (a, b *node, ca, cb link.Conn) {
 // wantTraffic proves that a connection works both ways.
 func wantTraffic(t testing.TB, a, b *node, ca, cb link.Conn) {
 	t.Helper()
-	na, nb := a.in.Len(), b.in.Len()
-	records.Eventually(t, 30*time.Second, "records both ways", func() bool {
-		ca.Path().Send(records.Batch(records.New(100, 1)))
-		cb.Path().Send(records.Batch(records.New(100, 1)))
-		time.Sleep(5 * time.Millisecond)
-		return a.in.Len() > na && b.in.Len() > nb
-	})
+	records.BothWays(t, ca, cb, a.in, b.in)
 }
 
 // directPair is two nodes that know each other's records, and their paths.

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/test/records"
 )
 
@@ -31,19 +30,7 @@ func TestWhatIsNotDialledGetsNoKnock(t *testing.T) {
 // A connection and a path are heard from, whichever socket has them.
 func TestConnectionsAreHeardFrom(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	accepted := make(chan link.Conn, 1)
-	go func() {
-		c, err := b.Accept(testContext(t))
-		if err != nil {
-			t.Error(err)
-		}
-		accepted <- c
-	}()
-	ca, err := a.DialFresh(testContext(t), b.LocalAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cb := <-accepted
+	ca, cb := connectFresh(t, a, b)
 	for _, heard := range []func() time.Time{
 		func() time.Time { return a.HeardFrom(b.LocalAddr()) }, func() time.Time { return b.HeardFrom(cb.Remote()) },
 	} {

@@ -97,12 +97,12 @@ func besideLoad(t *testing.T, c Config) {
 	}()
 	defer func() { stop.Store(true); <-ended }()
 	for range 3 {
-		s, err := ca.OpenStream(testContext(t))
+		s, err := ca.OpenStream(records.Context(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		go func() { s.Write(make([]byte, 300_000)); s.Close() }()
-		r, err := cb.AcceptStream(testContext(t))
+		r, err := cb.AcceptStream(records.Context(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestErrorsOfOneRemoteHarmNoOther(t *testing.T) {
 func TestQUICsOwnPacketsBringHints(t *testing.T) {
 	a := startNode(t, loopback)
 	gone := nobody(t, "127.0.0.1")
-	go a.Dial(testContext(t), wire.LinkQUIC, gone)
+	go a.Dial(records.Context(t), wire.LinkQUIC, gone)
 	records.Eventually(t, 30*time.Second, "the hint", func() bool { return a.in.Missing(gone) > 0 })
 	a.Close()
 }

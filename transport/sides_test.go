@@ -18,19 +18,7 @@ import (
 // last user, and all of them with the Transport.
 func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
-	accepted := make(chan link.Conn, 1)
-	go func() {
-		c, err := b.Accept(testContext(t))
-		if err != nil {
-			t.Error(err)
-		}
-		accepted <- c
-	}()
-	ca, err := a.DialFresh(testContext(t), b.LocalAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cb := <-accepted
+	ca, cb := connectFresh(t, a, b)
 	if cb.Remote().Port() == a.LocalAddr().Port() {
 		t.Fatalf("from the port that listens: %v", cb.Remote())
 	}
@@ -91,8 +79,8 @@ func TestSidesAreBounded(t *testing.T) {
 		t.Error("a side is closed on which another dial is under way")
 	}
 	b := startNode(t, loopback)
-	go func() { _, _ = b.Accept(testContext(t)) }()
-	if _, err := a.DialFresh(testContext(t), b.LocalAddr()); err != nil {
+	go func() { _, _ = b.Accept(records.Context(t)) }()
+	if _, err := a.DialFresh(records.Context(t), b.LocalAddr()); err != nil {
 		t.Error("a dial beyond the bound:", err)
 	}
 	a.sides.giveBack(a.sides.all[0])

@@ -71,7 +71,7 @@ func TestBindingIsTheSameAtBothEndsAndNewEachTime(t *testing.T) {
 // SPEC R-3.4-7.
 func TestStreamsCarryBytesBothWaysAndClose(t *testing.T) {
 	_, _, ca, cb := pair(t)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	for range 40 { // more than a peer may have open at once
 		want := bytes.Repeat([]byte("l2tun"), 20000)
 		s, err := ca.OpenStream(ctx)
@@ -100,7 +100,7 @@ func TestStreamsCarryBytesBothWaysAndClose(t *testing.T) {
 
 func TestStreamDeadline(t *testing.T) {
 	_, _, ca, _ := pair(t)
-	s, err := ca.OpenStream(testContext(t))
+	s, err := ca.OpenStream(records.Context(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestConnectionsNeedAHandler(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	if _, err := tr.Dial(testContext(t), wire.LinkQUIC, b.LocalAddr()); !errors.Is(err, ErrNoHandler) {
+	if _, err := tr.Dial(records.Context(t), wire.LinkQUIC, b.LocalAddr()); !errors.Is(err, ErrNoHandler) {
 		t.Fatalf("dial without a handler: %v", err)
 	}
 }
@@ -237,7 +237,7 @@ func TestResolve(t *testing.T) {
 		"nobody.invalid.:443":  "",
 		"2001:db8::1:443":      "",
 	} {
-		got, err := a.Resolve(testContext(t), in)
+		got, err := a.Resolve(records.Context(t), in)
 		switch {
 		case want == "" && err == nil:
 			t.Errorf("%q resolved to %v", in, got)
@@ -245,7 +245,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%q: %v, %v", in, got, err)
 		}
 	}
-	if got, err := a.Resolve(testContext(t), "localhost:7"); err != nil || len(got) == 0 || got[0].Port() != 7 {
+	if got, err := a.Resolve(records.Context(t), "localhost:7"); err != nil || len(got) == 0 || got[0].Port() != 7 {
 		t.Errorf("localhost: %v, %v", got, err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // dialling end takes it for proven.
 func connectUTCP(t testing.TB, a, b *node, addr netip.AddrPort) (ca, cb *utcp.Conn, sa, sb link.Stream) {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	dialled, err := a.Dial(ctx, wire.LinkUTCP, addr)
 	if err != nil {
 		t.Fatal(err)
@@ -44,14 +44,14 @@ func TestUTCPIsOffWhenSwitchedOff(t *testing.T) {
 	conf := testConfig(loopback)
 	conf.Carriers = CarriersOf(link.KindDirect, link.KindDatagram)
 	a := startConfig(t, conf)
-	if _, err := a.Dial(testContext(t), wire.LinkUTCP, a.LocalAddr()); err != link.ErrOff {
+	if _, err := a.Dial(records.Context(t), wire.LinkUTCP, a.LocalAddr()); err != link.ErrOff {
 		t.Fatalf("dial: %v", err)
 	}
 	if c, err := net.Dial("tcp", a.LocalAddr().String()); err == nil {
 		c.Close()
 		t.Fatal("something listens")
 	}
-	if _, err := a.Dial(testContext(t), "carrier pigeon", a.LocalAddr()); err != link.ErrOff {
+	if _, err := a.Dial(records.Context(t), "carrier pigeon", a.LocalAddr()); err != link.ErrOff {
 		t.Fatalf("an unknown link: %v", err)
 	}
 }
@@ -60,7 +60,7 @@ func TestQUICIsOffWhenSwitchedOff(t *testing.T) {
 	conf := testConfig(loopback)
 	conf.Carriers = CarriersOf(link.KindUTCP)
 	a, b := startConfig(t, conf), startNode(t, loopback)
-	if _, err := a.Dial(testContext(t), wire.LinkQUIC, b.LocalAddr()); err != link.ErrOff || a.Direct(loopback) != nil {
+	if _, err := a.Dial(records.Context(t), wire.LinkQUIC, b.LocalAddr()); err != link.ErrOff || a.Direct(loopback) != nil {
 		t.Fatalf("dial: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)

@@ -73,7 +73,7 @@ func talk(ctx context.Context, ca, cb link.Conn, n int) error {
 func TestQUICThroughACircuit(t *testing.T) {
 	a, b, r := meet(t)
 	ca, cb := connectThrough(t, a, b)
-	if err := talk(testContext(t), ca, cb, 1<<20); err != nil {
+	if err := talk(records.Context(t), ca, cb, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	if ca.Remote() != a.virtual || cb.Remote() != b.virtual || ca.Path().Remote() != a.virtual {
@@ -105,7 +105,7 @@ func TestQUICThroughACircuit(t *testing.T) {
 func TestLabelsChangeBelowAConnection(t *testing.T) {
 	a, b, r := meet(t)
 	ca, cb := connectThrough(t, a, b)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	for range 3 {
 		r.relabel(a)
 		r.relabel(b)
@@ -133,7 +133,7 @@ func TestRetryThroughACircuit(t *testing.T) {
 	if b.Stats().Retries == 0 {
 		t.Error("no Retry")
 	}
-	if err := talk(testContext(t), ca, cb, 1000); err != nil {
+	if err := talk(records.Context(t), ca, cb, 1000); err != nil {
 		t.Error(err)
 	}
 }
@@ -185,8 +185,8 @@ func early(t *testing.T, ctx context.Context, a, b *node, remote netip.AddrPort)
 // circuit, and that on one more.
 func TestTicketsOfCircuitsServeThePeer(t *testing.T) {
 	a, b, r := meet(t)
-	ctx := link.DialFor(testContext(t), [32]byte{7})
-	other := link.DialFor(testContext(t), [32]byte{8})
+	ctx := link.DialFor(records.Context(t), [32]byte{7})
+	other := link.DialFor(records.Context(t), [32]byte{8})
 	accepted := make(chan link.Conn, 1)
 	go func() {
 		c, _ := b.Accept(ctx)
@@ -241,7 +241,7 @@ func TestHubCannotMoveAConnectionToItself(t *testing.T) {
 		t.Errorf("it was answered with %d bytes", n)
 	}
 	r.strip(b, nil)
-	if err := talk(testContext(t), cb, ca, 1000); err != nil {
+	if err := talk(records.Context(t), cb, ca, 1000); err != nil {
 		t.Error("afterwards:", err)
 	}
 	faults.Report(t, "N10", !t.Failed(), "a second of packets without labels from the hub's port: none delivered, none answered, %d for no connection; then the connection goes on by its circuit", b.Stats().UnknownConns-before)
@@ -263,7 +263,7 @@ func TestEndedCircuitIsSilence(t *testing.T) {
 		t.Error(ca.Err(), cb.Err())
 	}
 	r.silence(false)
-	if err := talk(testContext(t), cb, ca, 1000); err != nil {
+	if err := talk(records.Context(t), cb, ca, 1000); err != nil {
 		t.Error(err)
 	}
 }
@@ -332,7 +332,7 @@ func TestVirtualAddressesStayInside(t *testing.T) {
 	if d := a.Direct(a.virtual); d != nil {
 		t.Errorf("a direct path to %v", d.Remote())
 	}
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	if _, err := a.Dial(ctx, wire.LinkUTCP, a.virtual); err != link.ErrOff {
 		t.Error("TCP:", err)
 	}
@@ -358,7 +358,7 @@ func TestAnotherOwnerOfCircuits(t *testing.T) {
 	ca, cb := connectThrough(t, a, b)
 	var taken atomic.Int64
 	a.HandleVirtual(func(to netip.AddrPort, packets *wire.Batch) { taken.Add(1); a.send(to, packets) })
-	if err := talk(testContext(t), ca, cb, 1000); err != nil || taken.Load() == 0 {
+	if err := talk(records.Context(t), ca, cb, 1000); err != nil || taken.Load() == 0 {
 		t.Errorf("%v, %d packets by the new owner", err, taken.Load())
 	}
 	connectThrough(t, a, b)
@@ -372,10 +372,10 @@ func TestCircuitsNeedQUIC(t *testing.T) {
 	at := netip.MustParseAddrPort("[100::1]:1")
 	a.HandleVirtual(func(netip.AddrPort, *wire.Batch) { t.Error("a packet left") })
 	a.ReceiveVirtual(at, [][]byte{make([]byte, 1200)})
-	if _, err := a.Dial(testContext(t), wire.LinkQUIC, at); err != link.ErrOff {
+	if _, err := a.Dial(records.Context(t), wire.LinkQUIC, at); err != link.ErrOff {
 		t.Error(err)
 	}
-	if _, err := a.DialEarly(testContext(t), at); err != link.ErrOff {
+	if _, err := a.DialEarly(records.Context(t), at); err != link.ErrOff {
 		t.Error(err)
 	}
 	if err := a.Check(at); !errors.Is(err, link.ErrNoRoute) {

@@ -13,6 +13,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 func TestCertificatesLinkNothing(t *testing.T) {
@@ -43,7 +44,7 @@ func TestCertificatesLinkNothing(t *testing.T) {
 // SPEC R-3.4-1.
 func TestOnlyTheHybridIsSpoken(t *testing.T) {
 	b := startNode(t, loopback)
-	accepting(t, b)
+	records.Accepting(t, b, 64)
 	dial := func(curves ...tls.CurveID) error {
 		conf, err := tlsConfig()
 		if err != nil {

@@ -150,11 +150,11 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	conf, _ := tlsConfig()
 	defer a.amplification.exempt(b.LocalAddr())()
-	qc, err := a.dialler.qt.Dial(testContext(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
+	qc, err := a.dialler.qt.Dial(records.Context(t), net.UDPAddrFromAddrPort(b.LocalAddr()), conf, dialConfig(fullPacket))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cb, err := b.Accept(testContext(t)) // nobody but this test receives at the other end
+	cb, err := b.Accept(records.Context(t)) // nobody but this test receives at the other end
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if _, err := a.Dial(testContext(t), netaddr.PortOf(ln.Addr())); !errors.Is(err, ErrNoDatagram) {
+	if _, err := a.Dial(records.Context(t), netaddr.PortOf(ln.Addr())); !errors.Is(err, ErrNoDatagram) {
 		t.Fatalf("dial: %v", err)
 	}
 }

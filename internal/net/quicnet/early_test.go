@@ -21,7 +21,7 @@ func wantTicket(t *testing.T, a *node) {
 func earlyConnOf(t *testing.T, a, b *node) *earlyConn {
 	t.Helper()
 	wantTicket(t, a)
-	c, err := a.DialEarly(testContext(t), b.LocalAddr())
+	c, err := a.DialEarly(records.Context(t), b.LocalAddr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func earlyConnOf(t *testing.T, a, b *node) *earlyConn {
 // that both ends share; a ticket serves once.
 func TestEarlyDial(t *testing.T) {
 	a, b, _, _ := pair(t)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	early := earlyConnOf(t, a, b)
 	if _, err := early.Stream().Write([]byte("hello")); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestForeignTicketIsNotTaken(t *testing.T) {
 	at := b.LocalAddr()
 	b.Close()
 	b = startNode(t, at)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	early := earlyConnOf(t, a, b)
 	early.Stream().Write([]byte("lost"))
 	accepted := make(chan error, 1)

@@ -29,7 +29,7 @@ func TestFaultQUICFrameFloods(t *testing.T) {
 	const programsGOGC = 25 // cmd/l2tun, collectEarly
 	defer debug.SetGCPercent(debug.SetGCPercent(programsGOGC))
 	b := startNode(t, loopback)
-	accepting(t, b)
+	records.Accepting(t, b, 64)
 	token := make([]byte, 16)
 	for _, f := range []struct {
 		what   string
@@ -89,7 +89,7 @@ func TestFaultQUICFrameFloods(t *testing.T) {
 func TestFaultTinyDatagramLimits(t *testing.T) {
 	for _, size := range []byte{0, 1, 20, 100} {
 		b := startNode(t, loopback)
-		got := accepting(t, b)
+		got := records.Accepting(t, b, 64)
 		var parameters []byte
 		if size > 0 {
 			parameters = []byte{0x20, 2, 0x40, size}
@@ -116,7 +116,7 @@ func TestFaultTinyDatagramLimits(t *testing.T) {
 func TestFaultEarlyFrames(t *testing.T) {
 	t.Run("HANDSHAKE_DONE from a client", func(t *testing.T) {
 		b := startNode(t, loopback)
-		accepting(t, b)
+		records.Accepting(t, b, 64)
 		q := rawDial(t, b.LocalAddr(), []byte{0x20, 4, 0x80, 0, 0xFF, 0xFF})
 		q.send(3, []byte{0x1e})
 		closed := q.drain(2 * time.Second)
@@ -132,7 +132,7 @@ func TestFaultEarlyFrames(t *testing.T) {
 			defer c.Close()
 			result := make(chan error, 1)
 			go func() {
-				conn, err := a.Dial(testContext(t), c.LocalAddr().(*net.UDPAddr).AddrPort())
+				conn, err := a.Dial(records.Context(t), c.LocalAddr().(*net.UDPAddr).AddrPort())
 				if err == nil {
 					conn.Close("enough")
 				}
@@ -162,7 +162,7 @@ func TestFaultDataInTheFirstFlight(t *testing.T) {
 	_, first := connect(t, a, b, at)
 	first.(*conn).Proven() // a stranger's second connection must prove its address, and the client is deaf
 	wantTicket(t, a)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	deaf.Store(true)
 	dialled, err := a.DialEarly(ctx, at)
 	if err != nil {

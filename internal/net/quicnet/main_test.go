@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -94,33 +93,10 @@ func (n *node) Close() {
 	n.conns.Wait()
 }
 
-func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // connect dials from a to b (through addr) and returns both ends.
 func connect(t testing.TB, a, b *node, addr netip.AddrPort) (dialled, accepted link.Conn) {
 	t.Helper()
-	ctx := testContext(t)
-	got := make(chan link.Conn, 1)
-	go func() {
-		c, err := b.Accept(ctx)
-		if err != nil {
-			t.Error(err)
-		}
-		got <- c
-	}()
-	c, err := a.Dial(ctx, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer := <-got
-	if peer == nil {
-		t.FailNow()
-	}
-	return c, peer
+	return records.Connect(t, b, func(ctx context.Context) (link.Conn, error) { return a.Dial(ctx, addr) })
 }
 
 // pair is two nodes on loopback and a connection between them.
@@ -134,11 +110,5 @@ func pair(t testing.TB) (a, b *node, ca, cb link.Conn) {
 // wantTraffic proves that a connection works both ways.
 func wantTraffic(t testing.TB, a, b *node, ca, cb link.Conn) {
 	t.Helper()
-	na, nb := a.in.Len(), b.in.Len()
-	records.Eventually(t, 30*time.Second, "records both ways", func() bool {
-		ca.Path().Send(records.Batch(records.New(100, 1)))
-		cb.Path().Send(records.Batch(records.New(100, 1)))
-		time.Sleep(5 * time.Millisecond)
-		return a.in.Len() > na && b.in.Len() > nb
-	})
+	records.BothWays(t, ca, cb, a.in, b.in)
 }

@@ -118,7 +118,7 @@ func moving(t *testing.T, b *node, lives bool, n int) (c *movingConn, qc *quic.C
 // but what it pays for. A peer that has really moved is followed.
 func TestForgedAddressesOfAConnectionGetNoMore(t *testing.T) {
 	b := startNode(t, loopback)
-	conns := accepting(t, b)
+	conns := records.Accepting(t, b, 64)
 	c, _, end := moving(t, b, false, 100)
 	sent, came := c.sent.Load(), c.came.Load()
 	end()

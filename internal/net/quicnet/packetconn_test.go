@@ -99,7 +99,7 @@ func TestSegmentsGoOneByOneWhereTheLinkCannotSegment(t *testing.T) {
 	b := startNode(t, loopback)
 	ca, cb := connect(t, a, b, b.LocalAddr())
 	sock.noGSO.Store(true)
-	ctx := testContext(t)
+	ctx := records.Context(t)
 	s, err := ca.OpenStream(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
 // A remote that is known to have a small path MTU is dialled and answered with
@@ -38,7 +40,7 @@ func TestReducedPathMTUIsDialledEarlyWithSmallPackets(t *testing.T) {
 	if _, err := early.Stream().Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
-	ca, taken, err := early.Complete(testContext(t))
+	ca, taken, err := early.Complete(records.Context(t))
 	if err != nil || !taken {
 		t.Fatal(taken, err)
 	}
