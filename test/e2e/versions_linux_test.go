@@ -25,31 +25,46 @@ func (n *node) upAs(program string) {
 func TestFaultNeighbouringVersions(t *testing.T) {
 	onlyLong(t, "it builds another version of the program")
 	t.Parallel()
-	next := nextProgram(t)
-	for _, c := range []struct{ name, a, b string }{{"the next one dials", next, l2tunBinary()}, {"this one dials", l2tunBinary(), next}} {
+	inEitherRole(t, nextProgram(t), "the next one", "%s: session, both families, rotation from each end, message, 10 MB, fallback", func(w *world, a, b *node) {
+		w.pings(w.A, b.v4, 20)
+		w.pings(w.B, a.Address, 20)
+		a.rotateNow(b)
+		b.rotateNow(a)
+		w.message(a, b)
+		w.transfer(w.A, w.B, b.v4, 10_000_000)
+	})
+}
+
+// inEitherRole has another program dial this one and be dialled by it. They have a
+// session and a direct path, do something, and fall back to utcp once UDP is dropped;
+// shown says so of who dials.
+func inEitherRole(t *testing.T, other, name, shown string, do func(w *world, a, b *node)) {
+	t.Helper()
+	for _, c := range []struct{ name, a, b string }{{name + " dials", other, l2tunBinary()}, {"this one dials", l2tunBinary(), other}} {
 		t.Run(c.name, func(t *testing.T) {
 			w, a, b := twoNodes(t, lab.Shape{}, "")
 			b.upAs(c.b)
 			a.upAs(c.a)
 			w.established(a, b)
 			w.direct(a, b)
-			w.pings(w.A, b.v4, 20)
-			w.pings(w.B, a.Address, 20)
-			a.rotateNow(b)
-			b.rotateNow(a)
-			w.must(w.A, "send", "--socket", a.Socket, b.DID, "hello")
-			if got := w.must(w.B, "receive", "--socket", b.Socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
-				t.Errorf("%q", got)
-			}
-			w.transfer(w.A, w.B, b.v4, 10_000_000)
+			do(w, a, b)
 			w.ok(w.R.DropUDP())
 			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
 			a.waitCarrier(b, "utcp", 15*time.Second)
 			b.waitCarrier(a, "utcp", 15*time.Second)
 			p.stop()
 			w.pings(w.A, b.v4, 10)
-			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, "%s: session, both families, rotation from each end, message, 10 MB, fallback", c.name)
+			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, shown, c.name)
 		})
+	}
+}
+
+// message sends one from a to b.
+func (w *world) message(a, b *node) {
+	w.Helper()
+	w.must(a.Host, "send", "--socket", a.Socket, b.DID, "hello")
+	if got := w.must(b.Host, "receive", "--socket", b.Socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
+		w.Errorf("%q", got)
 	}
 }
 
@@ -89,24 +104,8 @@ const beforeCircuits = "013b56b"
 func TestFaultVersionWithoutCircuits(t *testing.T) {
 	onlyLong(t, "it builds the program of another commit")
 	t.Parallel()
-	old := programOf(t, beforeCircuits)
-	for _, c := range []struct{ name, a, b string }{{"the old one dials", old, l2tunBinary()}, {"this one dials", l2tunBinary(), old}} {
-		t.Run(c.name, func(t *testing.T) {
-			w, a, b := twoNodes(t, lab.Shape{}, "")
-			b.upAs(c.b)
-			a.upAs(c.a)
-			w.established(a, b)
-			w.direct(a, b)
-			w.works(a, b)
-			w.ok(w.R.DropUDP())
-			p := w.pinging(w.A, b.v4, 50*time.Millisecond)
-			a.waitCarrier(b, "utcp", 15*time.Second)
-			b.waitCarrier(a, "utcp", 15*time.Second)
-			p.stop()
-			w.pings(w.A, b.v4, 10)
-			faults.Report(t, "M6", a.peer(b).Epoch == b.peer(a).Epoch, "a version without circuits, %s: session, rotation from each end, message, fallback", c.name)
-		})
-	}
+	inEitherRole(t, programOf(t, beforeCircuits), "the old one", "a version without circuits, %s: session, rotation from each end, message, fallback",
+		func(w *world, a, b *node) { w.works(a, b) })
 }
 
 // works lets packets, rotations and a message pass both ways.
@@ -116,12 +115,8 @@ func (w *world) works(a, b *node) {
 	w.pings(b.Host, a.v4, 20)
 	a.rotateNow(b)
 	b.rotateNow(a)
-	for _, d := range [][2]*node{{a, b}, {b, a}} {
-		w.must(d[0].Host, "send", "--socket", d[0].Socket, d[1].DID, "hello")
-		if got := w.must(d[1].Host, "receive", "--socket", d[1].Socket, "--count", "1"); !strings.HasSuffix(got, "hello\n") {
-			w.Errorf("%q", got)
-		}
-	}
+	w.message(a, b)
+	w.message(b, a)
 	w.pings(a.Host, b.v4, 20)
 }
 
