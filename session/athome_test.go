@@ -243,6 +243,7 @@ func processCPU(t testing.TB) time.Duration {
 // Homes of a hub meet through it, and are back once it has restarted. The long form has
 // as many as are promised; the figures are those of BenchmarkHomesAtAHub.
 func TestHomesAtAHub(t *testing.T) {
+	t.Parallel()
 	n := 300
 	switch {
 	case os.Getenv("L2TUN_FULL") == "1" && !bubble.Raced():

@@ -89,6 +89,7 @@ func comesBack(t *testing.T, from string, who *did.Identity, victim did.DID, whe
 // out that was never seen before.
 // SPEC R-3.6-7.
 func TestSilentStrangersKeepNobodyOut(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 5 s")
 	}

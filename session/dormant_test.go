@@ -87,19 +87,24 @@ func TestASleepingSessionIsResumed(t *testing.T) {
 }
 
 // Wakes and retirements that cross lose nothing: every message arrives once and in
-// order, and every call is answered.
+// order, and every call is answered. A message meets about nine retirements on its way;
+// 250 meet each pause between two of these with each pause between two messages more than
+// ten times (-long: 1,000).
 func TestCrossingWakesAndRetirements(t *testing.T) {
+	messages := uint32(250)
+	if *long {
+		messages = 1000
+	}
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		w.want(sa, Established, 3*time.Second)
-		const messages = 1000
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var failed error
 		sent := make(chan struct{})
 		go func() {
 			defer close(sent)
-			for i := range uint32(messages) {
+			for i := range messages {
 				if err := sa.Send(ctx, binary.LittleEndian.AppendUint32(nil, i)); err != nil {
 					failed = fmt.Errorf("message %d: %w", i, err)
 					return
@@ -115,7 +120,7 @@ func TestCrossingWakesAndRetirements(t *testing.T) {
 				time.Sleep(time.Duration(20+i%23) * time.Millisecond)
 			}
 		}()
-		for i := range uint32(messages) {
+		for i := range messages {
 			got, err := sb.Receive(ctx)
 			if err != nil || binary.LittleEndian.Uint32(got) != i {
 				t.Fatalf("message %d: %x, %v", i, got, err)

@@ -126,57 +126,55 @@ func (x *flow) counts() (lost, twice int, gap time.Duration) {
 	return lost, twice, gap
 }
 
+// careless makes both NATs such that a packet that nobody has asked for moves mappings.
+func careless(a, b *memnet.NAT) { a.Careless, b.Careless = true, true }
+
+// behindNATs is inFlowingHomes for NATs of each of these kinds.
+func behindNATs(t *testing.T, f func(t *testing.T, kind string, w *homes, x *flow), kinds ...string) {
+	all := map[string]func(a, b *memnet.NAT){"home": plain, "careless": careless, "symmetric": symmetric}
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			inFlowingHomes(t, all[kind], func(t *testing.T, w *homes, x *flow) { f(t, kind, w, x) })
+		})
+	}
+}
+
 // Whoever sends to a home that it has no session with yet loses nothing: what waits
 // for the handshake, what leaves behind it, and what moves from the circuit to direct.
 func TestColdMeetingLosesNothing(t *testing.T) {
-	for name, nats := range map[string]func(a, b *memnet.NAT){
-		"home":      plain,
-		"careless":  func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
-		"symmetric": symmetric,
-	} {
-		t.Run(name, func(t *testing.T) {
-			inFlowingHomes(t, nats, func(t *testing.T, w *homes, x *flow) {
-				start := time.Now()
-				x.all.Go(func() {
-					for x.came() == 0 {
-						time.Sleep(time.Millisecond)
-					}
-					t.Log("first after", time.Since(start))
-				})
-				x.send(1000, 2*time.Millisecond)
-				lost, twice, gap := x.counts()
-				t.Log("on", w.ab.Status().Carrier, "longest gap", gap)
-				if lost+twice > 0 {
-					t.Errorf("of %d packets %d are lost, %d came twice: %v at the caller, %v at the callee", x.sent, lost, twice,
-						w.ab.Status().Dropped, w.ba.Status().Dropped)
-				}
-			})
+	behindNATs(t, func(t *testing.T, _ string, w *homes, x *flow) {
+		start := time.Now()
+		x.all.Go(func() {
+			for x.came() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			t.Log("first after", time.Since(start))
 		})
-	}
+		x.send(1000, 2*time.Millisecond)
+		lost, twice, gap := x.counts()
+		t.Log("on", w.ab.Status().Carrier, "longest gap", gap)
+		if lost+twice > 0 {
+			t.Errorf("of %d packets %d are lost, %d came twice: %v at the caller, %v at the callee", x.sent, lost, twice,
+				w.ab.Status().Dropped, w.ba.Status().Dropped)
+		}
+	}, "home", "careless", "symmetric")
 }
 
 // Both NATs forget in mid-flow: packets are back within a second, directly; where the
 // NATs are careless, within the three that are promised, by the circuit.
 func TestBothNATsForgetInMidFlow(t *testing.T) {
-	for name, nats := range map[string]func(a, b *memnet.NAT){
-		"home":     plain,
-		"careless": func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			inFlowingHomes(t, nats, func(t *testing.T, w *homes, x *flow) {
-				x.send(1000, 5*time.Millisecond)
-				w.on("direct", 0)
-				w.natA.Forget()
-				w.natB.Forget()
-				x.send(2000, 5*time.Millisecond)
-				_, twice, gap := x.counts()
-				t.Log("longest gap", gap, w.ab.Status().Carrier)
-				if most := map[string]time.Duration{"home": time.Second, "careless": 3 * time.Second}[name]; gap > most || twice > 0 {
-					t.Errorf("nothing for %v, %d came twice", gap, twice)
-				}
-			})
-		})
-	}
+	behindNATs(t, func(t *testing.T, kind string, w *homes, x *flow) {
+		x.send(1000, 5*time.Millisecond)
+		w.on("direct", 0)
+		w.natA.Forget()
+		w.natB.Forget()
+		x.send(2000, 5*time.Millisecond)
+		_, twice, gap := x.counts()
+		t.Log("longest gap", gap, w.ab.Status().Carrier)
+		if most := map[string]time.Duration{"home": time.Second, "careless": 3 * time.Second}[kind]; gap > most || twice > 0 {
+			t.Errorf("nothing for %v, %d came twice", gap, twice)
+		}
+	}, "home", "careless")
 }
 
 // Packets move from the direct path to the circuit and back again and again: none is
@@ -245,7 +243,7 @@ func TestCarelessMeetingsOverManySeeds(t *testing.T) {
 	kinds := map[string]func(a, b *memnet.NAT){
 		"careless calls home":     func(a, _ *memnet.NAT) { a.Careless = true },
 		"home calls careless":     func(_, b *memnet.NAT) { b.Careless = true },
-		"careless calls careless": func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
+		"careless calls careless": careless,
 	}
 	for name, nats := range kinds {
 		t.Run(name, func(t *testing.T) {

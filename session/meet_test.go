@@ -217,7 +217,7 @@ func TestCarelessHomesMeetInEveryOrder(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inHomes(t, func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true }, func(t *testing.T, w *homes) {
+			inHomes(t, careless, func(t *testing.T, w *homes) {
 				start(w)
 				w.on("direct", 3*time.Second)
 				w.pings("direct")

@@ -73,6 +73,7 @@ func (nobody) Unreachable(netip.AddrPort)  {}
 // like any other, and not sooner.
 // SPEC R-5.1-9.
 func TestARecordedM1FindsNobody(t *testing.T) {
+	t.Parallel()
 	where := new(did.Static)
 	b, idB, addrB := secrecyNode(t, 41, where, link.KindUTCP)
 	_, _, addrC := secrecyNode(t, 42, where, link.KindUTCP)

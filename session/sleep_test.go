@@ -19,7 +19,7 @@ import (
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
 
-var long = flag.Bool("long", false, "run the long form of the test of sleep")
+var long = flag.Bool("long", false, "run the long forms")
 
 // unused is how long the sessions of these tests are unused before they sleep.
 const unused = time.Minute
@@ -28,12 +28,17 @@ const unused = time.Minute
 func (w *world) asleep(within time.Duration, sessions ...*Session) {
 	w.t.Helper()
 	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
 	for _, s := range sessions {
-		for s.State() != Idle || s.Status().Reason != ReasonAsleep {
-			if time.Since(start) > within {
+		for watch := s.m.Watch(); s.State() != Idle || s.Status().Reason != ReasonAsleep; {
+			e, _, err := watch.Next(ctx)
+			if err != nil {
 				w.t.Fatalf("%v (%q) after %v, want asleep\n%s", s.State(), s.Status().Reason, within, s.policy())
 			}
-			time.Sleep(10 * time.Millisecond)
+			if !e.Time.Before(start) {
+				time.Sleep(time.Microsecond) // the session shows it
+			}
 		}
 	}
 }
@@ -159,14 +164,22 @@ func TestWhoStaysAwake(t *testing.T) {
 	})
 }
 
-// Whoever wants to wake at the same moment as the peer does.
+// Whoever wants to wake at the same moment as the peer does, up to two round trips
+// later, and at once or when what was on the lines has arrived: each of these pairs of
+// times (-long: several times).
 func TestWakesCross(t *testing.T) {
+	const later, idle = 41, 11 // without a common divisor: the rounds pass all pairs
+	rounds := later * idle
+	if *long {
+		rounds *= 5
+	}
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		ab, ba := w.sleepy()
-		for i := range 1000 {
+		for i := range rounds {
 			w.asleep(3*unused, ab, ba)
+			time.Sleep(time.Duration(i%idle) * time.Millisecond)
 			ab.wake(wakeWanted)
-			time.Sleep(time.Duration(i%41) * time.Millisecond)
+			time.Sleep(time.Duration(i%later) * time.Millisecond)
 			ba.wake(wakeWanted)
 			w.want(ab, Established, time.Second)
 			w.want(ba, Established, time.Second)
@@ -291,7 +304,7 @@ func TestPacketsOverManySleeps(t *testing.T) {
 // A sleeper behind a NAT that a knock of nobody's asking disturbs is woken through its
 // hub, and the two are direct a moment later.
 func TestSleepersBehindNATsAreWoken(t *testing.T) {
-	inHomes(t, func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true }, func(t *testing.T, w *homes) {
+	inHomes(t, careless, func(t *testing.T, w *homes) {
 		for _, s := range []*Session{w.ab, w.ba} {
 			s.Close()
 		}

@@ -5,16 +5,17 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
-
-	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
-// A pair of homes sleeps a thousand times, at one end and at both, with packets and
-// messages in bursts before and after: none is lost, none comes twice, and each wake is
-// one resumption.
-func TestAThousandSleepsLoseNothing(t *testing.T) {
+// A pair of homes sleeps 200 times, a fifth of them as long as each of five times, with
+// packets and messages in bursts before and after: none is lost, none comes twice, and
+// each wake is one resumption (-long: 1,000 sleeps).
+func TestManySleepsLoseNothing(t *testing.T) {
+	rounds, burst := 200, 3
+	if *long {
+		rounds = 1000
+	}
 	inFlowingHomes(t, plain, func(t *testing.T, w *homes, x *flow) {
-		const rounds, burst = 1000, 3
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		heard := make(chan uint32, rounds)
@@ -49,7 +50,7 @@ func TestAThousandSleepsLoseNothing(t *testing.T) {
 			t.Errorf("of %d packets %d are lost, %d came twice", x.sent, lost, twice)
 		}
 		c := w.ab.Counts().Handshakes
-		if c[HandshakeFull] != 1 || c[HandshakeResumed] > rounds+1 {
+		if c[HandshakeFull] != 1 || c[HandshakeResumed] > uint64(rounds)+1 {
 			t.Errorf("%d full handshakes, %d resumptions", c[HandshakeFull], c[HandshakeResumed])
 		}
 		if st := w.ab.Status(); st.TxPackets != uint64(x.sent) {
@@ -61,36 +62,28 @@ func TestAThousandSleepsLoseNothing(t *testing.T) {
 // Behind NATs that have forgotten the sleepers a packet wakes both through the hub: the
 // asked one has no loop either until the hub brings the meeting.
 func TestASleeperBehindANATIsWokenThroughTheHub(t *testing.T) {
-	for name, nats := range map[string]func(a, b *memnet.NAT){
-		"home":      plain,
-		"careless":  func(a, b *memnet.NAT) { a.Careless, b.Careless = true, true },
-		"symmetric": symmetric,
-	} {
-		t.Run(name, func(t *testing.T) {
-			inFlowingHomes(t, nats, func(t *testing.T, w *homes, x *flow) {
-				x.send(1, 2*time.Second)
-				for i := range 20 {
-					if !w.ab.sleep() || !w.ba.sleep() {
-						t.Fatalf("%d: %v and %v", i, w.ab.State(), w.ba.State())
-					}
-					time.Sleep(10 * time.Minute)
-					if !dormant(w.ab) || !dormant(w.ba) {
-						t.Fatalf("%d: awake without a reason", i)
-					}
-					before := x.came()
-					start := time.Now()
-					x.send(1, 0)
-					for x.came() == before && time.Since(start) < 10*time.Second {
-						time.Sleep(time.Millisecond)
-					}
-					if took := time.Since(start); took > time.Second {
-						t.Errorf("%d: woken after %v", i, took)
-					}
-					time.Sleep(5 * time.Second)
-				}
-			})
-		})
-	}
+	behindNATs(t, func(t *testing.T, _ string, w *homes, x *flow) {
+		x.send(1, 2*time.Second)
+		for i := range 20 {
+			if !w.ab.sleep() || !w.ba.sleep() {
+				t.Fatalf("%d: %v and %v", i, w.ab.State(), w.ba.State())
+			}
+			time.Sleep(10 * time.Minute)
+			if !dormant(w.ab) || !dormant(w.ba) {
+				t.Fatalf("%d: awake without a reason", i)
+			}
+			before := x.came()
+			start := time.Now()
+			x.send(1, 0)
+			for x.came() == before && time.Since(start) < 10*time.Second {
+				time.Sleep(time.Millisecond)
+			}
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("%d: woken after %v", i, took)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	}, "home", "careless", "symmetric")
 }
 
 // A copy of the machine spends what a sleeping session is resumed by: the next
