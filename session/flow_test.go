@@ -248,7 +248,7 @@ func TestCarelessMeetingsOverManySeeds(t *testing.T) {
 	for name, nats := range kinds {
 		t.Run(name, func(t *testing.T) {
 			for seed := range seeds {
-				for _, delay := range []time.Duration{100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+				for _, delay := range []time.Duration{0, 100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
 					vary := func(w *homes) { w.net.SetAll(memnet.Line{Delay: delay, Jitter: delay / 2}) }
 					inHomesWith(t, seed, vary, nats, func(t *testing.T, w *homes) {
 						w.ab.wake(wakeWanted)

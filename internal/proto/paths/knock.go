@@ -41,8 +41,9 @@ func (m *reach) dialMet(fresh []Candidate, h Hub, now time.Time) {
 	}
 }
 
-// knock sends something to each candidate: probes once there are keys, until then
-// knocks where nothing is dialled.
+// knock sends something to each candidate: probes once there are keys, until then a
+// knock, and more of them where nothing is dialled. A dial may begin later than READY
+// arrives, and the peer's answer to that would find our NAT shut.
 func (m *reach) knock(now time.Time) {
 	if m.facts.Keys {
 		for _, c := range m.meet.places {
@@ -53,7 +54,8 @@ func (m *reach) knock(now time.Time) {
 	}
 	var to []netip.AddrPort
 	for _, c := range m.meet.places {
-		if !c.Ours && !slices.Contains(m.meet.dialled, c.Remote) && m.budget.told.pay(c.Remote, knockBytes, 1, now) {
+		dialled := m.meet.knocks > 0 && slices.Contains(m.meet.dialled, c.Remote)
+		if !c.Ours && !dialled && m.budget.told.pay(c.Remote, knockBytes, 1, now) {
 			to = append(to, c.Remote)
 		}
 	}
