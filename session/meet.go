@@ -98,6 +98,9 @@ func (h toHub) SendFrame(frame []byte) {
 // Look implements meeting.Host.
 func (h toHub) Look() { h.s.box.Tell(func(time.Time) { h.s.loop.reach.Look() }) }
 
+// Awaited implements meeting.Host: the loop looks again when its next attempt is due.
+func (h toHub) Awaited() { h.s.box.Tell(func(time.Time) {}) }
+
 // Suspect implements meeting.Host.
 func (h toHub) Suspect() { h.s.box.Tell(func(now time.Time) { h.s.loop.suspected(now) }) }
 

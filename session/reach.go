@@ -41,6 +41,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
 	l := x.l
 	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum)
+	l.seat.Await(!l.paths.Hubs() && (l.state == Degraded || l.state != Closed && l.wanted()))
 	defer func() { x.note(p, now) }()
 	if p.WhyNotDirect = sum.Why; sum.Via == 0 {
 		return

@@ -26,7 +26,8 @@ var _ attempts.Owner = reaching{}
 
 // Facts implements reach.Owner.
 func (x reaching) Facts() attempts.Facts {
-	return attempts.Facts{State: x.l.state, Reason: x.l.reason, Keep: x.l.keep, HalfOpen: x.l.halfOpen.count() > 0}
+	return attempts.Facts{State: x.l.state, Reason: x.l.reason, Keep: x.l.keep, HalfOpen: x.l.halfOpen.count() > 0,
+		Awaited: x.l.hub && x.l.m.board.Awaited()}
 }
 
 // Event implements reach.Owner.

@@ -49,6 +49,9 @@ type Host interface {
 	Look()
 	// Suspect lets the session find out whether the hub answers.
 	Suspect()
+	// Awaited says that sessions wait for the hub, which cannot be asked: Board.Awaited
+	// reports true from now on.
+	Awaited()
 }
 
 // A hub is a node that can be asked.
@@ -56,6 +59,7 @@ type hub struct {
 	name paths.Hub // its place in Board.hubs, from 1; never used for another
 	did  DID
 	host Host // nil: it cannot be asked
+	last Host // the same, also while it cannot
 	rtt  time.Duration
 	path link.Path // nil: none at the moment
 	leg  circuit.Leg
@@ -76,6 +80,7 @@ type Board struct {
 	sightings map[DID]nat.Sighting
 	metBy     map[DID][]paths.Hub // hubs that have brought MEET or MET of a peer: they serve both ends
 	verdict   atomic.Pointer[nat.Verdict]
+	waiting   atomic.Int32 // seats whose session waits for a hub
 }
 
 // A name names a meeting through a hub.
@@ -118,7 +123,7 @@ func (b *Board) Up(did DID, x Host, p link.Path, rtt time.Duration) {
 	}
 	news := h.host == nil || apart(h.rtt, rtt)
 	moved := h.host != nil && p != nil && h.path != p
-	h.host, h.rtt = x, rtt
+	h.host, h.last, h.rtt = x, x, rtt
 	if p != h.path {
 		h.path = p
 		h.leg.Set(forwarder(p))

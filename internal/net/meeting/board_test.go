@@ -19,6 +19,8 @@ type session struct {
 	up     map[paths.Hub]bool
 	news   []News
 	frames [][]byte
+
+	awaited int
 }
 
 func (s *session) HubChanged(h paths.Hub, x paths.HubState) { s.up[h] = x.Up }
@@ -27,6 +29,7 @@ func (s *session) Brought(n News)                           { s.news = append(s.
 func (s *session) SendFrame(f []byte)                       { s.frames = append(s.frames, bytes.Clone(f)) }
 func (s *session) Look()                                    {}
 func (s *session) Suspect()                                 {}
+func (s *session) Awaited()                                 { s.awaited++ }
 
 var self, hubDID, peer, stranger = DID{1}, DID{2}, DID{3}, DID{4}
 
@@ -144,5 +147,25 @@ func TestNoUDPLeavesThisNetwork(t *testing.T) {
 	b.Seen(hubDID, nat.Sighting{Seen: netip.MustParseAddrPort("192.0.2.1:5")})
 	if seat.NoUDP(now.Add(time.Minute)) || told() == 0 {
 		t.Error("UDP is blocked although the hub was reached by it")
+	}
+}
+
+// A hub that is away is told once that a session waits for it, and others that are there
+// are not; a seat that is given up waits no more.
+func TestHubsThatAreAwayAreAwaited(t *testing.T) {
+	b, _, hub, seat := board()
+	seat.Await(true)
+	if seat.Await(false); hub.awaited > 0 || b.Awaited() {
+		t.Fatalf("a hub that is there is told %d times, awaited is %v", hub.awaited, b.Awaited())
+	}
+	b.Down(hubDID)
+	for range 2 {
+		seat.Await(true)
+	}
+	if hub.awaited != 1 || !b.Awaited() {
+		t.Errorf("told %d times, awaited is %v", hub.awaited, b.Awaited())
+	}
+	if seat.Leave(); b.Awaited() {
+		t.Error("awaited by a session that has left")
 	}
 }

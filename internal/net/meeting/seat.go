@@ -23,6 +23,7 @@ type Seat struct {
 	peer  DID
 	guest Guest
 	named map[paths.Hub]*[2]name // its own meeting and the peer's; guarded by the board
+	waits bool                   // for a hub; of the session's goroutine, and of LeaveIf
 }
 
 // hubChanged tells the session of a hub, unless that is its peer. The caller holds the
@@ -48,6 +49,7 @@ func (s *Seat) LeaveIf(f func() bool) bool {
 		delete(s.b.names, all[0])
 		delete(s.b.names, all[1])
 	}
+	s.wait(false)
 	if s.b.seats[s.peer] == s {
 		delete(s.b.seats, s.peer)
 		delete(s.b.sightings, s.peer)
@@ -74,6 +76,35 @@ func (s *Seat) MetBy() (hubs []DID) {
 	}
 	return hubs
 }
+
+// Await says whether the session waits for a hub: it is cut off from its peer, or
+// something wants to leave, and no hub can be asked. Hubs that were there are told.
+func (s *Seat) Await(yes bool) {
+	if !s.wait(yes) || !yes {
+		return
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	for _, h := range s.b.hubs {
+		if h.host == nil {
+			h.last.Awaited()
+		}
+	}
+}
+
+// wait notes it, and reports whether that is news.
+func (s *Seat) wait(yes bool) (news bool) {
+	if news = s.waits != yes; news && yes {
+		s.b.waiting.Add(1)
+	} else if news {
+		s.b.waiting.Add(-1)
+	}
+	s.waits = yes
+	return news
+}
+
+// Awaited reports whether a session waits for a hub.
+func (b *Board) Awaited() bool { return b.waiting.Load() > 0 }
 
 // Self and Peer are the two that meet.
 func (s *Seat) Self() DID { return s.b.c.Self }

@@ -232,6 +232,26 @@ func TestDemandShortensTheWait(t *testing.T) {
 	})
 }
 
+// A hub that sessions wait for is tried a second after the last attempt began, whatever
+// the back-off says.
+func TestAnAwaitedHubIsTriedSoon(t *testing.T) {
+	inSession(t, func(t *testing.T, s *session) {
+		now := time.Now()
+		s.Try(now)
+		s.Tick(now)
+		s.turn(100 * time.Millisecond)
+		s.facts.State = state.Failed
+		s.Try(now.Add(time.Minute))
+		if d := s.Deadline().Sub(now); d != time.Minute {
+			t.Errorf("not awaited: after %v", d)
+		}
+		s.facts.Awaited = true
+		if d := s.Deadline().Sub(now); d != awaitedGap {
+			t.Errorf("awaited: after %v", d)
+		}
+	})
+}
+
 // Of two ends that lose each other one waits for the other: that which knows no
 // endpoint, or has the larger DID.
 func TestOneEndYields(t *testing.T) {

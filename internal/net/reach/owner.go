@@ -43,6 +43,7 @@ type Facts struct {
 	Reason   state.Reason // of the last failure
 	Keep     bool         // establish without being asked, and again for ever
 	HalfOpen bool         // it answers a handshake that is not proven yet
+	Awaited  bool         // the peer is a hub, and other sessions wait for it
 }
 
 // A Config is what Attempts are made of. It is not changed.

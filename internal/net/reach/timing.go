@@ -9,7 +9,7 @@ import (
 
 // Tick starts the next attempt when its time has come.
 func (x *Attempts) Tick(now time.Time) {
-	if at := x.retry.Deadline(); x.running != nil || at.IsZero() || now.Before(at) {
+	if at := x.next(); x.running != nil || at.IsZero() || now.Before(at) {
 		return
 	}
 	x.retry.Begun()
@@ -30,7 +30,19 @@ func (x *Attempts) Deadline() time.Time {
 	if s := x.c.Owner.Facts().State; s == state.Established || s == state.Rotating {
 		return time.Time{}
 	}
-	return x.retry.Deadline()
+	return x.next()
+}
+
+// awaitedGap is the time from one attempt to the next at a hub that sessions wait for.
+const awaitedGap = time.Second
+
+// next is when the next attempt is due: sooner at a hub that sessions wait for.
+func (x *Attempts) next() time.Time {
+	at := x.retry.Deadline()
+	if soon := x.retry.begun.Add(awaitedGap); !at.IsZero() && soon.Before(at) && x.c.Owner.Facts().Awaited {
+		return soon
+	}
+	return at
 }
 
 // CanDial reports whether we have any idea where the peer is.
