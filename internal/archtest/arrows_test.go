@@ -47,7 +47,7 @@ func arrows() map[string][]string {
 		"internal/net/frames":      {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/keys":        {"did", "handshake", "rotation", "internal/net/connect", "internal/net/frames", "internal/net/link", "internal/net/msgchan", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/netaddr":     nil,
-		"internal/net/meeting":     {"internal/net/circuit", "internal/net/link", "internal/proto/nat", "internal/proto/paths", "internal/proto/wire"},
+		"internal/net/meeting":     {"internal/net/circuit", "internal/net/link", "internal/proto/nat", "internal/proto/paths", "internal/proto/sleep", "internal/proto/wire"},
 		"internal/net/pathset":     {"internal/net/circuit", "internal/net/link", "internal/net/meeting", "internal/proto/paths", "internal/proto/wire"},
 		"internal/net/ping":        {"internal/net/frames", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/presence":    {"internal/net/link", "internal/net/meeting", "internal/net/ping", "internal/proto/nat", "internal/proto/paths", "internal/proto/record", "internal/proto/relay", "internal/proto/sleep", "internal/proto/wire"},

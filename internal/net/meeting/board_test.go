@@ -10,6 +10,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/sleep"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -17,13 +18,14 @@ import (
 // hub.
 type session struct {
 	up     map[paths.Hub]bool
+	state  paths.HubState // of the newest hub
 	news   []News
 	frames [][]byte
 
 	awaited int
 }
 
-func (s *session) HubChanged(h paths.Hub, x paths.HubState) { s.up[h] = x.Up }
+func (s *session) HubChanged(h paths.Hub, x paths.HubState) { s.up[h], s.state = x.Up, x }
 func (s *session) HubMoved(paths.Hub)                       {}
 func (s *session) Brought(n News)                           { s.news = append(s.news, n) }
 func (s *session) SendFrame(f []byte)                       { s.frames = append(s.frames, bytes.Clone(f)) }
@@ -47,6 +49,9 @@ func TestFramesOfHubsAloneAreTaken(t *testing.T) {
 	b, guest, hub, _ := board()
 	if !guest.up[1] || len(hub.up) > 0 {
 		t.Fatalf("%v and %v", guest.up, hub.up)
+	}
+	if s := guest.state; s.Theirs != sleep.Rank(peer, hubDID) || s.Ours != sleep.Rank(self, hubDID) {
+		t.Errorf("homes of the two are ranked %+v", s)
 	}
 	m := wire.Meet{ID: 7, Other: peer, Label: wire.MakeRecordID([7]byte{1}), Flags: wire.MeetFromHub}
 	if b.Frame(stranger, m.Append(nil)) || !b.Frame(hubDID, m.Append(nil)) || len(guest.news) != 1 {

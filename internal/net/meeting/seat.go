@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/circuit"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/sleep"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
@@ -30,7 +31,8 @@ type Seat struct {
 // board's lock.
 func (s *Seat) hubChanged(h *hub) {
 	if h.did != s.peer {
-		s.guest.HubChanged(h.name, paths.HubState{Up: h.host != nil, RTT: h.rtt})
+		s.guest.HubChanged(h.name, paths.HubState{Up: h.host != nil, RTT: h.rtt, Theirs: sleep.Rank(s.peer, h.did),
+			Ours: sleep.Rank(s.b.c.Self, h.did)})
 	}
 }
 

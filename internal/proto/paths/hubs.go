@@ -1,10 +1,17 @@
 package paths
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// maxHubs bounds the hubs that are known.
-	maxHubs = 8
+	maxHubs = 32
+	// askAtOnce is how many hubs are asked at once, homesEach of them because the peer is
+	// at home there, and as many because this node is.
+	askAtOnce = 4
+	homesEach = 2
 	// meetTries is how many MEETs without an answer put a hub under suspicion.
 	meetTries = 2
 	// meetAnswer is how long the answer to a MEET may take at least.
@@ -15,6 +22,9 @@ const (
 type HubState struct {
 	Up  bool          // records flow: the hub can be asked
 	RTT time.Duration // to it; 0: unknown
+	// Theirs and Ours say how likely the peer and this node are at home there (SPEC 6.13):
+	// of several hubs at those with the highest.
+	Theirs, Ours uint64
 }
 
 // A step is how far a hub has come with a meeting.
@@ -35,21 +45,22 @@ type hubs struct{ known []hub }
 // A hub is one of them, as far as one session is concerned.
 type hub struct {
 	name     Hub
-	apart    time.Duration // round trip
+	state    HubState
 	step     step
+	inRound  bool      // asked since ask was called last
 	meets    int       // that left and have no answer
 	askAgain time.Time // when the next is due, or counts as lost
 }
 
 // up takes a hub, or what is new of it; false: there are too many.
-func (s *hubs) up(h Hub, rtt time.Duration) bool {
+func (s *hubs) up(h Hub, state HubState) bool {
 	x := s.find(h)
 	if x == nil && len(s.known) < maxHubs {
 		s.known = append(s.known, hub{name: h})
 		x = &s.known[len(s.known)-1]
 	}
 	if x != nil {
-		x.apart = rtt
+		x.state = state
 	}
 	return x != nil
 }
@@ -98,6 +109,48 @@ func (s *hubs) find(h Hub) *hub {
 	return nil
 }
 
+// begin lets all hubs be asked anew.
+func (s *hubs) begin() {
+	for i := range s.known {
+		s.known[i].inRound = false
+	}
+}
+
+// next are those to be asked now, of the hubs that have not been since begin: all of few,
+// else the homes of the peer, at which it can be met, and our own, by which it can wake
+// this node later.
+func (s *hubs) next() (all []*hub) {
+	theirs := func(h *hub) uint64 { return h.state.Theirs }
+	if len(s.known) > askAtOnce {
+		all = s.take(all, homesEach, theirs)
+		all = s.take(all, homesEach, func(h *hub) uint64 { return h.state.Ours })
+	}
+	return s.take(all, askAtOnce-len(all), theirs)
+}
+
+// take adds the n highest that were not asked.
+func (s *hubs) take(all []*hub, n int, rank func(*hub) uint64) []*hub {
+	for range n {
+		var best *hub
+		for i := range s.known {
+			if h := &s.known[i]; !h.inRound && (best == nil || rank(h) > rank(best)) {
+				best = h
+			}
+		}
+		if best == nil {
+			break
+		}
+		best.inRound = true
+		all = append(all, best)
+	}
+	return all
+}
+
+// answered reports whether a hub that was asked since begin has brought an answer.
+func (s *hubs) answered() bool {
+	return slices.ContainsFunc(s.known, func(h hub) bool { return h.inRound && h.step == met })
+}
+
 // deadline is when a MEET is sent again or counts as lost.
 func (s *hubs) deadline() (first time.Time) {
 	for i := range s.known {
@@ -113,6 +166,6 @@ func (h *hub) move(to step) { h.step, h.meets = to, 0 }
 
 // ask counts a MEET that leaves.
 func (h *hub) ask(now time.Time) {
-	h.step, h.askAgain = asked, now.Add(max(meetAnswer, 3*h.apart))
+	h.step, h.askAgain = asked, now.Add(max(meetAnswer, 3*h.state.RTT))
 	h.meets++
 }

@@ -11,7 +11,7 @@ import (
 // a while. Circuits end with the session with their hub.
 func (m *Machine) Hub(now time.Time, h Hub, s HubState) []Action {
 	if known := m.hubs.find(h) != nil; s.Up {
-		if m.hubs.up(h, s.RTT); !known {
+		if m.hubs.up(h, s); !known {
 			m.meet.again()
 		}
 	} else if known {

@@ -63,12 +63,20 @@ func (m *reach) askAt(now time.Time) (at time.Time, bare bool) {
 	return earliest(direct, circuit), !due(direct, now)
 }
 
-// ask asks all hubs, those that know nothing of the peer say so.
+// ask asks hubs, those that know nothing of the peer say so.
 func (m *reach) ask(bare bool, now time.Time) {
 	m.meet.ask(bare)
-	for i := range m.hubs.known {
-		m.sendMeet(&m.hubs.known[i], now)
+	m.hubs.begin()
+	m.askNext(now)
+}
+
+// askNext asks the next hubs. It reports false when all have been asked.
+func (m *reach) askNext(now time.Time) bool {
+	all := m.hubs.next()
+	for _, h := range all {
+		m.sendMeet(h, now)
 	}
+	return len(all) > 0
 }
 
 func (m *reach) sendMeet(h *hub, now time.Time) {
@@ -96,9 +104,13 @@ func (m *reach) tickHubs(now time.Time) {
 	}
 }
 
-// unanswered goes on when the last hub that was asked has brought nothing.
+// unanswered goes on when the last hub that was asked has brought nothing: with the
+// others, or later.
 func (m *reach) unanswered(now time.Time) {
 	if m.hubs.in(asked) || m.hubs.in(met) && m.meet.role != Nobody {
+		return
+	}
+	if !m.hubs.answered() && m.askNext(now) {
 		return
 	}
 	if m.meet.pause(now); m.meet.pauses == 1 && m.meet.failures == 0 { // said once

@@ -210,9 +210,11 @@ func (s *script) more(w []string, arg func(int) string) {
 		}
 	case "hub":
 		h, _ := strconv.Atoi(strings.TrimPrefix(arg(1), "h"))
-		s.h.tell(func(now time.Time) []Action {
-			return m.Hub(now, Hub(h), HubState{Up: arg(2) == "up", RTT: 20 * time.Millisecond})
-		})
+		x := HubState{Up: arg(2) == "up", RTT: 20 * time.Millisecond}
+		if arg(4) != "" { // how likely the peer and this node are at home there
+			x.Theirs, x.Ours = uint64(s.number(arg(3))), uint64(s.number(arg(4)))
+		}
+		s.h.tell(func(now time.Time) []Action { return m.Hub(now, Hub(h), x) })
 	case "configured":
 		s.h.tell(func(time.Time) []Action { return m.Configured([]netip.AddrPort{netip.MustParseAddrPort(arg(1))}) })
 	case "asked", "met", "notmet", "readied", "knocked":

@@ -1,7 +1,8 @@
 package sleep
 
 import (
-	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -11,8 +12,6 @@ import (
 const (
 	// MaxHomes is how many homes a node has.
 	MaxHomes = 2
-	// AskAll is the number of hubs up to which whoever looks for a node asks all.
-	AskAll = 4
 	// HomeLife is the lifetime that is asked for; a hub may give less.
 	HomeLife = 30 * time.Minute
 
@@ -24,26 +23,18 @@ const (
 // A DID is the digest of a DID.
 type DID [32]byte
 
-// Order sorts hubs of a network by who is a node's home: the highest BLAKE3 hash of
-// node and hub first. Everybody computes the same. The first MaxHomes that can
-// are its homes.
-func Order(node DID, hubs []DID) []DID {
-	score := func(hub DID) [32]byte { return blake3.Sum256(append(node[:], hub[:]...)) }
-	out := slices.Clone(hubs)
-	slices.SortFunc(out, func(a, b DID) int {
-		x, y := score(a), score(b)
-		return bytes.Compare(y[:], x[:])
-	})
-	return out
+// Rank says how a hub is preferred as a home of a node: the highest BLAKE3 hash of node
+// and hub first. Everybody computes the same, so whoever looks for a node begins there.
+func Rank(node, hub DID) uint64 {
+	h := blake3.Sum256(append(node[:], hub[:]...))
+	return binary.BigEndian.Uint64(h[:])
 }
 
-// Ask lists the hubs that are asked for a node: all of few, else its homes and as many
-// after them, for a home that is out of reach.
-func Ask(node DID, hubs []DID) []DID {
-	if len(hubs) <= AskAll {
-		return slices.Clone(hubs)
-	}
-	return Order(node, hubs)[:AskAll]
+// Order sorts hubs by who is a node's home. The first MaxHomes that can are its homes.
+func Order(node DID, hubs []DID) []DID {
+	out := slices.Clone(hubs)
+	slices.SortFunc(out, func(a, b DID) int { return cmp.Compare(Rank(node, b), Rank(node, a)) })
+	return out
 }
 
 // A HomeAction sends HOME to a hub; Lifetime 0 gives the home up.
