@@ -80,8 +80,9 @@ func (h *host) start(r Relay) {
 func (w *homes) startHub() {
 	w.hub.node = w.net.Node(w.hub.addr)
 	w.relay = hub.New(hub.Config{Mode: relay.Peers, Labels: lateLabels{w}, Guard: guard.New(slog.New(slog.DiscardHandler)),
-		Draw: func() relay.Label { return relay.Label(w.hub.m.DrawLabel()) },
-		Send: func(to relay.DID, frame []byte) bool { return w.hub.m.SendFrame(to, frame) }})
+		Draw:   func() relay.Label { return relay.Label(w.hub.m.DrawLabel()) },
+		Send:   func(to relay.DID, frame []byte) bool { return w.hub.m.SendFrame(to, frame) },
+		AtHome: func(peer relay.DID, at bool) { w.hub.m.AtHome(peer, at) }})
 	w.hub.start(w.relay)
 	for _, h := range []*host{w.a, w.b} {
 		w.hub.peer(h, false, Settings{})

@@ -165,7 +165,7 @@ func (m *Machine) Heard(now time.Time, f wire.Sleep) []Action {
 func (m *Machine) asked(now time.Time, f wire.Sleep) {
 	switch {
 	case m.phase == Down:
-	case m.phase == Drowsy, m.maySleep() && f.How&m.facts.Known != 0 && !now.Before(m.facts.Used.Add(m.idle()-slack)),
+	case m.phase == Drowsy, m.maySleep() && f.How&m.facts.Known != 0 && !now.Before(m.facts.Used.Add(m.agreesAfter())),
 		m.phase == Asking && f.How&m.facts.Known != 0:
 		m.send(wire.SleepAgree)
 		m.drowse(now)
@@ -173,6 +173,10 @@ func (m *Machine) asked(now time.Time, f wire.Sleep) {
 		m.send(wire.SleepRefuse)
 	}
 }
+
+// agreesAfter is the time without use after which the session sleeps if the peer asks: the
+// peer may be set to less, or have too many sessions awake.
+func (m *Machine) agreesAfter() time.Duration { return min(m.cfg.IdleAfter, hurriedIdle) - slack }
 
 // agreed ends the asking, if the peer can be woken. An end that does not ask any more,
 // for it was refused or woken meanwhile, says so.

@@ -80,13 +80,13 @@ func TestWhoMayNotSleep(t *testing.T) {
 
 func TestTheAskedDecides(t *testing.T) {
 	m := machine(reachable())
-	want(t, "used lately", m.Heard(at(290), frame(wire.SleepAsk, wire.WakeEndpoint)), "send refuse")
-	want(t, "not to be woken", m.Heard(at(299), frame(wire.SleepAsk, 0)), "send refuse")
-	want(t, "idle", m.Heard(at(299), frame(wire.SleepAsk, wire.WakeEndpoint)), "send agree endpoint, quiet")
-	want(t, "the agreement was lost", m.Heard(at(300), frame(wire.SleepAsk, wire.WakeEndpoint)), "send agree endpoint")
-	want(t, "it receives from then on", m.Tick(at(304.5)), "")
-	want(t, "over", m.Tick(at(305)), "sleep")
-	want(t, "asked while asleep", m.Heard(at(306), frame(wire.SleepAsk, wire.WakeEndpoint)), "")
+	want(t, "used lately", m.Heard(at(4), frame(wire.SleepAsk, wire.WakeEndpoint)), "send refuse")
+	want(t, "not to be woken", m.Heard(at(9), frame(wire.SleepAsk, 0)), "send refuse")
+	want(t, "unused, though not for its own idle time", m.Heard(at(9), frame(wire.SleepAsk, wire.WakeEndpoint)), "send agree endpoint, quiet")
+	want(t, "the agreement was lost", m.Heard(at(10), frame(wire.SleepAsk, wire.WakeEndpoint)), "send agree endpoint")
+	want(t, "it receives from then on", m.Tick(at(14.5)), "")
+	want(t, "over", m.Tick(at(15)), "sleep")
+	want(t, "asked while asleep", m.Heard(at(16), frame(wire.SleepAsk, wire.WakeEndpoint)), "")
 }
 
 func TestAsksCross(t *testing.T) {
