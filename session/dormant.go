@@ -218,7 +218,7 @@ func (l *loop) retire(now time.Time) bool {
 
 // idle reports whether nothing keeps a loop.
 func idle(l *loop) bool {
-	return (l.state == Idle || l.state == Failed) && (l.asleep || !l.keep) && l.deadline().IsZero() && !l.wanted() &&
+	return (l.state == Idle || l.state == Failed) && (l.asleep || !l.keep) && l.deadline().IsZero() && !l.slumber.Waits() && !l.wanted() &&
 		!l.attempts.Running() && len(l.halfOpen) == 0 && len(l.waiters) == 0 && !l.pings.Any()
 }
 

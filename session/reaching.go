@@ -27,11 +27,16 @@ var _ attempts.Owner = reaching{}
 // Facts implements reach.Owner.
 func (x reaching) Facts() attempts.Facts {
 	return attempts.Facts{State: x.l.state, Reason: x.l.reason, Keep: x.l.keep, HalfOpen: x.l.halfOpen.count() > 0,
-		Awaited: x.l.hub && x.l.m.board.Awaited()}
+		Awaited: x.l.hub && x.l.m.board.Awaited(), Waits: x.l.slumber.Waits()}
 }
 
 // Event implements reach.Owner.
 func (x reaching) Event(e Event, now time.Time) bool { return x.l.event(e, now) }
+
+// Turn implements reach.Owner. Hubs do not wait.
+func (x reaching) Turn() bool {
+	return x.l.hub || x.l.slumber.Turn(x.l.wanted() || len(x.l.waiters) > 0)
+}
 
 // Unreached implements reach.Owner.
 func (x reaching) Unreached(why Reason) { x.l.reason = why }

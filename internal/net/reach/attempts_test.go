@@ -29,6 +29,7 @@ type session struct {
 	why     state.Reason
 	counted []state.Reason
 	refuse  error // of Proven
+	others  bool  // have their turn
 	calls   chan func(now time.Time)
 	node    *memnet.Node
 	dir     *did.Static
@@ -46,6 +47,7 @@ func (s *session) Event(e state.Event, _ time.Time) bool {
 	return ok
 }
 
+func (s *session) Turn() bool                             { return !s.others }
 func (s *session) Unreached(why state.Reason)             { s.why = why }
 func (s *session) Statement(number uint32) wire.Params    { return wire.Params{Epoch: number} }
 func (s *session) Proven(*connect.Proof, time.Time) error { return s.refuse }
@@ -229,6 +231,32 @@ func TestDemandShortensTheWait(t *testing.T) {
 				t.Errorf("failed: %v after an attempt the next one after %v", after, s.Deadline().Sub(now))
 			}
 		}
+	})
+}
+
+// A session without keys begins in its turn, and has nothing to do until then; one that is
+// out of reach does not wait.
+func TestSessionsWithoutKeysWaitForTheirTurn(t *testing.T) {
+	inSession(t, func(t *testing.T, s *session) {
+		now := time.Now()
+		s.others = true
+		s.Try(now)
+		s.Tick(now)
+		s.facts.Waits = true
+		if s.Running() || !s.Deadline().IsZero() {
+			t.Errorf("running: %v, due %v", s.Running(), s.Deadline())
+		}
+		s.others, s.facts.Waits = false, false
+		if s.Tick(now); !s.Running() {
+			t.Error("it has its turn and does not begin")
+		}
+		s.turn(time.Second)
+		s.others, s.facts.State = true, state.Degraded
+		s.Try(now)
+		if s.Tick(now); !s.Running() {
+			t.Error("one that is out of reach waits")
+		}
+		s.turn(time.Second)
 	})
 }
 

@@ -20,6 +20,9 @@ type Owner interface {
 	Facts() Facts
 	// Event applies an event to the state, and reports whether the state takes it.
 	Event(e state.Event, now time.Time) bool
+	// Turn reports whether the session, which has no keys, may begin an attempt now. Else
+	// it has asked for its turn.
+	Turn() bool
 	// Unreached says why a session that keeps its state has not come back.
 	Unreached(why state.Reason)
 	// Statement are our parameters for the handshake of an epoch, without the record id.
@@ -44,6 +47,7 @@ type Facts struct {
 	Keep     bool         // establish without being asked, and again for ever
 	HalfOpen bool         // it answers a handshake that is not proven yet
 	Awaited  bool         // the peer is a hub, and other sessions wait for it
+	Waits    bool         // it has asked for its turn, and is called then
 }
 
 // A Config is what Attempts are made of. It is not changed.

@@ -9,7 +9,7 @@ import (
 
 // Tick starts the next attempt when its time has come.
 func (x *Attempts) Tick(now time.Time) {
-	if at := x.next(); x.running != nil || at.IsZero() || now.Before(at) {
+	if at := x.next(); x.running != nil || at.IsZero() || now.Before(at) || !x.turn() {
 		return
 	}
 	x.retry.Begun()
@@ -24,13 +24,23 @@ func (x *Attempts) Tick(now time.Time) {
 
 // Deadline is when Tick has work; zero for none.
 func (x *Attempts) Deadline() time.Time {
-	if x.running != nil {
+	if x.running != nil || x.c.Owner.Facts().Waits {
 		return time.Time{}
 	}
 	if s := x.c.Owner.Facts().State; s == state.Established || s == state.Rotating {
 		return time.Time{}
 	}
 	return x.next()
+}
+
+// turn reports whether an attempt may begin now: sessions without keys take turns, so that
+// a node which starts, or is scanned, does not dial everybody at once.
+func (x *Attempts) turn() bool {
+	switch x.c.Owner.Facts().State {
+	case state.Idle, state.Suspended, state.Failed:
+		return x.c.Owner.Turn()
+	}
+	return true
 }
 
 // awaitedGap is the time from one attempt to the next at a hub that sessions wait for.

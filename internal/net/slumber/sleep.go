@@ -64,6 +64,7 @@ type Sleep struct {
 	machine *sleep.Machine
 	home    bool // the peer is at home at this node
 	quiet   bool // nothing leaves but SLEEP
+	turn    turn // of the session's next attempt without keys
 
 	moved    activity
 	used     time.Time    // of the newest packet or message
@@ -78,6 +79,38 @@ type activity struct {
 	rx, tx           uint64 // packets
 	sealed, messages uint64 // records of messages sent, messages received
 }
+
+// A turn is how far a session is with its turn to begin an attempt.
+type turn uint8
+
+const (
+	noTurn    turn = iota
+	turnLater      // asked for, among those for which nothing waits
+	turnFirst      // asked for: something waits
+	myTurn
+)
+
+// Turn reports whether the session, which has no keys, may begin an attempt now. Else it
+// has its turn later, wanted ones first, and is called then. All sessions of the node take
+// turns, those that sleep too.
+func (x *Sleep) Turn(wanted bool) bool {
+	want := turnLater
+	if wanted {
+		want = turnFirst
+	}
+	if x.turn == myTurn {
+		x.turn = noTurn
+		return true
+	}
+	if x.turn < want {
+		x.turn = want
+		x.c.Sleepers.start(x.c.Member, wanted)
+	}
+	return false
+}
+
+// Waits reports whether the session waits for its turn.
+func (x *Sleep) Waits() bool { return x.turn == turnLater || x.turn == turnFirst }
 
 // New makes the sleep of a session without keys.
 func New(c Config) *Sleep {
@@ -104,6 +137,7 @@ func (x *Sleep) Up(dialled bool, now time.Time) {
 	if p := x.c.Paths.Using(); dialled && p != nil && !p.Kind().Relayed {
 		x.dialled = true
 	}
+	x.turn = noTurn
 	x.look(now)
 	x.touch(now)
 	x.machine.Observe(x.facts())
@@ -127,7 +161,7 @@ func (x *Sleep) resolve() {
 
 // Over reports that there are no keys any more.
 func (x *Sleep) Over() {
-	x.quiet, x.ended = false, nil
+	x.quiet, x.ended, x.turn = false, nil, noTurn
 	x.machine.Ended()
 	x.c.Sleepers.gone(x.c.Member)
 }
@@ -267,8 +301,9 @@ func (x *Sleep) Crowded(now time.Time) {
 	x.do(x.machine.Crowded(now), now)
 }
 
-// Woken begins the handshake that ends the sleep.
+// Woken is the session's turn: it begins the handshake that ends the sleep.
 func (x *Sleep) Woken(now time.Time) {
+	x.turn = myTurn
 	if x.c.Session.Asleep() {
 		x.c.Session.Wake(now)
 	}

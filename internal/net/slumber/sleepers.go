@@ -125,6 +125,11 @@ func (x *Sleepers) deadline(now time.Time) time.Time {
 // Want asks for a session to be woken: something waits for it.
 func (x *Sleepers) Want(s Member) { x.box.Post(func(time.Time) { x.wakes.Want(s, true) }) }
 
+// start asks for the turn of a session that has no keys and does not sleep.
+func (x *Sleepers) start(s Member, wanted bool) {
+	x.box.Post(func(time.Time) { x.wakes.Want(s, wanted) })
+}
+
 // gone says that a session is not awake: it sleeps, has failed or is removed.
 func (x *Sleepers) gone(s Member) {
 	x.box.Post(func(time.Time) {

@@ -7,16 +7,23 @@ const (
 	// in each wakeEvery.
 	wakeEvery = 100 * time.Millisecond
 	wakeBurst = 50
+	// startSpread is the time over which sessions are begun for which nothing waits: all
+	// that a node keeps are due when it starts.
+	startSpread = time.Minute
 )
 
-// Wakes bounds how many sessions a node wakes: a scan of a network's addresses
+// Wakes bounds how many sessions a node wakes or begins: a scan of a network's addresses
 // would wake everybody. Sessions for which packets wait come before those that
-// something else wants, each in the order in which they came. The zero value has
+// something else wants, each in the order in which they came; however many the latter
+// are, each has its turn within startSpread if no packets wait. The zero value has
 // woken nothing. K names a session.
 type Wakes[K comparable] struct {
 	fullAt time.Time // when wakeBurst may wake again (GCRA)
 	queues [2]queue[K]
 	where  map[K]int // queue in which a session waits
+	waits  [2]int    // in each queue
+	many   int       // that came to the later queue since it was empty
+	paceAt time.Time // when the next of it may go, whatever fullAt says
 }
 
 // A queue has its sessions in the order in which they came; one that is not in where
@@ -38,44 +45,70 @@ func (w *Wakes[K]) Want(k K, packets bool) {
 	if old, waits := w.where[k]; waits && old <= q {
 		return
 	}
+	w.Forget(k)
 	if w.where == nil {
 		w.where = make(map[K]int)
 	}
 	w.where[k] = q
 	w.queues[q] = append(w.queues[q], k)
+	if w.waits[q]++; q == later {
+		w.many++
+	}
 }
 
 // Forget takes a session out: it is awake, or removed.
-func (w *Wakes[K]) Forget(k K) { delete(w.where, k) }
+func (w *Wakes[K]) Forget(k K) {
+	q, waits := w.where[k]
+	if !waits {
+		return
+	}
+	delete(w.where, k)
+	if w.waits[q]--; w.waits[later] == 0 {
+		w.many = 0
+	}
+}
 
 // Waiting is how many sessions wait.
 func (w *Wakes[K]) Waiting() int { return len(w.where) }
 
 // Next is a session to be woken now; false: none may be, or none waits.
 func (w *Wakes[K]) Next(now time.Time) (k K, ok bool) {
-	if len(w.where) == 0 || now.Before(w.nextAt()) {
-		return k, false
-	}
-	for q := range w.queues {
-		for len(w.queues[q]) > 0 {
-			k, w.queues[q] = w.queues[q][0], w.queues[q][1:]
-			if in, waits := w.where[k]; waits && in == q {
-				delete(w.where, k)
-				w.spend(now)
-				return k, true
-			}
+	spare := !now.Before(w.nextAt())
+	switch {
+	case spare && w.waits[first] > 0:
+		w.spend(now)
+		return w.take(first), true
+	case w.waits[later] > 0 && (spare || !now.Before(w.paceAt)):
+		if w.paceAt = now.Add(startSpread / time.Duration(w.many)); spare {
+			w.spend(now)
 		}
-		w.queues[q] = nil
+		return w.take(later), true
 	}
 	return k, false
 }
 
+// take is the next session of a queue in which one waits.
+func (w *Wakes[K]) take(q int) K {
+	for {
+		k := w.queues[q][0]
+		w.queues[q] = w.queues[q][1:]
+		if in, waits := w.where[k]; waits && in == q {
+			w.Forget(k)
+			return k
+		}
+	}
+}
+
 // Deadline is when Next has a session; the zero time: none waits.
 func (w *Wakes[K]) Deadline() time.Time {
-	if len(w.where) == 0 {
+	switch at := w.nextAt(); {
+	case len(w.where) == 0:
 		return time.Time{}
+	case w.waits[later] > 0 && w.paceAt.Before(at):
+		return w.paceAt
+	default:
+		return at
 	}
-	return w.nextAt()
 }
 
 // nextAt is when one may be woken.

@@ -18,7 +18,7 @@ func taken(w *Wakes[int], now time.Time) (all []int) {
 func TestWakesAreBounded(t *testing.T) {
 	var w Wakes[int]
 	for i := range 1000 {
-		w.Want(i, false)
+		w.Want(i, true)
 	}
 	if n := len(taken(&w, at(0))); n != wakeBurst {
 		t.Fatalf("%d at once, want %d", n, wakeBurst)
@@ -57,5 +57,49 @@ func TestPacketsComeFirst(t *testing.T) {
 	w.Want(3, false)
 	if got := taken(&w, at(0)); len(got) != 1 || got[0] != 3 {
 		t.Errorf("%v after Forget and Want", got)
+	}
+}
+
+// However many sessions a node keeps, all have had their turn within a minute, evenly; one
+// for which packets wait does not wait for them.
+func TestStartsAreSpreadOverAMinute(t *testing.T) {
+	for _, n := range []int{40, 600, 10_000} {
+		var w Wakes[int]
+		for i := range n {
+			w.Want(i, false)
+		}
+		if got, most := len(taken(&w, at(0))), wakeBurst+1; got > most {
+			t.Errorf("%d of %d at once", got, n)
+		}
+		for s := range 60 {
+			before := w.Waiting()
+			for ms := range 1000 {
+				taken(&w, at(float64(s)+float64(ms)/1000))
+			}
+			if got, most := before-w.Waiting(), n/60+2*int(time.Second/wakeEvery); got > most {
+				t.Errorf("%d of %d in second %d", got, n, s)
+			}
+			if s == 5 && n > 1000 {
+				w.Want(-1, true)
+				if got := taken(&w, at(6.1)); len(got) == 0 || got[0] != -1 {
+					t.Errorf("%v before one with packets", got)
+				}
+			}
+		}
+		if w.Waiting() > 0 || !w.Deadline().IsZero() {
+			t.Errorf("%d of %d wait after a minute", w.Waiting(), n)
+		}
+	}
+}
+
+// A session that is taken out twice, or wanted anew, is counted once.
+func TestWantedAgainAfterForget(t *testing.T) {
+	var w Wakes[int]
+	w.Want(1, false)
+	w.Forget(1)
+	w.Forget(1)
+	w.Want(1, true)
+	if got := taken(&w, at(0)); len(got) != 1 || w.Waiting() != 0 || !w.Deadline().IsZero() {
+		t.Errorf("%v, %d wait", got, w.Waiting())
 	}
 }
