@@ -174,3 +174,40 @@ func TestHubsThatAreAwayAreAwaited(t *testing.T) {
 		t.Error("awaited by a session that has left")
 	}
 }
+
+// A hub that is reached over IPv6 says nothing of the NAT of IPv4. Where two peers see this
+// node there is told as well; the word of one alone is not, nor are ports of a NAT that
+// gives each remote another.
+func TestCandidatesInTheFamilyThatNoHubSees(t *testing.T) {
+	at := netip.MustParseAddrPort
+	local4, local6, seen4 := at("192.168.1.2:4242"), at("[2001:db8::2]:4242"), at("198.51.100.1:4242")
+	b, _, _, seat := board(local4, local6)
+	told := func() (all []netip.AddrPort) {
+		for c := seat.Candidates(false); len(all) < len(c.All()); {
+			all = append(all, c.All()[len(all)].Addr)
+		}
+		return all
+	}
+	b.Seen(hubDID, nat.Sighting{Remote: at("[2001:db8:9::9]:4242"), Local: local6, Seen: local6})
+	if all := told(); len(all) != 1 || all[0] != local6 {
+		t.Fatalf("before anybody sees it: %v", all)
+	}
+	b.Seen(DID{10}, nat.Sighting{Remote: at("203.0.113.9:4242"), Local: local4, Seen: seen4})
+	if all := told(); len(all) != 1 {
+		t.Errorf("by the word of one peer: %v", all)
+	}
+	b.Seen(DID{11}, nat.Sighting{Remote: at("203.0.113.10:4242"), Local: local4, Seen: seen4})
+	if all := told(); len(all) != 2 || all[0] != local6 || all[1] != seen4 {
+		t.Errorf("where two peers see it: %v", all)
+	}
+	var theirs wire.Candidates
+	theirs.Add(wire.Candidate{Addr: at("198.51.100.1:5000"), Kind: wire.CandidateSeen})
+	if all := seat.Judge(theirs); len(all) != 1 || !all[0].Ours {
+		t.Errorf("one behind the same NAT: %+v", all)
+	}
+	b.Seen(DID{10}, nat.Sighting{Remote: at("203.0.113.9:4242"), Local: local4, Seen: at("198.51.100.1:20001")})
+	b.Seen(DID{11}, nat.Sighting{Remote: at("203.0.113.10:4242"), Local: local4, Seen: at("198.51.100.1:20002")})
+	if all := told(); len(all) != 1 {
+		t.Errorf("behind a symmetric NAT: %v", all)
+	}
+}

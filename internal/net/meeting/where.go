@@ -93,16 +93,12 @@ func (b *Board) candidates(inside bool) (c wire.Candidates) {
 		b.mu.Unlock()
 		return c
 	}
-	var seen []netip.AddrPort
-	var seenAt []netip.Addr
-	for _, h := range b.hubs {
-		for _, at := range h.seen {
-			if h.host != nil && at.IsValid() {
-				seen, seenAt = append(seen, at), append(seenAt, at.Addr())
-			}
-		}
-	}
+	seen := b.seen()
 	b.mu.Unlock()
+	var seenAt []netip.Addr
+	for _, at := range seen {
+		seenAt = append(seenAt, at.Addr())
+	}
 	add := func(all []netip.AddrPort, k wire.CandidateKind) {
 		for _, a := range all {
 			if inside || !private(a.Addr()) {
@@ -118,6 +114,49 @@ func (b *Board) candidates(inside bool) (c wire.Candidates) {
 	add(seen, wire.CandidateSeen)
 	add(ask(from.Own), wire.CandidateOwn)
 	return c
+}
+
+// seen are where hubs see this node, and other peers in a family in which none does: the
+// path to a hub is of one family, while two ends may reach each other in both. The caller
+// holds the lock.
+func (b *Board) seen() (all []netip.AddrPort) {
+	var heard [2]bool
+	for _, h := range b.hubs {
+		for f, at := range h.seen {
+			if h.host != nil && at.IsValid() {
+				all, heard[f] = append(all, at), true
+			}
+		}
+	}
+	for f, is := range heard {
+		if at := b.seenByPeers(f); !is && at.IsValid() {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// seenByPeers is where most peers see this node in a family; invalid unless several see it
+// at one address and port: no peer alone has this node tell of a third party's, and a NAT
+// that gives each remote a port of its own gives none that can be told. The caller holds
+// the lock.
+func (b *Board) seenByPeers(f int) (most netip.AddrPort) {
+	v := b.verdict.Load()
+	if [2]nat.Kind{v.IPv4, v.IPv6}[f] != nat.EndpointIndependent {
+		return most
+	}
+	count := make(map[netip.AddrPort]int)
+	for _, s := range b.sightings {
+		if s.Seen.IsValid() && s.Seen != s.Local && family(s.Seen.Addr()) == f {
+			count[s.Seen]++
+		}
+	}
+	for at, n := range count {
+		if n > count[most] || n == count[most] && at.Compare(most) < 0 {
+			most = at
+		}
+	}
+	return most
 }
 
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
@@ -148,7 +187,8 @@ func (b *Board) judge(c wire.Candidates) (out []paths.Candidate) {
 	return out
 }
 
-// seenAt reports whether a hub sees this node at an address. The caller holds the lock.
+// seenAt reports whether a hub sees this node at an address, or peers do in its family. The
+// caller holds the lock.
 func (b *Board) seenAt(a netip.Addr) bool {
-	return slices.ContainsFunc(b.hubs, func(h *hub) bool { return h.seen[family(a)].Addr() == a })
+	return b.seenByPeers(family(a)).Addr() == a || slices.ContainsFunc(b.hubs, func(h *hub) bool { return h.seen[family(a)].Addr() == a })
 }
