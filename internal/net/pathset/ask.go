@@ -69,7 +69,7 @@ func (t *talks) ask(k *talk, a paths.Action) {
 	if a.Plain {
 		m.Flags = wire.MeetPlain
 	}
-	k.asked, k.meet = id, m.Append(nil)
+	k.asked, k.asking, k.meet = id, true, m.Append(nil)
 	seat.Send(k.hub, k.meet)
 }
 
@@ -89,7 +89,7 @@ func (t *talks) answer(k *talk, yes bool, now time.Time) {
 		m.Candidates = seat.Candidates(false)
 		t.await(n.Candidates, k.hub)
 	}
-	k.met, k.answered, k.name = m.Append(nil), n.ID, n.ID
+	k.met, k.answered, k.name, k.ended = m.Append(nil), n.ID, n.ID, false
 	seat.Send(k.hub, k.met)
 	t.enter(k, now)
 }

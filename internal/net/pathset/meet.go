@@ -71,7 +71,7 @@ func (x *Set) Brought(n meeting.News, now time.Time) {
 		if k.meet == nil || k.asked != n.ID || k.circuit == nil {
 			return
 		}
-		k.name = n.ID
+		k.name, k.asking, k.ended = n.ID, false, false
 		k.sendUnder(n.Label)
 		x.talks.enter(k, now)
 	case paths.Readied:

@@ -19,10 +19,12 @@ type talk struct {
 	circuit  *circuit.Path // nil: none. It is a path of the machine from the first MET on
 	meet     []byte        // our newest MEET, which is repeated as it was; nil: none
 	asked    uint32        // its id
+	asking   bool          // it has no answer
 	invited  *meeting.News // the peer's newest MEET
 	met      []byte        // our newest MET
 	answered uint32        // its id
 	name     uint32        // id of the meeting that the hub has the circuit by
+	ended    bool          // the hub has ended that, and our newest MEET may take its place
 
 	waits   func(now time.Time) // a MEET or MET that waits for news of where this node is
 	waitsTo time.Time
@@ -125,9 +127,19 @@ func (t *talks) dropped(r *route) {
 	}
 }
 
-// withdrawn ends the circuit that a hub has by this id.
+// withdrawn ends the circuit that a hub has by this id. Of two MEETs that cross the hub
+// takes one, and ends what this end has agreed to for the other: if the one is ours, which
+// names the same circuit, it stays until that has its answer.
 func (t *talks) withdrawn(k *talk, id uint32, now time.Time) {
-	if k.circuit == nil || k.name != id {
+	own := k.asking && k.asked == id
+	if own {
+		k.asking = false
+	}
+	switch {
+	case k.circuit == nil, k.name != id && !(own && k.ended):
+		return
+	case k.asking:
+		k.ended = true
 		return
 	}
 	if p := t.x.idOf(k.circuit); p != 0 {
