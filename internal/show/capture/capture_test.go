@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -64,6 +66,36 @@ func TestStreamIsReadBack(t *testing.T) {
 	}
 	if i, err := r.Interface(0); err != nil || i.Name != "l2tun0" || i.Statistics.PacketsDropped != 7 || i.Statistics.PacketsReceived != 9 {
 		t.Fatalf("%+v %v", i, err)
+	}
+}
+
+// Head and packets are, byte by byte, what another writer makes of them: names, comments
+// and packets of every length modulo four.
+func TestStreamIsThatOfAnotherWriter(t *testing.T) {
+	var ours, theirs bytes.Buffer
+	w, err := NewWriter(&ours, "l2tun test", "l2tun0", MaxPacket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ng, err := pcapgo.NewNgWriterInterface(&theirs, pcapgo.NgInterface{Name: "l2tun0", LinkType: layers.LinkTypeRaw, SnapLength: MaxPacket, TimestampResolution: 9},
+		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "l2tun test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC)
+	for n := range len(ping()) + 1 {
+		p := Packet{At: at.Add(time.Duration(n)), Peer: "berlin"[:n%7], Out: n%2 == 0, Len: 28, Data: ping()[:n]}
+		flags := pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionInbound}
+		if p.Out {
+			flags.Direction = pcapgo.NgEpbFlagDirectionOutbound
+		}
+		info := gopacket.CaptureInfo{Timestamp: p.At, CaptureLength: n, Length: 28}
+		if err := errors.Join(w.Add(p), ng.WritePacketWithOptions(info, p.Data, pcapgo.NgPacketOptions{Comments: []string{p.Peer}, Flags: &flags})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Flush(), ng.Flush()); err != nil || !bytes.Equal(ours.Bytes(), theirs.Bytes()) {
+		t.Errorf("%v\n% x\n% x", err, ours.Bytes(), theirs.Bytes())
 	}
 }
 
