@@ -18,45 +18,76 @@ func pauses() []time.Duration {
 	return []time.Duration{time.Second, 2 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute}
 }
 
-// asks decides when which peer is asked for. One goroutine uses it.
-type asks struct{ of map[did.DID]asked }
-
-type asked struct {
-	times int
-	last  time.Time
-	next  time.Time
+// asks decides when which peer is asked for. Peers are known by their places in the
+// book. One goroutine uses it.
+type asks struct {
+	begun time.Time // the first turn, from which times are counted
+	of    []asked   // by place
 }
 
-// due returns the wanted peers that are to be asked for now, at most 960, and
-// notes that they were. Peers that were asked together are asked together again.
+type asked struct {
+	next   time.Duration
+	times  uint8 // the number of pauses at most
+	wanted bool
+}
+
+// due returns the wanted peers, which are given in order, that are to be asked for now,
+// at most 960, and notes that they were. Peers that were asked together are asked together again.
 // Who is not wanted is forgotten, and asked for at once when that changes.
-func (a *asks) due(now time.Time, wanted []did.DID) (out []did.DID) {
-	kept := make(map[did.DID]asked, len(wanted))
-	vary := 0.75 + rand.Float64()/2
-	for _, p := range wanted {
-		s := a.of[p]
-		if !s.next.After(now) && len(out) < maxAsks {
-			out = append(out, p)
-			s = s.again(now, vary)
-		}
-		kept[p] = s
+func (a *asks) due(now time.Time, wanted []int32) (out []int32) {
+	if a.begun.IsZero() {
+		a.begun = now
 	}
-	a.of = kept
+	a.reach(wanted)
+	at, vary := now.Sub(a.begun), 0.75+rand.Float64()/2
+	for i := range a.of {
+		s := &a.of[i]
+		if len(wanted) == 0 || wanted[0] != int32(i) {
+			*s = asked{}
+			continue
+		}
+		wanted, s.wanted = wanted[1:], true
+		if s.next <= at && len(out) < maxAsks {
+			out = append(out, int32(i))
+			s.again(at, vary)
+		}
+	}
 	return out
 }
 
-func (s asked) again(now time.Time, vary float64) asked {
+// reach makes place for all that are wanted.
+func (a *asks) reach(wanted []int32) {
+	if n := len(wanted); n > 0 && int(wanted[n-1]) >= len(a.of) {
+		a.of = append(a.of, make([]asked, int(wanted[n-1])+1-len(a.of))...)
+	}
+}
+
+func (s *asked) again(at time.Duration, vary float64) {
 	p := pauses()
-	pause := time.Duration(vary * float64(p[min(s.times, len(p)-1)]))
-	return asked{times: s.times + 1, last: now, next: now.Add(max(pause, askGap))}
+	pause := time.Duration(vary * float64(p[min(int(s.times), len(p)-1)]))
+	s.times = uint8(min(int(s.times)+1, len(p)))
+	s.next = at + max(pause, askGap)
 }
 
 // next is when the first of the wanted is to be asked for again.
 func (a *asks) next() (first time.Time, ok bool) {
-	for _, s := range a.of {
-		if !ok || s.next.Before(first) {
-			first, ok = s.next, true
+	var least time.Duration
+	for i := range a.of {
+		if s := &a.of[i]; s.wanted && (!ok || s.next < least) {
+			least, ok = s.next, true
 		}
 	}
-	return first, ok
+	return a.begun.Add(least), ok
+}
+
+// move takes what is known of peers to their places in another book.
+func (a *asks) move(before, now []did.DID) {
+	of := make(map[did.DID]asked, len(a.of))
+	for i, s := range a.of {
+		of[before[i]] = s
+	}
+	a.of = make([]asked, len(now))
+	for i, p := range now {
+		a.of[i] = of[p]
+	}
 }

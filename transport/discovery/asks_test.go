@@ -5,10 +5,18 @@ import (
 	"time"
 )
 
+// places are the first n of a book.
+func places(n int) (out []int32) {
+	for i := range n {
+		out = append(out, int32(i))
+	}
+	return out
+}
+
 // times are the seconds at which peer 1 is asked for, with turns once a second.
 func times(a *asks, from, to int) (out []int) {
 	for s := from; s < to; s++ {
-		if len(a.due(noon.Add(time.Duration(s)*time.Second), names(1, 1))) > 0 {
+		if len(a.due(noon.Add(time.Duration(s)*time.Second), places(1))) > 0 {
 			out = append(out, s)
 		}
 	}
@@ -42,14 +50,14 @@ func TestWhoIsLostAgainIsAskedForAtOnce(t *testing.T) {
 
 func TestManyPeersAreAskedForInTurns(t *testing.T) {
 	var a asks
-	asked := map[string]int{}
+	asked := map[int32]int{}
 	for s := range 4 {
-		due := a.due(noon.Add(time.Duration(s)*time.Nanosecond), names(1, 3000))
+		due := a.due(noon.Add(time.Duration(s)*time.Nanosecond), places(3000))
 		if len(due) > maxAsks {
 			t.Errorf("%d at once", len(due))
 		}
 		for _, p := range due {
-			asked[p.String()]++
+			asked[p]++
 		}
 	}
 	if len(asked) != 3000 {
@@ -60,8 +68,26 @@ func TestManyPeersAreAskedForInTurns(t *testing.T) {
 func TestPeersAskedForTogetherStayTogether(t *testing.T) {
 	var a asks
 	for s := range 600 {
-		if n := len(a.due(noon.Add(time.Duration(s)*time.Second), names(1, 50))); n != 0 && n != 50 {
+		if n := len(a.due(noon.Add(time.Duration(s)*time.Second), places(50))); n != 0 && n != 50 {
 			t.Fatalf("%d of 50 peers at second %d", n, s)
 		}
+	}
+}
+
+// Peers that come and go change the places of others, and nothing else.
+func TestPeersAreAskedForInTheirRhythmInAnotherBook(t *testing.T) {
+	var a asks
+	times(&a, 0, 300)
+	before := a.of[0]
+	a.move(names(1, 1), names(0, 2))
+	if len(a.of) != 3 || a.of[1] != before || a.of[0] != (asked{}) || a.of[2] != (asked{}) {
+		t.Fatalf("%v, before %v", a.of, before)
+	}
+	if due := a.due(noon.Add(300*time.Second), places(3)); len(due) < 2 || due[0] != 0 || due[len(due)-1] != 2 {
+		t.Errorf("those that are new are asked for at once: %v", due)
+	}
+	a.move(names(0, 2), names(1, 1))
+	if len(a.of) != 1 || a.of[0].times != before.times {
+		t.Errorf("%v", a.of)
 	}
 }

@@ -12,22 +12,30 @@ import (
 // maxPeers bounds the peers that are looked for. A packet costs a hash for each.
 const maxPeers = 1 << 16
 
-// A book is the configured peers and the keys of both directions. It is not
-// changed after it is made.
+// A book is the configured peers and the keys of what they say to us; those of the
+// other direction are made when they are needed. It is not changed after it is made.
 type book struct {
+	self  did.DID
 	peers []did.DID
 	from  []pairKey // what each says to us
-	to    map[did.DID]pairKey
 }
 
 func newBook(self did.DID, peers []did.DID) *book {
 	peers = peers[:min(len(peers), maxPeers)]
-	b := &book{peers: slices.Clone(peers), from: make([]pairKey, len(peers)), to: make(map[did.DID]pairKey, len(peers))}
+	b := &book{self: self, peers: slices.Clone(peers), from: make([]pairKey, len(peers))}
 	for i, p := range peers {
 		b.from[i] = keyFrom(p, self)
-		b.to[p] = keyFrom(self, p)
 	}
 	return b
+}
+
+// at are the peers at places in the book.
+func (b *book) at(places []int32) (out []did.DID) {
+	out = make([]did.DID, len(places))
+	for i, p := range places {
+		out[i] = b.peers[p]
+	}
+	return out
 }
 
 // sender looks for the peer that a packet from source is from: the one that can
@@ -78,12 +86,12 @@ func (b *book) answer(source netip.Addr, port uint16, peer did.DID) []byte {
 	return appendPacket(nil, answer, s, b.entries(newSubject(answer, s, source), port, []did.DID{peer}))
 }
 
-// entries are those for peers that are in the book.
+// entries are those for peers, which are in the book.
 func (b *book) entries(s subject, port uint16, peers []did.DID) (out []entry) {
+	out = make([]entry, 0, padded(len(peers)))
 	for _, p := range peers {
-		if k, ok := b.to[p]; ok {
-			out = append(out, k.entry(&s, port))
-		}
+		k := keyFrom(b.self, p)
+		out = append(out, k.entry(&s, port))
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -44,10 +45,10 @@ type Config struct {
 	Methods []Method       // at least one
 	Mark    uint32         // SO_MARK of the sockets
 
-	// Peers is called at each turn: when somebody is to be asked for, every two
-	// minutes, and within a second after Changed and Look. The order is the same
-	// while they are the same.
-	Peers func() []Peer
+	// Peers is ranged over at each turn, by one goroutine: when somebody is to be asked
+	// for, every two minutes, and within a second after Changed and Look. The order is
+	// the same while they are the same.
+	Peers iter.Seq[Peer]
 	// Found is told of every question and answer of a peer, from any goroutine.
 	// It must not block.
 	Found func(Found)
@@ -67,6 +68,7 @@ type Discovery struct {
 	changed  atomic.Bool
 	wake     chan struct{} // a turn is wanted soon
 	asks     asks          // the loop's
+	want     []int32       // the loop's: see wanted
 	fresh    fresh         // the loop's
 	scanned  time.Time     // the loop's
 	scanGap  time.Duration // to the next scan for a change at the soonest
@@ -211,19 +213,56 @@ func (d *Discovery) turn(now time.Time) (next time.Time) {
 	return next
 }
 
-// wanted learns who the peers are now, and returns those without a session.
-func (d *Discovery) wanted() (wanted []did.DID) {
-	var all []did.DID
-	for _, p := range d.c.Peers() {
-		all = append(all, p.DID)
-		if p.Wanted {
-			wanted = append(wanted, p.DID)
+// wanted learns who the peers are now, and returns the places in the book of those
+// without a session, in order. The slice is good until the next call.
+func (d *Discovery) wanted() []int32 {
+	if !d.current() {
+		d.renew()
+	}
+	return d.want
+}
+
+// current notes who is wanted, and reports whether the peers are those of the book.
+func (d *Discovery) current() bool {
+	b, i := d.book.Load(), 0
+	if b == nil {
+		return false
+	}
+	d.want = d.want[:0]
+	for p := range d.c.Peers {
+		if i == maxPeers {
+			break
 		}
+		if i == len(b.peers) || b.peers[i] != p.DID {
+			return false
+		}
+		d.note(i, p)
+		i++
 	}
-	if b := d.book.Load(); b == nil || !slices.Equal(b.peers, all[:min(len(all), maxPeers)]) {
-		d.book.Store(newBook(d.c.Self, all))
+	return i == len(b.peers)
+}
+
+func (d *Discovery) note(place int, p Peer) {
+	if p.Wanted {
+		d.want = append(d.want, int32(place))
 	}
-	return wanted
+}
+
+// renew makes the book, and notes who is wanted.
+func (d *Discovery) renew() {
+	var all []did.DID
+	d.want = d.want[:0]
+	for p := range d.c.Peers {
+		if len(all) == maxPeers {
+			break
+		}
+		d.note(len(all), p)
+		all = append(all, p.DID)
+	}
+	if before := d.book.Load(); before != nil {
+		d.asks.move(before.peers, all)
+	}
+	d.book.Store(newBook(d.c.Self, all))
 }
 
 // rescan looks at the interfaces again.
@@ -242,9 +281,11 @@ func (d *Discovery) rescan(now time.Time) {
 	}
 }
 
-// ask sends questions for peers on every segment, or on those that are fresh.
-func (d *Discovery) ask(peers []did.DID, only fresh) {
+// ask sends questions for the peers at places in the book on every segment, or on those
+// that are fresh.
+func (d *Discovery) ask(places []int32, only fresh) {
 	b := d.book.Load()
+	peers := b.at(places)
 	for _, f := range d.families {
 		for _, s := range f.current() {
 			if _, is := only[s]; only != nil && !is {

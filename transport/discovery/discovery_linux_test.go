@@ -3,6 +3,7 @@ package discovery
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -29,10 +30,11 @@ func seek(t *testing.T, h *lab.Host, i int, peers []did.DID, methods ...Method) 
 	s.want(peers...)
 	c := Config{Self: name(i), Methods: methods,
 		Listen: netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(4000+i)),
-		Peers: func() []Peer {
+		Peers: func(yield func(Peer) bool) {
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			return s.peers
+			peers := s.peers
+			s.mu.Unlock()
+			slices.Values(peers)(yield)
 		},
 		Found: func(f Found) {
 			s.mu.Lock()
@@ -270,7 +272,7 @@ func TestOneMethodIsEnough(t *testing.T) {
 
 func TestStartRefusesWhatCannotWork(t *testing.T) {
 	good := Config{Self: name(1), Listen: netip.MustParseAddrPort("[::]:4242"), Methods: []Method{"pigeon"},
-		Peers: func() []Peer { return nil }, Found: func(Found) {}, Interfaces: func() ([]Interface, error) { return nil, nil }}
+		Peers: func(func(Peer) bool) {}, Found: func(Found) {}, Interfaces: func() ([]Interface, error) { return nil, nil }}
 	for what, change := range map[string]func(*Config){
 		"an unknown method": func(*Config) {},
 		"no method":         func(c *Config) { c.Methods = nil },

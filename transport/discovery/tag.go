@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"lukechampine.com/blake3"
 	"lukechampine.com/blake3/guts"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -15,11 +14,19 @@ import (
 // knows both DIDs.
 type pairKey [32]byte
 
-// keyFrom is the key of what from says to to.
+// keyFrom is the key of what from says to to: BLAKE3's key derivation, of a message of
+// exactly one block. A hasher of the library leaves 12 KiB of garbage for each peer.
 func keyFrom(from, to did.DID) (k pairKey) {
+	context := guts.CompressChunk([]byte(wire.ContextDiscovery), &guts.IV, 0, guts.FlagDeriveKeyContext)
+	context.Flags |= guts.FlagRoot
 	a, b := from.Digest(), to.Digest()
-	blake3.DeriveKey(k[:], wire.ContextDiscovery, append(a[:], b[:]...))
-	return k
+	var block [guts.BlockSize]byte
+	copy(block[copy(block[:], a[:]):], b[:])
+	out := guts.WordsToBytes(guts.CompressNode(guts.Node{
+		CV: guts.ChainingValue(context), Block: guts.BytesToWords(block), BlockLen: guts.BlockSize,
+		Flags: guts.FlagDeriveKeyMaterial | guts.FlagChunkStart | guts.FlagChunkEnd | guts.FlagRoot,
+	}))
+	return pairKey(out[:len(k)])
 }
 
 // A subject is what the entries of one packet are about: its kind, its salt and

@@ -10,11 +10,13 @@ import (
 // takesTurns gives a rig peers that are wanted as said, and returns what makes a
 // turn and says how many questions it sent.
 func (r *rig) takesTurns(wanted *[]did.DID) (turn func(after time.Duration) int) {
-	r.c.Peers = func() (out []Peer) {
+	r.c.Peers = func(yield func(Peer) bool) {
 		for _, p := range *wanted {
-			out = append(out, Peer{p, true})
+			if !yield(Peer{p, true}) {
+				return
+			}
 		}
-		return append(out, Peer{name(99), false})
+		yield(Peer{name(99), false})
 	}
 	r.c.Interfaces = func() ([]Interface, error) { return []Interface{iface(3, "fe80::1/64")}, nil }
 	r.rescan(r.now)

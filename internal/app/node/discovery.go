@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -75,7 +76,10 @@ func startFinder(c *config.Config, use *applier, listen netip.AddrPort, log *slo
 	f.cancel = cancel
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.follow(ctx) })
-	use.onApplied(d.Look) // for peers that are new
+	use.onApplied(func() { // for peers that are new
+		f.stale.Store(true)
+		d.Look()
+	})
 	return f
 }
 
@@ -112,12 +116,18 @@ func (f *finder) lans() (out []discovery.Interface, err error) {
 	return out, err
 }
 
-// lookedFor are the configured peers; those without a session are wanted.
-func (f *finder) lookedFor() (out []discovery.Peer) {
-	for _, s := range f.use.manager.Sessions() {
-		out = append(out, discovery.Peer{DID: s.DID(), Wanted: !up(s)})
+// lookedFor ranges over the configured peers; those without a session are wanted. Only
+// discovery's goroutine calls it, about once a second at times: sessions come and go with
+// an apply, so they are not listed and sorted each time.
+func (f *finder) lookedFor(yield func(discovery.Peer) bool) {
+	if f.stale.Swap(false) || f.all == nil {
+		f.all = f.use.manager.Sessions()
 	}
-	return out
+	for _, s := range f.all {
+		if !yield(discovery.Peer{DID: s.DID(), Wanted: !up(s)}) {
+			return
+		}
+	}
 }
 
 func up(s *session.Session) bool {
@@ -125,12 +135,16 @@ func up(s *session.Session) bool {
 	return st == session.Established || st == session.Rotating
 }
 
-// A finder turns what is found into endpoints and attempts. Its loop owns tried.
+// A finder turns what is found into endpoints and attempts. Its loop owns tried, and
+// discovery's owns all.
 type finder struct {
 	use       *applier
 	log       *slog.Logger
 	discovery *discovery.Discovery
 	cancel    context.CancelFunc
+
+	stale atomic.Bool        // sessions have come or gone since
+	all   []*session.Session // see lookedFor
 
 	found chan discovery.Found
 	tried map[did.DID]time.Time // when a handshake was last started

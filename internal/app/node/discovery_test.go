@@ -72,7 +72,7 @@ func TestPeerThatIsFoundIsDialled(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		f, bob := w.finder()
 		defer f.wg.Wait()
-		if got := f.lookedFor(); len(got) != 1 || got[0] != (discovery.Peer{DID: bob.DID(), Wanted: true}) {
+		if got := slices.Collect(f.lookedFor); len(got) != 1 || got[0] != (discovery.Peer{DID: bob.DID(), Wanted: true}) {
 			w.Errorf("looked for: %v", got)
 		}
 		f.take(w.Context(), found(bob.DID(), w.hosts[1].addr.String()), time.Now())
@@ -80,7 +80,7 @@ func TestPeerThatIsFoundIsDialled(t *testing.T) {
 		if !up(bob) {
 			w.Error(bob.State())
 		}
-		if got := f.lookedFor(); got[0].Wanted {
+		if got := slices.Collect(f.lookedFor); got[0].Wanted {
 			w.Error("wanted although it has a session")
 		}
 	})
