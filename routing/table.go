@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -25,21 +26,52 @@ type entry[T comparable] struct{ owner T }
 // Errors: ErrPrefix, *ConflictError[T] when exactly that prefix has another
 // owner.
 func (t *Table[T]) Insert(p netip.Prefix, v T) error {
-	if !p.IsValid() || p.Addr().Is4In6() {
-		return fmt.Errorf("%w: %s", ErrPrefix, p)
-	}
-	p = p.Masked()
 	t.write.Lock()
 	defer t.write.Unlock()
 	old := t.load()
-	if e, ok := old.Get(p); ok {
-		if e.owner == v {
-			return nil
-		}
-		return &ConflictError[T]{Prefix: p, Owner: e.owner}
+	p, there, err := entryOf(old, p, v)
+	if err == nil && !there {
+		t.current.Store(old.InsertPersist(p, entry[T]{v}))
 	}
-	t.current.Store(old.InsertPersist(p, entry[T]{v}))
-	return nil
+	return err
+}
+
+// InsertAll is Insert of many, which are seen at once: one copy of the table, where
+// Insert copies each time what leads to the prefix. The error joins those of Insert.
+func (t *Table[T]) InsertAll(all iter.Seq2[netip.Prefix, T]) error {
+	t.write.Lock()
+	defer t.write.Unlock()
+	var errs []error
+	old := t.load()
+	next := old
+	for p, v := range all {
+		p, there, err := entryOf(next, p, v)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		case there:
+			continue
+		case next == old:
+			next = old.Clone()
+		}
+		next.Insert(p, entry[T]{v})
+	}
+	t.current.Store(next)
+	return errors.Join(errs...)
+}
+
+// entryOf masks a prefix, and reports whether v has it. The errors are Insert's.
+func entryOf[T comparable](in *bart.Fast[entry[T]], p netip.Prefix, v T) (masked netip.Prefix, there bool, err error) {
+	if !p.IsValid() || p.Addr().Is4In6() {
+		return p, false, fmt.Errorf("%w: %s", ErrPrefix, p)
+	}
+	p = p.Masked()
+	e, there := in.Get(p)
+	if there && e.owner != v {
+		return p, true, &ConflictError[T]{Prefix: p, Owner: e.owner}
+	}
+	return p, there, nil
 }
 
 // Delete takes p from v and reports whether v had it.

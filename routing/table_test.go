@@ -3,6 +3,8 @@ package routing
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gaissmai/bart"
 	"pgregory.net/rapid"
 
 	"github.com/libertaria-project/l2tun/test/faults"
@@ -76,6 +79,30 @@ func TestTableAgreesWithOracle(t *testing.T) {
 					want[p.Masked()] = v
 				}
 			},
+			"insert all": func(t *rapid.T) {
+				var refused []error
+				give := func(yield func(netip.Prefix, int) bool) {
+					for range rapid.IntRange(0, 5).Draw(t, "prefixes") {
+						p, v := drawPrefix(t), owner.Draw(t, "owner")
+						if had, taken := want[p.Masked()]; taken && had != v {
+							refused = append(refused, &ConflictError[int]{p.Masked(), had})
+						} else {
+							want[p.Masked()] = v
+						}
+						if !yield(p, v) {
+							return
+						}
+					}
+				}
+				before, seen := table.current.Load(), maps.Collect(table.All())
+				err := table.InsertAll(give)
+				if (err == nil) != (refused == nil) || err != nil && err.Error() != errors.Join(refused...).Error() {
+					t.Fatalf("%v, want %v", err, refused)
+				}
+				if before != nil && !maps.Equal(seen, maps.Collect(listed(before))) {
+					t.Fatal("who reads meanwhile sees another table")
+				}
+			},
 			"delete": func(t *rapid.T) {
 				p, v := drawPrefix(t), owner.Draw(t, "owner")
 				if len(want) > 0 && rapid.Bool().Draw(t, "there") {
@@ -118,6 +145,13 @@ func TestTableAgreesWithOracle(t *testing.T) {
 		})
 	})
 	faults.Report(t, "I2", true, "the table agrees with a slow one on random prefixes")
+}
+
+// listed is what a reader has who began with a table.
+func listed(table *bart.Fast[entry[int]]) iter.Seq2[netip.Prefix, int] {
+	var t Table[int]
+	t.current.Store(table)
+	return t.All()
 }
 
 func sorted(o oracle) (all []netip.Prefix) {
