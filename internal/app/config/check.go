@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
 )
@@ -18,42 +19,42 @@ func (c *Config) check() error {
 }
 
 func (c *Config) checkDIDs() error {
-	seen := make(map[did.DID]int)
+	seen := make(map[did.DID]int, len(c.Peers))
 	for i := range c.Peers {
 		p := &c.Peers[i]
 		if line, twice := seen[p.DID]; twice {
-			return newError(c.Path, p.didAt, "peer.did", "this peer is there already, on line %d", line)
+			return newError(c.Path, p.at.did, "peer.did", "this peer is there already, on line %d", line)
 		}
-		seen[p.DID] = p.didAt.line
+		seen[p.DID] = p.at.did.line
 	}
 	return nil
 }
 
 func (c *Config) checkNames() error {
-	seen := make(map[string]int)
+	seen := make(map[string]int, len(c.Peers))
 	for i := range c.Peers {
 		p := &c.Peers[i]
 		if p.Name == "" {
 			continue
 		}
 		if line, twice := seen[p.Name]; twice {
-			return newError(c.Path, p.nameAt, "peer.name", "the name %q is taken, on line %d", p.Name, line)
+			return newError(c.Path, p.at.name, "peer.name", "the name %q is taken, on line %d", p.Name, line)
 		}
-		seen[p.Name] = p.nameAt.line
+		seen[p.Name] = p.at.name.line
 	}
 	return nil
 }
 
 func (c *Config) checkPrefixes() error {
-	seen := make(map[netip.Prefix]int)
+	seen := make(map[netip.Prefix]int, 2*len(c.Peers))
 	for i := range c.Peers {
 		p := &c.Peers[i]
 		for j, prefix := range p.AllowedIPs {
 			if line, twice := seen[prefix]; twice {
-				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips",
+				return newError(c.Path, p.at.prefixes[j], "peer.allowed_ips",
 					"%s belongs to the peer of line %d already; a prefix can belong to only one peer", prefix, line)
 			}
-			seen[prefix] = p.prefixAt[j].line
+			seen[prefix] = p.at.prefixes[j].line
 		}
 	}
 	return nil
@@ -68,7 +69,7 @@ func (c *Config) checkPublic() error {
 			continue
 		}
 		at := slices.IndexFunc(p.AllowedIPs, IsPublic)
-		return newError(c.Path, p.prefixAt[at], "peer.allowed_ips",
+		return newError(c.Path, p.at.prefixes[at], "peer.allowed_ips",
 			"the prefixes of this peer together hold more than a quarter of the Internet's addresses: exit nodes are not supported yet")
 	}
 	return nil
@@ -79,7 +80,7 @@ func (c *Config) checkEndpoints() error {
 		p := &c.Peers[i]
 		for j, e := range p.Endpoints {
 			if prefix, in := endpointInside(e, p.AllowedIPs); in {
-				return newError(c.Path, p.endpointAt[j], "peer.endpoints",
+				return newError(c.Path, p.at.endpoints[j], "peer.endpoints",
 					"%s lies inside the peer's own prefix %s: the tunnel would carry itself", e, prefix)
 			}
 		}
@@ -97,11 +98,11 @@ func (c *Config) CheckOwn(own did.DID) error {
 	for i := range c.Peers {
 		p := &c.Peers[i]
 		if p.DID == own {
-			return newError(c.Path, p.didAt, "peer.did", "this is the node's own DID")
+			return newError(c.Path, p.at.did, "peer.did", "this is the node's own DID")
 		}
 		for j, prefix := range p.AllowedIPs {
 			if prefix.IsSingleIP() && ours[prefix.Addr()] {
-				return newError(c.Path, p.prefixAt[j], "peer.allowed_ips", "%s is this node's own address", prefix)
+				return newError(c.Path, p.at.prefixes[j], "peer.allowed_ips", "%s is this node's own address", prefix)
 			}
 		}
 	}
@@ -111,7 +112,10 @@ func (c *Config) CheckOwn(own did.DID) error {
 // checkRoutes refuses a prefix that is routed twice, or that a peer has: packets
 // to it would go two ways.
 func (c *Config) checkRoutes(at []position) error {
-	seen := make(map[netip.Prefix]int)
+	if len(c.Routes) == 0 {
+		return nil
+	}
+	seen := make(map[netip.Prefix]int, 2*len(c.Peers))
 	for i := range c.Peers {
 		for _, p := range c.Peers[i].AllowedIPs {
 			seen[p] = c.Peers[i].Line
@@ -124,4 +128,36 @@ func (c *Config) checkRoutes(at []position) error {
 		seen[p] = at[i].line
 	}
 	return nil
+}
+
+// Settle is for a config that a node is to use: of thousands of peers it gives up what
+// only errors about the file need, where in it their values stand, and puts their names
+// and prefixes together, so that they do not hold on to the memory between them in which
+// the file was read. Parse and CheckOwn come before it, and nobody else reads c yet.
+func (c *Config) Settle() {
+	if c.settled { // and so others may read it
+		return
+	}
+	c.settled = true
+	var names strings.Builder
+	prefixes := make([]netip.Prefix, 0, countPrefixes(c.Peers))
+	for i := range c.Peers {
+		names.WriteString(c.Peers[i].Name)
+	}
+	rest := names.String()
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		p.at = nil
+		p.Name, rest = rest[:len(p.Name)], rest[len(p.Name):]
+		prefixes = append(prefixes, p.AllowedIPs...)
+		at := len(prefixes) - len(p.AllowedIPs)
+		p.AllowedIPs = prefixes[at:len(prefixes):len(prefixes)]
+	}
+}
+
+func countPrefixes(peers []Peer) (n int) {
+	for i := range peers {
+		n += len(peers[i].AllowedIPs)
+	}
+	return n
 }

@@ -46,6 +46,7 @@ type Config struct {
 	Session Settings
 	Routes  []netip.Prefix // behind this node, to which peers may send; masked
 	Peers   []Peer         // in the file's order
+	settled bool           // see Settle
 
 	PortMapping bool // routers are asked to map the UDP port (ADR-037)
 }
@@ -67,13 +68,26 @@ type Peer struct {
 	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
 	Hub        bool           // it may be asked to help this node meet others, and to forward meanwhile
 	Keep       bool           // its session never sleeps
-	Session    Settings       // the file's [session] with this peer's own settings over it
+	Session    *Settings      // the file's [session] with this peer's own settings over it; shared, not changed
 	Line       int            // of its [[peer]]
 
-	didAt      position
-	nameAt     position
-	endpointAt []position // of each of Endpoints
-	prefixAt   []position // of each of AllowedIPs
+	at *places // nil after Settle
+}
+
+// Settings are those of the session with p; all zero, the defaults, for one that is not of a
+// file.
+func (p *Peer) Settings() Settings {
+	if p.Session == nil {
+		return Settings{}
+	}
+	return *p.Session
+}
+
+// places are where the values of a peer stand in the file.
+type places struct {
+	did, name position
+	endpoints []position // of each of Endpoints
+	prefixes  []position // of each of AllowedIPs
 }
 
 // KeyPath is where the key file of a config lies: beside it, .key for .toml.

@@ -26,7 +26,7 @@ func (c *Config) Digest() string {
 		}
 	}
 	for _, p := range c.Peers {
-		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Session)
+		fmt.Fprintf(h, "%s %q %q %v %v %+v\n", p.DID, p.Name, p.Endpoints, p.AllowedIPs, p.Assigned, p.Settings())
 		if p.Hub {
 			fmt.Fprintln(h, "hub")
 		}

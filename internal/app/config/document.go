@@ -36,7 +36,7 @@ type table struct {
 	at         position
 	start, end int // byte range: first line of the header, end of the last entry's line
 	entries    []entry
-	seen       map[string]int // key to line
+	keys       *index[string]
 }
 
 // A document is a TOML text split into the tables that a config can have.
@@ -155,13 +155,12 @@ func (d *document) keyValue(n *unstable.Node) error {
 }
 
 func (d *document) add(t *table, e entry) error {
-	if line, twice := t.seen[e.key]; twice {
+	if t.keys == nil {
+		t.keys = newIndex[string](few / 4)
+	}
+	if line, twice := t.keys.put(e.key, e.at.line); twice {
 		return d.errorf(e.at, dotted(t.name, e.key), "given twice, first on line %d", line)
 	}
-	if t.seen == nil {
-		t.seen = make(map[string]int)
-	}
-	t.seen[e.key] = e.at.line
 	t.entries = append(t.entries, e)
 	return nil
 }

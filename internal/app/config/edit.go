@@ -52,7 +52,7 @@ func (s PeerSpec) addTo(path string, data []byte) ([]byte, error) {
 	}
 	if i := c.find(s.DID.String()); i >= 0 {
 		p := &c.Peers[i]
-		return nil, &Error{File: path, Key: "peer.did", Msg: fmt.Sprintf("this peer is there already, on line %d; l2tun peer set %s changes it", p.didAt.line, cmp.Or(p.Name, p.DID.String()))}
+		return nil, &Error{File: path, Key: "peer.did", Msg: fmt.Sprintf("this peer is there already, on line %d; l2tun peer set %s changes it", p.at.did.line, cmp.Or(p.Name, p.DID.String()))}
 	}
 	out := appendBlock(data, s.lines())
 	return out, withoutPlaceAfter(checkEdited(path, out), bytes.Count(data, []byte("\n")))

@@ -71,5 +71,10 @@ func change(t *testing.T, of any, field string) {
 	if !ok {
 		t.Fatalf("others has no value for %s: add one", field)
 	}
-	reflect.ValueOf(of).Elem().FieldByName(field).Set(reflect.ValueOf(other))
+	to, v := reflect.ValueOf(of).Elem().FieldByName(field), reflect.ValueOf(other)
+	if to.Kind() == reflect.Pointer { // what peers share
+		to.Set(reflect.New(v.Type()))
+		to = to.Elem()
+	}
+	to.Set(v)
 }

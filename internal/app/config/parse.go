@@ -16,7 +16,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	}
 	c := &Config{Path: file, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
 		Discovery: []Method{Multicast, Broadcast}, Mark: DefaultMark()}
-	r := &reader{file: file}
+	r := newReader(file)
 	for _, e := range doc.top.entries {
 		if err := c.setTop(r, e); err != nil {
 			return nil, err
@@ -25,12 +25,13 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err := r.checkRelay(c, doc.top); err != nil {
 		return nil, err
 	}
-	rest, err := apply(&c.Session, r, doc.sess)
-	if err != nil {
+	if err := apply(&c.Session, r, doc.sess); err != nil {
 		return nil, err
 	}
-	if len(rest) > 0 {
-		return nil, r.unknown("session", rest[0])
+	for _, e := range doc.sess.entries {
+		if r.settings[e.key] == nil {
+			return nil, r.unknown("session", e)
+		}
 	}
 	var rs routes
 	for _, t := range doc.routes {
@@ -39,6 +40,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		}
 	}
 	c.Routes = rs.prefixes
+	c.Peers = make([]Peer, 0, len(doc.peers))
 	for _, t := range doc.peers {
 		p, err := readPeer(r, t, c.Session)
 		if err != nil {
@@ -111,12 +113,14 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 
 // readPeer reads one [[peer]]; global is what [session] says.
 func readPeer(r *reader, t *table, global Settings) (Peer, error) {
-	p := Peer{Session: global, Line: t.at.line}
-	rest, err := apply(&p.Session, r, t)
-	if err != nil {
+	p, own := Peer{Line: t.at.line, at: new(places)}, global
+	if err := apply(&own, r, t); err != nil {
 		return p, err
 	}
-	for _, e := range rest {
+	for _, e := range t.entries {
+		if r.settings[e.key] != nil {
+			continue
+		}
 		if err := p.set(r, e); err != nil {
 			return p, err
 		}
@@ -124,7 +128,8 @@ func readPeer(r *reader, t *table, global Settings) (Peer, error) {
 	if p.DID.IsZero() {
 		return p, newError(r.file, t.at, "peer", "has no did")
 	}
-	fillWindow(&p.Session)
+	fillWindow(&own)
+	p.Session = r.share(own)
 	p.allowOwn()
 	return p, nil
 }
@@ -137,11 +142,11 @@ func (p *Peer) set(r *reader, e entry) error {
 		return p.setName(r, e)
 	case "endpoints":
 		list, err := items(r, "peer", e, parseEndpoint)
-		p.Endpoints, p.endpointAt = values(list), places(list)
+		p.Endpoints, p.at.endpoints = values(list), placesOf(list)
 		return err
 	case "allowed_ips":
 		list, err := items(r, "peer", e, parsePrefix)
-		p.AllowedIPs, p.prefixAt = values(list), places(list)
+		p.AllowedIPs, p.at.prefixes = values(list), placesOf(list)
 		return err
 	case "assigned":
 		s, err := r.str("peer", e)
@@ -167,7 +172,7 @@ func (p *Peer) setDID(r *reader, e entry) error {
 	if err != nil {
 		return err
 	}
-	p.didAt = e.val.at
+	p.at.did = e.val.at
 	p.DID, err = did.Parse(s)
 	if err == nil && p.DID.IsZero() {
 		err = did.ErrSyntax
@@ -180,7 +185,7 @@ func (p *Peer) setName(r *reader, e entry) error {
 	if err != nil {
 		return err
 	}
-	p.Name, p.nameAt = s, e.val.at
+	p.Name, p.at.name = s, e.val.at
 	return r.wrap("peer", e, checkName(s))
 }
 
@@ -193,5 +198,5 @@ func (p *Peer) allowOwn() {
 		}
 	}
 	p.AllowedIPs = append(p.AllowedIPs, own)
-	p.prefixAt = append(p.prefixAt, p.didAt)
+	p.at.prefixes = append(p.at.prefixes, p.at.did)
 }

@@ -90,7 +90,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		netip.MustParsePrefix("192.168.7.0/24"), netip.PrefixFrom(peerDID(1).Addr(), 128)})
 	bobs := global
 	bobs.Heartbeat = 25 * time.Second
-	equal(t, bob.Session, bobs)
+	equal(t, *bob.Session, bobs)
 }
 
 func TestParseFillsDefaults(t *testing.T) {

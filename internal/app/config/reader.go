@@ -10,7 +10,28 @@ import (
 )
 
 // A reader turns entries into checked values; its errors have a place.
-type reader struct{ file string }
+type reader struct {
+	file     string
+	settings map[string]*session.Descriptor // by key
+	shared   *Settings                      // of the peer before
+}
+
+func newReader(file string) *reader {
+	r := &reader{file: file, settings: make(map[string]*session.Descriptor)}
+	all := session.Descriptors()
+	for i := range all {
+		r.settings[all[i].Key] = &all[i]
+	}
+	return r
+}
+
+// share is where s is kept: most peers have the same.
+func (r *reader) share(s Settings) *Settings {
+	if r.shared == nil || *r.shared != s {
+		r.shared = &s
+	}
+	return r.shared
+}
 
 func newError(file string, at position, key, format string, args ...any) *Error {
 	return &Error{File: file, Line: at.line, Col: at.col, Key: key, Msg: fmt.Sprintf(format, args...)}
@@ -92,8 +113,8 @@ func items[T comparable](r *reader, table string, e entry, parse func(string) (T
 	if e.val.kind != unstable.Array {
 		return nil, r.bad(table, e, `must be an array of strings, such as ["…"]`)
 	}
-	var out []item[T]
-	seen := make(map[T]position)
+	out := make([]item[T], 0, len(e.val.elems))
+	seen := newIndex[T](len(e.val.elems))
 	for _, elem := range e.val.elems {
 		here := entry{key: e.key, val: elem}
 		if elem.kind != unstable.String {
@@ -103,25 +124,24 @@ func items[T comparable](r *reader, table string, e entry, parse func(string) (T
 		if err != nil {
 			return nil, r.bad(table, here, "%v", err)
 		}
-		if first, twice := seen[v]; twice {
-			return nil, r.bad(table, here, "%v is there twice, first on line %d", v, first.line)
+		if first, twice := seen.put(v, elem.at.line); twice {
+			return nil, r.bad(table, here, "%v is there twice, first on line %d", v, first)
 		}
-		seen[v] = elem.at
 		out = append(out, item[T]{v, elem.at})
 	}
 	return out, nil
 }
 
 func values[T any](in []item[T]) []T {
-	out := make([]T, len(in))
+	out := make([]T, len(in), len(in)+1) // a peer's own address is added
 	for i, x := range in {
 		out[i] = x.val
 	}
 	return out
 }
 
-func places[T any](in []item[T]) []position {
-	out := make([]position, len(in))
+func placesOf[T any](in []item[T]) []position {
+	out := make([]position, len(in), len(in)+1)
 	for i, x := range in {
 		out[i] = x.at
 	}

@@ -8,7 +8,7 @@ import (
 // Is reports whether a peer is what AddPeer makes of a spec where the config's
 // [session] is global.
 func (p *Peer) Is(s PeerSpec, global Settings) bool {
-	want := Peer{DID: s.DID, Name: s.Name, Endpoints: s.Endpoints, Assigned: s.Assigned, Hub: s.Hub, Session: global}
+	want := Peer{DID: s.DID, Name: s.Name, Endpoints: s.Endpoints, Assigned: s.Assigned, Hub: s.Hub, Session: &global}
 	for _, text := range s.AllowedIPs {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -23,7 +23,7 @@ func (p *Peer) Is(s PeerSpec, global Settings) bool {
 // Equal reports whether two peers mean the same, wherever they stand.
 func (p *Peer) Equal(q Peer) bool {
 	return p.DID == q.DID && p.Name == q.Name && slices.Equal(p.Endpoints, q.Endpoints) && p.Assigned == q.Assigned && p.Hub == q.Hub && p.Keep == q.Keep &&
-		sameSet(p.AllowedIPs, q.AllowedIPs) && p.Session == q.Session
+		sameSet(p.AllowedIPs, q.AllowedIPs) && p.Settings() == q.Settings()
 }
 
 func sameSet(a, b []netip.Prefix) bool {

@@ -13,22 +13,20 @@ import (
 // Keys, bounds and defaults are those of session.Descriptors.
 type Settings = session.Settings
 
-// apply sets the settings among the entries and returns the others.
-func apply(s *Settings, r *reader, t *table) (rest []entry, err error) {
-	all := session.Descriptors()
+// apply sets the settings among the entries.
+func apply(s *Settings, r *reader, t *table) error {
 	for _, e := range t.entries {
-		i := slices.IndexFunc(all, func(d session.Descriptor) bool { return d.Key == e.key })
-		if i < 0 {
-			rest = append(rest, e)
+		d := r.settings[e.key]
+		if d == nil {
 			continue
 		}
-		value, err := settingOf(&all[i], r, t.name, e)
+		value, err := settingOf(d, r, t.name, e)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all[i].Set(s, value)
+		d.Set(s, value)
 	}
-	return rest, checkWindow(s, r, t)
+	return checkWindow(s, r, t)
 }
 
 // settingOf is the value of an entry, within the bounds of its setting.

@@ -2,7 +2,9 @@ package node
 
 import (
 	"errors"
+	"iter"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,6 +54,7 @@ func (a *applier) onApplied(f func()) {
 func (a *applier) apply(c *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c.Settle()
 	old := a.config.Load()
 	if old == nil {
 		old = &config.Config{Addresses: c.Addresses} // these came with the device
@@ -69,10 +72,7 @@ func (a *applier) apply(c *config.Config) error {
 	}
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
-	hubs := c.Hubs()
-	for i := range c.Peers {
-		errs = append(errs, a.applyPeer(&c.Peers[i], c.Peers[i].CanBeFound(hubs)))
-	}
+	errs = append(errs, a.applyPeers(c))
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
 	a.hub.Configure(c.Relay, c.RelayRate, c.RelayTotal)
@@ -86,7 +86,7 @@ func (a *applier) apply(c *config.Config) error {
 // renewed reports whether a peer's session must start anew: what a session is
 // made of is not changed under it.
 func renewed(old, now *config.Peer) bool {
-	return old.Session != now.Session
+	return old.Settings() != now.Settings()
 }
 
 // byDID finds the peers of a config: there may be thousands, each looked for once.
@@ -120,29 +120,75 @@ func (a *applier) dropPrefixes(old, now *config.Peer) {
 	}
 }
 
-// applyPeer adds a peer, or brings one that is there up to date; find says whether it
-// can be found. Its routes are in place before its session can start.
-func (a *applier) applyPeer(p *config.Peer, find bool) error {
-	a.where.Set(p.DID, p.Endpoints...)
-	s, err := a.manager.Session(p.DID)
-	if errors.Is(err, session.ErrUnknownPeer) {
-		s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Session, Keep: find, Hub: p.Hub, Awake: staysAwake(p)})
-	} else if err == nil { // a name is a label, and endpoints are for the next attempt
-		err = s.Update(p.Name, find, p.Hub, staysAwake(p))
-	}
-	if err != nil {
-		return err
-	}
+// applyPeers adds peers, and brings those that are there up to date. Their routes are in
+// place before their sessions can start.
+func (a *applier) applyPeers(c *config.Config) error {
 	var errs []error
-	for _, prefix := range p.AllowedIPs {
-		errs = append(errs, a.data.Owners().Routes().Insert(prefix, s.Plane().(*datapath.Peer)))
+	all := make([]*session.Session, len(c.Peers)) // nil: it could not be added
+	isNew := make([]bool, len(c.Peers))
+	for i := range c.Peers {
+		s, fresh, err := a.sessionOf(&c.Peers[i])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all[i], isNew[i] = s, fresh
+	}
+	errs = append(errs, a.data.Owners().Routes().InsertAll(owners(c, all)))
+	hubs := c.Hubs()
+	for i, s := range all {
+		p := &c.Peers[i]
+		if find := p.CanBeFound(hubs); s != nil && (find || !isNew[i]) { // a name is a label, and endpoints are for the next attempt
+			if err := s.Update(p.Name, find, p.Hub, staysAwake(p)); err != nil {
+				errs = append(errs, err)
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
 
+// sessionOf is the one with a peer. One that is new rests: Update lets it look for the
+// peer.
+func (a *applier) sessionOf(p *config.Peer) (s *session.Session, fresh bool, err error) {
+	if len(p.Endpoints) > 0 {
+		a.where.Set(p.DID, p.Endpoints...)
+	} else {
+		a.where.Delete(p.DID)
+	}
+	s, err = a.manager.Session(p.DID)
+	if !errors.Is(err, session.ErrUnknownPeer) {
+		return s, false, err
+	}
+	s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Settings(), Hub: p.Hub, Awake: staysAwake(p)})
+	return s, true, err
+}
+
+// owners ranges over the prefixes of peers and the planes of their sessions, of which
+// some may be nil.
+func owners(c *config.Config, all []*session.Session) iter.Seq2[netip.Prefix, *datapath.Peer] {
+	return func(yield func(netip.Prefix, *datapath.Peer) bool) {
+		for i, s := range all {
+			if s == nil {
+				continue
+			}
+			for _, prefix := range c.Peers[i].AllowedIPs {
+				if !yield(prefix, s.Plane().(*datapath.Peer)) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // staysAwake reports whether the session with a peer never sleeps. In the config of a
 // peer an idle_after of 0 says so; to a session it would mean the default.
-func staysAwake(p *config.Peer) bool { return p.Keep || p.Session.IdleAfter == 0 }
+func staysAwake(p *config.Peer) bool { return p.Keep || p.Settings().IdleAfter == 0 }
+
+// configured reports whether a peer has a session.
+func (a *applier) configured(d did.DID) bool {
+	_, err := a.manager.Session(d)
+	return err == nil
+}
 
 func (a *applier) plane(d did.DID) *datapath.Peer {
 	s, err := a.manager.Session(d)

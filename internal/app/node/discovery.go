@@ -29,15 +29,19 @@ const (
 )
 
 // places are the endpoints of peers: those of the config, then those that discovery
-// found.
+// found. Most of thousands of peers have none.
 type places struct {
-	did.Static
-	found discovery.Table
+	did.Static // those of the config that have any
+	found      discovery.Table
+	known      func(did.DID) bool // whether there is a session with a peer; nil: none that has no endpoint
 }
 
 // Resolve implements did.Resolver. A node that is not configured has no endpoint.
 func (p *places) Resolve(ctx context.Context, d did.DID) (did.Document, error) {
 	doc, err := p.Static.Resolve(ctx, d)
+	if errors.Is(err, did.ErrUnknown) && p.known != nil && p.known(d) {
+		doc, err = did.Document{DID: d}, nil
+	}
 	if err != nil {
 		return doc, err
 	}

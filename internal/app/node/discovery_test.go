@@ -45,6 +45,26 @@ func TestWhatIsFoundComesAfterWhatIsConfigured(t *testing.T) {
 	})
 }
 
+// A peer without an endpoint is one that nothing is known of, as long as it has a session;
+// who has none is unknown.
+func TestPeersWithoutEndpointsAreKnownByTheirSessions(t *testing.T) {
+	d := did.FromDigest([32]byte{1})
+	var p places
+	if _, err := p.Resolve(t.Context(), d); !errors.Is(err, did.ErrUnknown) {
+		t.Error(err)
+	}
+	there := true
+	p.known = func(did.DID) bool { return there }
+	p.found.Add(discovery.Found{Peer: d, Endpoint: netip.MustParseAddrPort("192.0.2.1:4242")}, time.Now())
+	if doc, err := p.Resolve(t.Context(), d); err != nil || doc.DID != d || len(doc.Endpoints) != 1 {
+		t.Error(doc, err)
+	}
+	there = false
+	if _, err := p.Resolve(t.Context(), d); !errors.Is(err, did.ErrUnknown) {
+		t.Error(err)
+	}
+}
+
 // finder is one on the first host, in place of its manager, with the second as a
 // peer without endpoints.
 func (w *world) finder(allowed ...string) (f *finder, bob *session.Session) {

@@ -132,6 +132,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		return err
 	}
 	n.use.data.Hints(n.use.manager.Unreachable)
+	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
 	return nil
 }
