@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/node"
 )
@@ -18,15 +19,21 @@ type nodeOptions struct {
 	Confirm    time.Duration // 0: it need not be confirmed
 	TunFD      int           // a device that was passed to us; 0: none
 	Serving    func(node.Local)
-	Ready      func() // the interface is up
+	Ready      func()         // the interface is up; not nil
+	Loaded     *config.Config // of ConfigPath; nil: it is read
 }
 
 // A nodeRunner runs a node until ctx ends.
 type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
-	collectEarly()
 	limitMemory()
-	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Socket: o.Socket, Log: o.Log, Logger: o.Logger,
+	ready, stop := o.Ready, func() bool { return false }
+	o.Ready = func() {
+		ready()
+		stop = settleMemory()
+	}
+	defer func() { stop() }()
+	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Loaded: o.Loaded, Socket: o.Socket, Log: o.Log, Logger: o.Logger,
 		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Serving: o.Serving, Ready: o.Ready})
 }

@@ -121,7 +121,7 @@ func (o *UpOptions) start(ctx context.Context) error {
 	if o.Detach {
 		return o.detach(ctx, c.Interface)
 	}
-	return o.serve(ctx, log)
+	return o.serve(ctx, c, log)
 }
 
 // logOutput is standard error, or the bounded file of a detached node, which is
@@ -146,14 +146,14 @@ func (o *UpOptions) check() (*config.Config, error) {
 }
 
 // serve runs the node until a signal. A second signal ends the process at once.
-func (o *UpOptions) serve(ctx context.Context, log *slog.Logger) error {
+func (o *UpOptions) serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	service := newService(o.Socket, log)
 	hangups := onHangup(service.reload, log)
 	defer hangups.stop()
-	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Socket: o.Socket, Log: o.LogTo, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
+	err := service.watch(o.Node)(ctx, nodeOptions{ConfigPath: o.Config, Loaded: c, Socket: o.Socket, Log: o.LogTo, Logger: log, Confirm: o.Confirm, TunFD: o.TunFD, Ready: func() {}})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -19,14 +19,15 @@ import (
 // Options say which node to run.
 type Options struct {
 	ConfigPath string
-	Socket     string        // control socket; empty: the interface's own
-	Log        string        // file that the logger renames and makes anew; empty: none
-	Logger     *slog.Logger  // nil: none
-	Program    string        // version of the program, for status
-	Confirm    time.Duration // the node stops unless it is confirmed within this time; 0: it need not be
-	TunFD      int           // descriptor of a device that was passed to us; 0: make one
-	Serving    func(Local)   // called before Ready; nil: nobody needs it
-	Ready      func()        // called once the interface is up and commands are answered
+	Loaded     *config.Config // of ConfigPath, by config.LoadTrusted just now; nil: it is read
+	Socket     string         // control socket; empty: the interface's own
+	Log        string         // file that the logger renames and makes anew; empty: none
+	Logger     *slog.Logger   // nil: none
+	Program    string         // version of the program, for status
+	Confirm    time.Duration  // the node stops unless it is confirmed within this time; 0: it need not be
+	TunFD      int            // descriptor of a device that was passed to us; 0: make one
+	Serving    func(Local)    // called before Ready; nil: nobody needs it
+	Ready      func()         // called once the interface is up and commands are answered
 }
 
 // Local is a running node for its own process, which cannot call the control socket
@@ -123,7 +124,7 @@ func (n *node) parts(c *config.Config) {
 
 // start brings the parts up, each with what undoes it.
 func (n *node) start(fail context.CancelCauseFunc) error {
-	c, err := config.LoadTrusted(n.o.ConfigPath)
+	c, err := n.loaded()
 	if err != nil {
 		return err
 	}
@@ -160,6 +161,14 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	}
 	n.mapped.start()
 	return nil
+}
+
+// loaded is the config. It is not kept: a reload brings another.
+func (n *node) loaded() (c *config.Config, err error) {
+	if c, n.o.Loaded = n.o.Loaded, nil; c == nil {
+		c, err = config.LoadTrusted(n.o.ConfigPath)
+	}
+	return c, err
 }
 
 // applyFirst is apply at the start. One prefix whose packets go elsewhere for the
