@@ -24,6 +24,7 @@ type directPath struct {
 	d      *directs
 	remote netip.AddrPort
 	name   sockaddr // remote in the kernel's form
+	slot   int      // in directs.ring, while it is there; guarded by directs.mu
 	room   atomic.Int64
 	source atomic.Pointer[source]
 	plain  atomic.Int64 // link.Stamp until when runs leave packet by packet; 0: never

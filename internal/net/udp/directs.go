@@ -94,7 +94,7 @@ func (d *directs) remember(p *directPath) {
 	if old := d.ring[d.next]; old != nil && d.heard[old.remote] == old {
 		delete(d.heard, old.remote)
 	}
-	d.ring[d.next] = p
+	d.ring[d.next], p.slot = p, d.next
 	d.heard[p.remote] = p
 	d.next = (d.next + 1) % len(d.ring)
 }
@@ -107,6 +107,9 @@ func (d *directs) keep(p *directPath) {
 	p.used.Store(true)
 	if d.heard[p.remote] == p {
 		delete(d.heard, p.remote)
+	}
+	if d.ring[p.slot] == p { // else it would live as long as the ring has it
+		d.ring[p.slot] = nil
 	}
 	if d.inUse[p.remote].Value() != nil {
 		return
