@@ -108,11 +108,11 @@ func (x *Told) Tell(f Facts, sum paths.Summary) {
 	x.incarnation = f.Incarnation
 	x.toRelay(flows, another, using, sum.RTT)
 	x.toBoard(flows && f.Hub && sum.Via == 0, another, using, sum.RTT)
-	x.path, x.rtt = using, sum.RTT
-	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && sum.Seen != x.seen {
+	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && (sum.Seen != x.seen || using != x.path) {
 		x.seen = sum.Seen
-		x.sighted(using, sum.Seen)
+		x.sighted(using, sum.Seen) // another path may know our own address, which the one before did not
 	}
+	x.path, x.rtt = using, sum.RTT
 }
 
 // toBoard tells the board, and the homes, of a hub.

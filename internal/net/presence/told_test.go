@@ -116,7 +116,7 @@ func TestOnlyWhatHasChangedIsTold(t *testing.T) {
 	w.want(t, "relay rtt 1m0s", "board up 1m0s")
 	w.using = &path{kind: link.KindDirect}
 	w.told.Tell(up, sum)
-	w.want(t, "relay path", "board up 1m0s")
+	w.want(t, "relay path", "board up 1m0s", "seen at 192.0.2.1:1")
 	sum.Seen = theirs
 	w.told.Tell(up, sum)
 	w.want(t, "seen at 192.0.2.2:2")
