@@ -55,15 +55,8 @@ type Config struct {
 	Relay Relay
 	// Table is what Planes belong to: by it circuits are taken. Nil, with Planes: none.
 	Table Table
-	// Own, Mapped and Configured are where this node may be reached: its host's
-	// addresses with the port that listens, without those of overlays; ports that
-	// routers map, where peers see it at such addresses; endpoints that the config names.
-	Own        func() []netip.AddrPort
-	Mapped     func(seen []netip.Addr) []netip.AddrPort
-	Configured func() []netip.AddrPort
-	// Near reports whether an address lies in a network that is connected to this host,
-	// or routed by another route than the default one. Nil: none does.
-	Near func(netip.Addr) bool
+	// Addresses are where this node may be reached.
+	Addresses
 
 	// Joins answers nodes that ask to become peers, SPEC 6.11. Nil: all are refused.
 	Joins Joins
@@ -73,6 +66,9 @@ type Config struct {
 	// own gives Network their handler.
 	Planes func(sink link.Sink, limits link.QueueLimits) link.Plane
 }
+
+// Addresses is what the host says of where this node is.
+type Addresses = meeting.Addresses
 
 // Joins decides about nodes that ask to become peers.
 type Joins = enroll.Joins
@@ -125,7 +121,7 @@ func New(c Config) (*Manager, error) {
 	m.meets()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.sleepers = slumber.NewSleepers(slumber.Node{Self: c.Identity.DID().Digest(), Resolver: c.Resolver, Guard: m.guard, Send: m.SendFrame,
-		Addresses: meeting.Addresses{Own: c.Own, Mapped: c.Mapped, Configured: c.Configured}})
+		Addresses: c.Addresses})
 	m.wg.Go(m.accept)
 	m.wg.Go(func() { m.responder.Prekeys().Keep(m.ctx) })
 	return m, nil

@@ -29,8 +29,7 @@ func (m *Manager) meets() {
 		network, _ := c.Network.(link.VirtualNetwork)
 		m.circuits = circuit.New(circuit.Config{Labels: c.Table, Network: network, Handler: c.Table, Rand: c.Rand})
 	}
-	m.board = meeting.New(meeting.Config{Self: c.Identity.DID().Digest(), Rand: c.Rand, Circuits: m.circuits, Absent: m.summon,
-		Addresses: meeting.Addresses{Own: c.Own, Mapped: c.Mapped, Configured: c.Configured, Near: c.Near}})
+	m.board = meeting.New(meeting.Config{Self: c.Identity.DID().Digest(), Rand: c.Rand, Circuits: m.circuits, Absent: m.summon, Addresses: c.Addresses})
 }
 
 // DrawLabel draws a label of circuits that is in use for nothing at this node.

@@ -14,5 +14,6 @@ type (
 	EarlyConn = link.EarlyConn // a connection that may send before its handshake is complete
 	Direct    = link.Direct    // the path of records in UDP datagrams to one remote
 	Handler   = link.Handler   // takes records; session.Manager installs its own
+	PortEvent = link.PortEvent // what has come of ports that were opened towards a remote
 	Batch     = wire.Batch     // packets that leave together
 )

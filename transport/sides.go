@@ -17,6 +17,8 @@ const (
 	maxSides = 8
 	// sideCheck is how often it is looked whether one is still used.
 	sideCheck = time.Minute
+	// maxAdopted bounds those on ports by which a remote is reached and by no other.
+	maxAdopted = 64
 )
 
 var errSides = errors.New("transport: all side sockets are in use")
@@ -26,6 +28,8 @@ var errSides = errors.New("transport: all side sockets are in use")
 // dials QUIC and carries direct records; strangers are not served there.
 type side interface {
 	Dial(ctx context.Context, l wire.Link, remote netip.AddrPort) (link.Conn, error)
+	DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error)
+	Direct(remote netip.AddrPort) link.Direct
 	Close() error
 	HeardFrom(remote netip.AddrPort) time.Time // see link.Opener
 	inUse() bool                               // it has a connection, or a direct path that somebody holds
@@ -41,11 +45,21 @@ type sides struct {
 	mu     sync.Mutex
 	all    []side       // in the order in which they were opened
 	dials  map[side]int // under way
+	found  []adopted    // the newest last
 	closed bool
 }
 
-// dial dials QUIC from a port of its own.
+// An adopted side is the only one by which a remote is reached.
+type adopted struct {
+	side
+	remote netip.AddrPort
+}
+
+// dial dials QUIC from a port of its own, unless the remote is reached by one alone.
 func (x *sides) dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
+	if s := x.towards(remote); s != nil {
+		return s.Dial(ctx, wire.LinkQUIC, remote)
+	}
 	s, err := x.borrow()
 	if err != nil {
 		return nil, err
@@ -91,6 +105,40 @@ func (x *sides) add() (side, error) {
 	return s, nil
 }
 
+// adopt takes a side by which a remote is reached; false: there is no room.
+func (x *sides) adopt(s side, remote netip.AddrPort) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed || len(x.found) >= maxAdopted {
+		return false
+	}
+	x.found = append(x.found, adopted{s, remote})
+	x.wg.Go(func() { x.watch(s) }) // ends with the side
+	return true
+}
+
+// towards is the side by which alone a remote is reached; nil: it has none.
+func (x *sides) towards(remote netip.AddrPort) side {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := len(x.found) - 1; i >= 0; i-- {
+		if x.found[i].remote == remote {
+			return x.found[i].side
+		}
+	}
+	return nil
+}
+
+// run runs f in a goroutine that close waits for; false, and not at all, after it.
+func (x *sides) run(f func()) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.closed {
+		x.wg.Go(f)
+	}
+	return !x.closed
+}
+
 // giveBack closes a side for which no dial has come to anything.
 func (x *sides) giveBack(s side) {
 	x.mu.Lock()
@@ -107,6 +155,7 @@ func (x *sides) closeIdle(s side) bool {
 	idle := x.dials[s] == 0 && !s.inUse()
 	if idle {
 		x.all = slices.DeleteFunc(x.all, func(y side) bool { return y == s })
+		x.found = slices.DeleteFunc(x.found, func(y adopted) bool { return y.side == s })
 	}
 	x.mu.Unlock()
 	if idle {
@@ -121,6 +170,11 @@ func (x *sides) heardFrom(remote netip.AddrPort) (at time.Time) {
 	defer x.mu.Unlock()
 	for _, s := range x.all {
 		if t := s.HeardFrom(remote); t.After(at) {
+			at = t
+		}
+	}
+	for _, s := range x.found {
+		if t := s.HeardFrom(remote); s.remote == remote && t.After(at) {
 			at = t
 		}
 	}
@@ -147,7 +201,10 @@ func (x *sides) watch(s side) {
 func (x *sides) close() {
 	x.mu.Lock()
 	all := x.all
-	x.all, x.closed = nil, true
+	for _, s := range x.found {
+		all = append(all, s.side)
+	}
+	x.all, x.found, x.closed = nil, nil, true
 	x.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, s := range all {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
+	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/internal/net/quicnet"
+	"github.com/libertaria-project/l2tun/internal/net/spray"
 	"github.com/libertaria-project/l2tun/internal/net/udp"
 	"github.com/libertaria-project/l2tun/internal/net/utcp"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -28,6 +31,7 @@ type Transport struct {
 	utcp   *utcp.Door // nil: μTCP is switched off
 	conns  *conns
 	sides  sides
+	spray  *spray.Sprayer
 	accept sync.Once       // starts accepting
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -83,6 +87,7 @@ func assemble(c Config, p ports, count *counters, isSide bool) (*Transport, erro
 			Sources: t.quic.Strangers(), Protect: count.protect, Start: t.conns.run, Accepted: t.conns.welcome})
 	}
 	t.sides.open = t.openSide
+	t.spray = t.newSprayer()
 	return t, nil
 }
 
@@ -92,13 +97,22 @@ func (t *Transport) start() { t.udp.Start(t.quic.Receiver()) }
 // openSide opens a socket with everything that t has but listeners. Its port is its
 // own, and nobody looks for it after this process.
 func (t *Transport) openSide() (side, error) {
-	c := t.conf
-	c.Listen = netip.AddrPortFrom(t.LocalAddr().Addr(), 0)
-	c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
-	conn, err := udp.Open(c.onUDP(t.count))
+	conn, err := t.openPort()
 	if err != nil {
 		return nil, err
 	}
+	s, err := t.sideOn(conn)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// sideOn makes a side on an open socket, which it owns from here on.
+func (t *Transport) sideOn(conn *net.UDPConn) (*Transport, error) {
+	c := t.conf
+	c.Listen = netaddr.PortOf(conn.LocalAddr())
+	c.ResetKey, c.TokenKey = [32]byte{}, [32]byte{}
 	s, err := assemble(c, ports{udp: conn}, t.count, true)
 	if err != nil {
 		return nil, err
@@ -119,6 +133,9 @@ func (t *Transport) Handle(h link.Handler) { t.udp.Handle(h) }
 func (t *Transport) Direct(remote netip.AddrPort) link.Direct {
 	if isVirtual(remote) {
 		return nil
+	}
+	if s := t.sides.towards(remote); s != nil {
+		return s.Direct(remote)
 	}
 	return t.udp.Direct(remote)
 }
@@ -154,6 +171,9 @@ func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort
 	case isVirtual(remote):
 		c, err = t.dialVirtual(ctx, l, remote)
 	case l == wire.LinkQUIC && t.quic.On():
+		if s := t.sides.towards(remote); s != nil {
+			return s.Dial(ctx, l, remote)
+		}
 		c, err = t.quic.Dial(ctx, remote)
 	case l == wire.LinkUTCP && t.utcp != nil:
 		c, err = t.dialUTCP(ctx, remote)
@@ -183,6 +203,9 @@ func (t *Transport) dialUTCP(ctx context.Context, remote netip.AddrPort) (link.C
 func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.EarlyConn, error) {
 	if isVirtual(remote) {
 		return t.dialVirtualEarly(ctx, remote)
+	}
+	if s := t.sides.towards(remote); s != nil {
+		return s.DialEarly(ctx, remote)
 	}
 	return t.quic.DialEarly(ctx, remote)
 }

@@ -26,6 +26,12 @@ type gathering struct {
 // gather lays it; it ends with the test.
 func gather(t *testing.T, s nat.Shape) *gathering {
 	t.Helper()
+	return gatherWith(t, s, "")
+}
+
+// gatherWith is gather, with top-level keys for the homes.
+func gatherWith(t *testing.T, s nat.Shape, keys string) *gathering {
+	t.Helper()
 	lab.Require(t, lab.TUN, "nft")
 	needRuntimeDir(t)
 	g := &gathering{T: t, net: nat.Use(t, s, lab.TUN)}
@@ -33,7 +39,7 @@ func gather(t *testing.T, s nat.Shape) *gathering {
 	defer cancel()
 	var err error
 	g.hub, err = reach.NewHub(ctx, g.net.Internet, reach.Options{Program: l2tunBinary(), Dir: g.net.Dir(),
-		Tag: fmt.Sprintf("l2%05x", rand.N(1<<20)), Flags: []string{"--log-level", "debug"}})
+		Tag: fmt.Sprintf("l2%05x", rand.N(1<<20)), Flags: []string{"--log-level", "debug"}, Config: keys})
 	if g.hub != nil {
 		t.Cleanup(func() { reach.End(g.hub.Node) })
 	}
@@ -46,8 +52,17 @@ func gather(t *testing.T, s nat.Shape) *gathering {
 // home makes a home on a site and brings it up.
 func (g *gathering) home(ctx context.Context, s *nat.Site) *reach.Home {
 	g.Helper()
+	return g.homeWith(ctx, s, "")
+}
+
+// homeWith is home, with top-level keys of its own.
+func (g *gathering) homeWith(ctx context.Context, s *nat.Site, keys string) *reach.Home {
+	g.Helper()
 	g.n++
 	x, err := g.hub.Home(ctx, s, fmt.Sprintf("h%d", g.n))
+	if err == nil {
+		err = x.Prepend(keys)
+	}
 	if err == nil {
 		err = x.Up(ctx)
 	}
@@ -60,19 +75,25 @@ func (g *gathering) home(ctx context.Context, s *nat.Site) *reach.Home {
 	return x
 }
 
-// meet lets two new homes of two kinds meet, and checks what comes of it.
-func (g *gathering) meet(a, b nat.Kind, want reach.Expected) reach.Result {
+// pair makes two homes on new sites and brings them up.
+func (g *gathering) pair(ctx context.Context, kinds ...nat.Kind) (homes []*reach.Home) {
 	g.Helper()
-	ctx, cancel := context.WithTimeout(g.Context(), 2*time.Minute)
-	defer cancel()
-	var homes []*reach.Home
-	for _, k := range []nat.Kind{a, b} {
+	for _, k := range kinds {
 		s, err := g.net.Site(fmt.Sprintf("s%d", g.n), k)
 		if err != nil {
 			g.Fatal(err)
 		}
 		homes = append(homes, g.home(ctx, s))
 	}
+	return homes
+}
+
+// meet lets two new homes of two kinds meet, and checks what comes of it.
+func (g *gathering) meet(a, b nat.Kind, want reach.Expected) reach.Result {
+	g.Helper()
+	ctx, cancel := context.WithTimeout(g.Context(), 2*time.Minute)
+	defer cancel()
+	homes := g.pair(ctx, a, b)
 	within := map[reach.Expected]time.Duration{reach.Direct: 20 * time.Second, reach.Circuit: 5 * time.Second}[want]
 	r, err := reach.Meet(ctx, homes[0], homes[1], within)
 	for _, x := range homes {

@@ -19,5 +19,6 @@ func reach() []Case {
 		{ID: "N14", Promise: "a hub flips bits of a fourth of the datagrams, sends each three times, in another order, or back to its sender: the session through it goes on, each message arrives once, whole and in order", By: by("session TestFaultAHubThatChangesWhatItForwards")},
 		{ID: "N15", Promise: "a hub brings two homes together and forwards nothing: they are direct all the same", By: by("session TestFaultAHubThatWithholds")},
 		{ID: "N16", Promise: "a hub names a third party in place of all candidates: the session goes on through it, and nothing is taken for a direct path", By: by("session TestFaultAHubThatLiesAboutCandidates")},
+		{ID: "N17", Promise: "a peer, or a lying hub, has sprays aimed at a third party as often as it can: 1,000 packets of 72 bytes arrive there in a second at most, a peer has 2,048 of them in ten minutes, and none where no hub of the node sees the peer", By: by("transport TestAThirdPartyOfASprayGetsNoMoreThanItsBudget, internal/proto/paths TestSpraysAreSeldom, TestNothingIsSprayedAtWhatNoHubSees, internal/net/hub TestTheHubVouchesForWhatIsSprayedAt")},
 	}
 }

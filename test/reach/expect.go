@@ -28,6 +28,14 @@ func Expect(a, b nat.Kind, v6 bool) Expected {
 	return Direct
 }
 
+// ExpectSpray is Expect over IPv4 where both homes have spray on.
+func ExpectSpray(a, b nat.Kind) Expected {
+	if e := Expect(a, b, false); e == Direct || a == nat.NoUDP || b == nat.NoUDP || byPort(a) == byPort(b) || a == nat.Tiny || b == nat.Tiny {
+		return e
+	}
+	return Direct
+}
+
 // byPort reports whether each remote sees another port of a home.
 func byPort(k nat.Kind) bool { return k == nat.Symmetric || k == nat.DoubleSymmetric }
 

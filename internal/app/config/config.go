@@ -49,6 +49,7 @@ type Config struct {
 	settled bool           // see Settle
 
 	PortMapping bool // routers are asked to map the UDP port (ADR-037)
+	Spray       bool // ports of NATs are sought by chance (ADR-046)
 }
 
 // A Method is a method of LAN discovery.

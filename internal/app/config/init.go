@@ -124,6 +124,12 @@ listen = %s
 # help. Without this line nothing is asked.
 # port_mapping = true
 
+# Whether ports are sought by chance where this node or a peer is behind a NAT that
+# gives each remote another port, the other NAT keeps strangers out, and both nodes
+# have this line: 2,048 small packets in two seconds, once a peer in ten minutes. Their
+# entries fill small routers for half a minute.
+# spray = true
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = %s    # new keys at least this often

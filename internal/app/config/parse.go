@@ -101,6 +101,8 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		err = r.setRelay(c, e)
 	case "port_mapping":
 		c.PortMapping, err = r.boolean("", e)
+	case "spray":
+		c.Spray, err = r.boolean("", e)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

@@ -19,6 +19,7 @@ type Netcheck struct {
 	IPv6       string      `json:"ipv6"`       // IPv6Works, IPv6Untested or IPv6None
 	Candidates []Candidate `json:"candidates"` // where this node may be reached
 	Mapping    PortMapping `json:"mapping"`    // what routers have been asked for
+	Spray      bool        `json:"spray"`      // this node takes part in sprays
 	Hubs       []HubState  `json:"hubs"`       // in the config's order
 	Relay      string      `json:"relay"`      // for whom this node is a hub itself
 	Expect     string      `json:"expect"`     // what follows from it, one sentence

@@ -31,7 +31,7 @@ func TestNetcheckHasEveryField(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"version", "program", "nat", "witnesses", "ipv6", "candidates", "mapping", "hubs", "relay", "expect"} {
+	for _, field := range []string{"version", "program", "nat", "witnesses", "ipv6", "candidates", "mapping", "spray", "hubs", "relay", "expect"} {
 		if v, there := doc[field]; !there || v == nil {
 			t.Errorf("%s is missing, or null, in %s", field, body)
 		}

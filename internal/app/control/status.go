@@ -20,6 +20,7 @@ type Status struct {
 	Sandbox   Sandbox  `json:"fence"`
 
 	Mapping PortMapping `json:"mapping"` // of the UDP port at routers
+	Spray   bool        `json:"spray"`   // this node takes part in sprays
 
 	Socket       string    `json:"socket"`        // control socket
 	Config       string    `json:"config"`        // path of the config that is applied

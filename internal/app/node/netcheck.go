@@ -47,7 +47,7 @@ func (r *reporter) Netcheck(context.Context) (control.Netcheck, error) {
 	all := r.statuses(c)
 	seen, by := sightings(all, host)
 	verdict := nat.Of(seen)
-	n := control.Netcheck{NAT: verdict.Kind.String(), Relay: c.Relay.String(), Hubs: hubs(c, all)}
+	n := control.Netcheck{NAT: verdict.Kind.String(), Relay: c.Relay.String(), Spray: c.Spray, Hubs: hubs(c, all)}
 	for _, i := range verdict.Witnesses {
 		st, s := &all[by[i]], &seen[i]
 		n.Witnesses = append(n.Witnesses, control.Witness{DID: st.DID.String(), Name: st.Name, Remote: s.Remote.String(), Local: s.Local.String(), SeenAs: s.Seen.String()})

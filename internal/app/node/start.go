@@ -117,11 +117,10 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Logger:   n.log,
 		Relay:    n.use.hub,
 		Table:    n.use.data,
-		Own:      n.around.own,
-		Near:     n.around.near,
-		Mapped:   n.around.mappedAt,
-		Joins:    &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log},
-		OnPath:   n.use.mtus.set,
+		Addresses: session.Addresses{Own: n.around.own, Near: n.around.near, Mapped: n.around.mappedAt,
+			Spray: func() bool { return n.use.config.Load().Spray }},
+		Joins:  &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log},
+		OnPath: n.use.mtus.set,
 
 		ClockSynced: clockSynced,
 		Planes: func(sink link.Sink, limits link.QueueLimits) link.Plane {

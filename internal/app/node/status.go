@@ -55,7 +55,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 	st.NAT = natWord(all, use.host.Addresses())
 	st.Relaying = r.relaying()
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
-	st.Mapping = r.mapped.status(addressesSeen(all), time.Now())
+	st.Mapping, st.Spray = r.mapped.status(addressesSeen(all), time.Now()), c.Spray
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
 	st.Misrouted = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]

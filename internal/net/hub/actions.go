@@ -66,10 +66,14 @@ func (h *Hub) send(a *relay.Action) {
 }
 
 // passOn is the frame of an end as the other end gets it: candidates, sealed part and
-// flags of the end as they came.
+// flags of the end as they came, but for parts in a spray if the hub does not see the end
+// where it says that it is seen.
 func (h *Hub) passOn(a *relay.Action) *wire.Meet {
 	m := *h.passing
 	m.Other, m.Label, m.RTT = a.Other, wire.RecordID(a.Label), a.RTT
 	m.Flags |= wire.MeetFromHub
+	if from := h.peer(a.Other); from == nil || !from.leg.Load().sees(&m.Candidates) {
+		m.Flags &^= wire.MeetOpens | wire.MeetKnocks
+	}
 	return &m
 }

@@ -32,3 +32,18 @@ func (l *leg) takes(p link.Path) bool {
 
 // same reports whether two legs lead to one place, so that a label may pass both.
 func (l *leg) same(m *leg) bool { return l.remote == m.remote && l.path.Kind() == m.path.Kind() }
+
+// sees reports whether an end is at each address of IPv4 at which it says that it is
+// seen, and at one at least: what is sprayed goes to no other.
+func (l *leg) sees(c *wire.Candidates) (some bool) {
+	for _, x := range c.All() {
+		if x.Kind != wire.CandidateSeen || !x.Addr.Addr().Is4() {
+			continue
+		}
+		if l == nil || l.remote.Addr().Unmap() != x.Addr.Addr() {
+			return false
+		}
+		some = true
+	}
+	return some
+}

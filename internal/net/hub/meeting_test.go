@@ -3,6 +3,7 @@ package hub
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +50,43 @@ func TestMeeting(t *testing.T) {
 		want := relay.Traffic{Datagrams: 2, Bytes: 2 * uint64(wire.CircuitHeaderSize+len("inside"))}
 		if s.Circuits != 1 || s.Peers != 2 || s.Received != want || s.Sent != want {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Whoever is sprayed at is where the hub sees it: parts in a spray pass only then.
+// SPEC R-6.13-13.
+func TestTheHubVouchesForWhatIsSprayedAt(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		d := newDesk(t, relay.Peers, 0, 0)
+		d.up(1, 2)
+		here, third := remote(1), netip.MustParseAddrPort("203.0.113.7:4242")
+		for i, c := range []struct {
+			all    []wire.Candidate
+			passes bool
+		}{
+			{nil, false},
+			{[]wire.Candidate{{Addr: here, Kind: wire.CandidateSeen}}, true},
+			{[]wire.Candidate{{Addr: netip.AddrPortFrom(here.Addr(), 4099), Kind: wire.CandidateSeen}, {Addr: third, Kind: wire.CandidateOwn}}, true},
+			{[]wire.Candidate{{Addr: third, Kind: wire.CandidateSeen}}, false},
+			{[]wire.Candidate{{Addr: here, Kind: wire.CandidateSeen}, {Addr: third, Kind: wire.CandidateSeen}}, false},
+			{[]wire.Candidate{{Addr: here, Kind: wire.CandidateOwn}}, false},
+			{[]wire.Candidate{{Addr: netip.MustParseAddrPort("[2001:db8::1]:4242"), Kind: wire.CandidateSeen}}, false},
+		} {
+			m := wire.Meet{ID: uint32(i), Other: did(2), Label: wire.RecordID(label(1)), Flags: wire.MeetOpens | wire.MeetKnocks | wire.MeetSpray}
+			for _, x := range c.all {
+				m.Candidates.Add(x)
+			}
+			d.frame(1, m.Append(nil))
+			synctest.Wait()
+			want := " flags 21 "
+			if c.passes {
+				want = " flags 39 "
+			}
+			if sent := strings.Join(d.take(), "; "); !strings.Contains(sent, want) {
+				t.Errorf("%v: %s instead of%s", c.all, sent, want)
+			}
+			time.Sleep(time.Minute)
 		}
 	})
 }

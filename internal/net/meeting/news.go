@@ -14,6 +14,8 @@ type News struct {
 	Out        wire.RecordID // labels: under which it sends; zero: it knows none
 	Plain      bool          // Asked: no openers are needed
 	Bare       bool          // Asked: a circuit alone is asked for
+	Part       paths.Part    // of the peer in a spray
+	Spray      bool          // the peer wants one
 	Candidates []paths.Candidate
 }
 
@@ -63,7 +65,7 @@ func (b *Board) frame(from DID, f []byte) bool {
 // caller hears what it hears of everybody who is not there. The caller holds the lock.
 func (b *Board) meet(h *hub, m *wire.Meet) bool {
 	s := b.seats[m.Other]
-	n := News{Hub: h.name, ID: m.ID, Label: m.Label, Plain: m.Flags&wire.MeetPlain != 0,
+	n := News{Hub: h.name, ID: m.ID, Label: m.Label, Plain: m.Flags&wire.MeetPlain != 0, Part: partOf(m.Flags), Spray: m.Flags&wire.MeetSpray != 0,
 		Bare: len(m.Candidates.All()) == 0, Candidates: b.judge(m.Candidates)}
 	switch {
 	case m.Other == h.did || m.Met && s == nil:

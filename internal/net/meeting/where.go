@@ -27,6 +27,8 @@ type Addresses struct {
 	// Near reports whether an address lies in a network that is connected to this
 	// host, or routed by another route than the default one.
 	Near func(netip.Addr) bool
+	// Spray reports whether this node takes part in sprays.
+	Spray func() bool
 }
 
 func ask[T any](f func() []T) []T {

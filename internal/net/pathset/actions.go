@@ -42,7 +42,8 @@ func (x *Set) perform(a paths.Action, now time.Time) {
 		x.open(a, now)
 	case paths.Dial:
 		x.c.Owner.Dial(a.Links, x.talks.targets(a), now)
-	case paths.Ask, paths.Answer, paths.Ready, paths.Openers, paths.Knock, paths.Suspect:
+	case paths.Ask, paths.Answer, paths.Ready, paths.Openers, paths.Knock, paths.Suspect,
+		paths.OpenPorts, paths.KnockPorts, paths.StopPorts:
 		x.talks.perform(a, now)
 	case paths.Hangup:
 		hangup(r.conn, a)

@@ -21,7 +21,7 @@ func (t *talks) perform(a paths.Action, now time.Time) {
 	case paths.Answer:
 		k := t.of(a.Hub)
 		bare := !a.Yes || k.invited == nil || k.invited.Bare
-		t.located(k, bare, func(now time.Time) { t.answer(k, a.Yes, now) }, now)
+		t.located(k, bare, func(now time.Time) { t.answer(k, a, now) }, now)
 	case paths.Ready:
 		seat.Send(a.Hub, wire.Ready{ID: t.of(a.Hub).asked, Caller: seat.Self()}.Append(nil))
 	case paths.Suspect:
@@ -35,6 +35,8 @@ func (t *talks) perform(a paths.Action, now time.Time) {
 		if opens {
 			opener.SendKnocks(a.Remotes)
 		}
+	default:
+		t.spray(a, now)
 	}
 }
 
@@ -66,27 +68,29 @@ func (t *talks) ask(k *talk, a paths.Action) {
 	if !a.Bare {
 		m.Candidates = seat.Candidates(false)
 	}
-	if a.Plain {
-		m.Flags = wire.MeetPlain
+	if m.Flags = sprayFlags(a); a.Plain {
+		m.Flags |= wire.MeetPlain
 	}
 	k.asked, k.asking, k.meet = id, true, m.Append(nil)
 	seat.Send(k.hub, k.meet)
 }
 
 // answer answers the peer's newest MEET: yes with a MET, from which the circuit stands.
-func (t *talks) answer(k *talk, yes bool, now time.Time) {
+func (t *talks) answer(k *talk, a paths.Action, now time.Time) {
 	n, seat := k.invited, t.x.c.Seat
 	if n == nil {
 		return
 	}
-	if !yes || !t.open(k) {
+	if !a.Yes || !t.open(k) {
 		seat.Send(k.hub, wire.NotMet{ID: n.ID, Caller: seat.Peer(), Reason: wire.RefusalAbsent}.Append(nil))
 		return
 	}
 	k.sendUnder(n.Label)
-	m := wire.Meet{Met: true, ID: n.ID, Other: seat.Peer(), Label: k.circuit.Label()}
+	m := wire.Meet{Met: true, ID: n.ID, Other: seat.Peer(), Label: k.circuit.Label(), Flags: sprayFlags(a)}
 	if !n.Bare {
 		m.Candidates = seat.Candidates(false)
+	}
+	if !n.Bare && !a.Spray {
 		t.await(n.Candidates, k.hub)
 	}
 	k.met, k.answered, k.name, k.ended = m.Append(nil), n.ID, n.ID, false

@@ -13,7 +13,9 @@ import (
 // what it decides.
 func (x *Set) handle(now time.Time, event func(now time.Time) []paths.Action) {
 	f := x.facts()
-	f.NoUDP = x.c.Seat != nil && x.c.Seat.NoUDP(now)
+	if x.c.Seat != nil {
+		f.NoUDP, f.Part = x.c.Seat.NoUDP(now), x.c.Seat.Part(now)
+	}
 	x.machine.Observe(f)
 	x.do(event(now), now)
 }

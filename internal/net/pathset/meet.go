@@ -87,7 +87,7 @@ func (x *Set) Brought(n meeting.News, now time.Time) {
 		x.talks.labels(k, n, now)
 		return
 	}
-	e := paths.MeetEvent{Step: n.Step, Candidates: n.Candidates, Plain: n.Plain}
+	e := paths.MeetEvent{Step: n.Step, Candidates: n.Candidates, Plain: n.Plain, Part: n.Part, Spray: n.Spray}
 	x.handle(now, func(now time.Time) []paths.Action { return x.machine.Meeting(now, n.Hub, e) })
 }
 

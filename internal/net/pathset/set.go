@@ -73,6 +73,9 @@ type Set struct {
 
 // New makes a set without paths.
 func New(c Config) *Set {
+	if c.Seat != nil {
+		c.Machine.Sprayed = c.Seat.Sprayed()
+	}
 	x := &Set{c: c, machine: paths.New(c.Machine)}
 	x.machine.Remember(c.Known)
 	x.talks = talks{x: x, all: make(map[paths.Hub]*talk)}

@@ -47,6 +47,8 @@ type talks struct {
 	all  map[paths.Hub]*talk
 	hubs int    // that can be asked
 	stop func() // ends the waiting for a knock; nil: nobody waits
+
+	stopPorts func() // ends what a spray has begun; nil: nothing
 }
 
 // of is the talk with a hub.
@@ -80,6 +82,7 @@ func (t *talks) clear() {
 		t.all[h] = &talk{hub: h}
 	}
 	t.await(nil, 0)
+	t.endSpray()
 }
 
 // close ends the circuit, if there is one.

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -52,4 +53,11 @@ func (c *controlMessage) addHopLimit(four bool, hops int) {
 	var v [4]byte
 	binary.NativeEndian.PutUint32(v[:], uint32(hops))
 	c.n += putControl(c.b[c.n:], level, typ, v[:])
+}
+
+// hopLimit is the control message of a packet that passes hops-1 routers.
+func hopLimit(to netip.AddrPort, hops int) []byte {
+	var c controlMessage
+	c.addHopLimit(to.Addr().Is4(), hops)
+	return c.b[:c.n]
 }

@@ -38,6 +38,7 @@ type Sighting struct {
 type Verdict struct {
 	Kind       Kind // IPv4's where anybody has told of it, else IPv6's
 	IPv4, IPv6 Kind
+	Likely     Kind  // IPv4's, by a guess where nobody can tell: see likely
 	Witnesses  []int // sightings that Kind follows from
 }
 
@@ -45,7 +46,7 @@ type Verdict struct {
 func Of(all []Sighting) Verdict {
 	v4, by4 := family(all, true)
 	v6, by6 := family(all, false)
-	v := Verdict{Kind: v4, IPv4: v4, IPv6: v6, Witnesses: by4}
+	v := Verdict{Kind: v4, IPv4: v4, IPv6: v6, Likely: likely(all, v4, by4), Witnesses: by4}
 	if len(by4) == 0 {
 		v.Kind, v.Witnesses = v6, by6
 	}
@@ -68,6 +69,21 @@ func family(all []Sighting, v4 bool) (kind Kind, witnesses []int) {
 		}
 	}
 	return kind, witnesses
+}
+
+// likely guesses the kind from witnesses in one place, who cannot tell: a NAT that keeps
+// the port of a socket mostly does so for every remote, and one that draws another mostly
+// draws one for each.
+func likely(all []Sighting, known Kind, by []int) Kind {
+	if known != Unknown || len(by) == 0 {
+		return known
+	}
+	for _, i := range by {
+		if s := &all[i]; s.Seen.Port() != s.Local.Port() {
+			return EndpointDependent
+		}
+	}
+	return EndpointIndependent
 }
 
 // usable reports whether a sighting says anything. Addresses are without IPv4-mapped

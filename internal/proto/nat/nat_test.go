@@ -72,6 +72,27 @@ func TestFamiliesAreJudgedApart(t *testing.T) {
 	}
 }
 
+// TestGuesses: what is known is likely; one witness speaks by the port that it sees.
+func TestGuesses(t *testing.T) {
+	for name, x := range map[string]struct {
+		all  []Sighting
+		want Kind
+	}{
+		"nobody":         {},
+		"a public host":  {[]Sighting{far("198.18.2.2:4242", "198.18.1.2:4242", "198.18.1.2:4242")}, None},
+		"a port kept":    {[]Sighting{far("198.18.2.2:4242", home, "198.18.1.2:4242")}, EndpointIndependent},
+		"another port":   {[]Sighting{far("198.18.2.2:4242", home, "198.18.1.2:31007")}, EndpointDependent},
+		"one, for two":   {[]Sighting{far("198.18.2.2:4242", home, "198.18.1.2:31007"), far("198.18.3.2:4242", home, "198.18.1.2:31007")}, EndpointIndependent},
+		"two, for two":   {[]Sighting{far("198.18.2.2:4242", home, "198.18.1.2:4242"), far("198.18.3.2:4242", home, "198.18.1.2:31007")}, EndpointDependent},
+		"by IPv6 alone":  {[]Sighting{far("[2001:db8:2::2]:4242", "[2001:db8:1::2]:4242", "[2001:db8:1::2]:4242")}, Unknown},
+		"a LAN neighbor": {[]Sighting{near("192.168.1.3:4242", home, home)}, Unknown},
+	} {
+		if got := Of(x.all).Likely; got != x.want {
+			t.Errorf("%s: %v, want %v", name, got, x.want)
+		}
+	}
+}
+
 // The order of sightings makes no difference.
 func TestOrderOfSightingsIsNoMatter(t *testing.T) {
 	all := []Sighting{

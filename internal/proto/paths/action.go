@@ -50,11 +50,12 @@ const (
 	BlackHole
 	// Ask sends a MEET to Hub, for the Count-th time, with this end's candidates; with
 	// Bare without them, because only a circuit is asked for; with Plain it asks for no
-	// openers. The caller collects the candidates.
+	// openers. The caller collects the candidates. Part is this end's in a spray; Spray
+	// asks for one.
 	Ask
 	// Answer answers the peer's MEET at Hub: with Yes by a MET with this end's
 	// candidates, and the caller Adds the circuit, or gives the one that the hub has new
-	// labels; else by a NOT_MET.
+	// labels; else by a NOT_MET. Part as of Ask; Spray agrees to one.
 	Answer
 	// Ready sends a READY by Hub: full packets have left.
 	Ready
@@ -62,6 +63,12 @@ const (
 	Openers
 	// Knock sends a knock to each of Remotes.
 	Knock
+	// OpenPorts opens many ports towards Remote, with an opener from each, and reports
+	// Sprayed. KnockPorts knocks at many ports of the address of Remote, which has opened
+	// them. StopPorts ends either, but for the port that was heard.
+	OpenPorts
+	KnockPorts
+	StopPorts
 	// Suspect says that Hub, or what it forwards, gives no answer: its session is to
 	// find out at once.
 	Suspect
@@ -77,7 +84,7 @@ const (
 var opNames = [...]string{Probe: "probe", Beat: "beat", Use: "use", Resize: "resize", Open: "open", Dial: "dial",
 	Hangup: "hangup", Drop: "drop", Avoid: "avoid", Unpin: "unpin", Rotate: "rotate", Lost: "lost", Restored: "restored",
 	Answered: "answered", Missed: "missed", BlackHole: "black-hole", Ask: "ask", Answer: "answer",
-	Ready: "ready", Openers: "openers", Knock: "knock", Suspect: "suspect", Unmet: "unmet", Compare: "compare"}
+	Ready: "ready", Openers: "openers", Knock: "knock", OpenPorts: "open-ports", KnockPorts: "knock-ports", StopPorts: "stop-ports", Suspect: "suspect", Unmet: "unmet", Compare: "compare"}
 
 func (o Op) String() string { return opNames[o] }
 
@@ -96,6 +103,8 @@ type Action struct {
 	Bare    bool
 	Plain   bool
 	Silent  bool
+	Spray   bool
+	Part    Part
 	Origin  Origin
 	Remote  netip.AddrPort
 	Remotes []netip.AddrPort
@@ -117,8 +126,8 @@ func (a Action) String() string {
 		return a.meeting()
 	case Open:
 		return fmt.Sprintf("open %v %v", a.Remote, a.Origin)
-	case Avoid:
-		return fmt.Sprintf("avoid %v", a.Remote)
+	case Avoid, OpenPorts, KnockPorts:
+		return fmt.Sprintf("%v %v", a.Op, a.Remote)
 	case Dial:
 		return strings.TrimSpace("dial " + joinLinks(a.Links) + joinRemotes(a.Remotes) + through(a.Hub))
 	case Hangup:
@@ -127,7 +136,7 @@ func (a Action) String() string {
 		return strings.TrimSuffix(fmt.Sprintf("compare %d %s %d", a.ID, a.Why, a.Size), " 0")
 	case Missed:
 		return fmt.Sprintf("missed %d", a.Count)
-	case Lost, Restored, Rotate, Answered:
+	case Lost, Restored, Rotate, Answered, StopPorts:
 		return a.Op.String()
 	}
 	return fmt.Sprintf("%v %d", a.Op, a.ID)
@@ -150,6 +159,12 @@ func (a Action) meeting() string {
 	}
 	if a.Plain {
 		text += " plain"
+	}
+	if a.Part != NoPart {
+		text += " " + a.Part.String()
+	}
+	if a.Spray {
+		text += " spray"
 	}
 	return text
 }

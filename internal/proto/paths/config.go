@@ -17,6 +17,9 @@ type Config struct {
 	// Caller says that this end stays the caller of a meeting when both ask: its DID
 	// has the smaller digest.
 	Caller bool
+	// Sprayed is when the newest spray with the peer began, of a machine before; zero:
+	// there was none.
+	Sprayed time.Time
 	// ProbeInterval is the gap between probes of a session that is out of reach,
 	// while packets wait; IdleProbeInterval the same while none do.
 	ProbeInterval, IdleProbeInterval time.Duration

@@ -233,6 +233,7 @@ func (m *Machine) Host(now time.Time) []Action {
 	m.elsewhere(now)
 	m.payQUIC(now)
 	m.meet.elsewhere()
+	m.spray.elsewhere()
 	switch m.choice.phase {
 	case Up:
 		m.suspect(now)
@@ -300,6 +301,7 @@ func (m *Machine) Clear() []Action {
 	m.live.idle()
 	m.size.end()
 	m.contest = contest{}
+	m.stopSpray()
 	m.meet.forget()
 	for _, s := range []step{asked, answering, met} {
 		m.hubs.rest(s)

@@ -9,14 +9,20 @@ import (
 // knockIn lets full packets leave for the candidates of the meeting.
 func (m *reach) knockIn(now time.Time) {
 	m.gates.admit(now, remotesOf(m.meet.places)...)
-	if m.meet.may(now); m.meet.role != Nobody {
+	if m.meet.may(now); m.mayAskToSpray(now) {
+		m.meet.shorten(now.Add(sprayAfter))
+	}
+	if m.meet.role != Nobody {
 		m.knock(now)
 	}
 }
 
 // readied lets the callee send in full.
 func (m *reach) readied(now time.Time) {
-	if m.meet.role == Callee && !m.meet.knocking {
+	switch {
+	case m.spray.runs():
+		m.sprayReadied()
+	case m.meet.role == Callee && !m.meet.knocking:
 		m.knockIn(now)
 	}
 }
@@ -97,15 +103,32 @@ func (m *reach) proven() bool {
 	})
 }
 
-// over ends the meeting. Where it has failed, nothing leaves for its candidates.
+// over ends the meeting, or a spray. One that has failed is followed by a spray, if that
+// may help, or by silence.
 func (m *reach) over(proven bool, now time.Time) {
-	places := remotesOf(m.meet.places)
-	m.meet.end(proven, now)
-	m.hubs.rest(met)
+	m.stopSpray()
 	if proven {
+		m.meet.end(true, now)
+		m.hubs.rest(met)
 		return
 	}
-	m.do(Action{Op: Unmet, Why: m.meet.whyFailed(&m.facts)})
+	next := m.mayAskToSpray(now)
+	m.leaveMeeting(now)
+	if next = next && !m.hubs.busy(); next {
+		m.askToSpray(now)
+	} else {
+		m.do(Action{Op: Unmet, Why: m.meet.whyFailed(&m.facts)})
+	}
+}
+
+// leaveMeeting gives the meeting up. Nothing leaves for its candidates.
+func (m *reach) leaveMeeting(now time.Time) {
+	if m.meet.role == Nobody {
+		return
+	}
+	places := remotesOf(m.meet.places)
+	m.meet.end(false, now)
+	m.hubs.rest(met)
 	if p := m.choice.using; p != nil { // what is used has answered
 		places = slices.DeleteFunc(places, func(r netip.AddrPort) bool { return r == p.Remote })
 	}

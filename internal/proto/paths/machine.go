@@ -13,7 +13,9 @@ type Machine struct {
 }
 
 // New makes a machine without paths.
-func New(cfg Config) *Machine { return &Machine{reach: reach{rules: rules{cfg: cfg}}} }
+func New(cfg Config) *Machine {
+	return &Machine{reach: reach{rules: rules{cfg: cfg}, spray: newSpray(cfg.Sprayed)}}
+}
 
 // NewNonce returns a nonce that no probe of the machine has or will have, for one
 // that the session sends on its own.

@@ -56,6 +56,8 @@ type invitation struct {
 	by     Hub
 	places []Candidate
 	plain  bool
+	part   Part
+	sprays bool // asks for a spray
 }
 
 // A meet is the one meeting of the two ends, whichever hubs help, and when the next
@@ -106,6 +108,12 @@ func (x *meet) add(all []Candidate) (fresh []Candidate) {
 func (x *meet) may(now time.Time) {
 	x.knocking, x.knockAt, x.overAt = true, now, now.Add(meetTime)
 }
+
+// shorten ends the meeting at a time, if nothing is proven by then.
+func (x *meet) shorten(at time.Time) { x.overAt = at }
+
+// resume lets what follows count as the meeting that has just failed.
+func (x *meet) resume() { x.failures = max(0, x.failures-1) }
 
 // hold lets none leave before the peer has opened for what is new.
 func (x *meet) hold(now time.Time) {

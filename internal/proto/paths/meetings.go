@@ -84,6 +84,8 @@ type MeetEvent struct {
 	Candidates []Candidate
 	Remote     netip.AddrPort
 	Plain      bool // the answer needs no openers
+	Part       Part // that the peer would have in a spray, if the hub sees it where it says so
+	Spray      bool // the peer wants one
 }
 
 // Meeting reports what a hub has brought, and with Knocked what came directly. The
@@ -98,9 +100,9 @@ func (m *Machine) Meeting(now time.Time, by Hub, e MeetEvent) []Action {
 		}
 	case h == nil:
 	case e.Step == Asked:
-		m.invited(h, invitation{by, e.Candidates, e.Plain}, now)
+		m.invited(h, invitation{by, e.Candidates, e.Plain, e.Part, e.Spray}, now)
 	case e.Step == Met:
-		m.agreed(h, e.Candidates, now)
+		m.agreed(h, e, now)
 	case e.Step == NotMet && h.step == asked:
 		h.move(resting)
 		m.unanswered(now)
@@ -113,5 +115,27 @@ func (m *Machine) Meeting(now time.Time, by Hub, e MeetEvent) []Action {
 // Opened reports that openers have left, or that this system has none.
 func (m *Machine) Opened(now time.Time) []Action {
 	m.answer(now)
+	return m.done()
+}
+
+// A SprayStep is what has come of the ports that OpenPorts has asked for.
+type SprayStep uint8
+
+const (
+	PortsOpen    SprayStep = iota + 1 // openers have left all of them
+	PortsRefused                      // the system opens none
+	PortHeard                         // the peer has hit one, by which its address is reached from now on
+)
+
+// Sprayed reports a step of OpenPorts.
+func (m *Machine) Sprayed(now time.Time, s SprayStep) []Action {
+	switch {
+	case !m.spray.runs():
+	case s == PortHeard:
+		m.gates.admit(now, m.spray.vouched)
+		m.do(Action{Op: Open, Remote: m.spray.vouched, Origin: AtHub})
+	case m.spray.pace == preparing:
+		m.portsOpen(s == PortsOpen, now)
+	}
 	return m.done()
 }

@@ -15,6 +15,7 @@ type Facts struct {
 
 	NoUDP     bool // UDP does not leave this network
 	Symmetric bool // its NAT gives each remote another port
+	Part      Part // of this end in a spray
 
 	LastSent  time.Time // of a packet
 	LastHeard time.Time // of a record that opened

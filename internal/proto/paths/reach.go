@@ -10,7 +10,8 @@ import (
 // asked for at hubs.
 type reach struct {
 	rules
-	meet meet
+	meet  meet
+	spray spray
 }
 
 // pass does what is due.
@@ -81,7 +82,9 @@ func (m *reach) askNext(now time.Time) bool {
 
 func (m *reach) sendMeet(h *hub, now time.Time) {
 	h.ask(now)
-	m.do(Action{Op: Ask, Hub: h.name, Bare: m.meet.bare, Plain: !m.meet.bare && m.meet.plain(), Count: h.meets})
+	spray := m.spray.asked()
+	m.do(Action{Op: Ask, Hub: h.name, Bare: m.meet.bare, Plain: !m.meet.bare && !spray && m.meet.plain(), Count: h.meets,
+		Part: m.spray.part(&m.facts, now), Spray: spray})
 }
 
 // tickHubs sends MEETs again that have no answer, and suspects hubs that give none.
@@ -110,7 +113,9 @@ func (m *reach) unanswered(now time.Time) {
 	if m.hubs.in(asked) || m.hubs.in(met) && m.meet.role != Nobody {
 		return
 	}
-	if !m.hubs.answered() && m.askNext(now) {
+	if m.spray.asked() {
+		m.noSpray()
+	} else if !m.hubs.answered() && m.askNext(now) {
 		return
 	}
 	if m.meet.pause(now); m.meet.pauses == 1 && m.meet.failures == 0 { // said once
@@ -132,6 +137,9 @@ func (m *reach) invited(h *hub, i invitation, now time.Time) {
 	default:
 		if !m.meet.bare {
 			m.hubs.rest(asked)
+			if m.spray.asked() {
+				m.spray.end()
+			}
 		}
 		m.accept(h, i, now)
 	}
@@ -142,6 +150,10 @@ func (m *reach) invited(h *hub, i invitation, now time.Time) {
 // while this end is the caller begins anew.
 func (m *reach) accept(h *hub, i invitation, now time.Time) {
 	if h.step == answering {
+		return
+	}
+	if m.spray.hear(h.name, i.part, i.places); i.sprays {
+		m.acceptSpray(h, now)
 		return
 	}
 	places := sift(i.places, false)
@@ -177,7 +189,7 @@ func (m *reach) answer(now time.Time) {
 		if h := &m.hubs.known[i]; h.step == answering {
 			h.move(met)
 			m.meet.answers(now)
-			m.do(Action{Op: Answer, Hub: h.name, Yes: true})
+			m.do(Action{Op: Answer, Hub: h.name, Yes: true, Part: m.spray.part(&m.facts, now), Spray: m.spray.runs()})
 			m.relabelled(h.name, now)
 		}
 	}
@@ -187,10 +199,15 @@ func (m *reach) answer(now time.Time) {
 }
 
 // agreed takes the peer's MET: its NAT is open for what this end sends.
-func (m *reach) agreed(h *hub, all []Candidate, now time.Time) {
+func (m *reach) agreed(h *hub, e MeetEvent, now time.Time) {
 	if h.step != asked {
 		return
 	}
+	if m.spray.asked() {
+		m.agreedToSpray(h, e.Spray, now)
+		return
+	}
+	m.spray.hear(h.name, e.Part, e.Candidates)
 	h.move(met)
 	m.meet.answers(now)
 	m.relabelled(h.name, now)
@@ -201,7 +218,7 @@ func (m *reach) agreed(h *hub, all []Candidate, now time.Time) {
 		m.meet.begin(Caller, now)
 	}
 	m.meet.uncross()
-	fresh := m.meet.add(append(sift(all, false), m.meet.waiting...))
+	fresh := m.meet.add(append(sift(e.Candidates, false), m.meet.waiting...))
 	m.dialMet(fresh, h.name, now)
 	m.knockIn(now)
 	m.do(Action{Op: Ready, Hub: h.name})

@@ -250,7 +250,9 @@ func (s *script) meeting(w []string) {
 		if rest := slices.Clone(w[2:]); len(rest) > 0 {
 			n := len(rest)
 			rest = slices.DeleteFunc(rest, func(x string) bool { return x == "plain" })
-			e.Plain, e.Candidates = len(rest) < n, candidates(rest)
+			e.Plain = len(rest) < n
+			e.Part, e.Spray, rest = sprayWords(rest)
+			e.Candidates = candidates(rest)
 		}
 	}
 	s.h.tell(func(now time.Time) []Action { return s.h.m.Meeting(now, Hub(h), e) })
@@ -264,6 +266,8 @@ func candidates(words []string) (out []Candidate) {
 			out[last].Near = true
 		case "ours":
 			out[last].Ours = true
+		case "seen":
+			out[last].Origin = AtHub
 		default:
 			out = append(out, Candidate{Remote: netip.MustParseAddrPort(w), Origin: Told})
 		}
@@ -285,6 +289,11 @@ func (s *script) fact(name, value string) {
 		f.Yields = on
 	case "messages":
 		f.Messages = on
+	case "part":
+		f.Part, _, _ = sprayWords([]string{value})
+	case "ports": // what has come of OpenPorts
+		step := map[string]SprayStep{"open": PortsOpen, "refused": PortsRefused, "heard": PortHeard}[value]
+		s.h.tell(func(now time.Time) []Action { return s.h.m.Sprayed(now, step) })
 	default:
 		s.t.Fatalf("no command %s", name)
 	}

@@ -218,7 +218,7 @@ func (h *host) do(a Action) {
 	case Openers:
 		h.meets(a)
 		h.tell(h.m.Opened)
-	case Ask, Answer, Ready, Knock, Suspect:
+	case Ask, Answer, Ready, Knock, Suspect, OpenPorts, KnockPorts, StopPorts:
 		h.meets(a)
 	}
 }

@@ -79,5 +79,8 @@ func (m *Machine) meetingLine(rel func(time.Time) string) string {
 	for _, h := range m.hubs.known {
 		line += " " + stepNames[h.step]
 	}
+	if s := &m.spray; s.pace != calm || s.peerPart != NoPart {
+		line += "; peer " + s.peerPart.String() + " at " + s.vouched.String() + ", last sprayed " + rel(s.sprayedAt)
+	}
 	return line + "\n"
 }

@@ -108,6 +108,7 @@ type end struct {
 	nat      *nat
 	circuits map[Hub]*way
 	porter   *porter
+	sprays   sprayer
 }
 
 const hop = 20 * time.Millisecond // to the hub, and to the other end
@@ -206,7 +207,9 @@ func (e *end) meets(a Action) {
 	switch a.Op {
 	case Ask:
 		mine := e.mine(a.Hub, a.Bare)
-		e.frame(a.Hub, func() { told(far, a.Hub, MeetEvent{Step: Asked, Candidates: mine, Plain: a.Plain}) })
+		e.frame(a.Hub, func() {
+			told(far, a.Hub, MeetEvent{Step: Asked, Candidates: mine, Plain: a.Plain, Part: a.Part, Spray: a.Spray})
+		})
 	case Answer:
 		if !a.Yes {
 			e.frame(a.Hub, func() { told(far, a.Hub, MeetEvent{Step: NotMet}) })
@@ -218,13 +221,15 @@ func (e *end) meets(a Action) {
 			there := far.circuit(a.Hub)
 			here.far, there.far = there, here
 			far.meetingOpens()
-			told(far, a.Hub, MeetEvent{Step: Met, Candidates: mine})
+			told(far, a.Hub, MeetEvent{Step: Met, Candidates: mine, Part: a.Part, Spray: a.Spray})
 		})
 	case Ready:
 		e.frame(a.Hub, func() {
 			far.meetingOpens()
 			told(far, a.Hub, MeetEvent{Step: Readied})
 		})
+	case OpenPorts, KnockPorts, StopPorts:
+		e.spray(a)
 	case Openers:
 		for _, r := range a.Remotes {
 			e.porter.spend(knockBytes + 28)

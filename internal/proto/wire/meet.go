@@ -29,6 +29,13 @@ const (
 	MetLabels = 1 << 1
 	// MeetPlain says that the caller needs no openers.
 	MeetPlain = 1 << 2
+	// MeetOpens and MeetKnocks say which part the sender would have in a spray, one or
+	// none: its NAT gives each remote another port, or keeps one. A hub takes both off
+	// unless it sees the sender at all addresses that are said to be seen.
+	MeetOpens  = 1 << 3
+	MeetKnocks = 1 << 4
+	// MeetSpray asks for a spray, or agrees to one.
+	MeetSpray = 1 << 5
 )
 
 // A Meet is a MEET frame, from the caller to the hub and from there to the callee,

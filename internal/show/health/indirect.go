@@ -41,7 +41,7 @@ func causes() map[string]cause {
 			do:   "let UDP in at one of the two ends (l2tun doctor tests it), or name a peer that both have as hub: l2tun peer set PEER --hub at both, relay = \"peers\" in its config"},
 		"symmetric_nat": {code: SymmetricNAT, level: control.LevelNote,
 			what: "the NAT here gives each remote another port, and that of the peer lets in only remotes that it knows",
-			do:   "forward a UDP port to this node, or let port_mapping ask the router for one; else packets go on through the hub"},
+			do:   "forward a UDP port to this node, or let port_mapping ask the router for one; or set spray = true at both ends; else packets go on through the hub"},
 		"waiting": {code: MeetingAgain, level: control.LevelNote, passing: true,
 			what: "a meeting failed; the next one waits until the NATs have forgotten it", do: "nothing; it is tried again within 35 s"},
 		"blocked": {code: Blocked, level: control.LevelNote,

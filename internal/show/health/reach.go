@@ -24,9 +24,9 @@ func Expect(n *control.Netcheck) string {
 	case open:
 		return "direct to all peers that have UDP" + orThrough(hubs, "; "+through+" to those behind a firewall that opens for nobody")
 	case n.NAT == natIndependent && len(hubs) > 0:
-		return "direct to most; " + through + " to symmetric ones"
+		return "direct to most; " + through + " to symmetric ones" + withSpray(n, " that have no spray")
 	case n.NAT == natDependent && len(hubs) > 0:
-		return "direct to peers with public addresses and to those whose NAT lets any remote in; " + through + " to all others"
+		return "direct to peers with public addresses and to those whose NAT lets any remote in" + withSpray(n, ", and by spray to most that have it on") + "; " + through + " to all others"
 	case len(hubs) > 0 && len(n.Witnesses) > 0:
 		return through + ", and direct to most; a second witness of another address would tell what kind of NAT this is"
 	case len(hubs) > 0:
@@ -37,6 +37,14 @@ func Expect(n *control.Netcheck) string {
 		return "direct to peers with public addresses; others must reach this node, or have a hub in common with it (l2tun peer set PEER --hub)"
 	}
 	return "direct to peers with public addresses only: this node is behind NAT and has no hub (l2tun peer set PEER --hub makes a peer one that both have)"
+}
+
+// withSpray is a text if the node takes part in sprays.
+func withSpray(n *control.Netcheck, text string) string {
+	if !n.Spray {
+		return ""
+	}
+	return text
 }
 
 func orThrough(hubs []string, text string) string {

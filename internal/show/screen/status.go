@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), relaying(s))...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -52,6 +52,14 @@ func portMapping(m *control.PortMapping) string {
 		return "port mapping " + strings.Join(given, " and ")
 	case m.Enabled:
 		return "no port mapping yet"
+	}
+	return ""
+}
+
+// sprays says that a node takes part in sprays; nothing while it does not.
+func sprays(on bool) string {
+	if on {
+		return "spray on"
 	}
 	return ""
 }
