@@ -12,7 +12,7 @@ import (
 )
 
 // sectioned are the documents that comments refer to by section, by the name
-// that a reference begins with.
+// that a reference begins with. SPEC is in several files.
 var sectioned = map[string]string{
 	"SPEC": "SPEC.md", "behaviour.md": "spec/behaviour.md", "security.md": "spec/security.md", "node.md": "docs/node.md",
 }
@@ -29,6 +29,12 @@ func deadReferences(root fs.FS, texts map[string]string) (wrong []string) {
 	sections := make(map[string]bool)
 	for name, path := range sectioned {
 		text, _ := fs.ReadFile(root, path)
+		if name == "SPEC" {
+			for _, part := range protocol()[1:] {
+				more, _ := fs.ReadFile(root, part)
+				text = append(text, more...)
+			}
+		}
 		for line := range strings.Lines(string(text)) {
 			if m := heading.FindStringSubmatch(line); m != nil {
 				sections[name+" "+m[1]] = true

@@ -79,18 +79,25 @@ func untested(ids map[string]bool, all []source) (wrong []string) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(tested)) {
 		if !ids[id] {
-			wrong = append(wrong, fmt.Sprintf("%s names %s, which SPEC.md does not have", tested[id], id))
+			wrong = append(wrong, fmt.Sprintf("%s names %s, which the specification does not have", tested[id], id))
 		}
 	}
 	return wrong
 }
 
+// protocol are the files of the specification, one numbering through all of them.
+func protocol() []string { return []string{"SPEC.md", "spec/join.md"} }
+
 func TestEveryRequirementHasATest(t *testing.T) {
-	text, err := os.ReadFile("../../SPEC.md")
-	if err != nil {
-		t.Fatal(err)
+	var all strings.Builder
+	for _, file := range protocol() {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
 	}
-	ids, wrong := requirements(string(text))
+	ids, wrong := requirements(all.String())
 	if len(ids) < 50 {
 		t.Errorf("found %d requirements only: is this the specification?", len(ids))
 	}
@@ -99,12 +106,14 @@ func TestEveryRequirementHasATest(t *testing.T) {
 	}
 }
 
-// SPEC.md is what another implementer reads whole.
+// The specification is what another implementer reads whole.
 func TestTheProtocolIsShort(t *testing.T) {
-	const most = 55 << 10
-	text, err := os.ReadFile("../../SPEC.md")
-	if err != nil || len(text) > most {
-		t.Errorf("SPEC.md has %d bytes, more than %d (%v): policy belongs to spec/behaviour.md", len(text), most, err)
+	most := map[string]int{"SPEC.md": 55 << 10, "spec/join.md": 10 << 10}
+	for _, file := range protocol() {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil || len(text) > most[file] {
+			t.Errorf("%s has %d bytes, more than %d (%v): policy belongs to spec/behaviour.md", file, len(text), most[file], err)
+		}
 	}
 }
 
@@ -125,7 +134,7 @@ func TestAnUntestedRequirementIsNamed(t *testing.T) {
 		"a/a_test.go": {Data: []byte("package a\n// R-0-1, R-1.2-1, R-1.2-2 and R-9.9-9: gone.\n")},
 		"a/a.go":      {Data: []byte("package a\n// R-1.3-1\n")},
 	})
-	wantTests := []string{"R-1.3-1 is named by no test", "a/a_test.go names R-9.9-9, which SPEC.md does not have"}
+	wantTests := []string{"R-1.3-1 is named by no test", "a/a_test.go names R-9.9-9, which the specification does not have"}
 	if got := untested(ids, all); !slices.Equal(got, wantTests) {
 		t.Errorf("got  %q\nwant %q", got, wantTests)
 	}
