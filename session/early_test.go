@@ -278,7 +278,10 @@ func TestStolenFlightIsOneEntryAndNoState(t *testing.T) {
 	before, resume := sb.Status(), resumeOf(sb)
 	sa.call(func(time.Time) error { sa.loop.paths.StreamConn().Close("lost"); return nil })
 	waitFor(t, sa, Degraded)
-	time.Sleep(100 * time.Millisecond)
+	for end := time.Now().Add(4 * time.Second); len(r.flight()) < 2 && time.Now().Before(end); { // a busy machine dials late
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // all of it
 	flight := r.flight()
 	if len(flight) < 2 {
 		t.Fatalf("%d packets in the first flight", len(flight))
