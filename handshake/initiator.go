@@ -21,7 +21,8 @@ type Initiator struct {
 	known  *PeerKeys
 	params wire.Params
 	want   want
-	asked  *wire.KeysReq // the KEYS_REQ that has been sent
+	asked  *wire.KeysReq  // the KEYS_REQ that has been sent
+	body   *wire.KeysBody // what the KEYS of known sealed; nil: none came
 
 	s   schedule
 	x   *x25519.PrivateKey
@@ -141,8 +142,17 @@ func (i *Initiator) readKeys(m *wire.Keys) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.known = known
+	i.known, i.body = known, body
 	return i.m1()
+}
+
+// Fetched is what the peer's KEYS sealed, for ParsePeerKeys in a later handshake; nil if
+// it was not asked. It is verified, and not changed any more.
+func (i *Initiator) Fetched() []byte {
+	if i.body == nil {
+		return nil
+	}
+	return i.body[:]
 }
 
 // Peer is whom the handshake is with.

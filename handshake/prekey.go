@@ -173,6 +173,15 @@ type PeerKeys struct {
 	Prekey *PrekeyRecord
 }
 
+// ParsePeerKeys reads what Initiator.Fetched was in an earlier handshake with peer, with
+// all checks that are made of what a peer sends. It keeps no part of fetched.
+func ParsePeerKeys(peer did.DID, fetched []byte, now time.Time) (*PeerKeys, error) {
+	if len(fetched) != wire.KeysBodySize {
+		return nil, ErrMalformed
+	}
+	return parseKeys(peer, (*wire.KeysBody)(fetched), now)
+}
+
 // parseKeys checks what KEYS seals against the DID that was asked for.
 func parseKeys(peer did.DID, m *wire.KeysBody, now time.Time) (*PeerKeys, error) {
 	k, err := did.ParseKeySet(m.KeySet())

@@ -95,10 +95,10 @@ func (p *present) snapshot() *snapshot {
 }
 
 // remembered is the memory of a session without a loop: that of a new one is its
-// configuration.
+// configuration, and where the peer was in an earlier process.
 func (p *present) remembered(s *shared) *memory {
 	if p == nil || p.memory == nil {
-		return &memory{keep: s.peer.Keep, hub: s.peer.Hub, ours: s.first}
+		return &memory{keep: s.peer.Keep, hub: s.peer.Hub, ours: s.first, remote: s.m.self.Last(s.peer.DID)}
 	}
 	return p.memory
 }

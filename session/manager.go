@@ -47,6 +47,9 @@ type Config struct {
 	// dates of prekeys stated and looked at (SPEC 5.1). Nil: it is not known.
 	ClockSynced func() bool
 
+	// Memory is what is known of peers from earlier. Nil: nothing.
+	Memory Memory
+
 	// OnPath is told when a session's path or its room changes: the carrier and
 	// the largest record in bytes. Called by the session's loop; it must not block.
 	OnPath func(peer did.DID, c Carrier, room int)
@@ -72,6 +75,9 @@ type Addresses = meeting.Addresses
 
 // Joins decides about nodes that ask to become peers.
 type Joins = enroll.Joins
+
+// A Memory keeps where peers were, and their keys, from one process to the next.
+type Memory = connect.Memory
 
 // A Manager owns the sessions of one identity.
 type Manager struct {
@@ -107,7 +113,7 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{c: c, log: c.Logger, history: history.New[did.DID, Transition](historySize, historyAll), guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
-		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced}}
+		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced, Memory: c.Memory}}
 	m.states = wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, Circuits: true, MTU: uint16(c.MTU), Minor: wire.Minor}
 	var err error
 	if m.responder, err = connect.NewResponder(m.responding()); err != nil {

@@ -60,6 +60,7 @@ func (r routed) Use(p link.Path, now time.Time) {
 		return
 	}
 	l.m.c.OnPath(l.peer.DID, p.Kind(), p.Room())
+	l.m.self.Reached(l.peer.DID, p)
 	if held, ok := l.log.Move(now); ok {
 		l.log.Info("path in use", append([]any{"carrier", p.Kind().String(), "remote", p.Remote().String(), "room", p.Room()}, held...)...)
 	}

@@ -33,7 +33,8 @@ type host struct {
 	m    *Manager
 	dir  *did.Static
 
-	joins Joins // who answers joins
+	joins  Joins  // who answers joins
+	memory Memory // of its peers; outlives the node
 
 	dev  *tuntest.Channel   // nil: packets are not carried
 	data *datapath.Datapath // over it
@@ -76,7 +77,7 @@ func (h *host) up() {
 		off = nil
 	}
 	h.node = h.w.net.Node(h.addr, off...)
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
+	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Memory: h.memory, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)
 	}

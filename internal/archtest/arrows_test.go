@@ -13,7 +13,7 @@ import (
 func arrows() map[string][]string {
 	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/packet/datapath", "internal/net/hub", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
-		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping"}
+		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
 		"internal/packet/ip":       nil,
@@ -73,11 +73,13 @@ func arrows() map[string][]string {
 		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
-		"internal/app/invite":   {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
-		"internal/app/join":     {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "transport"},
-		"internal/app/confine":  {"internal/base/account"},
-		"internal/base/account": nil, // who the system user is
-		"internal/app/node":     below,
+		"internal/app/invite":  {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
+		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "transport"},
+		"internal/app/confine": {"internal/base/account"},
+		// It gives handshakes what it has, verified by them.
+		"internal/app/peercache": {"did", "handshake", "internal/net/connect", "internal/proto/wire"},
+		"internal/base/account":  nil, // who the system user is
+		"internal/app/node":      below,
 
 		"internal/proto/incarnation": nil,
 

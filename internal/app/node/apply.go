@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/peercache"
 	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/routing"
@@ -31,7 +32,8 @@ type applier struct {
 	host     *routing.Watcher
 	data     *datapath.Datapath
 	manager  *session.Manager
-	where    places // endpoints of the peers, read by sessions
+	where    places           // endpoints of the peers, read by sessions
+	memory   *peercache.Cache // of the peers, from one start to the next
 	mtus     *routeMTUs
 	covers   covers
 	hub      *hub.Hub
@@ -72,6 +74,7 @@ func (a *applier) apply(c *config.Config) error {
 	}
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
+	a.memory.Configure(rules{c, len(c.Hubs()) > 0})
 	errs = append(errs, a.applyPeers(c))
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))

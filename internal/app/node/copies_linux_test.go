@@ -4,12 +4,14 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/libertaria-project/l2tun/internal/app/peercache"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -113,7 +115,8 @@ func TestACopyDropsAllKeys(t *testing.T) {
 		var ahead, asleep atomic.Int64
 		clock := &jumps{happened: make(chan struct{}, 1), ahead: func() time.Duration { return time.Duration(asleep.Load()) },
 			copies: &copies{happened: make(chan struct{}, 1), ahead: func() time.Duration { return time.Duration(ahead.Load()) }}}
-		use := &applier{manager: a.m, mtus: newRouteMTUs()}
+		use := &applier{manager: a.m, mtus: newRouteMTUs(), memory: peercache.Open(filepath.Join(t.TempDir(), "n.peers"), nil)}
+		defer use.memory.Close()
 		ctx, cancel := context.WithCancelCause(context.Background())
 		o := &watcher{use: use, keeper: &keeper{use: use}, rates: new(rates), clock: clock, fail: cancel}
 		ended := make(chan struct{})

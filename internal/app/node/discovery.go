@@ -223,7 +223,5 @@ func (f *finder) establish(ctx context.Context, peer did.DID) {
 // inside reports whether an endpoint lies in a prefix of its own peer.
 func (f *finder) inside(x discovery.Found) bool {
 	p := f.use.config.Load().Peer(x.Peer)
-	return p != nil && slices.ContainsFunc(p.AllowedIPs, func(prefix netip.Prefix) bool {
-		return prefix.Contains(x.Endpoint.Addr().WithZone(""))
-	})
+	return p != nil && inside(p, x.Endpoint.Addr())
 }

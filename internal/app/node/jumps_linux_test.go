@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/app/peercache"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
@@ -38,7 +40,8 @@ func TestASleepIsNoticedAtTheFirstTick(t *testing.T) {
 		}()
 		var asleep atomic.Int64
 		clock := &jumps{happened: make(chan struct{}, 1), ahead: func() time.Duration { return time.Duration(asleep.Load()) }}
-		use := &applier{manager: a.m, mtus: newRouteMTUs()}
+		use := &applier{manager: a.m, mtus: newRouteMTUs(), memory: peercache.Open(filepath.Join(t.TempDir(), "n.peers"), nil)}
+		defer use.memory.Close()
 		ctx, cancel := context.WithCancelCause(context.Background())
 		o := &watcher{use: use, keeper: &keeper{use: use}, rates: new(rates), clock: clock, fail: cancel}
 		ended := make(chan struct{})

@@ -135,7 +135,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.parts(c)
-	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.lookAround, n.startSessions}
+	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.lookAround, n.startMemory, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -160,6 +160,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.mapped.start()
+	n.startSeeking(c)
 	return nil
 }
 

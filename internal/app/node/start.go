@@ -120,6 +120,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Addresses: session.Addresses{Own: n.around.own, Near: n.around.near, Mapped: n.around.mappedAt,
 			Spray: func() bool { return n.use.config.Load().Spray }},
 		Joins:  &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log},
+		Memory: n.use.memory,
 		OnPath: n.use.mtus.set,
 
 		ClockSynced: clockSynced,

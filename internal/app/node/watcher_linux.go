@@ -99,7 +99,7 @@ func (w *watcher) run(ctx context.Context, changes <-chan routing.Change) {
 		case <-tick.C:
 			w.readClocks()
 		case <-w.clock.copies.news():
-			w.use.manager.Copied(true)
+			w.copied(true)
 		case now := <-w.repair.C:
 			again := w.keeper.keep(now)
 			w.lookAt = time.Now().Add(again)
@@ -160,11 +160,18 @@ func (w *watcher) repairWithin(d time.Duration) {
 func (w *watcher) readClocks() {
 	if d := w.clock.slept(); d > 0 {
 		w.use.manager.Jumped(d)
+		w.use.memory.Slept(d)
 		w.mapped.changed() // a lease may have ended meanwhile
 	}
 	if w.clock.copies != nil && w.clock.copies.stepped() {
-		w.use.manager.Copied(false)
+		w.copied(false)
 	}
+}
+
+// copied notifies sessions that the machine was copied, and forgets keys of peers.
+func (w *watcher) copied(certain bool) {
+	w.use.memory.Copied()
+	w.use.manager.Copied(certain)
 }
 
 // bootAhead is how far the boot clock is ahead of the monotonic one: the time

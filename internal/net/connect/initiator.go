@@ -62,6 +62,7 @@ func (i *Initiator) Shake(ctx context.Context, d dial.Dialed) error {
 		return decision{err}
 	}
 	link.Proven(d.Conn)
+	i.Self.fetched(i.Peer, p.fetched)
 	return nil
 }
 
@@ -82,7 +83,7 @@ func (i *Initiator) converse(st link.Stream, conn link.Conn, h *hello) (m3 []byt
 	}
 	if errors.Is(err, handshake.ErrUnknownSecret) {
 		p.Resumed, p.Forgotten = false, !i.Resume.Secret.IsZero()
-		m3, p.Result, err = i.full(st, conf, params)
+		m3, err = i.full(st, conf, params, p)
 	}
 	return m3, p, err
 }
@@ -94,12 +95,15 @@ func (i *Initiator) params() (p wire.Params, err error) {
 	return p, err
 }
 
-func (i *Initiator) full(st link.Stream, c handshake.Config, p wire.Params) (m3 []byte, res *handshake.Result, err error) {
-	machine, err := handshake.NewInitiator(c, i.Peer, i.Cached, p)
+// full fills p in.
+func (i *Initiator) full(st link.Stream, c handshake.Config, params wire.Params, p *Proof) (m3 []byte, err error) {
+	machine, err := handshake.NewInitiator(c, i.Peer, i.known(c.Now), params)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return Exchange(st, machine)
+	m3, p.Result, err = Exchange(st, machine)
+	p.fetched = machine.Fetched()
+	return m3, err
 }
 
 // resume returns M3r, unsent; ErrUnknownSecret means that the peer waits for a full

@@ -16,6 +16,7 @@ type Self struct {
 	Identity    *did.Identity
 	Rand        io.Reader
 	ClockSynced func() bool // the host's clock is known to be right
+	Memory      Memory      // nil: none
 }
 
 // Handshake is the configuration of a handshake that is bound to one connection.

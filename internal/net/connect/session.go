@@ -51,6 +51,8 @@ type Proof struct {
 	Forgotten bool // the peer did not know the secret that we wanted to resume from
 	Result    *handshake.Result
 	Conn      link.Conn
+
+	fetched []byte // what the peer's KEYS sealed; nil: it was not asked
 }
 
 // Replayed: the same M1r is being answered on another connection, with M2.

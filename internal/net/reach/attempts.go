@@ -116,7 +116,7 @@ func (x *Attempts) new(links []wire.Link, now time.Time) *attempt {
 		Cached: x.Known.Valid(now), Params: x.c.Owner.Statement(x.c.Keys.Propose())})}
 	a.Network, a.Resolver, a.Protect = x.c.Network, x.c.Resolver, x.c.Protect
 	a.Links, a.NewPort = links, x.retry.wantsNewPort()
-	for _, r := range []netip.AddrPort{known.UDP, known.Peer} {
+	for _, r := range append([]netip.AddrPort{known.UDP, known.Peer}, x.c.Self.Remembered(x.c.Peer)...) {
 		if r.IsValid() && x.c.Paths.Passes(r, now) {
 			a.Known = append(a.Known, r)
 		}
