@@ -19,6 +19,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // except has everybody configured but some, and forbids an address.
@@ -170,7 +171,7 @@ func TestFileThatCannotBeWrittenIsSaidOnce(t *testing.T) {
 
 func neverWritten(t *testing.T, path string, lines int) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c, log := opened(t, path)
 		for i := range 5 {
 			c.Reached(who(1), at(fmt.Sprintf("192.0.2.1:%d", i+1)))
@@ -188,7 +189,7 @@ func neverWritten(t *testing.T, path string, lines int) {
 
 // However much changes, the file is written once in saveAfter, and never if nothing has.
 func TestFileIsWrittenRarely(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		path := file(t)
 		c, _ := opened(t, path)
 		written := 0
@@ -301,7 +302,7 @@ func TestForgedKeysAreForgotten(t *testing.T) {
 // A peer's keys count for as long as a session would keep them, asleep or awake, and not
 // beyond a copy of the machine.
 func TestKeysGrowOld(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		peer, keys := fetched(t)
 		c, _ := opened(t, file(t))
 		defer c.Close()
