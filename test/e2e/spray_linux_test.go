@@ -142,3 +142,40 @@ func sentToOpen(t *testing.T, ctx context.Context, x *reach.Home) (n int) {
 	}
 	return n
 }
+
+// TestASprayedPathStays: the session goes on by the port that was hit, and nothing but
+// probes goes through the hub.
+func TestASprayedPathStays(t *testing.T) {
+	beside(t)
+	g := sprayed(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	homes := g.pair(ctx, nat.Symmetric, nat.Home)
+	for range 2 { // one in fifty fails by chance
+		if r, err := reach.Meet(ctx, homes[0], homes[1], 8*time.Second); err != nil {
+			t.Fatal(err)
+		} else if r.Is(reach.Direct) {
+			break
+		}
+		homes = g.pair(ctx, nat.Symmetric, nat.Home)
+	}
+	time.Sleep(6 * time.Second) // the connection through the circuit ends
+	before, err := g.hub.Client().Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := reach.Disturb(ctx, homes[0], homes[1], func() error { return nil }, either(8*time.Second, 60*time.Second))
+	if err != nil || o.Gap > 2*time.Second || o.Twice > 0 {
+		t.Errorf("%+v: %v", o, err)
+	}
+	for i, x := range homes {
+		p, err := x.Peer(ctx, homes[1-i].DID)
+		if err != nil || p.Carrier != "direct" || p.Through != "" {
+			t.Errorf("%d: %s through %q: %v", i, p.Carrier, p.Through, err)
+		}
+	}
+	after, err := g.hub.Client().Status(ctx)
+	if bytes := after.Relaying.RxBytes - before.Relaying.RxBytes; err != nil || bytes > 20_000 {
+		t.Errorf("%d bytes have gone through the hub: %v", bytes, err)
+	}
+}
