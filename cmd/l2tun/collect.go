@@ -16,7 +16,7 @@ const collectPercent = 25
 const settleAfter = 10 * time.Second
 
 // settleMemory is for a node that is up. The start of one with thousands of peers makes
-// five times the garbage that it keeps: collected early that would take longer than the
+// several times the garbage that it keeps: collected early that would take longer than the
 // rest of the start. From now on it is, and a moment later what the start has left goes
 // back to the system, once: the collector would keep it for garbage to come.
 func settleMemory() (stop func() bool) {
