@@ -8,7 +8,7 @@ import (
 // Is reports whether a peer is what AddPeer makes of a spec where the config's
 // [session] is global.
 func (p *Peer) Is(s PeerSpec, global Settings) bool {
-	want := Peer{DID: s.DID, Name: s.Name, Endpoints: s.Endpoints, Assigned: s.Assigned, Hub: s.Hub, Session: &global}
+	want := Peer{DID: s.DID, Name: s.Name, Endpoints: s.Endpoints, Assigned: s.Assigned, Hub: s.Hub, Session: &global, at: new(places)}
 	for _, text := range s.AllowedIPs {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
