@@ -108,7 +108,7 @@ func (k *KeySet) Encapsulate(coins *[32]byte) (ct, ss []byte) {
 // VerifyMLDSA checks an ML-DSA-65 signature (3309 bytes) over msg, by the key of
 // 1952 bytes that the key set commits to.
 func (k *KeySet) VerifyMLDSA(public, msg, sig []byte) bool {
-	if len(public) != mldsa65.PublicKeySize || hashMLDSA(public) != k.Q {
+	if !k.CommitsTo(public) {
 		return false
 	}
 	var key mldsa65.PublicKey
@@ -118,3 +118,8 @@ func (k *KeySet) VerifyMLDSA(public, msg, sig []byte) bool {
 
 // Verify checks an Ed25519 signature (64 bytes) of S over msg.
 func (k *KeySet) Verify(msg, sig []byte) bool { return ed25519.Verify(k.S[:], msg, sig) }
+
+// CommitsTo reports whether the key set commits to an ML-DSA-65 key of 1952 bytes.
+func (k *KeySet) CommitsTo(public []byte) bool {
+	return len(public) == mldsa65.PublicKeySize && hashMLDSA(public) == k.Q
+}

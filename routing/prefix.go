@@ -4,40 +4,22 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/libertaria-project/l2tun/internal/packet/ip"
 )
-
-// special is address space that no peer can own.
-type special struct {
-	prefix netip.Prefix
-	what   string
-}
-
-func specials() []special {
-	return []special{
-		{netip.PrefixFrom(netip.IPv4Unspecified(), 8), "unspecified addresses"},
-		{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8), "loopback addresses"},
-		{netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254}), 16), "link-local addresses"},
-		{netip.PrefixFrom(netip.AddrFrom4([4]byte{224}), 4), "multicast addresses"},
-		{netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), 32), "the broadcast address"},
-		{netip.PrefixFrom(netip.IPv6Unspecified(), 128), "the unspecified address"},
-		{netip.PrefixFrom(netip.IPv6Loopback(), 128), "the loopback address"},
-		{netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfe, 0x80}), 10), "link-local addresses"},
-		{netip.PrefixFrom(netip.AddrFrom16([16]byte{0xff}), 8), "multicast addresses"},
-	}
-}
 
 // Special is the address space that no peer can own.
 func Special() (all []netip.Prefix) {
-	for _, s := range specials() {
-		all = append(all, s.prefix)
+	for _, s := range ip.Specials() {
+		all = append(all, s.Prefix)
 	}
 	return all
 }
 
 // IsSpecial reports whether all of a prefix is Special.
 func IsSpecial(p netip.Prefix) bool {
-	return slices.ContainsFunc(specials(), func(s special) bool {
-		return s.prefix.Bits() <= p.Bits() && s.prefix.Contains(p.Addr())
+	return slices.ContainsFunc(ip.Specials(), func(s ip.Special) bool {
+		return s.Prefix.Bits() <= p.Bits() && s.Prefix.Contains(p.Addr())
 	})
 }
 
@@ -64,9 +46,9 @@ func check(p netip.Prefix, used, special string) error {
 		return fmt.Errorf("%w: %s has host bits set; write %s, or %s for the one address",
 			ErrPrefix, p, m, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
 	}
-	for _, s := range specials() {
-		if p.Overlaps(s.prefix) {
-			return fmt.Errorf("%w: %s holds %s (%s), which %s", ErrPrefix, p, s.what, s.prefix, special)
+	for _, s := range ip.Specials() {
+		if p.Overlaps(s.Prefix) {
+			return fmt.Errorf("%w: %s holds %s (%s), which %s", ErrPrefix, p, s.What, s.Prefix, special)
 		}
 	}
 	return nil

@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"handshake":                {"did", "internal/proto/wire", "internal/proto/x25519"},
 		"rotation":                 nil,
 		"names":                    nil,
+		"network":                  {"did", "filter", "internal/packet/ip", "internal/proto/wire", "names"},
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
 		"internal/proto/mapping":   nil,

@@ -14,11 +14,11 @@ import (
 // sectioned are the documents that comments refer to by section, by the name
 // that a reference begins with. SPEC is in several files.
 var sectioned = map[string]string{
-	"SPEC": "SPEC.md", "behaviour.md": "spec/behaviour.md", "security.md": "spec/security.md", "node.md": "docs/node.md",
+	"SPEC": "SPEC.md", "behaviour.md": "spec/behaviour.md", "security.md": "spec/security.md", "node.md": "docs/node.md", "network.md": "spec/network.md",
 }
 
 var (
-	toSection = regexp.MustCompile(`\b(SPEC|behaviour\.md|security\.md|node\.md)(?:\.md)?\)?,?\s+(?://\s*)?(?:sections?\s+)?(\d+(?:\.\d+)?)\b`)
+	toSection = regexp.MustCompile(`\b(SPEC|behaviour\.md|security\.md|node\.md|network\.md)(?:\.md)?\)?,?\s+(?://\s*)?(?:sections?\s+)?(\d+(?:\.\d+)?)\b`)
 	toADR     = regexp.MustCompile(`\bADR-(\d{3})\b`)
 	outside   = regexp.MustCompile(`spec-018|design\.md|\bdesign(,)? section|Design \d`)
 )

@@ -86,7 +86,7 @@ func untested(ids map[string]bool, all []source) (wrong []string) {
 }
 
 // protocol are the files of the specification, one numbering through all of them.
-func protocol() []string { return []string{"SPEC.md", "spec/join.md"} }
+func protocol() []string { return []string{"SPEC.md", "spec/join.md", "spec/network.md"} }
 
 func TestEveryRequirementHasATest(t *testing.T) {
 	var all strings.Builder
@@ -108,7 +108,7 @@ func TestEveryRequirementHasATest(t *testing.T) {
 
 // The specification is what another implementer reads whole.
 func TestTheProtocolIsShort(t *testing.T) {
-	most := map[string]int{"SPEC.md": 55 << 10, "spec/join.md": 10 << 10}
+	most := map[string]int{"SPEC.md": 55 << 10, "spec/join.md": 10 << 10, "spec/network.md": 12 << 10}
 	for _, file := range protocol() {
 		text, err := os.ReadFile("../../" + file)
 		if err != nil || len(text) > most[file] {

@@ -32,6 +32,14 @@ const (
 	LabelInviteCheck = "l2tun invitation v1 check\x00"
 )
 
+// Labels of networks (spec/network.md): the network id and the hash of a document begin
+// with one, so does the type of ML-DSA-65 lines in a signed note.
+const (
+	LabelNetworkID   = "l2tun network id v1\x00"
+	LabelNetworkText = "l2tun network text v1\x00"
+	LabelNoteMLDSA   = "l2tun note v1 ML-DSA-65\x00"
+)
+
 // Multicodec codes that give a key its type inside the hashes.
 const (
 	CodeEd25519 = 0xed
