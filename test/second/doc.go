@@ -1,7 +1,7 @@
-// Package second is a second implementation of the handshake and of the frames of
-// meeting, for tests only: it has no code but tests. It was written from SPEC.md
-// sections 2, 5.1 and 6.13, not from packages handshake and wire, so that neither
-// can vouch for its own mistakes, and it shares no library with them but the
+// Package second is a second implementation of the handshake, of the frames of
+// meeting and of the bundles of networks, for tests only: it has no code but tests. It
+// was written from SPEC.md sections 2, 5.1, 6.13 and 10.1, not from packages handshake,
+// wire and network, so that neither can vouch for its own mistakes, and it shares no library with them but the
 // standard one and x/crypto: ML-KEM is crypto/mlkem, ML-DSA is filippo.io/mldsa,
 // BLAKE3 is zeebo's, HKDF is crypto/hkdf, every label and offset is a literal.
 //
