@@ -14,8 +14,12 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
-// room is the largest record that a path takes, as QUIC's at 1452 bytes.
-const room = 1415
+const (
+	// room is the largest record that a path takes, as QUIC's at 1452 bytes.
+	room = 1415
+	// maxCircuit is the largest circuit datagram that μTCP takes.
+	maxCircuit = 1500
+)
 
 // A Conn is one end of a connection. Its path carries records as datagrams.
 type Conn struct {
@@ -76,7 +80,6 @@ func (c *Conn) Remote() netip.AddrPort {
 	}
 	return c.peer.node.Addr()
 }
-func (c *Conn) Path() link.Path       { return c }
 func (c *Conn) Done() <-chan struct{} { return c.done }
 func (c *Conn) Err() error            { return c.err }
 func (c *Conn) Room() int {
@@ -88,6 +91,22 @@ func (c *Conn) Room() int {
 	}
 	return room
 }
+
+// Path implements link.Conn.
+func (c *Conn) Path() link.Path {
+	if c.link == wire.LinkUTCP {
+		return tcpPath{c}
+	}
+	return c
+}
+
+// A tcpPath is that of a μTCP connection, which carries circuit datagrams too.
+type tcpPath struct{ *Conn }
+
+var _ link.Forwarder = tcpPath{}
+
+// Forward implements link.Forwarder.
+func (p tcpPath) Forward(datagrams *wire.Batch) (int, error) { return p.send(datagrams, maxCircuit) }
 
 // RTT is far too long, as a real connection's is that counts its handshake: a
 // session must not show it.
@@ -135,7 +154,10 @@ func (c *Conn) Close(reason string) error {
 func (c *Conn) Abandon(reason string) { c.end(fmt.Errorf("memnet: abandoned: %s", reason)) }
 
 // Send implements link.Path. Through a circuit there are streams alone.
-func (c *Conn) Send(recs *wire.Batch) (int, error) {
+func (c *Conn) Send(recs *wire.Batch) (int, error) { return c.send(recs, c.Room()) }
+
+// send sends what is no longer than room.
+func (c *Conn) send(recs *wire.Batch, room int) (int, error) {
 	select {
 	case <-c.done:
 		return 0, link.ErrClosed
@@ -147,7 +169,7 @@ func (c *Conn) Send(recs *wire.Batch) (int, error) {
 	l, _ := c.node.net.line(c.Local(), c.Remote())
 	from := c.node.source(c.Remote())
 	for i := range recs.Len() {
-		if len(recs.At(i)) > c.Room() {
+		if len(recs.At(i)) > room {
 			return i, link.ErrTooBig
 		}
 		if l.cuts(c.link) || c.tooWide(l, len(recs.At(i))) || l.Drop != nil && l.Drop(recs.At(i)) {
@@ -197,7 +219,7 @@ func (c *Conn) arrive(rec []byte) {
 			c.peer.node.ears.hear(c.Local(), true)
 		}
 		if h := c.peer.node.receiver(); h != nil {
-			h.Records(c.peer, [][]byte{rec})
+			h.Records(c.peer.Path(), [][]byte{rec})
 		}
 	}
 }
