@@ -24,6 +24,8 @@ type Board interface {
 type Homes interface {
 	// Hub says that the session with a hub has begun, or ended.
 	Hub(peer sleep.DID, up bool)
+	// Back says that it has a path again after an outage: the hub may have ended it.
+	Back(peer sleep.DID)
 	// Answered takes the HOME of a hub.
 	Answered(peer sleep.DID, h wire.Home)
 }

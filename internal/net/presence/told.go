@@ -127,10 +127,13 @@ func (x *Told) toBoard(asHub, another bool, using link.Path, rtt time.Duration) 
 		return
 	}
 	x.c.Board.Up(x.c.Peer, x.c.Host, using, rtt)
-	if !x.asHub {
+	switch {
+	case !x.asHub:
 		x.asHub = true
 		x.c.Homes.Hub(x.c.Peer, true)
 		x.Measure()
+	case x.path == nil && using != nil:
+		x.c.Homes.Back(x.c.Peer)
 	}
 }
 

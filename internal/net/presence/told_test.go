@@ -68,6 +68,7 @@ func (b board) Frame(meeting.DID, []byte) bool      { b.w.note("board frame"); r
 type homes struct{ w *world }
 
 func (h homes) Hub(_ sleep.DID, up bool)          { h.w.note("homes %v", up) }
+func (h homes) Back(sleep.DID)                    { h.w.note("homes back") }
 func (h homes) Answered(_ sleep.DID, a wire.Home) { h.w.note("answered %v", a.Lifetime) }
 
 type hub struct{ w *world }
@@ -127,6 +128,26 @@ func TestOnlyWhatHasChangedIsTold(t *testing.T) {
 	w.want(t, "board up 1m0s", "homes true", "measure 192.0.2.2:2")
 	w.told.Tell(Facts{Hub: true, Incarnation: 4}, sum)
 	w.want(t, "relay ended", "board down", "homes false")
+}
+
+// Homes hear when the path to a hub is back after an outage, in which the hub may have
+// ended its session: not of another path, and not of a hub that is new.
+func TestHomesHearOfTheEndOfAnOutage(t *testing.T) {
+	w, up := start(t), Facts{Up: true, Hub: true, Incarnation: 3}
+	before := w.using
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "relay up 3 0s", "board up 0s", "homes true", "measure 192.0.2.2:2")
+	w.using = nil
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "relay path", "board up 0s")
+	w.told.Tell(up, paths.Summary{})
+	w.want(t)
+	w.using = before
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "relay path", "board up 0s", "homes back")
+	w.using = &path{kind: link.KindDirect}
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "relay path", "board up 0s")
 }
 
 // A peer through a hub is no hub, and what it sees of a circuit is no address; one that

@@ -168,6 +168,11 @@ func (x *Sleepers) Hub(peer sleep.DID, up bool) {
 	})
 }
 
+// Back says that the session with a hub is back from an outage.
+func (x *Sleepers) Back(peer sleep.DID) {
+	x.box.Post(func(now time.Time) { x.keep(now, x.home.Back(now, peer)) })
+}
+
 // Answered takes the HOME of a hub.
 func (x *Sleepers) Answered(peer sleep.DID, h wire.Home) {
 	x.box.PostBounded(func(now time.Time) {

@@ -92,6 +92,15 @@ func (x *Homes) Up(now time.Time, did DID, up bool) []HomeAction {
 	return x.pass(now)
 }
 
+// Back reports that the session with a hub is back from an outage. The hub may have ended
+// it meanwhile, and the home with it; and what was asked in it is lost.
+func (x *Homes) Back(now time.Time, did DID) []HomeAction {
+	if h := x.find(did); h != nil && h.up {
+		h.nextAt, h.tries, h.paused = time.Time{}, 0, time.Time{}
+	}
+	return x.pass(now)
+}
+
 // Answered reports HOME of a hub: for how long the node is at home there, 0 for not
 // at all.
 func (x *Homes) Answered(now time.Time, did DID, lifetime time.Duration) []HomeAction {

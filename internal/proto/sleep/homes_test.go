@@ -66,6 +66,24 @@ func TestAHubWithoutAnAnswerIsPaused(t *testing.T) {
 	same(t, "after the pause", x.Tick(at(66.3)), "1 30m0s")
 }
 
+// After an outage a hub is asked at once, whatever was asked in it, and the home there
+// lasts meanwhile.
+func TestAHubIsAskedAnewAfterAnOutage(t *testing.T) {
+	x := homesOf(1)
+	x.Up(at(0), did(1), true)
+	x.Tick(at(2))
+	x.Tick(at(4))
+	same(t, "given up for now", x.Tick(at(6)), "")
+	same(t, "after the outage", x.Back(at(7), did(1)), "1 30m0s")
+	same(t, "lost again", x.Tick(at(9)), "1 30m0s")
+	x.Answered(at(9.1), did(1), time.Hour)
+	same(t, "after another one", x.Back(at(20), did(1)), "1 30m0s")
+	if got := x.At(at(20)); len(got) != 1 {
+		t.Errorf("at home at %v", got)
+	}
+	same(t, "a hub that is not up", x.Back(at(21), did(2)), "")
+}
+
 func TestAHubThatIsTakenOffTheListIsLeft(t *testing.T) {
 	x := homesOf(1)
 	x.Up(at(0), did(1), true)
