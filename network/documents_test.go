@@ -195,11 +195,13 @@ func TestSuccessions(t *testing.T) {
 	wantCode(t, set([2]int{1, 2}, [2]int{2, 3}, [2]int{3, 1}), SuccessionLoop)
 	wantCode(t, set([2]int{1, 3}, [2]int{2, 3}), SuccessionConflict)
 	var long [][2]int
-	for i := range 5000 {
+	for i := range MaxSuccessions - 1 {
 		long = append(long, [2]int{i, i + 1})
 	}
 	must(t, set(long...))
-	wantCode(t, set(append(long, [2]int{5000, 0})...), SuccessionLoop)
+	long = append(long, [2]int{MaxSuccessions - 1, 0})
+	wantCode(t, set(long...), SuccessionLoop)
+	wantCode(t, set(append(long, [2]int{MaxSuccessions, MaxSuccessions + 1})...), TooMany)
 }
 
 // SPEC R-10.2-5: as many ranges of ports as the filter has, and not one more.

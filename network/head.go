@@ -21,6 +21,7 @@ const (
 	MaxGrants      = 4096
 	MaxPrevious    = 8
 	MaxGroups      = 32 // of an issuer or a member
+	MaxSuccessions = 1024
 )
 
 // A Head says what the network is (spec/network.md 10.2).
@@ -144,7 +145,9 @@ func (h *Head) issuers(r *reader) {
 func (h *Head) tail(r *reader) {
 	for last := ""; r.has("succeed"); {
 		v := r.values("succeed", 2)
-		h.Successions = append(h.Successions, Succession{r.did(v[0]), r.did(v[1])})
+		if h.Successions = append(h.Successions, Succession{r.did(v[0]), r.did(v[1])}); len(h.Successions) > MaxSuccessions {
+			r.fail(TooMany, "more than %d successions", MaxSuccessions)
+		}
 		r.ascending(strings.Compare(last, v[0]), v[0])
 		last = v[0]
 	}

@@ -21,6 +21,7 @@ func judge(head *heldHead, rosters map[did.DID]*slot, removals map[did.DID]*remo
 	for _, x := range v.head.Successions {
 		v.next[x.Old] = x.New
 	}
+	v.follow()
 	v.remove(removals)
 	size := 0
 	for _, i := range v.head.Issuers {
@@ -39,6 +40,17 @@ func judge(head *heldHead, rosters map[did.DID]*slot, removals map[did.DID]*remo
 	return v
 }
 
+// follow finds the last successor of each DID once. There are no loops.
+func (v *View) follow() {
+	v.heirs = make(map[did.DID]did.DID, len(v.next))
+	for d, n := range v.next {
+		for next, ok := v.next[n]; ok; next, ok = v.next[n] {
+			n = next
+		}
+		v.heirs[d] = n
+	}
+}
+
 func (v *View) issued(t time.Time) {
 	if t.After(v.newest) {
 		v.newest = t
@@ -53,7 +65,9 @@ func (v *View) remove(all map[did.DID]*removed) {
 	}
 	restored := make(map[did.DID]time.Time)
 	for _, r := range v.head.Restored {
-		restored[r.DID] = r.At
+		if to := v.final(r.DID); r.At.After(restored[to]) {
+			restored[to] = r.At
+		}
 	}
 	for _, by := range slices.SortedFunc(maps.Keys(all), byText) {
 		for _, d := range all[by].docs {
@@ -64,7 +78,7 @@ func (v *View) remove(all map[did.DID]*removed) {
 			line := all[by].entries[d].line
 			to := v.final(d)
 			switch {
-			case line == nil || !line.At.After(restored[d]):
+			case line == nil || !line.At.After(restored[to]):
 			case v.IsAdmin(to):
 				v.find(AdminNotRemoved, to, "%v has removed an admin, which only the threshold does", by)
 			default:

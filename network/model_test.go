@@ -57,6 +57,9 @@ func (m *model) clone() *model {
 }
 
 func (m *model) heard(now time.Time) {
+	if m.last.Sub(now) > time.Minute {
+		m.last, m.from, m.to = now, now, now
+	}
 	if m.last.IsZero() || now.Sub(m.last) > time.Minute {
 		m.from, m.to = m.last, now
 	}
@@ -151,7 +154,7 @@ func (m *model) takeHead(h *Head, by []did.DID) string {
 		}
 		return string(ThresholdNotMet)
 	}
-	if enough(held, by) {
+	if enough(held, by) && h.Issued.After(held.Issued) {
 		m.fork = RestoredAdmin
 		return string(RestoredAdmin)
 	}
@@ -349,7 +352,7 @@ func (m *model) removedBy(d did.DID) (out []modelGone) {
 		for _, l := range effect {
 			back := false
 			for _, r := range h.Restored {
-				back = back || r.DID == l.DID && !l.At.After(r.At)
+				back = back || m.heir(r.DID) == m.heir(l.DID) && !l.At.After(r.At)
 			}
 			if m.heir(l.DID) == d && !back {
 				out = append(out, modelGone{slices.Contains(h.Admins, by), by, l.Until})

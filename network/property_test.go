@@ -75,8 +75,11 @@ func TestHistories(t *testing.T) {
 			t.Fatalf("seed %d:\n%s", seed, strings.Join(h.steps, "\n"))
 		}
 	}
+	if testing.Short() {
+		return
+	}
 	for _, c := range []Code{"taken", "known", Rollback, NetworkFork, RestoredAdmin, RosterFork, ThresholdNotMet, MissedHeads, NotIssuer, NotEntitled, WrongSigner,
-		IssuerRemoved, OutsideScope, NameTaken, MemberTwice, RouteCollision, AdminNotRemoved, RemovalsWait} {
+		IssuerRemoved, Succeeded, OutsideScope, NameTaken, MemberTwice, RouteCollision, AdminNotRemoved, RemovalsWait} {
 		if met[string(c)] == 0 {
 			t.Errorf("no history has met %s", c)
 		}
@@ -171,6 +174,9 @@ func (h *history) step() {
 		h.give(n, h.papers[len(h.papers)-1-h.rnd.IntN(min(len(h.papers), 12))])
 	case c < 16:
 		h.now = h.now.Add([]time.Duration{20 * time.Second, 70 * time.Second, 3 * time.Hour}[h.rnd.IntN(3)])
+		if !h.honest && h.rnd.IntN(6) == 0 {
+			h.now = h.now.Add(-5 * time.Hour) // the clock is set
+		}
 		h.say("it is %s", h.now)
 	case c < 17:
 		h.restart(n)
@@ -203,6 +209,9 @@ func (h *history) signHead(n int) {
 		d.Issuers = nil
 		for _, i := range h.rnd.Perm(len(issuers))[:1+h.rnd.IntN(3)] {
 			d.Issuers = append(d.Issuers, h.scope(i, issuers[i]))
+		}
+		if ivy := didOf("ivy"); h.rnd.IntN(2) == 0 && !slices.Contains(d.issuerDIDs(), ivy) {
+			d.Successions = []Succession{{ivy, didOf("jon")}}
 		}
 	case c == 2:
 		i := h.rnd.IntN(8)
@@ -313,6 +322,8 @@ func (h *history) signRemovals(n int) {
 			}
 		case 1:
 			gone = append(gone, didOf(h.any(slices.Concat(admins, issuers))))
+		case 2:
+			gone = append(gone, didOf(h.any(issuers[1:])))
 		}
 	}
 	x, err := h.nodes[n].s.DraftRemovals(didOf(by), h.now, until, gone...)

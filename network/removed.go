@@ -49,8 +49,12 @@ func (x *removed) includes(d *removalsDoc) bool {
 // removals anew needs one place.
 func (x *removed) keep(d *removalsDoc) error {
 	rest := slices.DeleteFunc(slices.Clone(x.docs), func(o *removalsDoc) bool { return subset(o.Lines, d.Lines) })
-	if len(rest) >= maxPerAdmin {
-		return refuse(TooMany, "%v has signed more than %d sets of removals; one with all of them is taken", d.By, maxPerAdmin)
+	size := len(d.bundle)
+	for _, o := range rest {
+		size += len(o.bundle)
+	}
+	if len(rest) >= maxPerAdmin || size > maxRemovals {
+		return refuse(TooMany, "%v has signed more than %d sets of removals, or %d bytes; one with all of them is taken", d.By, maxPerAdmin, maxRemovals)
 	}
 	x.docs = append(rest, d)
 	slices.SortFunc(x.docs, func(a, b *removalsDoc) int { return slices.Compare(a.hash[:], b.hash[:]) })

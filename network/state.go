@@ -8,8 +8,9 @@ import (
 
 // Bounds of what a State keeps.
 const (
-	maxHistory  = 64 // hashes of heads that were held
-	maxPerAdmin = 64 // removals of one signer that none of them includes
+	maxHistory  = 64            // hashes of heads that were held
+	maxPerAdmin = 64            // removals of one signer that none of them includes
+	maxRemovals = 2 * MaxBundle // bytes of them
 )
 
 // A State is one network as a node knows it (spec/network.md 10.5). Its methods are for one
@@ -147,9 +148,13 @@ type contact struct {
 	from, to time.Time // the last absence
 }
 
-// heard begins or ends an absence: a time of more than a minute without contact.
+// heard begins or ends an absence: a time of more than a minute without contact. A clock
+// that went back ends it too, and what it said before is forgotten.
 func (c *contact) heard(now time.Time) {
 	now = now.UTC().Truncate(time.Second)
+	if c.last.Sub(now) > removalWindow {
+		*c = contact{now, now, now}
+	}
 	if c.last.IsZero() || now.Sub(c.last) > removalWindow {
 		c.from, c.to = c.last, now
 	}

@@ -288,3 +288,40 @@ func TestNothingBeforeHeadOne(t *testing.T) {
 	}
 	sameOnDisk(t, s)
 }
+
+// Two DIDs with one overlay address: the first has it, the other is no member.
+func TestAnAddressHasOneOwner(t *testing.T) {
+	s := started(t, home(1, "ada"), "ada")
+	r := roster(s, "ada", 1)
+	r.Put(Line{DID: did.FromDigest([32]byte{7, 31: 1}), Name: "one"})
+	r.Put(Line{DID: did.FromDigest([32]byte{7, 31: 2}), Name: "two"})
+	c, err := s.Take(signed(r, "ada"), epoch)
+	if err != nil || len(c.Added) != 1 {
+		t.Fatal(c, err)
+	}
+	if all := s.Findings(epoch); len(all) != 1 || all[0].Code != AddressTaken {
+		t.Errorf("%v", all)
+	}
+}
+
+// A thief fills the place for sets of removals. Whoever signs all of them in one is heard.
+func TestRemovalsAreBounded(t *testing.T) {
+	s := started(t, home(1, "ada"), "ada")
+	for i := range maxPerAdmin + 1 {
+		x := &Removals{Network: s.ID(), By: didOf("ada"), Issued: epoch, Lines: []Removal{{DID: did.FromDigest([32]byte{8, byte(i)}), At: epoch}}}
+		_, err := s.Take(signed(x, "ada"), epoch)
+		if i < maxPerAdmin {
+			must(t, err)
+		} else {
+			wantCode(t, err, TooMany)
+		}
+	}
+	x, err := s.DraftRemovals(didOf("ada"), epoch, time.Time{}, didOf("nas"))
+	must(t, err)
+	_, err = s.Take(signed(x, "ada"), epoch)
+	must(t, err)
+	if n := len(s.removals[didOf("ada")].docs); n != 1 || len(x.Lines) != maxPerAdmin+1 {
+		t.Errorf("%d sets, %d lines", n, len(x.Lines))
+	}
+	sameOnDisk(t, s)
+}

@@ -44,15 +44,15 @@ func notMet(h, by *Head) error {
 }
 
 // late judges a head whose serial is used up: an old one, a fork, or one by an admin that
-// has lost what it knew. A fork refuses nobody and freezes nothing: it is shown, and ends
-// with the next serial.
+// has lost what it knew, which is issued later than the one held. A fork refuses nobody and
+// freezes nothing: it is shown, and ends with the next serial.
 func (s *State) late(n *Bundle, d *heldHead) error {
 	switch {
 	case slices.Contains(s.history, d.mark()):
 		return refuse(Rollback, "head %d is held", s.head.Serial)
 	case d.Serial == s.head.Serial && (s.head.quorum(n) || s.approvers().quorum(n)):
 		return s.forked(NetworkFork, d, "there are two heads %d; the one held first stays", d.Serial)
-	case s.head.quorum(n):
+	case s.head.quorum(n) && d.Issued.After(s.head.Issued):
 		return s.forked(RestoredAdmin, d, "a second head %d is signed where head %d is held: an admin has lost what came between", d.Serial, s.head.Serial)
 	case d.Serial == s.head.Serial:
 		return notMet(d.Head, s.head.Head)

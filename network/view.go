@@ -18,6 +18,7 @@ type View struct {
 	head     *Head // nil before head 1
 	hash     Hash
 	next     map[did.DID]did.DID // successions
+	heirs    map[did.DID]did.DID // and where they end
 	gone     map[did.DID][]Gone
 	barred   map[did.DID]bool // issuers that are removed
 	members  []Member
@@ -137,10 +138,10 @@ func (v *View) Removed(d did.DID) (Gone, bool) {
 // Successor is the DID that is in the place of d, or d itself.
 func (v *View) Successor(d did.DID) did.DID { return v.final(d) }
 
-// final follows successions, which have no loops.
+// final is the end of a DID's successions.
 func (v *View) final(d did.DID) did.DID {
-	for n, ok := v.next[d]; ok; n, ok = v.next[d] {
-		d = n
+	if n, ok := v.heirs[d]; ok {
+		return n
 	}
 	return d
 }
