@@ -133,9 +133,9 @@ func (m *rules) enter(p Phase, now time.Time) {
 	}
 }
 
-// answers lets a path that answers take its part.
+// answers lets a path that answers take its part, unless its remote has closed since.
 func (m *rules) answers(p *path, now time.Time) {
-	if !m.cfg.allowed(p) {
+	if !m.cfg.allowed(p) || m.gates.of(p, now) != OpenGate {
 		return
 	}
 	switch m.choice.phase {
