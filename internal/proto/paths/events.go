@@ -303,7 +303,7 @@ func (m *Machine) Clear() []Action {
 	m.contest = contest{}
 	m.stopSpray()
 	m.meet.forget()
-	for _, s := range []step{asked, answering, met} {
+	for _, s := range []step{resting, asked, answering, met} {
 		m.hubs.rest(s)
 	}
 	return m.done()

@@ -50,6 +50,7 @@ type hub struct {
 	inRound  bool      // asked since ask was called last
 	meets    int       // that left and have no answer
 	askAgain time.Time // when the next is due, or counts as lost
+	late     bool      // they count as lost, and an answer may come yet
 }
 
 // up takes a hub, or what is new of it; false: there are too many.
@@ -162,10 +163,16 @@ func (s *hubs) deadline() (first time.Time) {
 }
 
 // move brings a hub to another step.
-func (h *hub) move(to step) { h.step, h.meets = to, 0 }
+func (h *hub) move(to step) { h.step, h.meets, h.late = to, 0, false }
+
+// lose gives up waiting for the answer to what was asked.
+func (h *hub) lose() {
+	h.move(resting)
+	h.late = true
+}
 
 // ask counts a MEET that leaves.
 func (h *hub) ask(now time.Time) {
-	h.step, h.askAgain = asked, now.Add(max(meetAnswer, 3*h.state.RTT))
+	h.step, h.late, h.askAgain = asked, false, now.Add(max(meetAnswer, 3*h.state.RTT))
 	h.meets++
 }

@@ -97,7 +97,7 @@ func (m *reach) tickHubs(now time.Time) {
 		case h.meets < meetTries:
 			m.sendMeet(h, now)
 		default:
-			h.move(resting)
+			h.lose()
 			m.do(Action{Op: Suspect, Hub: h.name})
 			silent = true
 		}
@@ -163,7 +163,7 @@ func (m *reach) accept(h *hub, i invitation, now time.Time) {
 	if p := m.choice.using; p != nil && p.Via == 0 && p.Kind.Link == QUIC && len(places) > 0 && m.choice.phase == Up {
 		m.suspect(now) // the peer would not ask if what it sends there arrived
 	}
-	if len(places) > 0 && (m.meet.role == Nobody || m.meet.role == Caller && !m.hubs.in(asked)) {
+	if len(places) > 0 && (m.meet.role == Nobody || m.meet.role == Caller && (m.meet.bare || !m.hubs.in(asked))) {
 		m.meet.begin(Callee, now)
 	}
 	fresh := m.meet.add(places)
@@ -198,9 +198,10 @@ func (m *reach) answer(now time.Time) {
 	}
 }
 
-// agreed takes the peer's MET: its NAT is open for what this end sends.
+// agreed takes the peer's MET: its NAT is open for what this end sends. An answer that is
+// late counts if nothing has come of another hub: the peer, or the hub, was busy.
 func (m *reach) agreed(h *hub, e MeetEvent, now time.Time) {
-	if h.step != asked {
+	if h.step != asked && (!h.late || m.meet.role != Nobody || m.spray.asked()) {
 		return
 	}
 	if m.spray.asked() {
