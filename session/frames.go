@@ -41,7 +41,7 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 		if l.paths.Frame(p, f, func(nonce uint64) bool { return l.pings.Echo(p, nonce, now) }, now) {
 			return
 		}
-	case wire.FrameMeet, wire.FrameMet, wire.FrameReady, wire.FrameNotMet, wire.FrameCandidates, wire.FrameHome:
+	case wire.FrameMeet, wire.FrameMet, wire.FrameReady, wire.FrameNotMet, wire.FrameCandidates, wire.FrameHome, wire.FrameProxyJoin:
 		if e.Circuits() && l.reach.Frame(typ, f, now) {
 			return
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/app/join"
 )
 
 // InviteOptions are the flags and the argument of l2tun invite.
@@ -38,7 +39,8 @@ type invited struct {
 	Address    string    `json:"address"` // it gets; empty: none
 	AllowedIPs []string  `json:"allowed_ips"`
 	Endpoints  []string  `json:"endpoints"`
-	Hubs       []string  `json:"hubs"` // DIDs of the hubs that the link names
+	Hubs       []string  `json:"hubs"`      // DIDs of the hubs that the link names
+	Deposited  []string  `json:"deposited"` // those of them that pass the join on
 	Expires    time.Time `json:"expires"`
 }
 
@@ -55,7 +57,9 @@ token that expires. Whoever reads the link first can join: send it as you would
 send a password. Only this node, with its key, can answer it.
 
 The link names up to two hubs of this node (hub = true): the new peer then has them
-as hubs too, and meets this node through them once they list it.
+as hubs too. A hub that lets this node invite (invites = true there) passes the join
+on and takes the new peer as its own, so two nodes behind NAT need one paste and
+nothing more; another hub helps once its owner has added the new peer.
 
 Without --endpoint the link has the addresses of this machine and, if the node
 runs and its peers see it at another one, that one too; public addresses first.
@@ -126,7 +130,7 @@ func (o *InviteOptions) take(args []string) error {
 }
 
 func runInvite(ctx context.Context, o *InviteOptions) error {
-	status, err := o.status(ctx)
+	status, down := o.status(ctx)
 	o.Seen = seenBy(status)
 	link, i, makeErr := invite.Make(o.configPath(), o.Spec, time.Now())
 	if makeErr != nil {
@@ -135,9 +139,13 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	if err := o.addRoutes(ctx); err != nil {
 		return errors.Join(err, invite.NewStore(o.configPath()).Remove(link.ID))
 	}
+	hubs, err := join.Deposit(ctx, o.configPath(), link)
+	if err != nil {
+		return errors.Join(err, invite.NewStore(o.configPath()).Remove(link.ID))
+	}
 	text := link.Text()
 	if o.JSON {
-		return json.NewEncoder(o.Out).Encode(invited{control.NewStamp(), link.ID, text, i.Name, i.Address, i.AllowedIPs, link.Endpoints, hubsIn(link), link.Until.UTC()})
+		return json.NewEncoder(o.Out).Encode(invited{control.NewStamp(), link.ID, text, i.Name, i.Address, i.AllowedIPs, link.Endpoints, hubsIn(link), passing(hubs), link.Until.UTC()})
 	}
 	if o.QR {
 		qrterminal.GenerateHalfBlock(text, qrterminal.L, o.Out)
@@ -145,8 +153,8 @@ func runInvite(ctx context.Context, o *InviteOptions) error {
 	if _, err := fmt.Fprintln(o.Out, text); err != nil {
 		return err
 	}
-	o.explainLink(link, i)
-	if errors.Is(err, control.ErrNotRunning) {
+	o.explainLink(link, i, hubs)
+	if errors.Is(down, control.ErrNotRunning) {
 		fmt.Fprintln(o.Err, `This node is not running: start it with "l2tun up" first.`)
 	}
 	return nil
@@ -160,8 +168,31 @@ func hubsIn(l invite.Link) []string {
 	return out
 }
 
+// passing are the hubs that pass the join on.
+func passing(hubs []join.Deposited) []string {
+	out := []string{}
+	for _, h := range hubs {
+		if !h.Forbidden && h.Err == nil {
+			out = append(out, h.Hub.DID.String())
+		}
+	}
+	return out
+}
+
+// aboutHub says what a hub of the link does for the join.
+func aboutHub(h join.Deposited) string {
+	name := cmp.Or(h.Hub.Name, h.Hub.DID.String())
+	switch {
+	case h.Err != nil:
+		return "Note: the join does not pass a hub: " + h.Err.Error() + "."
+	case h.Forbidden:
+		return "The link names the hub " + name + ", which helps the two to meet once both are its peers. It passes the join on, and takes the new peer, if its owner lets this node invite (invites = true)."
+	}
+	return "The hub " + name + " passes the join on, takes the new peer too, and helps the two to meet."
+}
+
 // explainLink is for people, beside the link, which programs may want alone.
-func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation) {
+func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation, hubs []join.Deposited) {
 	who := "a node"
 	if i.Name != "" {
 		who = i.Name
@@ -172,10 +203,14 @@ func (o *InviteOptions) explainLink(l invite.Link, i invite.Invitation) {
 	}
 	fmt.Fprintf(o.Err, "Invitation %s for %s%s: single use, valid %s (until %s), endpoints %s.\n", l.ID, who, gets,
 		spell(o.Life), l.Until.Format("2006-01-02 15:04 MST"), strings.Join(l.Endpoints, ", "))
-	for _, h := range l.Hubs {
-		fmt.Fprintf(o.Err, "The link names the hub %s, which helps the two to meet once both are its peers.\n", printable(cmp.Or(h.Name, h.DID.String())))
+	for _, h := range hubs {
+		fmt.Fprintln(o.Err, printable(aboutHub(h)))
 	}
-	for _, line := range append(o.reach(l), o.forwarding()...) {
+	notes := o.forwarding()
+	if len(passing(hubs)) == 0 { // else a hub passes the join on
+		notes = append(o.reach(l), notes...)
+	}
+	for _, line := range notes {
 		fmt.Fprintln(o.Err, line)
 	}
 	fmt.Fprintln(o.Err, `On the other host: run "l2tun join" and paste the line above.`)

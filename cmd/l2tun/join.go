@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,6 +47,7 @@ type joined struct {
 	Config     string   `json:"config"`
 	Running    bool     `json:"running"` // a node runs here and uses it
 	Hubs       []string `json:"hubs"`    // DIDs of the hubs that the link named
+	Listed     []string `json:"listed"`  // those of them that have this node as a peer by now
 }
 
 func newJoinCmd(o *JoinOptions, runF func(context.Context, *JoinOptions) error) *cobra.Command {
@@ -61,8 +63,8 @@ On a terminal the command shows what the link asks for and waits for y. A script
 gives --yes; without it, only private networks no larger than /16 (IPv6: /48)
 that this machine is not on are accepted.
 
-Nothing changes at either end unless the other node, authenticated by its key,
-accepts.`,
+The hubs that the link names are asked to pass the join on first, then the other
+node itself. Nothing changes anywhere unless that one accepts.`,
 		Args: between(0, 1, "at most one link; put it in quotes"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
@@ -102,7 +104,7 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 		return err
 	}
 	defer o.explainHubs(done)
-	return o.say(joined{Hubs: hubDIDs(done.Hubs), Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
+	return o.say(joined{Hubs: hubDIDs(done.Hubs), Listed: listedBy(done), Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
 		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running})
 }
 
@@ -114,9 +116,22 @@ func hubDIDs(hubs []config.PeerSpec) []string {
 	return out
 }
 
-// explainHubs says what a hub needs: it helps only its own peers.
+func listedBy(j *join.Joined) []string {
+	out := []string{}
+	for _, d := range j.Listed {
+		out = append(out, d.String())
+	}
+	return out
+}
+
+// explainHubs says what a hub needs that did not pass the join on: it helps only its own
+// peers.
 func (o *JoinOptions) explainHubs(j *join.Joined) {
 	for _, h := range j.Hubs {
+		if slices.Contains(j.Listed, h.DID) {
+			fmt.Fprintf(o.Err, "%s helps to reach it.\n", printable(cmp.Or(h.Name, h.DID.String())))
+			continue
+		}
 		fmt.Fprintf(o.Err, "%s helps to reach it once it lists this node: on that host, l2tun peer add %s --name NAME\n", printable(cmp.Or(h.Name, h.DID.String())), j.Self)
 	}
 }

@@ -29,6 +29,7 @@ type listedPeer struct {
 	Endpoints  []string `json:"endpoints"`
 	AllowedIPs []string `json:"allowed_ips"` // the address among them
 	Hub        bool     `json:"hub"`         // it helps this node to meet others
+	Invites    bool     `json:"invites"`     // whom it invites becomes a peer here too
 }
 
 func newPeerListCmd(o *PeerListOptions, runF func(context.Context, *PeerListOptions) error) *cobra.Command {
@@ -105,7 +106,7 @@ func running(p *control.Peer) listedPeer {
 }
 
 func listed(p config.Peer) listedPeer {
-	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}, Hub: p.Hub}
+	l := listedPeer{Stamp: control.NewStamp(), DID: p.DID.String(), Name: p.Name, Address: p.DID.Addr().String(), Endpoints: []string{}, Hub: p.Hub, Invites: p.Invites}
 	l.Endpoints = append(l.Endpoints, p.Endpoints...)
 	for _, prefix := range p.AllowedIPs {
 		l.AllowedIPs = append(l.AllowedIPs, prefix.String())
@@ -120,5 +121,8 @@ func printListed(p *printer, l listedPeer) {
 	p.field("allowed ips", strings.Join(l.AllowedIPs, ", "))
 	if l.Hub {
 		p.field("hub", "yes")
+	}
+	if l.Invites {
+		p.field("invites", "yes")
 	}
 }

@@ -14,11 +14,12 @@ import (
 type PeerSetOptions struct {
 	IO
 	*target
-	Who    string // DID, name or overlay address
-	DID    string
-	Name   string
-	Hub    bool
-	Change config.PeerChange
+	Who     string // DID, name or overlay address
+	DID     string
+	Name    string
+	Hub     bool
+	Invites bool
+	Change  config.PeerChange
 }
 
 func newPeerSetCmd(o *PeerSetOptions, runF func(context.Context, *PeerSetOptions) error) *cobra.Command {
@@ -52,6 +53,7 @@ those with add and remove change it.`,
 	f.StringVar(&o.Name, "name", "", "new `NAME`; empty for none")
 	f.StringVar(&o.DID, "did", "", "new `DID` of the peer, whose key was replaced")
 	f.BoolVar(&o.Hub, "hub", false, "the peer helps this node to meet others; --hub=false: it does not")
+	f.BoolVar(&o.Invites, "invites", false, "whom the peer invites becomes a peer of this node too, a hub; --invites=false: not")
 	list := func(name, value, what string, l *config.ListChange) {
 		f.StringArrayVar(&l.Set, name, nil, "`"+value+"`: "+what+", in place of those there are; may be repeated")
 		f.StringArrayVar(&l.Add, "add-"+name, nil, "`"+value+"` to add; may be repeated")
@@ -76,6 +78,9 @@ func (o *PeerSetOptions) parse(c *cobra.Command) error {
 	}
 	if c.Flags().Changed("hub") {
 		o.Change.Hub = &o.Hub
+	}
+	if c.Flags().Changed("invites") {
+		o.Change.Invites = &o.Invites
 	}
 	for _, l := range []*config.ListChange{&o.Change.Endpoints, &o.Change.AllowedIPs} {
 		if len(l.Set) == 1 && l.Set[0] == "" {

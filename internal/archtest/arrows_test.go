@@ -12,7 +12,7 @@ import (
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
 	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
-		"internal/packet/datapath", "internal/net/hub", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
+		"internal/packet/datapath", "internal/net/hub", "internal/net/joinproxy", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
 		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
@@ -55,6 +55,7 @@ func arrows() map[string][]string {
 		"internal/net/reach":       {"did", "internal/base/backoff", "internal/base/lograte", "internal/net/connect", "internal/net/dial", "internal/net/keys", "internal/net/link", "internal/net/pathset", "internal/proto/paths", "internal/proto/state", "internal/proto/wire"},
 		"internal/net/slumber":     {"did", "internal/base/guard", "internal/base/mailbox", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/proto/sleep", "internal/proto/wire"},
 		"internal/net/hub":         {"internal/base/guard", "internal/base/mailbox", "internal/net/link", "internal/proto/relay", "internal/proto/wire"},
+		"internal/net/joinproxy":   {"internal/base/guard", "internal/proto/wire"},
 		"internal/net/cause":       nil,
 		"internal/net/circuit":     {"internal/net/link", "internal/net/udp", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/spray":       nil,
@@ -75,7 +76,7 @@ func arrows() map[string][]string {
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
 		"internal/app/invite":  {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
-		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "transport"},
+		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
 		"internal/app/confine": {"internal/base/account"},
 		// It gives handshakes what it has, verified by them.
 		"internal/app/peercache": {"did", "handshake", "internal/net/connect", "internal/proto/wire"},

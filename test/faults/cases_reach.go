@@ -20,5 +20,9 @@ func reach() []Case {
 		{ID: "N15", Promise: "a hub brings two homes together and forwards nothing: they are direct all the same", By: by("session TestFaultAHubThatWithholds")},
 		{ID: "N16", Promise: "a hub names a third party in place of all candidates: the session goes on through it, and nothing is taken for a direct path", By: by("session TestFaultAHubThatLiesAboutCandidates")},
 		{ID: "N17", Promise: "a peer, or a lying hub, has sprays aimed at a third party as often as it can: 1,000 packets of 72 bytes arrive there in a second at most, a peer has 2,048 of them in ten minutes, and none where no hub of the node sees the peer", By: by("transport TestAThirdPartyOfASprayGetsNoMoreThanItsBudget, internal/proto/paths TestSpraysAreSeldom, TestNothingIsSprayedAtWhatNoHubSees, internal/net/hub TestTheHubVouchesForWhatIsSprayedAt")},
+		{ID: "N18", Promise: "a hub's process ends, an answer is lost, or its config cannot be written while it passes a join on: both the hub and the inviting node have the joining one as a peer in the end, or neither has", By: by("internal/app/join TestACrashBetweenTheTwoConfigs")},
+		{ID: "N19", Promise: "a hub names itself or another node in a join, changes a byte of it, repeats an old answer or makes one up: nobody gets in, and the joining node believes nothing", By: by("internal/app/join TestAHubThatLies")},
+		{ID: "N20", Promise: "a hub that passes joins on, with all that it sees and a node of its own: it forges no request, no answer and no proof unless it has the token", By: by("test/symbolic TestAHubThatPassesAJoinOn")},
+		{ID: "N21", Promise: "a hub floods an inviting node with joins: 5 a second are looked at, 8 wait, and nothing that a peer brings which is no hub", By: by("internal/net/joinproxy TestAFloodingHubIsBounded, TestOnlyAHubIsHeard")},
 	}
 }

@@ -11,6 +11,8 @@
 //     with X25519 and Ed25519 broken, with ML-KEM broken, for a recorded session
 //     and for impersonation. The answers are held against
 //     testdata/expected.txt, which go test -v prints;
+//   - joins through a hub (sections 6.11 and 6.12) are terms of their own, with the hub
+//     as the attacker (join_test.go);
 //   - without any one of its lines the answers differ (mutation_test.go).
 //
 // Limits: primitives are perfect or broken, never in between. The roles are

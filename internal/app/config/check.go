@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
 )
 
 // check holds the peers against each other.
 func (c *Config) check() error {
-	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkPublic, c.checkEndpoints} {
+	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkPublic, c.checkEndpoints, c.checkInvites} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -26,6 +27,16 @@ func (c *Config) checkDIDs() error {
 			return newError(c.Path, p.at.did, "peer.did", "this peer is there already, on line %d", line)
 		}
 		seen[p.DID] = p.at.did.line
+	}
+	return nil
+}
+
+// checkInvites refuses invitations to a hub that is none.
+func (c *Config) checkInvites() error {
+	for _, p := range c.Peers {
+		if p.Invites && c.Relay == relay.Off {
+			return newError(c.Path, p.at.invites, "peer.invites", "this node is a hub for nobody, so there is nothing to invite to; relay = \"peers\" makes it one")
+		}
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ type Peer struct {
 	Assigned   netip.Prefix   // address of this node that the peer's invitation gave to it; zero: none
 	Hub        bool           // it may be asked to help this node meet others, and to forward meanwhile
 	Keep       bool           // its session never sleeps
+	Invites    bool           // its invitations make peers of this node too: it is the hub of both
 	Session    *Settings      // the file's [session] with this peer's own settings over it; shared, not changed
 	Line       int            // of its [[peer]]
 
@@ -87,6 +88,7 @@ func (p *Peer) Settings() Settings {
 // places are where the values of a peer stand in the file.
 type places struct {
 	did, name position
+	invites   position
 	endpoints []position // of each of Endpoints
 	prefixes  []position // of each of AllowedIPs
 }

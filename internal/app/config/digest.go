@@ -33,6 +33,9 @@ func (c *Config) Digest() string {
 		if p.Keep {
 			fmt.Fprintln(h, "keep")
 		}
+		if p.Invites {
+			fmt.Fprintln(h, "invites")
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

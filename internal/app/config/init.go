@@ -147,6 +147,7 @@ listen = %s
 # name = "office"
 # endpoints = ["office.example:4242"]    # where it listens, if it can be reached
 # hub = true                             # it helps to meet peers that have no endpoints
+# invites = true                         # at a hub: whom it invites becomes a peer here too
 # keep = true                            # its session never sleeps (session.idle_after)
 # allowed_ips = ["10.9.0.2/32"]          # what it may send and gets; its own DID's address always
 `

@@ -42,6 +42,11 @@ func (c *Config) Hubs() (hubs []*Peer) {
 	return hubs
 }
 
+// Inviting reports whether an invitation of any peer may make peers of this node.
+func (c *Config) Inviting() bool {
+	return slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.Invites })
+}
+
 // CanBeFound reports whether a node with these hubs can come to a session with a peer
 // by itself: it has endpoints, or another peer is a hub.
 func (p *Peer) CanBeFound(hubs []*Peer) bool {

@@ -165,6 +165,10 @@ func (p *Peer) set(r *reader, e entry) error {
 		keep, err := r.boolean("peer", e)
 		p.Keep = keep
 		return err
+	case "invites":
+		invites, err := r.boolean("peer", e)
+		p.Invites, p.at.invites = invites, e.val.at
+		return err
 	}
 	return r.unknown("peer", e)
 }

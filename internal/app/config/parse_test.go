@@ -122,6 +122,17 @@ func TestPeersThatStayAwake(t *testing.T) {
 	equal(t, c.Peers[1].Keep, true)
 }
 
+// Whether a hub lets a peer invite is part of what the config means.
+func TestAPeerMayInvite(t *testing.T) {
+	c := mustParse(t, withDIDs("relay = \"peers\"\n[[peer]]\ndid = \"DID1\"\n[[peer]]\ndid = \"DID2\"\ninvites = true\n"))
+	equal(t, c.Inviting(), true)
+	equal(t, c.Peers[0].Invites, false)
+	equal(t, c.Peers[1].Invites, true)
+	without := mustParse(t, withDIDs("relay = \"peers\"\n[[peer]]\ndid = \"DID1\"\n[[peer]]\ndid = \"DID2\"\n"))
+	equal(t, without.Inviting(), false)
+	equal(t, c.Digest() == without.Digest() || c.Peers[1].Equal(without.Peers[1]), false)
+}
+
 func TestShortTTLShortensTheDefaultWindow(t *testing.T) {
 	for ttl, want := range map[string]time.Duration{"20s": 10 * time.Second, "48h": time.Hour} {
 		c := mustParse(t, withDIDs("[[peer]]\ndid = \"DID1\"\nttl = \""+ttl+"\"\n"))

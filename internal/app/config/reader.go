@@ -62,7 +62,7 @@ func (r *reader) unknown(table string, e entry) error {
 		}
 		known = strings.Join(keys, ", ")
 	case "peer":
-		known = "did, name, endpoints, allowed_ips, assigned, hub, keep and those of [session]"
+		known = "did, name, endpoints, allowed_ips, assigned, hub, keep, invites and those of [session]"
 	}
 	return newError(r.file, e.at, dotted(table, e.key), "unknown key; there are %s", known)
 }

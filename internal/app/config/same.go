@@ -22,7 +22,7 @@ func (p *Peer) Is(s PeerSpec, global Settings) bool {
 
 // Equal reports whether two peers mean the same, wherever they stand.
 func (p *Peer) Equal(q Peer) bool {
-	return p.DID == q.DID && p.Name == q.Name && slices.Equal(p.Endpoints, q.Endpoints) && p.Assigned == q.Assigned && p.Hub == q.Hub && p.Keep == q.Keep &&
+	return p.DID == q.DID && p.Name == q.Name && slices.Equal(p.Endpoints, q.Endpoints) && p.Assigned == q.Assigned && p.Hub == q.Hub && p.Keep == q.Keep && p.Invites == q.Invites &&
 		sameSet(p.AllowedIPs, q.AllowedIPs) && p.Settings() == q.Settings()
 }
 

@@ -17,6 +17,7 @@ type PeerChange struct {
 	DID        *did.DID // the peer has a new key
 	Name       *string  // "" takes the name away
 	Hub        *bool
+	Invites    *bool
 	Endpoints  ListChange
 	AllowedIPs ListChange
 }
@@ -29,7 +30,7 @@ func (l ListChange) empty() bool { return l.Set == nil && len(l.Remove)+len(l.Ad
 
 // Empty reports whether nothing is to be changed.
 func (c PeerChange) Empty() bool {
-	return c.DID == nil && c.Name == nil && c.Hub == nil && c.Endpoints.empty() && c.AllowedIPs.empty()
+	return c.DID == nil && c.Name == nil && c.Hub == nil && c.Invites == nil && c.Endpoints.empty() && c.AllowedIPs.empty()
 }
 
 // SetPeer changes the block of a peer, named as Lookup takes it, in the config at
@@ -77,14 +78,11 @@ func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if c.Hub != nil {
-		value := "" // false is what it is without the key
-		if *c.Hub {
-			value = "true"
-		}
-		if err := b.put("hub", value); err != nil {
-			return nil, err
-		}
+	if err := b.flag("hub", c.Hub); err != nil {
+		return nil, err
+	}
+	if err := b.flag("invites", c.Invites); err != nil {
+		return nil, err
 	}
 	if err := b.list("endpoints", c.Endpoints, func(s string) string { return s }); err != nil {
 		return nil, err
@@ -93,6 +91,17 @@ func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
 		return nil, err
 	}
 	return b.data, nil
+}
+
+// flag sets a key that is false where it is missing; nil leaves it.
+func (b *block) flag(key string, on *bool) error {
+	switch {
+	case on == nil:
+		return nil
+	case *on:
+		return b.put(key, "true")
+	}
+	return b.put(key, "")
 }
 
 // canonical writes a prefix in its one form.

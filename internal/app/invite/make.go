@@ -63,6 +63,7 @@ func Make(path string, s Spec, now time.Time) (Link, Invitation, error) {
 	}
 	i.Created = now.Truncate(time.Second)
 	l = NewLink(l)
+	i.Secret = keepSecret(id, l.Secret())
 	return l, i, store.Add(l, i)
 }
 

@@ -1,23 +1,11 @@
 package invite
 
 import (
-	"context"
 	"crypto/subtle"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
-
 	"github.com/libertaria-project/l2tun/did"
-	"github.com/libertaria-project/l2tun/internal/base/account"
 )
 
 const (
@@ -40,6 +28,7 @@ type Invitation struct {
 	Expires    time.Time `json:"expires"`
 	Claimed    string    `json:"claimed"` // DID of the node that showed the proof
 	Joined     bool      `json:"joined"`  // and it has become a peer
+	Secret     []byte    `json:"secret"`  // of the link, sealed with this node's key: for joins through a hub
 }
 
 // State is open, claimed, used or expired.
@@ -55,23 +44,14 @@ func (i *Invitation) State(now time.Time) string {
 	return "open"
 }
 
-// A Store is the invitations of one node, in a file beside its config (0600).
-// Each change is one rename under the lock of the directory, which edits of the
-// config take too; nothing is kept in memory between calls.
-type Store struct{ path string }
+// A Store is the invitations of one node.
+type Store struct{ book book[Invitation] }
 
 // NewStore is the store of the config at a path.
-func NewStore(config string) *Store {
-	return &Store{strings.TrimSuffix(config, ".toml") + ".invitations"}
-}
+func NewStore(config string) *Store { return &Store{beside[Invitation](config, "invitations")} }
 
 // Path is the file's.
-func (s *Store) Path() string { return s.path }
-
-type document struct {
-	Version     int          `json:"version"`
-	Invitations []Invitation `json:"invitations"`
-}
+func (s *Store) Path() string { return s.book.path }
 
 // Add keeps a promise before its link is shown to anybody.
 func (s *Store) Add(l Link, i Invitation) error {
@@ -86,14 +66,13 @@ func (s *Store) Add(l Link, i Invitation) error {
 
 // List returns the invitations, the oldest first.
 func (s *Store) List() ([]Invitation, error) {
-	d, err := s.load()
-	return d.Invitations, err
+	return s.book.load()
 }
 
 // Open reports whether there is an invitation that a node could still use.
 func (s *Store) Open(now time.Time) (bool, error) {
-	d, err := s.load()
-	return slices.ContainsFunc(d.Invitations, func(i Invitation) bool {
+	all, err := s.book.load()
+	return slices.ContainsFunc(all, func(i Invitation) bool {
 		return now.Before(i.Expires)
 	}), err
 }
@@ -183,91 +162,22 @@ func find(all []Invitation, id string) *Invitation {
 	return nil
 }
 
-// load reads the file as the user whose folder it is in.
-func (s *Store) load() (d document, err error) {
-	err = account.As(s.path, func() error {
-		d, err = s.read()
-		return err
-	})
-	return d, err
-}
-
-// change reads, edits and replaces the file, as the user whose folder it is in.
+// change edits the invitations that are not forgotten.
 func (s *Store) change(edit func([]Invitation) ([]Invitation, error)) error {
-	return account.As(s.path, func() error { return s.changeHere(edit) })
+	return s.book.change(func(all []Invitation) ([]Invitation, error) {
+		now := time.Now()
+		return edit(slices.DeleteFunc(all, func(i Invitation) bool { return now.Sub(i.Expires) > remembered }))
+	})
 }
 
-func (s *Store) changeHere(edit func([]Invitation) ([]Invitation, error)) error {
-	dir := filepath.Dir(s.path)
-	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, lockWait/500); err != nil {
-		return s.failed(err)
-	}
-	defer lock.Close()
-	d, err := s.read()
+// Find returns the secret of the link of an invitation. ErrUnknown if there is none.
+func (s *Store) Find(id string, own *did.Identity) (Secret, error) {
+	all, err := s.book.load()
 	if err != nil {
-		return err
+		return Secret{}, err
 	}
-	now := time.Now()
-	all := slices.DeleteFunc(d.Invitations, func(i Invitation) bool { return now.Sub(i.Expires) > remembered })
-	if all, err = edit(all); err != nil {
-		return err
+	if i := find(all, id); i != nil && len(i.Secret) > 0 {
+		return secretOf(own, i.Secret)
 	}
-	return s.write(document{messageVersion, all})
-}
-
-func (s *Store) read() (d document, err error) {
-	info, err := os.Lstat(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return document{Version: messageVersion}, nil
-	case err != nil:
-		return d, s.failed(err)
-	case !info.Mode().IsRegular() || info.Size() > maxFile:
-		return d, fmt.Errorf("invite: %s is not a file of invitations; move it away", s.path)
-	}
-	text, err := os.ReadFile(s.path)
-	if err != nil {
-		return d, s.failed(err)
-	}
-	if err := json.Unmarshal(text, &d); err != nil || d.Version != messageVersion {
-		return document{}, fmt.Errorf("invite: %s is damaged or of another version; move it away to begin anew without the invitations in it", s.path)
-	}
-	return d, nil
-}
-
-// write replaces the file and has the directory say so before it returns: a token
-// that was used must stay used after a power cut.
-func (s *Store) write(d document) error {
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return s.failed(err)
-	}
-	err = renameio.WriteFile(s.path, append(text, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(s.path)), renameio.IgnoreUmask())
-	if err != nil {
-		return s.failed(err)
-	}
-	dir, err := os.Open(filepath.Dir(s.path))
-	if err != nil {
-		return s.failed(err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
-		return s.failed(err)
-	}
-	return nil
-}
-
-// failed is the sentence for what the system refused.
-func (s *Store) failed(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("invite: something else is changing files beside %s; try again: %w", s.path, err)
-	}
-	cause := err
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = pe.Err
-	}
-	return fmt.Errorf("invite: cannot use %s: %w", s.path, cause)
+	return Secret{}, ErrUnknown
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/transport"
 )
 
@@ -37,6 +38,9 @@ type Admission struct {
 	Host  Host
 	Log   *slog.Logger
 
+	Identity *did.Identity // of this node
+	Hub      *Proxying     // this node as a hub for joins
+
 	mu sync.Mutex // one at a time
 }
 
@@ -44,8 +48,9 @@ var _ enroll.Joins = (*Admission)(nil)
 
 // Open implements enroll.Joins. A node that is still starting has none open.
 func (a *Admission) Open() bool {
-	if a.Host.InUse() == nil {
-		return false
+	c := a.Host.InUse()
+	if c == nil || c.Inviting() {
+		return c != nil
 	}
 	open, err := a.Store.Open(time.Now())
 	if err != nil {
@@ -55,14 +60,24 @@ func (a *Admission) Open() bool {
 }
 
 // Answer implements enroll.Joins.
-func (a *Admission) Answer(_ context.Context, asker did.DID, request []byte) []byte {
+func (a *Admission) Answer(ctx context.Context, asker did.DID, frame byte, request []byte) []byte {
+	switch frame {
+	case wire.FrameDeposit:
+		return a.Hub.deposit(asker, request)
+	case wire.FrameJoinVia:
+		return a.Hub.via(ctx, asker, request)
+	}
+	return invite.NewAnswer(a.decide(a.Log.With("peer", asker.String()), asker, request))
+}
+
+// decide makes the joining node a peer if its request is good.
+func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) invite.Reason {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	log := a.Log.With("peer", asker.String())
 	r, err := invite.ParseRequest(request)
 	if err != nil {
 		log.Warn("a node wanted to join with a request that is not understood")
-		return invite.NewAnswer(invite.Version)
+		return invite.Version
 	}
 	log = log.With("invitation", r.ID)
 	refused, err := a.admit(asker, r)
@@ -74,7 +89,7 @@ func (a *Admission) Answer(_ context.Context, asker did.DID, request []byte) []b
 	default:
 		log.Info("a node joined by an invitation")
 	}
-	return invite.NewAnswer(refused)
+	return refused
 }
 
 // errNotInUse: applying the file would not only add a peer.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -17,7 +16,6 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
 	"github.com/libertaria-project/l2tun/internal/net/enroll"
-	"github.com/libertaria-project/l2tun/transport"
 )
 
 // Timeout is how long Join waits for the inviting node.
@@ -37,6 +35,8 @@ type Joined struct {
 	Self did.DID
 	Peer config.PeerSpec
 	Hubs []config.PeerSpec // that this node asks to help it reach Peer, once they list it
+
+	Listed []did.DID // of Hubs: those that have this node as a peer by now
 }
 
 // Join makes this node and the inviting one peers of each other: it prepares the
@@ -64,18 +64,21 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 		return nil, err
 	}
 	defer prepared.Cancel()
-	answer, err := o.ask(ctx, prepared.Identity)
-	if err != nil {
-		return nil, o.explain(err)
+	p, err := o.ask(ctx, prepared.Identity)
+	if p.unsure {
+		prepared.Keep() // only this key can use the link, if the other node has agreed
 	}
-	if err := o.refusal(answer); err != nil {
+	if err != nil {
+		return nil, o.explain(err, p.why)
+	}
+	if err := o.refusal(p.answer); err != nil {
 		return nil, err
 	}
 	prepared.Keep() // the other node knows this key by now
 	if err := prepared.Commit(); err != nil {
 		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; fix that and join again with the same link", err)
 	}
-	return &Joined{prepared.Identity.DID(), spec.Peer, spec.Hubs}, nil
+	return &Joined{prepared.Identity.DID(), spec.Peer, spec.Hubs, p.taken}, nil
 }
 
 func (o *Options) spec() config.JoinSpec {
@@ -93,32 +96,26 @@ func (o *Options) spec() config.JoinSpec {
 	return s
 }
 
-// ask uses a socket of its own, so that a node may run here or not.
-func (o *Options) ask(ctx context.Context, id *did.Identity) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	c := transport.Config{
-		Listen: netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
-		Mark:   config.DefaultMark().Value, // there is no config yet
-		Logger: o.Logger,
+// ask asks through the hubs of the link first, so that these have this node as a peer
+// too, and the inviting node itself where no hub brings its answer.
+func (o *Options) ask(ctx context.Context, id *did.Identity) (passage, error) {
+	p := o.through(ctx, id)
+	if p.answer != nil {
+		return p, nil
 	}
-	net, err := transport.Listen(c)
-	if err != nil { // a host without IPv6
-		c.Listen = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
-		net, err = transport.Listen(c)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer net.Close()
-	return enroll.Join(ctx, enroll.Ask{Identity: id, Network: net, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
-		Request: invite.NewRequest(o.Link, o.Endpoints)})
+	answer, err := exchange(ctx, Timeout, config.DefaultMark(), enroll.Ask{Identity: id, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
+		Request: invite.NewRequest(o.Link, o.Endpoints)}, o) // the default mark: there may be no config yet
+	p.answer = answer
+	return p, err
 }
 
-// explain says what an ask without an answer means.
-func (o *Options) explain(err error) error {
+// explain says what an ask without an answer means; hub is what a hub says that was asked
+// before, nil if none has said anything.
+func (o *Options) explain(err, hub error) error {
 	var refused *handshake.RefusedError
 	switch {
+	case hub != nil && !errors.Is(err, context.Canceled) && !settledBy(err):
+		return fmt.Errorf("%w; and it does not answer at %s itself (%w)", hub, firstOf(o.Link.Endpoints), err)
 	case errors.Is(err, enroll.ErrNoInvitation) && !time.Now().Before(o.Link.Until):
 		return fmt.Errorf("the invitation expired at %s; ask for a new one", o.Link.Until.Format(time.DateTime))
 	case errors.Is(err, enroll.ErrNoInvitation):
@@ -134,9 +131,15 @@ func (o *Options) explain(err error) error {
 	}
 	advice := ""
 	if len(o.Link.Hubs) > 0 {
-		advice = "; a hub does not pass a join on: join once from where it can be reached, on its LAN for example, and its hub serves from then on"
+		advice = "; no hub of it passes joins on: invites = true there lets it, or join once from where it can be reached, on its LAN for example"
 	}
 	return fmt.Errorf("the node that invited does not answer at %s: does it run, and can it be reached from here%s? (%w)", firstOf(o.Link.Endpoints), advice, err)
+}
+
+// settledBy reports whether the inviting node itself has spoken.
+func settledBy(err error) bool {
+	var refused *handshake.RefusedError
+	return errors.Is(err, enroll.ErrNoInvitation) || errors.As(err, &refused)
 }
 
 func firstOf(endpoints []string) string {

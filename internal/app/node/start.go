@@ -9,8 +9,6 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
-	"github.com/libertaria-project/l2tun/internal/app/invite"
-	"github.com/libertaria-project/l2tun/internal/app/join"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/portmap"
@@ -104,6 +102,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Guard(guard.New(n.log))
 	n.net.Handle(n.use.data)
 	n.startHub(c)
+	joins, relay := n.startJoins()
 	n.use.manager, err = session.New(session.Config{
 		Identity: n.id,
 		Network:  n.net,
@@ -115,11 +114,11 @@ func (n *node) startSessions(c *config.Config) (err error) {
 
 		Carriers: c.Carriers,
 		Logger:   n.log,
-		Relay:    n.use.hub,
+		Relay:    relay,
 		Table:    n.use.data,
 		Addresses: session.Addresses{Own: n.around.own, Near: n.around.near, Mapped: n.around.mappedAt,
 			Spray: func() bool { return n.use.config.Load().Spray }},
-		Joins:  &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log},
+		Joins:  joins,
 		Memory: n.use.memory,
 		OnPath: n.use.mtus.set,
 
@@ -134,6 +133,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Hints(n.use.manager.Unreachable)
 	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
+	n.settleJoins(joins.Hub)
 	return nil
 }
 

@@ -26,6 +26,7 @@ type Ask struct {
 	Network   link.Network // used for this alone; the caller closes it
 	Peer      did.DID      // who must answer
 	Endpoints []string     // HOST:PORT, tried a little after each other
+	Frame     byte         // of the request; 0: wire.FrameJoin
 	Request   []byte       // at most wire.MaxJoin bytes; only Peer can read it
 }
 
@@ -36,6 +37,9 @@ type Ask struct {
 func Join(ctx context.Context, a Ask) ([]byte, error) {
 	if len(a.Request) > wire.MaxJoin {
 		return nil, errJoin
+	}
+	if a.Frame == 0 {
+		a.Frame = wire.FrameJoin
 	}
 	a.Network.Handle(nobody{})
 	return a.race(ctx)
@@ -97,14 +101,15 @@ func (a *Ask) ask(ctx context.Context, conn link.Conn) ([]byte, error) {
 		return nil, err
 	}
 	defer keys.Erase()
-	rec, err := seal(keys, wire.FrameJoin, a.Request)
+	rec, err := seal(keys, a.Frame, a.Request)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := st.Write(append(m3, rec...)); err != nil {
 		return nil, err
 	}
-	return read(st, keys, wire.FrameJoined)
+	_, answer, err := read(st, keys, wire.FrameJoined)
+	return answer, err
 }
 
 // handshake reads up to M2 and returns M3, unsent.

@@ -20,8 +20,9 @@ type Joins interface {
 	// every node that asks is refused as soon as its DID is claimed.
 	Open() bool
 	// Answer returns the answer, at most wire.MaxJoin bytes, to the request of a
-	// node whose DID is proven. An empty one ends the exchange without a word.
-	Answer(ctx context.Context, asker did.DID, request []byte) (answer []byte)
+	// node whose DID is proven. frame says what is asked: wire.FrameJoin, FrameDeposit
+	// or FrameJoinVia. An empty answer ends the exchange without a word.
+	Answer(ctx context.Context, asker did.DID, frame byte, request []byte) (answer []byte)
 }
 
 // errJoinOver ends a connection that served a join: it is no session's.
@@ -98,11 +99,11 @@ func (d *Desk) keys(st link.Stream, r *handshake.Responder, claim *handshake.Cla
 }
 
 func (d *Desk) answer(ctx context.Context, st link.Stream, keys *record.Epoch, asker did.DID) error {
-	request, err := read(st, keys, wire.FrameJoin)
+	frame, request, err := read(st, keys, wire.FrameJoin, wire.FrameDeposit, wire.FrameJoinVia)
 	if err != nil {
 		return err
 	}
-	answer := d.joins.Answer(ctx, asker, request)
+	answer := d.joins.Answer(ctx, asker, frame, request)
 	if len(answer) == 0 {
 		return errJoinOver
 	}

@@ -24,13 +24,14 @@ type desk struct {
 	shut   bool
 	asked  []did.DID
 	heard  []string
+	frames []byte
 	answer func(request []byte) []byte // nil: the request, reversed
 }
 
 func (d *desk) Open() bool { return !d.shut }
 
-func (d *desk) Answer(_ context.Context, asker did.DID, request []byte) []byte {
-	d.asked, d.heard = append(d.asked, asker), append(d.heard, string(request))
+func (d *desk) Answer(_ context.Context, asker did.DID, frame byte, request []byte) []byte {
+	d.asked, d.heard, d.frames = append(d.asked, asker), append(d.heard, string(request)), append(d.frames, frame)
 	if d.answer != nil {
 		return d.answer(request)
 	}
@@ -308,6 +309,33 @@ func TestAJoinIsNoSessionsHandshake(t *testing.T) {
 		}
 		if sb.Status().Handshakes != 0 || sb.State() != session.Idle {
 			t.Error(sb.State())
+		}
+	})
+}
+
+// What is asked is what the desk hears: a join, a deposit, a join for another node; and
+// no frame that a join's stream does not have.
+func TestTheDeskHearsWhatIsAsked(t *testing.T) {
+	withDesk(t, func(t *testing.T, w *world, d *desk, c *host) {
+		asks := func(frame byte) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := enroll.Join(ctx, enroll.Ask{Identity: c.id, Network: c.guest(), Peer: w.b.id.DID(), Endpoints: []string{w.b.addr.String()}, Frame: frame, Request: []byte("x")})
+			return err
+		}
+		for _, frame := range []byte{0, wire.FrameDeposit, wire.FrameJoinVia} {
+			if err := asks(frame); err != nil {
+				t.Error(frame, err)
+			}
+		}
+		if !bytes.Equal(d.frames, []byte{wire.FrameJoin, wire.FrameDeposit, wire.FrameJoinVia}) {
+			t.Errorf("%x", d.frames)
+		}
+		for _, frame := range []byte{wire.FrameJoined, 0x34, 0x45} {
+			if err := asks(frame); err == nil || len(d.heard) != 3 {
+				t.Errorf("%#x is heard: %v", frame, err)
+			}
+			time.Sleep(6 * time.Second) // rates are refilled
 		}
 	})
 }

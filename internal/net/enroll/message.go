@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/connect"
@@ -41,18 +42,18 @@ func seal(keys *record.Epoch, frame byte, body []byte) ([]byte, error) {
 	return keys.SealFramed(append([]byte{frame}, body...))
 }
 
-// read reads and opens the one record of the other end.
-func read(r io.Reader, keys *record.Epoch, frame byte) ([]byte, error) {
+// read reads and opens the one record of the other end, a frame of one of some types.
+func read(r io.Reader, keys *record.Epoch, frames ...byte) (frame byte, body []byte, err error) {
 	rec, err := record.ReadFramed(r, wire.MaxJoinRecord)
 	if errors.Is(err, record.ErrLength) {
-		return nil, fmt.Errorf("%w: %w", errJoin, err)
+		return 0, nil, fmt.Errorf("%w: %w", errJoin, err)
 	}
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	plain, verdict := keys.OpenTo(make([]byte, 0, len(rec)), rec)
-	if verdict != record.Opened || plain[0] != frame {
-		return nil, fmt.Errorf("%w: it does not open", errJoin)
+	if verdict != record.Opened || len(plain) == 0 || !slices.Contains(frames, plain[0]) {
+		return 0, nil, fmt.Errorf("%w: it does not open", errJoin)
 	}
-	return plain[1:], nil
+	return plain[0], plain[1:], nil
 }

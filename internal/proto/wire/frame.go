@@ -20,6 +20,7 @@ const (
 	FrameReady        = 0x0A // id 4, caller 32
 	FrameNotMet       = 0x0B // id 4, caller 32, reason 1
 	FrameCandidates   = 0x0C // n 1, candidates 19 each
+	FrameProxyJoin    = 0x0D // a join that a hub passes on, and the answer: see ProxyJoin
 	FrameHome         = 0x0E // lifetime 2, circuits 2
 	FrameSleep        = 0x0F // step 1, how 1
 	FrameHandshake    = 0x10 // a message of short mode: rotation

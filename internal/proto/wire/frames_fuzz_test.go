@@ -16,6 +16,7 @@ func FuzzFrames(f *testing.F) {
 	for _, b := range [][]byte{
 		wire.AppendHeartbeat(nil, wire.FrameHeartbeat, 1), wire.AppendHeartbeat(nil, wire.FrameHeartbeatAck, 2), wire.AppendProbe(nil, 3, 100),
 		wire.AppendEcho(nil, wire.Echo{4, netip.MustParseAddrPort("192.0.2.1:5"), 1452}), halves.At(0), halves.At(1), {wire.FrameClose, 0},
+		wire.ProxyJoin{wire.ProxyAsks, 6, [4]byte{7}, [wire.DigestSize]byte{8}, []byte("s")}.Append(nil),
 		wire.Piece{1, 2, 3, true, []byte("x")}.Append(nil), wire.Ack{1, 2, 3}.Append(nil), wire.MessagePreface(9), {},
 	} {
 		f.Add(b)
@@ -54,6 +55,9 @@ func FuzzFrames(f *testing.F) {
 		}
 		if a, ok := wire.ParseAck(b); ok {
 			same("acknowledgement", a.Append(nil))
+		}
+		if p, ok := wire.ParseProxyJoin(b); ok {
+			same("join that a hub passes on", p.Append(nil))
 		}
 		if channel, ok := wire.ParseMessagePreface(b); ok {
 			same("preface", wire.MessagePreface(channel))

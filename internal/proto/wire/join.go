@@ -3,8 +3,10 @@ package wire
 // The join exchange, SPEC 6.11: a stream of its own kind, on which a node that is
 // no peer proves its DID, makes one request, and gets one answer.
 const (
-	FrameJoin   = 0x30 // bytes: what the joining node asks
-	FrameJoined = 0x31 // bytes: the answer
+	FrameJoin    = 0x30 // bytes: what the joining node asks the inviting one
+	FrameJoined  = 0x31 // bytes: the answer
+	FrameDeposit = 0x32 // bytes: what the inviting node asks a hub
+	FrameJoinVia = 0x33 // bytes: what the joining node asks a hub
 
 	// MaxJoin bounds a request and an answer, in bytes.
 	MaxJoin = 4096

@@ -25,11 +25,19 @@ const ContextDiscovery = "l2tun 2026-11 discovery v1"
 const LabelPreface = "l2tun utcp preface v1"
 
 // Labels of invitations, docs/node.md 8.3: what the joining node shows, what the
-// inviting node keeps of it, and the check at the end of a link.
+// inviting node keeps of it, and the check at the end of a link. The others are of
+// joins through a hub: what the joining node shows the hub, what the hub keeps of it,
+// the secret of the two ends, and the keys made of it.
 const (
 	LabelInviteProof = "l2tun invitation v1 proof\x00"
 	LabelInviteKept  = "l2tun invitation v1 kept\x00"
 	LabelInviteCheck = "l2tun invitation v1 check\x00"
+
+	LabelInviteHub     = "l2tun invitation v1 hub\x00"
+	LabelInviteDeposit = "l2tun invitation v1 deposit\x00"
+	LabelInviteSecret  = "l2tun invitation v1 secret\x00"
+	LabelInviteRequest = "l2tun invitation v1 request"
+	LabelInviteAnswer  = "l2tun invitation v1 answer"
 )
 
 // Labels of networks (spec/network.md): the network id and the hash of a document begin

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"context"
+
+	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/app/join"
+	"github.com/libertaria-project/l2tun/internal/base/guard"
+	"github.com/libertaria-project/l2tun/internal/net/hub"
+	"github.com/libertaria-project/l2tun/internal/net/joinproxy"
+	"github.com/libertaria-project/l2tun/internal/proto/relay"
+	"github.com/libertaria-project/l2tun/session"
+)
+
+// hubSide is this node as a hub, and as one end of joins that pass hubs.
+type hubSide struct {
+	*hub.Hub
+	proxy *joinproxy.Proxy
+}
+
+// Frame implements session.Relay.
+func (s hubSide) Frame(from relay.DID, frame []byte) bool {
+	return s.proxy.Frame(joinproxy.DID(from), frame) || s.Hub.Frame(from, frame)
+}
+
+// startJoins makes what answers joins, direct ones and those through hubs. Frames come
+// to it once there are sessions.
+func (n *node) startJoins() (*join.Admission, session.Relay) {
+	a := &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log, Identity: n.id}
+	proxy := joinproxy.New(joinproxy.Config{
+		Send:   func(to joinproxy.DID, frame []byte) bool { return n.use.manager.SendFrame(to, frame) },
+		Here:   func(peer joinproxy.DID) bool { return established(n.use.manager, peer) },
+		IsHub:  func(peer joinproxy.DID) bool { return isHub(n.use.config.Load(), peer) },
+		Decide: a.Passed,
+		Guard:  guard.New(n.log),
+	})
+	a.Hub = join.NewProxying(a, invite.NewDeposits(n.o.ConfigPath), proxy.Ask)
+	n.defers(proxy.Close)
+	return a, hubSide{n.use.hub, proxy}
+}
+
+// settleJoins goes on with joins that an earlier process has passed on as a hub.
+func (n *node) settleJoins(p *join.Proxying) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	n.defers(func() {
+		cancel()
+		<-done
+	})
+}
+
+// established reports whether there is a session with a peer now.
+func established(m *session.Manager, peer joinproxy.DID) bool {
+	s, err := m.Session(did.FromDigest(peer))
+	if err != nil {
+		return false
+	}
+	state := s.State()
+	return state == session.Established || state == session.Rotating || state == session.Degraded
+}
+
+// isHub reports whether the config in use names a peer as a hub of this node.
+func isHub(c *config.Config, peer joinproxy.DID) bool {
+	if c == nil {
+		return false
+	}
+	p := c.Peer(did.FromDigest(peer))
+	return p != nil && p.Hub
+}
