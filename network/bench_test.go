@@ -100,6 +100,20 @@ func BenchmarkTakeRemoval10000(b *testing.B) {
 	}
 }
 
+func BenchmarkTakeKnown10000(b *testing.B) {
+	s := started(b, largeHead(), "ada")
+	doc := signed(populous(s, large), "ada")
+	if _, err := s.Take(doc, epoch); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if c, err := s.Take(doc, epoch); err != nil || !c.Known {
+			b.Fatal(c, err)
+		}
+	}
+}
+
 func BenchmarkLoad10000(b *testing.B) {
 	s := started(b, largeHead(), "ada")
 	if _, err := s.Take(signed(populous(s, large), "ada"), epoch); err != nil {

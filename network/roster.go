@@ -39,8 +39,7 @@ type Line struct {
 // ParseRoster reads the text of a roster. Errors are Refusals.
 func ParseRoster(text string) (*Roster, error) {
 	r := read(text, firstOfRoster)
-	x := &Roster{Network: r.hash(r.value("network")), Issuer: r.did(r.value("issuer")),
-		Serial: r.number(r.value("serial"), MaxSerial), Issued: r.date(r.value("issued"))}
+	x := r.rosterHead()
 	x.Lines = make([]Line, 0, strings.Count(r.rest, "\n"))
 	named, addressed := make(map[string]bool, cap(x.Lines)), make(map[netip.Addr]bool, cap(x.Lines))
 	for last := ""; r.has("member"); {
@@ -69,6 +68,12 @@ func ParseRoster(text string) (*Roster, error) {
 		return nil, err
 	}
 	return x, nil
+}
+
+// rosterHead reads what stands before the lines of members.
+func (r *reader) rosterHead() *Roster {
+	return &Roster{Network: r.hash(r.value("network")), Issuer: r.did(r.value("issuer")),
+		Serial: r.number(r.value("serial"), MaxSerial), Issued: r.date(r.value("issued"))}
 }
 
 // comparePrefixes orders by address, then by length.

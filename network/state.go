@@ -1,6 +1,8 @@
 package network
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -80,6 +82,10 @@ type Change struct {
 // changes at most what Findings shows. The order is heads, rosters, removals: a document
 // is judged by the head that is held.
 func (s *State) Take(bundle []byte, now time.Time) (Change, error) {
+	if s.holds(bundle) {
+		s.contact.heard(now)
+		return Change{Known: true}, nil
+	}
 	n, err := Parse(bundle)
 	if err != nil {
 		return Change{}, err
@@ -94,6 +100,15 @@ func (s *State) Take(bundle []byte, now time.Time) (Change, error) {
 	return differ(before, s.taken), nil
 }
 
+// holds reports whether a bundle is held in the same bytes, and counts: nothing of it is
+// checked again.
+func (s *State) holds(bundle []byte) bool {
+	if s.head == nil || bytes.Equal(s.head.bundle, bundle) {
+		return s.head != nil
+	}
+	return slices.ContainsFunc(s.Documents()[len(s.Heads(0)):], func(d []byte) bool { return bytes.Equal(d, bundle) })
+}
+
 // take judges a bundle by the first line of its text.
 func (s *State) take(n *Bundle, now time.Time) (known bool, err error) {
 	switch first(n.Text) {
@@ -104,11 +119,7 @@ func (s *State) take(n *Bundle, now time.Time) (known bool, err error) {
 		}
 		return s.takeHead(n, h)
 	case firstOfRoster:
-		r, err := ParseRoster(n.Text)
-		if err != nil {
-			return false, err
-		}
-		return s.takeRoster(n, r)
+		return s.takeRoster(n)
 	case firstOfRemovals:
 		r, err := ParseRemovals(n.Text)
 		if err != nil {

@@ -325,3 +325,14 @@ func TestRemovalsAreBounded(t *testing.T) {
 	}
 	sameOnDisk(t, s)
 }
+
+// What a stranger signs is not read to its end: a roster of thousands costs no more than its
+// signatures.
+func TestARosterOfAStrangerIsCheap(t *testing.T) {
+	s := started(t, home(1, "ada"), "ada")
+	text := roster(s, "ada", 1).String() + strings.Repeat("no line of a roster\n", 1000)
+	_, err := s.Take(Sign(text, who("eve")).Append(nil), epoch)
+	wantCode(t, err, WrongSigner)
+	_, err = s.Take(Sign(text, who("ada")).Append(nil), epoch)
+	wantCode(t, err, Syntax)
+}

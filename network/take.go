@@ -129,20 +129,39 @@ func (s *State) Trust(bundle []byte, hash Hash) (Change, error) {
 	return differ(before, s.taken), nil
 }
 
-// takeRoster is spec/network.md 10.5 "Rosters".
-func (s *State) takeRoster(n *Bundle, r *Roster) (known bool, err error) {
+// admits judges who has signed a roster, before its thousands of lines are read.
+func (s *State) admits(n *Bundle) error {
+	head := read(n.Text, firstOfRoster)
+	r := head.rosterHead()
+	if head.err != nil {
+		return head.err
+	}
 	if err := s.belongs(r.Network); err != nil {
+		return err
+	}
+	switch {
+	case s.taken.succeeded(r.Issuer):
+		return refuse(Succeeded, "%v has a successor", r.Issuer)
+	case !slices.Contains(s.head.issuerDIDs(), r.Issuer):
+		return refuse(NotIssuer, "%v is no issuer in head %d", r.Issuer, s.head.Serial)
+	case len(n.Signers) != 1 || !n.SignedBy(r.Issuer):
+		return refuse(WrongSigner, "a roster is signed by its issuer alone")
+	}
+	return nil
+}
+
+// takeRoster is spec/network.md 10.5 "Rosters".
+func (s *State) takeRoster(n *Bundle) (known bool, err error) {
+	if err := s.admits(n); err != nil {
+		return false, err
+	}
+	r, err := ParseRoster(n.Text)
+	if err != nil {
 		return false, err
 	}
 	m := mark{r.Serial, TextHash(n.Text)}
 	held := s.rosters[r.Issuer]
 	switch {
-	case s.taken.succeeded(r.Issuer):
-		return false, refuse(Succeeded, "%v has a successor", r.Issuer)
-	case !slices.Contains(s.head.issuerDIDs(), r.Issuer):
-		return false, refuse(NotIssuer, "%v is no issuer in head %d", r.Issuer, s.head.Serial)
-	case len(n.Signers) != 1 || !n.SignedBy(r.Issuer):
-		return false, refuse(WrongSigner, "a roster is signed by its issuer alone")
 	case held != nil && held.mark == m && held.roster != nil:
 		return true, nil
 	case held != nil && r.Serial < held.serial:
