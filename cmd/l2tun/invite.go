@@ -184,7 +184,7 @@ func aboutHub(h join.Deposited) string {
 	name := cmp.Or(h.Hub.Name, h.Hub.DID.String())
 	switch {
 	case h.Err != nil:
-		return "Note: the join does not pass a hub: " + h.Err.Error() + "."
+		return "The link names the hub " + name + ", which helps the two to meet once both are its peers. It does not pass the join on: " + h.Err.Error() + "."
 	case h.Forbidden:
 		return "The link names the hub " + name + ", which helps the two to meet once both are its peers. It passes the join on, and takes the new peer, if its owner lets this node invite (invites = true)."
 	}

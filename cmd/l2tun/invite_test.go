@@ -14,6 +14,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
+	"github.com/libertaria-project/l2tun/internal/app/join"
 	"github.com/libertaria-project/l2tun/internal/show/doctor"
 )
 
@@ -296,8 +297,16 @@ func TestInviteNamesHubs(t *testing.T) {
 	if code != 0 || err != nil || len(l.Hubs) != 1 || l.Hubs[0].Name != "nas" || l.Hubs[0].DID.String() != peerDID(9) || l.Hubs[0].Endpoints[0] != "192.0.2.9:4242" {
 		t.Fatalf("%d %v %+v", code, err, l)
 	}
-	if !strings.Contains(errs, "The link names the hub nas, which helps the two to meet once both are its peers.\n") {
+	if !strings.Contains(errs, "The link names the hub nas, which helps the two to meet once both are its peers. It does not pass the join on: hub nas does not answer at 192.0.2.9:4242: ") {
 		t.Error(errs)
+	}
+	for want, h := range map[string]join.Deposited{
+		"The hub nas passes the join on, takes the new peer too, and helps the two to meet.": {Hub: l.Hubs[0]},
+		"(invites = true)": {Hub: l.Hubs[0], Forbidden: true},
+	} {
+		if text := aboutHub(h); !strings.Contains(text, want) || len(passing([]join.Deposited{h})) == 1 == h.Forbidden {
+			t.Errorf("%q lacks %q", text, want)
+		}
 	}
 	if text := asks(l, nil, ""); !strings.Contains(text, "  hub          nas "+peerDID(9)+" at 192.0.2.9:4242, helps to reach it\n") {
 		t.Error(text)

@@ -33,9 +33,9 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	}
 	want := []map[string]any{
 		{"version": 1.0, "program": control.Program(), "did": a, "name": "bob", "address": "fd4c:3254:101:101:101:101:101:101", "endpoints": []any{"192.0.2.1:4242", "bob.example:4242"},
-			"allowed_ips": []any{"10.9.0.2/32", "10.8.0.0/16", "fd4c:3254:101:101:101:101:101:101/128"}, "hub": true},
+			"allowed_ips": []any{"10.9.0.2/32", "10.8.0.0/16", "fd4c:3254:101:101:101:101:101:101/128"}, "hub": true, "invites": false},
 		{"version": 1.0, "program": control.Program(), "did": b, "name": "", "address": "fd4c:3254:202:202:202:202:202:202", "endpoints": []any{},
-			"allowed_ips": []any{"fd4c:3254:202:202:202:202:202:202/128"}, "hub": false},
+			"allowed_ips": []any{"fd4c:3254:202:202:202:202:202:202/128"}, "hub": false, "invites": false},
 	}
 	if d := cmp.Diff(want, list); d != "" {
 		t.Error(d)
@@ -49,6 +49,30 @@ func TestPeersAreAddedListedAndRemoved(t *testing.T) {
 	must(t, "peer", "remove", "--config", path, "--socket", none, b)
 	after, _ := os.ReadFile(path)
 	if string(after) != string(before) {
+		t.Errorf("%s", after)
+	}
+}
+
+// A hub's owner lets a peer invite to it with one command, and takes that back.
+func TestAPeerIsLetInvite(t *testing.T) {
+	path := initConfig(t)
+	none := filepath.Join(t.TempDir(), "none.sock")
+	must(t, "peer", "add", "--config", path, "--socket", none, peerDID(1), "--name", "nas")
+	set := func(flag string) []string {
+		return []string{"peer", "set", "--config", path, "--socket", none, "nas", flag}
+	}
+	before, _ := os.ReadFile(path)
+	refused(t, exitUsage, path+`: peer.invites: this node is a hub for nobody, so there is nothing to invite to; relay = "peers" makes it one`, set("--invites")...)
+	relay := append([]byte("relay = \"peers\"\n"), before...)
+	if err := os.WriteFile(path, relay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, set("--invites")...)
+	if got := must(t, "peer", "list", "--config", path); !strings.Contains(got, "  invites: yes\n") {
+		t.Error(got)
+	}
+	must(t, set("--invites=false")...)
+	if after, _ := os.ReadFile(path); string(after) != string(relay) {
 		t.Errorf("%s", after)
 	}
 }
