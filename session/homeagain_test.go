@@ -106,3 +106,26 @@ func TestHomesWithoutUDPMeet(t *testing.T) {
 		}
 	})
 }
+
+// SPEC 6.10, Meeting: the peer, on a machine that is busy, answers after both MEETs count
+// as lost. The first attempt succeeds all the same.
+func TestALateAnswerToAMeetCounts(t *testing.T) {
+	inCrowd(t, 2, Settings{}, func(t *testing.T, c *crowd) {
+		a, b := c.all[0], c.all[1]
+		for _, h := range c.all {
+			c.comes(h)
+		}
+		time.Sleep(5 * time.Second) // round trips to the hub are known
+		c.net.Set(c.hub.addr, b.addr, memnet.Line{Delay: 1500 * time.Millisecond})
+		time.AfterFunc(900*time.Millisecond, func() { c.net.Set(c.hub.addr, b.addr, memnet.Line{Delay: 20 * time.Millisecond}) })
+		b.peer(a, false, Settings{})
+		a.peer(b, false, Settings{})
+		began := time.Now()
+		if _, err := a.m.Establish(t.Context(), b.id.DID()); err != nil {
+			t.Fatalf("after %v: %v", time.Since(began), err)
+		}
+		if took := time.Since(began); took < 1500*time.Millisecond || took > 2500*time.Millisecond {
+			t.Errorf("established after %v", took)
+		}
+	})
+}
