@@ -264,14 +264,15 @@ func TestHomesAtAHub(t *testing.T) {
 	bad.Jitter, bad.Loss, tcp.CutUDP = 20*time.Millisecond, 0.05, true
 	for _, r := range []struct {
 		name  string
+		n     int
 		line  memnet.Line // of all
 		third memnet.Line // of every third home to the hub and back
-	}{{"good lines", line, line}, {"losses", bad, bad}, {"some by TCP", line, tcp}} {
+	}{{"good lines", n, line, line}, {"losses", n / 3, bad, bad}, {"some by TCP", n / 3, line, tcp}} {
 		t.Run(r.name, func(t *testing.T) {
 			bubble.Test(t, func(t *testing.T) {
-				c := newCrowd(t, n)
+				c := newCrowd(t, r.n)
 				c.net.SetAll(r.line)
-				for i := 0; i < n; i += 3 {
+				for i := 0; i < r.n; i += 3 {
 					c.net.Set(c.all[i].addr, c.hub.addr, r.third)
 					c.net.Set(c.hub.addr, c.all[i].addr, r.third)
 				}
