@@ -187,6 +187,13 @@ func owners(c *config.Config, all []*session.Session) iter.Seq2[netip.Prefix, *d
 // peer an idle_after of 0 says so; to a session it would mean the default.
 func staysAwake(p *config.Peer) bool { return p.Keep || p.Settings().IdleAfter == 0 }
 
+// sprays reports whether the node takes part in sprays. Sessions ask from their first turn
+// on, which is before the end of the first apply.
+func (a *applier) sprays() bool {
+	c := a.config.Load()
+	return c != nil && c.Spray
+}
+
 // configured reports whether a peer has a session.
 func (a *applier) configured(d did.DID) bool {
 	_, err := a.manager.Session(d)

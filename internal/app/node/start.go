@@ -117,7 +117,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Relay:    relay,
 		Table:    n.use.data,
 		Addresses: session.Addresses{Own: n.around.own, Near: n.around.near, Mapped: n.around.mappedAt,
-			Spray: func() bool { return n.use.config.Load().Spray }},
+			Spray: n.use.sprays},
 		Joins:  joins,
 		Memory: n.use.memory,
 		OnPath: n.use.mtus.set,
