@@ -115,9 +115,10 @@ func (o *UpOptions) start(ctx context.Context) error {
 	if o.Socket == "" {
 		o.Socket = control.SocketPath(c.Interface)
 	}
-	if o.Config, err = filepath.Abs(o.Config); err != nil { // the node says in its status which config it has
+	if o.Config, err = filepath.Abs(o.Config); err != nil {
 		return err
 	}
+	c.Path = o.Config // the node says in its status which config it has
 	if o.Detach {
 		return o.detach(ctx, c.Interface)
 	}

@@ -37,8 +37,8 @@ func TestUpMakesThePathOfTheConfigAbsolute(t *testing.T) {
 	t.Chdir(filepath.Dir(path))
 	var got nodeOptions
 	errs, code := up(t, func(_ context.Context, o nodeOptions) error { got = o; return nil }, "--config", filepath.Base(path))
-	if code != 0 || errs != "" || got.ConfigPath != path {
-		t.Error(code, errs, got.ConfigPath)
+	if code != 0 || errs != "" || got.ConfigPath != path || got.Loaded.Path != path {
+		t.Error(code, errs, got.ConfigPath, got.Loaded.Path)
 	}
 }
 
