@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// maxErrors is how many errors in a row a port may bring: openers that end on the way
+// maxErrors is how many errors a port may bring: openers that end on the way
 // leave ICMP messages on it.
 const maxErrors = 16
 

@@ -51,14 +51,15 @@ type spray struct {
 func newSpray(last time.Time) spray { return spray{sprayedAt: last} }
 
 // hear notes what a hub has brought of the peer. Of IPv6 nothing is noted: its ports are
-// not translated.
+// not translated. A private address, at which a hub in the peer's network may well see it,
+// is another host here.
 func (x *spray) hear(by Hub, p Part, places []Candidate) {
 	if len(places) == 0 {
 		return
 	}
 	x.peerPart, x.vouched, x.vouchedBy = p, netip.AddrPort{}, by
 	for _, c := range places {
-		if c.Origin == AtHub && c.Remote.Addr().Unmap().Is4() && !c.Ours {
+		if c.Origin == AtHub && c.Remote.Addr().Unmap().Is4() && !c.Ours && c.reachable(false) {
 			x.vouched = c.Remote
 			return
 		}

@@ -196,17 +196,19 @@ func TestSpraysAreSeldom(t *testing.T) {
 	}
 }
 
-// TestNothingIsSprayedAtWhatNoHubSees: candidates of other origins, of IPv6 and of the
-// own NAT are no targets.
+// TestNothingIsSprayedAtWhatNoHubSees: candidates of other origins, of IPv6, of the own
+// NAT and of private networks are no targets.
 func TestNothingIsSprayedAtWhatNoHubSees(t *testing.T) {
 	seen := Candidate{Remote: netip.MustParseAddrPort("192.0.2.1:4242"), Origin: AtHub}
 	for name, c := range map[string]Candidate{
-		"told":       {Remote: seen.Remote, Origin: Told},
-		"mapped":     {Remote: seen.Remote, Origin: Mapped},
-		"IPv6":       {Remote: netip.MustParseAddrPort("[2001:db8::1]:4242"), Origin: AtHub},
-		"one's own":  {Remote: seen.Remote, Origin: AtHub, Ours: true},
-		"none":       {},
-		"and a seen": seen,
+		"told":        {Remote: seen.Remote, Origin: Told},
+		"mapped":      {Remote: seen.Remote, Origin: Mapped},
+		"IPv6":        {Remote: netip.MustParseAddrPort("[2001:db8::1]:4242"), Origin: AtHub},
+		"one's own":   {Remote: seen.Remote, Origin: AtHub, Ours: true},
+		"private":     {Remote: netip.MustParseAddrPort("192.168.1.5:4242"), Origin: AtHub, Near: true},
+		"a carrier's": {Remote: netip.MustParseAddrPort("100.64.1.5:4242"), Origin: AtHub},
+		"none":        {},
+		"and a seen":  seen,
 	} {
 		var x spray
 		var all []Candidate
