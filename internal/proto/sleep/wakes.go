@@ -63,7 +63,10 @@ func (w *Wakes[K]) Forget(k K) {
 		return
 	}
 	delete(w.where, k)
-	if w.waits[q]--; w.waits[later] == 0 {
+	if w.waits[q]--; w.waits[q] == 0 {
+		w.queues[q] = nil
+	}
+	if w.waits[later] == 0 {
 		w.many = 0
 	}
 }

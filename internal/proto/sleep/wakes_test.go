@@ -103,3 +103,16 @@ func TestWantedAgainAfterForget(t *testing.T) {
 		t.Errorf("%v, %d wait", got, w.Waiting())
 	}
 }
+
+// An empty queue keeps nothing: sessions whose peers are faster than their turn come and
+// go for as long as the node runs.
+func TestForgottenSessionsLeaveNothing(t *testing.T) {
+	var w Wakes[int]
+	for i := range 1000 {
+		w.Want(i, i%2 == 0)
+		w.Forget(i)
+	}
+	if n := len(w.queues[first]) + len(w.queues[later]); n > 0 {
+		t.Errorf("%d are kept", n)
+	}
+}
