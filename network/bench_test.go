@@ -55,7 +55,7 @@ func TestTenThousandMembers(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	per := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / large
 	t.Logf("a roster of %d bytes, %d bytes of memory a member", len(b), per)
-	if per > 2000 {
+	if per > 1450 {
 		t.Errorf("%d bytes of memory a member", per)
 	}
 	runtime.KeepAlive(s)

@@ -132,6 +132,7 @@ func TestTextsThatAreRefused(t *testing.T) {
 		{SuccessionConflict, h, "succeed " + didOf("old").String(), "succeed " + bob},
 		{SuccessionConflict, h, "succeed " + didOf("old").String(), "succeed " + nas},
 		{Duplicate, h, "removed " + didOf("gone1").String(), "removed " + bob},
+		{Duplicate, strings.Replace(h, "succeed "+didOf("old").String()+" "+didOf("new").String(), "succeed "+didOf("gone1").String()+" "+bob, 1), "", ""},
 		{Syntax, h, "restored " + didOf("back").String() + " 2026-12-01T10:00:00Z", "restored " + didOf("back").String() + " -"},
 		{Syntax, h + "\n", "", ""},
 		{Syntax, h + "more\n", "", ""},

@@ -218,13 +218,14 @@ func (h *Head) check() error {
 	if h.Threshold > len(h.Admins) {
 		return refuse(BadThreshold, "%d of %d admins cannot sign", h.Threshold, len(h.Admins))
 	}
-	for _, r := range h.Removed {
-		if slices.Contains(h.Admins, r.DID) {
-			return refuse(Duplicate, "%v is an admin and removed", r.DID)
-		}
-	}
 	if err := h.checkSuccessions(); err != nil {
 		return err
+	}
+	ends := h.heirs()
+	for _, r := range h.Removed {
+		if _, old := ends[r.DID]; slices.Contains(h.Admins, r.DID) || old && slices.Contains(h.Admins, ends[r.DID]) {
+			return refuse(Duplicate, "%v is an admin, or the DID before it, and removed", r.DID)
+		}
 	}
 	return h.checkGrants()
 }
@@ -258,6 +259,22 @@ func (h *Head) checkSuccessions() error {
 		}
 	}
 	return nil
+}
+
+// heirs are the last successors of those who have one. There are no loops.
+func (h *Head) heirs() map[did.DID]did.DID {
+	next := make(map[did.DID]did.DID, len(h.Successions))
+	for _, s := range h.Successions {
+		next[s.Old] = s.New
+	}
+	ends := make(map[did.DID]did.DID, len(next))
+	for d, n := range next {
+		for more, ok := next[n]; ok; more, ok = next[n] {
+			n = more
+		}
+		ends[d] = n
+	}
+	return ends
 }
 
 func (h *Head) issuerDIDs() (out []did.DID) {

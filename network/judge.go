@@ -21,7 +21,7 @@ func judge(head *heldHead, rosters map[did.DID]*slot, removals map[did.DID]*remo
 	for _, x := range v.head.Successions {
 		v.next[x.Old] = x.New
 	}
-	v.follow()
+	v.heirs = v.head.heirs()
 	v.remove(removals)
 	size := 0
 	for _, i := range v.head.Issuers {
@@ -38,17 +38,6 @@ func judge(head *heldHead, rosters map[did.DID]*slot, removals map[did.DID]*remo
 		j.roster(x)
 	}
 	return v
-}
-
-// follow finds the last successor of each DID once. There are no loops.
-func (v *View) follow() {
-	v.heirs = make(map[did.DID]did.DID, len(v.next))
-	for d, n := range v.next {
-		for next, ok := v.next[n]; ok; next, ok = v.next[n] {
-			n = next
-		}
-		v.heirs[d] = n
-	}
 }
 
 func (v *View) issued(t time.Time) {
