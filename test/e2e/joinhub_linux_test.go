@@ -159,6 +159,9 @@ func TestTwoHomesJoinThroughAHub(t *testing.T) {
 		t.Fatalf("not direct: %+v: %v", p, err)
 	}
 	t.Logf("direct %v after the paste", time.Since(start).Round(time.Millisecond))
+	if events, err := b.Run(v.ctx, "events", "--socket", b.Socket); err == nil {
+		t.Logf("%s", events)
+	}
 	if n, why := eachPing(v.ctx, b.Host, v.a.Inside.Addr(), 20); n != 20 {
 		t.Errorf("%d of 20 pings are answered: %s", n, why)
 	}

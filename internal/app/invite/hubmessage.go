@@ -37,7 +37,11 @@ const (
 	Full      Reason = "full"      // it has invited as many as the hub takes of one peer
 	Away      Reason = "away"      // the inviting node has no session with the hub; nothing has changed
 	Silent    Reason = "silent"    // it has not answered: it may have agreed
-	Inviting  Reason = "inviting"  // it has refused, for the reason that is sealed
+	// Unfinished: the inviting node has agreed, and the hub could not take the joining one
+	// yet; it goes on with that.
+	Unfinished Reason = "unfinished"
+
+	Inviting Reason = "inviting" // it has refused, for the reason that is sealed
 )
 
 // NewDeposit asks a hub to pass on the join of a link.

@@ -183,9 +183,9 @@ func (h *Proxying) pass(ctx context.Context, d invite.Deposit) (invite.Reason, [
 	case !answer.Agreed:
 		return invite.Inviting, answer.Sealed, h.Deposits.Release(d.Kept, time.Now())
 	}
-	if reason, err := h.take(joining); err != nil {
+	if _, err := h.take(joining); err != nil {
 		h.unsettled()
-		return reason, nil, err
+		return invite.Unfinished, nil, err
 	}
 	return "", answer.Sealed, h.Deposits.Joined(d.Kept, time.Now())
 }

@@ -323,7 +323,7 @@ func TestACrashBetweenTheTwoConfigs(t *testing.T) {
 	y := newTrio(t)
 	y.deposit(y.home.id, y.link)
 	y.hub.host.refuses = errors.New("the kernel refuses")
-	y.want(y.joins, invite.Conflict, "none")
+	y.want(y.joins, invite.Unfinished, "none")
 	if y.hub.has(t, y.joins.DID()) {
 		t.Error("the block is left in the file")
 	}

@@ -90,7 +90,7 @@ func hubName(h invite.Hub) string { return cmp.Or(h.Name, h.DID.String()) }
 
 // unsure reports whether the inviting node may have agreed though the hub says no.
 func unsure(r invite.Reason) bool {
-	return r == invite.Silent || r == invite.Busy || r == invite.Conflict || r == invite.Failed
+	return r == invite.Silent || r == invite.Unfinished
 }
 
 // refusedBy is the sentence for what a hub itself says.
@@ -100,6 +100,8 @@ func refusedBy(hub string, r invite.Reason) error {
 		return fmt.Errorf("the inviting node is not connected to hub %s at the moment: have it started there (l2tun up), and join again with the same link", hub)
 	case invite.Silent:
 		return fmt.Errorf("the inviting node does not answer through hub %s; it may have agreed, so join again with the same link", hub)
+	case invite.Unfinished:
+		return fmt.Errorf("the inviting node has agreed, and hub %s could not take this node as a peer yet: its log says why; join again with the same link", hub)
 	case invite.Unknown:
 		return fmt.Errorf("hub %s does not know this invitation: it was not deposited there, or newer ones of that node have taken its place", hub)
 	case invite.Expired:
