@@ -149,6 +149,9 @@ func (n *node) end() {
 	if text := string(log); strings.Contains(text, "panic:") || strings.Contains(text, "goroutine ") {
 		n.w.Errorf("%s panicked:\n%s", n.Interface, tail(log, 6000))
 	}
+	if _, defect, is := strings.Cut(string(log), "a defect of l2tun"); is {
+		n.w.Errorf("%s has recovered from a panic: %s", n.Interface, defect[:min(len(defect), 1000)])
+	}
 	if seed := n.seed(); strings.Contains(string(log), seed) {
 		n.w.Errorf("the log of %s holds its key", n.Interface)
 	}
