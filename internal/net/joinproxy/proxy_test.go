@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +21,7 @@ func who(n byte) DID { return DID{n} }
 // A line joins two proxies: a hub, 1, and an inviting node, 2.
 type line struct {
 	hub, home *Proxy
+	mu        sync.Mutex
 	lose      int // frames that are lost first
 	sent      int
 	asked     []wire.ProxyJoin
@@ -29,7 +33,11 @@ func newLine() *line {
 	l := &line{here: true, answer: func(wire.ProxyJoin) (bool, []byte) { return true, []byte("yes") }}
 	to := func(p **Proxy, from DID) func(DID, []byte) bool {
 		return func(_ DID, f []byte) bool {
-			if l.sent++; l.sent > l.lose {
+			l.mu.Lock()
+			l.sent++
+			lost := l.sent <= l.lose
+			l.mu.Unlock()
+			if !lost {
 				(*p).Frame(from, bytes.Clone(f))
 			}
 			return true
@@ -69,6 +77,7 @@ func TestAJoinPassesTheHub(t *testing.T) {
 		if len(l.asked) != 1 || l.asked[0].Joining != who(3) || string(l.asked[0].Sealed) != "let me in" || l.asked[0].ID != [4]byte{4} {
 			t.Errorf("%+v", l.asked)
 		}
+		synctest.Wait()
 		if len(l.hub.waiting) != 0 || l.home.working {
 			t.Error("something is left")
 		}
@@ -121,7 +130,10 @@ func TestAnswersOfOthersDoNotCount(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait()
-		for number := range l.hub.waiting {
+		l.hub.mu.Lock()
+		numbers := slices.Collect(maps.Keys(l.hub.waiting))
+		l.hub.mu.Unlock()
+		for _, number := range numbers {
 			good := wire.ProxyJoin{Step: wire.ProxyAgreed, Number: number, ID: [4]byte{4}, Joining: who(3), Sealed: []byte("yes")}
 			other, else_, unknown := good, good, good
 			other.Joining, else_.ID, unknown.Number = who(9), [4]byte{5}, number+1
@@ -162,6 +174,7 @@ func TestAFloodingHubIsBounded(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+		synctest.Wait()
 		if n := len(l.home.queue); n > maxQueue {
 			t.Errorf("%d wait", n)
 		}
