@@ -113,9 +113,7 @@ func (h *Proxying) begin(ctx context.Context, asker did.DID, d invite.Deposit, r
 	fresh := d.Claimed == ""
 	d.Claimed, d.Sealed = asker.String(), r.Sealed
 	reason, sealed, err := h.pass(ctx, d)
-	switch {
-	case !fresh || reason != invite.Away && reason != invite.Busy:
-	default: // nothing has left for the inviting node
+	if fresh && (reason == invite.Away || reason == invite.Busy) { // nothing has left for the inviting node
 		err = errors.Join(err, h.Deposits.Release(d.Kept, time.Now()))
 	}
 	return reason, sealed, err

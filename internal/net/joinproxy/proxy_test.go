@@ -135,10 +135,10 @@ func TestAnswersOfOthersDoNotCount(t *testing.T) {
 		l.hub.mu.Unlock()
 		for _, number := range numbers {
 			good := wire.ProxyJoin{Step: wire.ProxyAgreed, Number: number, ID: [4]byte{4}, Joining: who(3), Sealed: []byte("yes")}
-			other, else_, unknown := good, good, good
-			other.Joining, else_.ID, unknown.Number = who(9), [4]byte{5}, number+1
+			other, elsewhere, unknown := good, good, good
+			other.Joining, elsewhere.ID, unknown.Number = who(9), [4]byte{5}, number+1
 			l.hub.Frame(who(9), good.Append(nil))
-			for _, f := range []wire.ProxyJoin{other, else_, unknown} {
+			for _, f := range []wire.ProxyJoin{other, elsewhere, unknown} {
 				l.hub.Frame(who(2), f.Append(nil))
 			}
 		}
