@@ -92,6 +92,9 @@ func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) invi
 	return refused
 }
 
+// errStarting: no config is in use yet.
+var errStarting = errors.New("join: the node is still starting")
+
 // errNotInUse: applying the file would not only add a peer.
 var errNotInUse = errors.New("join: the config file has changes that are not in use: l2tun reload applies them")
 
@@ -163,6 +166,9 @@ func (a *Admission) current(asker did.DID) (*config.Config, invite.Reason, error
 		return nil, invite.Busy, err
 	}
 	used := a.Host.InUse()
+	if used == nil {
+		return nil, invite.Busy, errStarting
+	}
 	if err := used.CheckReload(c); err != nil {
 		return nil, invite.Failed, errors.Join(errNotInUse, err)
 	}

@@ -71,6 +71,9 @@ func (h *Proxying) keep(asker did.DID, r invite.DepositRequest, now time.Time) (
 
 // mayInvite reports whether invitations of a node count here.
 func mayInvite(c *config.Config, d did.DID) bool {
+	if c == nil { // the node is still starting
+		return false
+	}
 	p := c.Peer(d)
 	return p != nil && p.Invites
 }

@@ -345,6 +345,24 @@ func TestACrashBetweenTheTwoConfigs(t *testing.T) {
 	faults.Report(t, "N18", !t.Failed(), "3 interruptions, each settled to both configs or none")
 }
 
+// A node that is still starting has no config in use: what an earlier process has left
+// waits until it has.
+func TestANodeThatIsStartingSettlesNothing(t *testing.T) {
+	x := newTrio(t)
+	x.deposit(x.home.id, x.link)
+	x.silent = true
+	x.want(x.joins, invite.Silent, "none")
+	x.restart()
+	used := x.hub.host.used
+	x.silent, x.hub.host.used = false, nil
+	if !x.hub.Hub.settle(t.Context()) || mayInvite(nil, x.home.id.DID()) {
+		t.Error("settled")
+	}
+	if x.hub.host.used = used; x.hub.Hub.settle(t.Context()) || !x.both(x.joins) {
+		t.Error("not settled")
+	}
+}
+
 // SPEC R-6.11-9: a hub that lies gets nobody in, and nothing believed.
 func TestAHubThatLies(t *testing.T) {
 	for name, change := range map[string]func(x *trio) func(*joinproxy.Join){

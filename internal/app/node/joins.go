@@ -37,17 +37,19 @@ func (n *node) startJoins() (*join.Admission, session.Relay) {
 		Guard:  guard.New(n.log),
 	})
 	a.Hub = join.NewProxying(a, invite.NewDeposits(n.o.ConfigPath), proxy.Ask)
+	n.joins = a.Hub
 	n.defers(proxy.Close)
 	return a, hubSide{n.use.hub, proxy}
 }
 
-// settleJoins goes on with joins that an earlier process has passed on as a hub.
-func (n *node) settleJoins(p *join.Proxying) {
+// settleJoins goes on with joins that an earlier process has passed on as a hub, once the
+// config is in use that they are to change.
+func (n *node) settleJoins() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.Run(ctx)
+		n.joins.Run(ctx)
 	}()
 	n.defers(func() {
 		cancel()

@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/join"
 	"github.com/libertaria-project/l2tun/routing"
 	"github.com/libertaria-project/l2tun/transport"
 )
@@ -51,6 +52,7 @@ type node struct {
 	finder *finder // nil: no discovery
 	around *surroundings
 	mapped *portMapping
+	joins  *join.Proxying // those that pass this node as a hub
 
 	changes  *changes
 	reporter *reporter
@@ -145,6 +147,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.applyFirst(c); err != nil {
 		return err
 	}
+	n.settleJoins()
 	n.startDiscovery(c)
 	n.preparePortMapping(c)
 	if err := n.startWatcher(fail); err != nil {

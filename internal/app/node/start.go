@@ -133,7 +133,6 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Hints(n.use.manager.Unreachable)
 	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
-	n.settleJoins(joins.Hub)
 	return nil
 }
 
