@@ -27,8 +27,9 @@ func must[T any](v T, err error) T {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-func le16(n int) []byte { return binary.LittleEndian.AppendUint16(nil, uint16(n)) }
-func le32(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+func le16(n int) []byte    { return binary.LittleEndian.AppendUint16(nil, uint16(n)) }
+func le32(n int) []byte    { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+func le64(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
 
 func hash(parts ...[]byte) []byte {
 	sum := blake3.Sum256(join(parts...))
