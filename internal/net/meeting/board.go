@@ -173,11 +173,13 @@ func (b *Board) Down(did DID) {
 	}
 }
 
-// Forget forgets by which hubs a peer was met: it is none any more.
+// Forget forgets by which hubs a peer was met, and when it was sprayed at: it is none any
+// more.
 func (b *Board) Forget(peer DID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.metBy, peer)
+	delete(b.sprayed, peer)
 }
 
 // HubDID is the DID of a hub; false for an unknown one.

@@ -211,3 +211,19 @@ func TestCandidatesInTheFamilyThatNoHubSees(t *testing.T) {
 		t.Errorf("behind a symmetric NAT: %v", all)
 	}
 }
+
+// A spray is remembered from one session with a peer to the next, and no longer than the
+// peer is one.
+func TestSpraysAreRememberedOfPeers(t *testing.T) {
+	b, guest, _, seat := board()
+	now := time.Now()
+	seat.Spray(now)
+	seat.Leave()
+	if at := b.Join(peer, guest).Sprayed(); !at.Equal(now) {
+		t.Errorf("in the next session: %v", at)
+	}
+	b.Forget(peer)
+	if len(b.sprayed) > 0 {
+		t.Errorf("%v of none that is a peer", b.sprayed)
+	}
+}
