@@ -232,6 +232,32 @@ func TestCarelessHomesMeetInEveryOrder(t *testing.T) {
 	}
 }
 
+// A node that starts dials the endpoint of a peer before it has reached its hub: what the
+// hub opens a moment later is dialled at once, and not when that dial has failed.
+func TestAHubThatComesWhileAnEndpointIsDialled(t *testing.T) {
+	inHomes(t, plain, func(t *testing.T, w *homes) {
+		hub, peer := w.hub.id.DID(), w.b.id.DID()
+		if err := errors.Join(w.a.m.Remove(hub), w.a.m.Remove(peer)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		w.a.dir.Set(peer, "192.0.2.77:4242") // nobody answers there
+		add := func(p Peer) *Session {
+			s, err := w.a.m.Add(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		w.ab = add(Peer{DID: peer, Keep: true})
+		add(Peer{DID: hub, Keep: true, Hub: true})
+		took := w.on("direct", 10*time.Second)
+		if took > 4*time.Second {
+			t.Errorf("direct after %v", took)
+		}
+	})
+}
+
 // The hub restarts under a session that has only the circuit: it is back at once.
 func TestHubRestartsUnderACircuit(t *testing.T) {
 	inHomes(t, symmetric, func(t *testing.T, w *homes) {

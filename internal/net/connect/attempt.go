@@ -58,6 +58,9 @@ func NewAttempt(i Initiator) *Attempt {
 	return &Attempt{Initiator: i, Endpoints: func(int) {}, hurry: make(chan struct{}), joins: make(chan netip.AddrPort, maxJoins)}
 }
 
+// Follows reports whether the attempt dials what Join adds.
+func (a *Attempt) Follows() bool { return a.Only || a.Patient }
+
 // Join lets an attempt that is patient, or dials only such remotes, dial some over QUIC
 // at once. It never blocks.
 func (a *Attempt) Join(remotes ...netip.AddrPort) {
@@ -103,7 +106,7 @@ func (a *Attempt) race(ctx context.Context) (err error) {
 		a.Endpoints(len(doc.Endpoints))
 	}
 	r := &dial.Race{Network: a.Network, Links: a.Links, Dial: a.dialSafely, Hurry: a.hurry, Found: a.Found, Met: a.dialMet}
-	if a.Only || a.Patient {
+	if a.Follows() {
 		r.More = a.joins
 	}
 	for d := range r.Connections(ctx, doc.Endpoints, a.Known) {

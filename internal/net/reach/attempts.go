@@ -52,9 +52,13 @@ func (x *Attempts) Nowhere() bool { return x.nowhere }
 // Begin starts an attempt, with the event that says why: a full handshake inside
 // an established session, else whatever brings the session back.
 func (x *Attempts) Begin(e state.Event, now time.Time) {
-	if x.Busy() || !x.c.Owner.Event(e, now) {
-		return
+	if !x.Busy() && x.c.Owner.Event(e, now) {
+		x.whole(now)
 	}
+}
+
+// whole starts an attempt over all that the peer may be reached by.
+func (x *Attempts) whole(now time.Time) {
 	a := x.new(x.c.Links, now)
 	a.Patient = x.c.Paths.Hubs() // a meeting may open remotes
 	x.learns(a)
@@ -89,6 +93,10 @@ func (x *Attempts) Spare(links []paths.Link, remotes []netip.AddrPort, now time.
 		x.retry.Try(now)
 		return
 	case x.running != nil && len(remotes) > 0:
+		if !x.running.Follows() { // it began before there was a hub, and would not dial them
+			x.Abandon()
+			x.whole(now)
+		}
 		x.running.Join(remotes...)
 		return
 	case x.Busy():
