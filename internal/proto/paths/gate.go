@@ -119,6 +119,16 @@ func (g *gates) moved(p *path, now time.Time) {
 	}
 }
 
+// unmet closes what meetings have opened and nothing has come from since: the peer has
+// opened for another address of ours.
+func (g *gates) unmet(now time.Time) {
+	for i := range g.openings {
+		if o := &g.openings[i]; now.Before(o.metTo) {
+			o.metTo = now
+		}
+	}
+}
+
 // admit opens remotes, because a meeting has.
 func (g *gates) admit(now time.Time, remotes ...netip.AddrPort) {
 	for _, r := range remotes {

@@ -171,6 +171,13 @@ func (h *hub) lose() {
 	h.late = true
 }
 
+// punctual lets no late answer count.
+func (s *hubs) punctual() {
+	for i := range s.known {
+		s.known[i].late = false
+	}
+}
+
 // ask counts a MEET that leaves.
 func (h *hub) ask(now time.Time) {
 	h.step, h.late, h.askAgain = asked, false, now.Add(max(meetAnswer, 3*h.state.RTT))

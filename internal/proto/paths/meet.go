@@ -64,7 +64,8 @@ type invitation struct {
 // may be. SPEC 6.10.
 type meet struct {
 	role      Role
-	places    []Candidate // where the peer may be
+	places    []Candidate              // where the peer may be
+	named     map[Hub][]netip.AddrPort // of these, by the peer's newest MEET by each hub
 	dialled   []netip.AddrPort
 	metAt     time.Time // when the meeting began
 	overAt    time.Time // when it has failed
@@ -102,6 +103,24 @@ func (x *meet) add(all []Candidate) (fresh []Candidate) {
 		x.asPaths, x.knocks = false, 0
 	}
 	return fresh
+}
+
+// renamed reports whether the peer's MEET by a hub names other candidates than the one
+// before, in a meeting that this end is the callee of.
+func (x *meet) renamed(by Hub, places []Candidate) bool {
+	before, ok := x.named[by]
+	return ok && x.role == Callee && !slices.Equal(before, remotesOf(places))
+}
+
+// name notes what the peer's newest MEET by a hub names.
+func (x *meet) name(by Hub, places []Candidate) {
+	if x.role != Callee || len(places) == 0 {
+		return
+	}
+	if x.named == nil {
+		x.named = make(map[Hub][]netip.AddrPort)
+	}
+	x.named[by] = remotesOf(places)
 }
 
 // may lets full packets leave.
@@ -159,7 +178,7 @@ func (x *meet) pause(now time.Time) {
 // end ends the meeting; one that has failed is followed by silence.
 func (x *meet) end(proven bool, now time.Time) {
 	gaps := [...]time.Duration{meetSilence, meetLater, meetSeldom}
-	x.role, x.places, x.dialled, x.knocking, x.asPaths = Nobody, nil, nil, false, false
+	x.role, x.places, x.named, x.dialled, x.knocking, x.asPaths = Nobody, nil, nil, nil, false, false
 	x.overAt, x.knockAt, x.readyAt, x.readies, x.knocks = time.Time{}, time.Time{}, time.Time{}, 0, 0
 	if proven {
 		x.failures, x.directAt = 0, time.Time{}

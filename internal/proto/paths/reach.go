@@ -147,7 +147,8 @@ func (m *reach) invited(h *hub, i invitation, now time.Time) {
 
 // accept opens towards the peer, if that was not done yet, and says yes. Another
 // hub adds candidates and a circuit to the meeting that there is. A peer that asks
-// while this end is the caller begins anew.
+// while this end is the caller begins anew, and so does one that names other candidates
+// than by the same hub before: it is elsewhere, and opens nothing where it was.
 func (m *reach) accept(h *hub, i invitation, now time.Time) {
 	if h.step == answering {
 		return
@@ -163,9 +164,15 @@ func (m *reach) accept(h *hub, i invitation, now time.Time) {
 	if p := m.choice.using; p != nil && p.Via == 0 && p.Kind.Link == QUIC && len(places) > 0 && m.choice.phase == Up {
 		m.suspect(now) // the peer would not ask if what it sends there arrived
 	}
-	if len(places) > 0 && (m.meet.role == Nobody || m.meet.role == Caller && (m.meet.bare || !m.hubs.in(asked))) {
+	switch again := m.meet.renamed(h.name, places); {
+	case len(places) == 0:
+	case again:
+		m.hubs.rest(met)
+		m.meet.begin(Callee, now)
+	case m.meet.role == Nobody, m.meet.role == Caller && (m.meet.bare || !m.hubs.in(asked)):
 		m.meet.begin(Callee, now)
 	}
+	m.meet.name(h.name, places)
 	fresh := m.meet.add(places)
 	if len(fresh) > 0 && m.meet.role == Callee {
 		m.meet.hold(now)
@@ -235,9 +242,14 @@ func (m *reach) relabelled(h Hub, now time.Time) {
 	}
 }
 
-// elsewhere closes remotes that know another address of this host. Connections of
-// QUIC to them end without a packet: they would send of their own accord.
+// elsewhere closes remotes that know another address of this host, and those of a meeting:
+// the peer has opened towards where this host was. Connections of QUIC to them end without a
+// packet: they would send of their own accord.
 func (m *reach) elsewhere(now time.Time) {
+	m.unask()
+	m.stopSpray()
+	m.leaveMeeting(now)
+	m.gates.unmet(now)
 	for _, p := range m.paths {
 		m.gates.moved(p, now)
 	}
@@ -251,6 +263,16 @@ func (m *reach) elsewhere(now time.Time) {
 	if lost {
 		m.live.ended(now)
 		m.lose(now)
+	}
+}
+
+// unask lets no answer count to what names where this host was, and gives none that waits
+// for ports there. A circuit alone is the same from everywhere.
+func (m *reach) unask() {
+	m.hubs.rest(answering)
+	if !m.meet.bare {
+		m.hubs.rest(asked)
+		m.hubs.punctual()
 	}
 }
 
