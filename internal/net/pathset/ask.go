@@ -16,12 +16,11 @@ func (t *talks) perform(a paths.Action, now time.Time) {
 	opener, opens := t.x.c.Network.(link.Opener)
 	switch a.Op {
 	case paths.Ask:
-		k := t.of(a.Hub)
-		t.located(k, a.Bare || a.Count > 1, func(time.Time) { t.ask(k, a) }, now)
+		t.meet(t.of(a.Hub), a, now)
 	case paths.Answer:
 		k := t.of(a.Hub)
 		bare := !a.Yes || k.invited == nil || k.invited.Bare
-		t.located(k, bare, func(now time.Time) { t.answer(k, a, now) }, now)
+		t.located(&k.metWaits, bare, func(now time.Time) { t.answer(k, a, now) }, now)
 	case paths.Ready:
 		seat.Send(a.Hub, wire.Ready{ID: t.of(a.Hub).asked, Caller: seat.Self()}.Append(nil))
 	case paths.Suspect:
@@ -40,26 +39,60 @@ func (t *talks) perform(a paths.Action, now time.Time) {
 	}
 }
 
+// A held frame waits for news of where this node is.
+type held struct {
+	send func(now time.Time) // nil: none waits
+	to   time.Time
+}
+
 // located does f once hubs have said where this node is; at once if that does not
-// matter. Of two that wait the newer one counts.
-func (t *talks) located(k *talk, anyway bool, f func(now time.Time), now time.Time) {
+// matter. The newer one takes the place of one that waits.
+func (t *talks) located(w *held, anyway bool, f func(now time.Time), now time.Time) {
+	*w = held{}
 	if !anyway {
 		if wait := t.x.c.Seat.Refresh(now); wait > 0 {
-			k.waits, k.waitsTo = f, now.Add(wait)
+			*w = held{f, now.Add(wait)}
 			return
 		}
 	}
 	f(now)
 }
 
-// ask sends a MEET, the same again if it is not the first. What cannot leave is lost,
-// as in a network.
-func (t *talks) ask(k *talk, a paths.Action) {
-	seat := t.x.c.Seat
+// elsewhere drops METs that wait: their openers left from another network than the one that
+// they would name. The peer repeats its MEET.
+func (t *talks) elsewhere() {
+	for _, k := range t.all {
+		k.metWaits = held{}
+	}
+}
+
+// release sends a frame that has waited long enough.
+func (w *held) release(now time.Time) {
+	if f := w.send; f != nil && !now.Before(w.to) {
+		*w = held{}
+		f(now)
+	}
+}
+
+// meet sends a MEET, the same again if it is not the first. The older one is over: it is
+// not repeated, and no answer to it counts. A loop that is late may want the repetition
+// while the first waits, which leaves then.
+func (t *talks) meet(k *talk, a paths.Action, now time.Time) {
 	if a.Count > 1 && k.meet != nil {
-		seat.Send(k.hub, k.meet)
+		t.x.c.Seat.Send(k.hub, k.meet)
 		return
 	}
+	k.meet = nil
+	t.located(&k.meetWaits, a.Bare || a.Count > 1, func(time.Time) {
+		if t.x.machine.Asks(k.hub) { // else the peer has asked meanwhile
+			t.ask(k, a)
+		}
+	}, now)
+}
+
+// ask sends a MEET with an id of its own. What cannot leave is lost, as in a network.
+func (t *talks) ask(k *talk, a paths.Action) {
+	seat := t.x.c.Seat
 	id, err := seat.Name(k.hub)
 	if err != nil || !t.open(k) {
 		return
@@ -163,10 +196,8 @@ func (t *talks) tell(k *talk, now time.Time) {
 // tick tells labels again, and goes on with what has waited for news.
 func (t *talks) tick(now time.Time) {
 	for _, k := range t.all {
-		if f := k.waits; f != nil && !now.Before(k.waitsTo) {
-			k.waits, k.waitsTo = nil, time.Time{}
-			f(now)
-		}
+		k.meetWaits.release(now)
+		k.metWaits.release(now)
 		if k.circuit == nil {
 			k.tellAt = time.Time{}
 		} else if !k.tellAt.IsZero() && !now.Before(k.tellAt) {
@@ -177,7 +208,7 @@ func (t *talks) tick(now time.Time) {
 
 func (t *talks) deadline() (first time.Time) {
 	for _, k := range t.all {
-		first = sooner(first, sooner(k.tellAt, k.waitsTo))
+		first = sooner(first, sooner(k.tellAt, sooner(k.meetWaits.to, k.metWaits.to)))
 	}
 	return first
 }

@@ -116,6 +116,7 @@ func (x *Set) Heartbeat(now time.Time) { x.handle(now, x.machine.Heartbeat) }
 
 // HostChanged: this host's way to the peer has changed.
 func (x *Set) HostChanged(now time.Time) {
+	x.talks.elsewhere()
 	x.handle(now, x.machine.Host)
 	x.tellPeer()
 }

@@ -26,8 +26,8 @@ type talk struct {
 	name     uint32        // id of the meeting that the hub has the circuit by
 	ended    bool          // the hub has ended that, and our newest MEET may take its place
 
-	waits   func(now time.Time) // a MEET or MET that waits for news of where this node is
-	waitsTo time.Time
+	meetWaits held
+	metWaits  held
 
 	label   wire.RecordID // where the hub receives
 	tellAt  time.Time     // our labels are told again; zero: the hub knows them

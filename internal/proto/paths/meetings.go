@@ -66,6 +66,12 @@ func (m *Machine) Passes(now time.Time, remote netip.AddrPort) bool {
 	return m.gates.passes(remote, now)
 }
 
+// Asks reports whether a hub is asked. The caller asks before a MEET leaves that has waited.
+func (m *Machine) Asks(by Hub) bool {
+	h := m.hubs.find(by)
+	return h != nil && h.step == asked
+}
+
 // A MeetStep is what has come of a meeting.
 type MeetStep uint8
 
