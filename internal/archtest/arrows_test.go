@@ -80,6 +80,7 @@ func arrows() map[string][]string {
 		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
 		"internal/app/confine": {"internal/base/account"},
 		// It gives handshakes what it has, verified by them.
+		"internal/app/netstore":  {"network"},
 		"internal/app/peercache": {"did", "handshake", "internal/net/connect", "internal/proto/wire"},
 		"internal/base/account":  nil, // who the system user is
 		"internal/app/node":      below,
