@@ -202,6 +202,7 @@ func TestGuideWorksAsItIsWritten(t *testing.T) {
 	r.own(r.behind(net, "laptop", "198.51.100.10"))
 	nas := r.behind(net, "nas", "192.0.2.10")
 	r.own(nas)
+	r.own(r.behind(net, "phone", "192.0.2.20"))
 	printer, err := r.Host("printer")
 	r.ok(err)
 	lan, err := r.Connect(printer, nas, 0)
