@@ -34,7 +34,7 @@ func arrows() map[string][]string {
 		"network":                  {"did", "filter", "internal/packet/ip", "internal/proto/wire", "names"},
 		"internal/proto/record":    {"internal/proto/wire"},
 		"internal/proto/paths":     {"internal/proto/wire"},
-		"internal/proto/gossip":    {"internal/proto/wire"},
+		"internal/proto/gossip":    {"did", "internal/proto/wire", "network"},
 		"internal/proto/mapping":   nil,
 		"internal/proto/nat":       nil,
 		"internal/proto/relay":     nil,

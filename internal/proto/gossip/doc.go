@@ -6,7 +6,8 @@
 // The Machine is pure: events go in with the time, actions come out, and the caller performs
 // them in order. It starts no goroutine and reads no clock; one goroutine owns it. Deadline
 // says when Tick is due. It sees serials alone. Documents are judged by package network,
-// whose owner calls Changed once they are saved, and only then Fetched.
+// whose owner calls Changed once they are saved, and only then Fetched: Held, Lacking and Weigh
+// are between a State and the Machine.
 //
 //	Heard: peer is ahead -> Fetch -> Progress... -> Changed -> Fetched
 //	Changed -> Say to each peer that is not known to hold as much

@@ -33,13 +33,13 @@ type failure struct {
 }
 
 // source reports whether a peer may have what is lacking.
-func (m *Machine) source(n *network, p Peer, id ID) bool {
+func (m *Machine) source(n *joined, p Peer, id ID) bool {
 	_, l := m.shared(p, id)
 	return l != nil && l.theirs != nil && !l.settled && lacks(&n.held, l.theirs)
 }
 
 // tickFetch ends a fetch that stalls and begins the next one.
-func (m *Machine) tickFetch(now time.Time, n *network, id ID) {
+func (m *Machine) tickFetch(now time.Time, n *joined, id ID) {
 	if f := n.fetch; f != nil && (!now.Before(f.stallAt) || !now.Before(f.endAt)) {
 		m.cancel(n, id)
 		m.fail(now, n, f.from, failFirst, failMost)
@@ -54,7 +54,7 @@ func (m *Machine) tickFetch(now time.Time, n *network, id ID) {
 
 // best is the source with the fewest failures, the highest head, and of these the one that
 // was heard first.
-func (m *Machine) best(now time.Time, n *network, id ID) (best Peer, found bool) {
+func (m *Machine) best(now time.Time, n *joined, id ID) (best Peer, found bool) {
 	better := func(a, b Peer) bool {
 		x, y := m.peers[a].links[id], m.peers[b].links[id]
 		if f, g := n.failures[a].count, n.failures[b].count; f != g {
@@ -79,7 +79,7 @@ func (m *Machine) best(now time.Time, n *network, id ID) (best Peer, found bool)
 	return best, found
 }
 
-func (m *Machine) begin(now time.Time, n *network, id ID, p Peer) {
+func (m *Machine) begin(now time.Time, n *joined, id ID, p Peer) {
 	l := m.peers[p].links[id]
 	m.peers[p].fetching = true
 	n.fetch = &fetch{from: p, theirs: *l.theirs, stallAt: now.Add(stallTime), endAt: now.Add(fetchTime)}
@@ -87,7 +87,7 @@ func (m *Machine) begin(now time.Time, n *network, id ID, p Peer) {
 }
 
 // cancel ends the fetch under way, if there is one.
-func (m *Machine) cancel(n *network, id ID) {
+func (m *Machine) cancel(n *joined, id ID) {
 	if n.fetch == nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (m *Machine) Fetched(now time.Time, p Peer, id ID, r Result) []Action {
 }
 
 // judge decides what a fetch says of its source.
-func (m *Machine) judge(now time.Time, n *network, l *link, f *fetch, r Result) {
+func (m *Machine) judge(now time.Time, n *joined, l *link, f *fetch, r Result) {
 	switch {
 	case r == Bad:
 		m.fail(now, n, f.from, badFirst, failMost)
@@ -141,7 +141,7 @@ func (m *Machine) judge(now time.Time, n *network, l *link, f *fetch, r Result) 
 }
 
 // fail lets a source wait, twice as long each time, somewhat longer by chance.
-func (m *Machine) fail(now time.Time, n *network, p Peer, first, most time.Duration) {
+func (m *Machine) fail(now time.Time, n *joined, p Peer, first, most time.Duration) {
 	x := n.failures[p]
 	wait := min(first<<min(x.count, 16), most)
 	wait += time.Duration(m.random.Int64N(int64(wait)/2 + 1))
@@ -152,7 +152,7 @@ func (m *Machine) fail(now time.Time, n *network, p Peer, first, most time.Durat
 }
 
 // forgive forgets the source whose wait ends first.
-func (n *network) forgive() {
+func (n *joined) forgive() {
 	var first Peer
 	for p, f := range n.failures {
 		if g, ok := n.failures[first]; !ok || f.until.Before(g.until) {

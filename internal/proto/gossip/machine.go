@@ -24,7 +24,7 @@ type Rules interface {
 type Machine struct {
 	rules    Rules
 	random   *rand.Rand
-	networks map[ID]*network
+	networks map[ID]*joined
 	peers    map[Peer]*peer
 	answers  answers
 	out      []Action
@@ -40,7 +40,7 @@ type peer struct {
 
 // New begins without networks and peers. random spreads what many nodes would do at once.
 func New(rules Rules, random *rand.Rand) *Machine {
-	return &Machine{rules: rules, random: random, networks: make(map[ID]*network), peers: make(map[Peer]*peer), answers: make(answers)}
+	return &Machine{rules: rules, random: random, networks: make(map[ID]*joined), peers: make(map[Peer]*peer), answers: make(answers)}
 }
 
 // Open begins with a network: what is held and saved of it, and the hubs that are asked
@@ -48,7 +48,7 @@ func New(rules Rules, random *rand.Rand) *Machine {
 func (m *Machine) Open(now time.Time, held wire.News, hubs []Peer) []Action {
 	id := ID(held.Network)
 	if m.networks[id] == nil && len(m.networks) < MaxNetworks {
-		m.networks[id] = &network{held: held, sources: make(map[Peer]bool), failures: make(map[Peer]failure), gate: gate{hubs: hubs, until: now.Add(homeWait)}}
+		m.networks[id] = &joined{held: held, sources: make(map[Peer]bool), failures: make(map[Peer]failure), gate: gate{hubs: hubs, until: now.Add(homeWait)}}
 		for _, p := range m.sorted() {
 			m.greet(now, p, id)
 		}
@@ -87,7 +87,7 @@ func (m *Machine) Changed(now time.Time, held wire.News, urgent bool) []Action {
 
 // settle notes who has nothing that is lacking here. What is held only grows: after a change
 // other removals mean that the peer is behind.
-func (m *Machine) settle(n *network, id ID) {
+func (m *Machine) settle(n *joined, id ID) {
 	for _, p := range m.peers {
 		if l := p.links[id]; l != nil && l.theirs != nil && !lacks(&n.held, l.theirs) {
 			l.settled = true
@@ -160,7 +160,7 @@ func (m *Machine) Heard(now time.Time, p Peer, news wire.News) []Action {
 
 // asksBack reports whether NEWS shows that a peer has not heard ours: it is behind, or says
 // again what is known here.
-func (m *Machine) asksBack(n *network, l *link, again bool) bool {
+func (m *Machine) asksBack(n *joined, l *link, again bool) bool {
 	if !again {
 		return m.unaware(n, l)
 	}
@@ -170,7 +170,7 @@ func (m *Machine) asksBack(n *network, l *link, again bool) bool {
 
 // shared is the network and what is between this node and a peer in it; nil unless the peer
 // is a member, now.
-func (m *Machine) shared(p Peer, id ID) (*network, *link) {
+func (m *Machine) shared(p Peer, id ID) (*joined, *link) {
 	n, from := m.networks[id], m.peers[p]
 	if n == nil || from == nil || !m.rules.Member(id, p) {
 		return n, nil

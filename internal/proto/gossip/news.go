@@ -12,8 +12,8 @@ const (
 	sayTries = 5                // of these
 )
 
-// A network is one that the node is in.
-type network struct {
+// A joined network is one that the node is in.
+type joined struct {
 	held     wire.News
 	saidAt   time.Time     // NEWS to all
 	sayAt    time.Time     // NEWS to all is due; zero: said
@@ -25,7 +25,7 @@ type network struct {
 }
 
 // changed puts NEWS off, unless it is urgent or the last was said long ago.
-func (n *network) changed(now time.Time, held wire.News, urgent bool) {
+func (n *joined) changed(now time.Time, held wire.News, urgent bool) {
 	if equal(&n.held, &held) {
 		return
 	}
@@ -39,7 +39,7 @@ func (n *network) changed(now time.Time, held wire.News, urgent bool) {
 	}
 }
 
-func (n *network) deadline(sooner func(time.Time)) {
+func (n *joined) deadline(sooner func(time.Time)) {
 	sooner(n.sayAt)
 	sooner(n.againAt)
 	if n.fetch != nil {
@@ -71,12 +71,12 @@ func (l *link) hear(now time.Time, news wire.News) {
 }
 
 // unaware reports whether a peer is not known to hold all that is held here.
-func (m *Machine) unaware(n *network, l *link) bool {
+func (m *Machine) unaware(n *joined, l *link) bool {
 	return (l.theirs == nil || lacks(l.theirs, &n.held)) && !equal(&l.given, &n.held)
 }
 
 // aware ends the repetitions to a peer that holds as much.
-func (m *Machine) aware(n *network, l *link) {
+func (m *Machine) aware(n *joined, l *link) {
 	if !m.unaware(n, l) {
 		l.againAt = time.Time{}
 	}
@@ -91,14 +91,14 @@ func (m *Machine) say(now time.Time, p Peer, id ID) {
 }
 
 // again notes when something is to be repeated.
-func (n *network) again(at time.Time) {
+func (n *joined) again(at time.Time) {
 	if !at.IsZero() && (n.againAt.IsZero() || at.Before(n.againAt)) {
 		n.againAt = at
 	}
 }
 
 // tickNews says what is due to whoever is unaware of it.
-func (m *Machine) tickNews(now time.Time, n *network, id ID) {
+func (m *Machine) tickNews(now time.Time, n *joined, id ID) {
 	all := !n.sayAt.IsZero() && !now.Before(n.sayAt)
 	if all {
 		n.sayAt, n.saidAt = time.Time{}, now
@@ -125,7 +125,7 @@ func (m *Machine) tickNews(now time.Time, n *network, id ID) {
 }
 
 // repeat says it again, for NEWS may be lost.
-func (m *Machine) repeat(now time.Time, n *network, p Peer, l *link) {
+func (m *Machine) repeat(now time.Time, n *joined, p Peer, l *link) {
 	wait := sayAgain << l.tries
 	l.saidAt, l.againAt = now, now.Add(wait)
 	if l.tries++; l.tries > sayTries {
