@@ -179,7 +179,7 @@ func TestADamagedFileIsPutAside(t *testing.T) {
 		if err := damage(path); err != nil {
 			t.Fatal(name, err)
 		}
-		s, all, wrong := Open(dir)
+		_, all, wrong := Open(dir)
 		if len(all) != 2 || len(wrong) != 1 {
 			t.Fatalf("%s: %d networks, %v", name, len(all), wrong)
 		}
