@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	stallTime  = 5 * time.Second // without a piece
-	fetchTime  = 2 * time.Minute // in all
-	failFirst  = time.Second     // a source waits, doubled
+	stallTime  = 5 * time.Second  // without a piece
+	fetchTime  = 2 * time.Minute  // in all
+	yieldFirst = 10 * time.Second // in all while another source waits, doubled until something is taken
+	failFirst  = time.Second      // a source waits, doubled
 	failMost   = 5 * time.Minute
 	badFirst   = time.Minute            // a source that sent garbage
 	busyFirst  = 200 * time.Millisecond // one that is busy, doubled
@@ -23,6 +24,7 @@ type fetch struct {
 	from    Peer
 	theirs  wire.News // what the source had said
 	stallAt time.Time
+	yieldAt time.Time
 	endAt   time.Time
 }
 
@@ -40,7 +42,8 @@ func (m *Machine) source(n *joined, p Peer, id ID) bool {
 
 // tickFetch ends a fetch that stalls and begins the next one.
 func (m *Machine) tickFetch(now time.Time, n *joined, id ID) {
-	if f := n.fetch; f != nil && (!now.Before(f.stallAt) || !now.Before(f.endAt)) {
+	if f := n.fetch; f != nil && m.over(now, n, f, id) {
+		n.yields++
 		m.cancel(n, id)
 		m.fail(now, n, f.from, failFirst, failMost)
 	}
@@ -50,6 +53,19 @@ func (m *Machine) tickFetch(now time.Time, n *joined, id ID) {
 	if best, ok := m.best(now, n, id); ok {
 		m.begin(now, n, id, best)
 	}
+}
+
+// over reports whether a fetch has had its time. A slow source gives way to another one: a
+// removal must not wait for a member that trickles.
+func (m *Machine) over(now time.Time, n *joined, f *fetch, id ID) bool {
+	if !now.Before(f.stallAt) || !now.Before(f.endAt) {
+		return true
+	}
+	if now.Before(f.yieldAt) {
+		return false
+	}
+	_, waits := m.best(now, n, id)
+	return waits
 }
 
 // best is the source with the fewest failures, the highest head, and of these the one that
@@ -82,7 +98,7 @@ func (m *Machine) best(now time.Time, n *joined, id ID) (best Peer, found bool) 
 func (m *Machine) begin(now time.Time, n *joined, id ID, p Peer) {
 	l := m.peers[p].links[id]
 	m.peers[p].fetching = true
-	n.fetch = &fetch{from: p, theirs: *l.theirs, stallAt: now.Add(stallTime), endAt: now.Add(fetchTime)}
+	n.fetch = &fetch{from: p, theirs: *l.theirs, stallAt: now.Add(stallTime), yieldAt: now.Add(min(yieldFirst<<min(n.yields, 16), fetchTime)), endAt: now.Add(fetchTime)}
 	m.do(Action{Op: Fetch, Peer: p, Network: id, News: n.held})
 }
 
@@ -112,6 +128,9 @@ func (m *Machine) Fetched(now time.Time, p Peer, id ID, r Result) []Action {
 		return m.pass(now)
 	}
 	f := n.fetch
+	if r == Took || r == More {
+		n.yields = 0
+	}
 	n.fetch, m.peers[p].fetching = nil, false
 	if l := m.peers[p].links[id]; l != nil {
 		m.judge(now, n, l, f, r)

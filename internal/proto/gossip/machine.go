@@ -207,7 +207,7 @@ func (m *Machine) Deadline(now time.Time) (at time.Time) {
 		}
 	}
 	for id, n := range m.networks {
-		n.deadline(sooner)
+		n.deadline(now, sooner)
 		for p := range n.sources {
 			if n.fetch == nil && !m.peers[p].fetching && m.source(n, p, id) {
 				sooner(n.failures[p].until)

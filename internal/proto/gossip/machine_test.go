@@ -205,6 +205,39 @@ func TestATrickleEnds(t *testing.T) {
 	}
 }
 
+// A trickle gives way to another source after 10 s; so does that one, after 20 s.
+func TestATrickleGivesWay(t *testing.T) {
+	w := newWorld(t)
+	w.m.Open(w.now, held(1, 1, 0), nil)
+	for i := range byte(3) {
+		w.m.Up(w.now, who(i+1), true)
+		w.m.Heard(w.now, who(i+1), held(1, 1, 1))
+	}
+	from, began := who(1), w.now
+	for _, want := range []time.Duration{yieldFirst, 2 * yieldFirst} {
+		for next := from; ; {
+			w.now = w.now.Add(100 * time.Millisecond)
+			w.m.Progress(w.now, from, home)
+			for _, a := range w.m.Tick(w.now) {
+				if a.Op == Fetch {
+					next = a.Peer
+				}
+			}
+			if next != from {
+				from = next
+				break
+			}
+		}
+		if d := w.now.Sub(began); d != want {
+			t.Errorf("it gave way after %v, not %v", d, want)
+		}
+		began = w.now
+	}
+	if from == who(1) {
+		t.Error("the source that failed is asked before one that has not")
+	}
+}
+
 // After a start a node asks its hub before it lets members in; a hub that is away, mute or
 // broken delays it by 5 s at the most.
 func TestTheHomeHubIsAskedFirst(t *testing.T) {

@@ -19,6 +19,7 @@ type joined struct {
 	sayAt    time.Time     // NEWS to all is due; zero: said
 	againAt  time.Time     // no repetition is due before; zero: none
 	sources  map[Peer]bool // peers that have said what may be lacking here
+	yields   int           // fetches that were broken off since something was taken
 	fetch    *fetch        // the one under way
 	failures map[Peer]failure
 	gate     gate
@@ -39,12 +40,15 @@ func (n *joined) changed(now time.Time, held wire.News, urgent bool) {
 	}
 }
 
-func (n *joined) deadline(sooner func(time.Time)) {
+func (n *joined) deadline(now time.Time, sooner func(time.Time)) {
 	sooner(n.sayAt)
 	sooner(n.againAt)
 	if n.fetch != nil {
 		sooner(n.fetch.stallAt)
 		sooner(n.fetch.endAt)
+		if now.Before(n.fetch.yieldAt) {
+			sooner(n.fetch.yieldAt)
+		}
 	}
 	if !n.gate.open {
 		sooner(n.gate.until)
