@@ -14,16 +14,21 @@ import (
 // knows both DIDs.
 type pairKey [32]byte
 
+// keyContext is the key of all pair keys, from their context.
+var keyContext = func() [8]uint32 {
+	n := guts.CompressChunk([]byte(wire.ContextDiscovery), &guts.IV, 0, guts.FlagDeriveKeyContext)
+	n.Flags |= guts.FlagRoot
+	return guts.ChainingValue(n)
+}()
+
 // keyFrom is the key of what from says to to: BLAKE3's key derivation, of a message of
 // exactly one block. A hasher of the library leaves 12 KiB of garbage for each peer.
 func keyFrom(from, to did.DID) (k pairKey) {
-	context := guts.CompressChunk([]byte(wire.ContextDiscovery), &guts.IV, 0, guts.FlagDeriveKeyContext)
-	context.Flags |= guts.FlagRoot
 	a, b := from.Digest(), to.Digest()
 	var block [guts.BlockSize]byte
 	copy(block[copy(block[:], a[:]):], b[:])
 	out := guts.WordsToBytes(guts.CompressNode(guts.Node{
-		CV: guts.ChainingValue(context), Block: guts.BytesToWords(block), BlockLen: guts.BlockSize,
+		CV: keyContext, Block: guts.BytesToWords(block), BlockLen: guts.BlockSize,
 		Flags: guts.FlagDeriveKeyMaterial | guts.FlagChunkStart | guts.FlagChunkEnd | guts.FlagRoot,
 	}))
 	return pairKey(out[:len(k)])
