@@ -57,16 +57,15 @@ type adopted struct {
 
 // dial dials QUIC from a port of its own, unless the remote is reached by one alone.
 func (x *sides) dial(ctx context.Context, remote netip.AddrPort) (link.Conn, error) {
-	if s := x.towards(remote); s != nil {
-		return s.Dial(ctx, wire.LinkQUIC, remote)
+	s := x.reaching(remote)
+	if s == nil {
+		var err error
+		if s, err = x.borrow(); err != nil {
+			return nil, err
+		}
 	}
-	s, err := x.borrow()
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.Dial(ctx, wire.LinkQUIC, remote)
-	x.giveBack(s)
-	return c, err
+	defer x.giveBack(s)
+	return s.Dial(ctx, wire.LinkQUIC, remote)
 }
 
 // borrow is a new side for a dial, or the newest.
@@ -82,11 +81,16 @@ func (x *sides) borrow() (side, error) {
 	default:
 		return nil, err
 	}
+	x.lend(s)
+	return s, nil
+}
+
+// lend notes that a dial is under way; mu is held.
+func (x *sides) lend(s side) {
 	if x.dials == nil {
 		x.dials = make(map[side]int)
 	}
 	x.dials[s]++
-	return s, nil
 }
 
 // add opens a side; mu is held.
@@ -121,6 +125,22 @@ func (x *sides) adopt(s side, remote netip.AddrPort) bool {
 func (x *sides) towards(remote netip.AddrPort) side {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.leading(remote)
+}
+
+// reaching is towards for a dial, which gives the side back.
+func (x *sides) reaching(remote netip.AddrPort) side {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.leading(remote)
+	if s != nil {
+		x.lend(s)
+	}
+	return s
+}
+
+// leading is towards; mu is held.
+func (x *sides) leading(remote netip.AddrPort) side {
 	for i := len(x.found) - 1; i >= 0; i-- {
 		if x.found[i].remote == remote {
 			return x.found[i].side
@@ -139,14 +159,18 @@ func (x *sides) run(f func()) bool {
 	return !x.closed
 }
 
-// giveBack closes a side for which no dial has come to anything.
+// giveBack closes a side for which no dial has come to anything. One that is adopted
+// stays for the next dial, until watch finds it idle: another would not reach the remote.
 func (x *sides) giveBack(s side) {
 	x.mu.Lock()
 	if x.dials[s]--; x.dials[s] == 0 {
 		delete(x.dials, s)
 	}
+	kept := slices.ContainsFunc(x.found, func(y adopted) bool { return y.side == s })
 	x.mu.Unlock()
-	x.closeIdle(s)
+	if !kept {
+		x.closeIdle(s)
+	}
 }
 
 // closeIdle closes a side that nobody uses, and reports whether it did.

@@ -56,14 +56,16 @@ func (t *Transport) findPort(ctx context.Context, remote netip.AddrPort, f func(
 	}
 	s, err := t.sideOn(conn)
 	if err != nil {
+		t.conf.Logger.Info("a port that a spray has found is not used", "remote", remote, "error", err)
 		return
 	}
 	s.udp.Opened(remote)
 	if t.sides.adopt(s, remote) {
 		f(link.PortHeard)
-	} else {
-		_ = s.Close()
+		return
 	}
+	t.conf.Logger.Info("a port that a spray has found is not used", "remote", remote, "error", errSides)
+	_ = s.Close()
 }
 
 // KnockPorts implements link.Sprayer.

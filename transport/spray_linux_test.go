@@ -90,7 +90,17 @@ func TestARemoteIsReachedByThePortThatItHit(t *testing.T) {
 			_, _ = x.conn.Read(make([]byte, 2048))
 		}
 	}
-	side := a.sides.towards(x.at)
+	side := a.sides.reaching(x.at) // as of a dial that has just begun
+	for range 20 {
+		collected()
+	}
+	if a.sides.closeIdle(side) {
+		t.Fatal("closed below a dial")
+	}
+	a.sides.giveBack(side)
+	if a.sides.towards(x.at) != side {
+		t.Fatal("a dial that came to nothing has closed the only port")
+	}
 	records.Eventually(t, 10*time.Second, "its end", func() bool { return a.sides.closeIdle(side) || collected() })
 	if a.sides.towards(x.at) != nil || a.Direct(x.at).Local().Port() != a.LocalAddr().Port() {
 		t.Error("the port that is closed is still used")

@@ -171,7 +171,8 @@ func (t *Transport) Dial(ctx context.Context, l wire.Link, remote netip.AddrPort
 	case isVirtual(remote):
 		c, err = t.dialVirtual(ctx, l, remote)
 	case l == wire.LinkQUIC && t.quic.On():
-		if s := t.sides.towards(remote); s != nil {
+		if s := t.sides.reaching(remote); s != nil {
+			defer t.sides.giveBack(s)
 			return s.Dial(ctx, l, remote)
 		}
 		c, err = t.quic.Dial(ctx, remote)
@@ -204,7 +205,8 @@ func (t *Transport) DialEarly(ctx context.Context, remote netip.AddrPort) (link.
 	if isVirtual(remote) {
 		return t.dialVirtualEarly(ctx, remote)
 	}
-	if s := t.sides.towards(remote); s != nil {
+	if s := t.sides.reaching(remote); s != nil {
+		defer t.sides.giveBack(s)
 		return s.DialEarly(ctx, remote)
 	}
 	return t.quic.DialEarly(ctx, remote)
