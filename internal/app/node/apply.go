@@ -74,7 +74,7 @@ func (a *applier) apply(c *config.Config) error {
 	}
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
-	a.memory.Configure(rules{c, len(c.Hubs()) > 0})
+	a.memory.Configure(rules{peers, len(c.Hubs()) > 0})
 	errs = append(errs, a.applyPeers(c))
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))

@@ -204,8 +204,18 @@ func (c *Cache) touch() {
 	}
 }
 
-// text is the file as it should be; false if it is.
+// text is the file as it should be; false if it is. Sessions wait for the lock meanwhile
+// no longer than the entries take to copy.
 func (c *Cache) text() (text []byte, dirty bool) {
+	entries, dirty := c.changes()
+	if !dirty {
+		return nil, false
+	}
+	return encode(entries), true
+}
+
+// changes are the entries, the newest first, if they have changed since the last call.
+func (c *Cache) changes() (entries []entry, dirty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.dirty {
@@ -213,11 +223,12 @@ func (c *Cache) text() (text []byte, dirty bool) {
 	}
 	c.dirty = false
 	all := slices.SortedFunc(maps.Values(c.peers), func(a, b *known) int { return cmp.Compare(b.used, a.used) })
-	entries := make([]entry, len(all))
+	entries = make([]entry, len(all))
 	for i, k := range all {
 		entries[i] = k.entry
+		entries[i].addresses = slices.Clone(k.addresses) // Reached moves them in their place
 	}
-	return encode(entries), true
+	return entries, true
 }
 
 // fill takes what the file said.
