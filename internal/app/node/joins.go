@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
@@ -25,13 +26,13 @@ func (s hubSide) Frame(from relay.DID, frame []byte) bool {
 	return s.proxy.Frame(joinproxy.DID(from), frame) || s.Hub.Frame(from, frame)
 }
 
-// startJoins makes what answers joins, direct ones and those through hubs. Frames come
-// to it once there are sessions.
-func (n *node) startJoins() (*join.Admission, session.Relay) {
+// startJoins makes what answers joins, direct ones and those through hubs. The first may
+// come before the manager is known: then nobody is connected.
+func (n *node) startJoins(m *atomic.Pointer[session.Manager]) (*join.Admission, session.Relay) {
 	a := &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log, Identity: n.id}
 	proxy := joinproxy.New(joinproxy.Config{
-		Send:   func(to joinproxy.DID, frame []byte) bool { return n.use.manager.SendFrame(to, frame) },
-		Here:   func(peer joinproxy.DID) bool { return established(n.use.manager, peer) },
+		Send:   func(to joinproxy.DID, frame []byte) bool { return m.Load().SendFrame(to, frame) }, // to who is here
+		Here:   func(peer joinproxy.DID) bool { return established(m.Load(), peer) },
 		IsHub:  func(peer joinproxy.DID) bool { return isHub(n.use.config.Load(), peer) },
 		Decide: a.Passed,
 		Guard:  guard.New(n.log),
@@ -57,8 +58,11 @@ func (n *node) settleJoins() {
 	})
 }
 
-// established reports whether there is a session with a peer now.
+// established reports whether there is a session with a peer now; m may be nil.
 func established(m *session.Manager, peer joinproxy.DID) bool {
+	if m == nil {
+		return false
+	}
 	s, err := m.Session(did.FromDigest(peer))
 	if err != nil {
 		return false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync/atomic"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
@@ -102,7 +103,8 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Guard(guard.New(n.log))
 	n.net.Handle(n.use.data)
 	n.startHub(c)
-	joins, relay := n.startJoins()
+	var manager atomic.Pointer[session.Manager]
+	joins, relay := n.startJoins(&manager)
 	n.use.manager, err = session.New(session.Config{
 		Identity: n.id,
 		Network:  n.net,
@@ -130,6 +132,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	manager.Store(n.use.manager)
 	n.use.data.Hints(n.use.manager.Unreachable)
 	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
