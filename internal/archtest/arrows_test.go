@@ -22,6 +22,7 @@ func arrows() map[string][]string {
 		"internal/base/history":    nil,
 		"internal/base/lograte":    nil,
 		"internal/base/mailbox":    nil,
+		"internal/base/statefile":  nil,
 		"internal/base/peerlog":    {"internal/base/lograte"},
 		"test/packetgen":           {"internal/proto/wire"}, // tests only
 		"internal/proto/state":     nil,
@@ -76,12 +77,12 @@ func arrows() map[string][]string {
 		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
-		"internal/app/invite":  {"internal/base/account", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
+		"internal/app/invite":  {"internal/base/account", "internal/base/statefile", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
 		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
 		"internal/app/confine": {"internal/base/account"},
 		// It gives handshakes what it has, verified by them.
-		"internal/app/netstore":  {"network"},
-		"internal/app/peercache": {"did", "handshake", "internal/net/connect", "internal/proto/wire"},
+		"internal/app/netstore":  {"internal/base/statefile", "network"},
+		"internal/app/peercache": {"did", "handshake", "internal/base/statefile", "internal/net/connect", "internal/proto/wire"},
 		"internal/base/account":  nil, // who the system user is
 		"internal/app/node":      below,
 

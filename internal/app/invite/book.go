@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 
 	"github.com/libertaria-project/l2tun/internal/base/account"
+	"github.com/libertaria-project/l2tun/internal/base/statefile"
 )
 
 // A book is a file of entries beside a config (0600). Each change is one rename under
@@ -63,17 +63,14 @@ func (b book[T]) changeHere(edit func([]T) ([]T, error)) error {
 }
 
 func (b book[T]) read() (all []T, err error) {
-	info, err := os.Lstat(b.path)
+	text, _, err := statefile.Read(b.path, maxFile)
+	_, large := errors.AsType[statefile.TooLarge](err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err != nil:
-		return nil, b.failed(err)
-	case !info.Mode().IsRegular() || info.Size() > maxFile:
+	case large || errors.Is(err, statefile.ErrKind):
 		return nil, fmt.Errorf("invite: %s is not a file of %s; move it away", b.path, b.name)
-	}
-	text, err := os.ReadFile(b.path)
-	if err != nil {
+	case err != nil:
 		return nil, b.failed(err)
 	}
 	if all, err = b.parse(text); err != nil {
@@ -105,16 +102,10 @@ func (b book[T]) write(all []T) error {
 	if err != nil {
 		return b.failed(err)
 	}
-	err = renameio.WriteFile(b.path, append(text, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(b.path)), renameio.IgnoreUmask())
-	if err != nil {
+	if err := statefile.Replace(b.path, append(text, '\n')); err != nil {
 		return b.failed(err)
 	}
-	dir, err := os.Open(filepath.Dir(b.path))
-	if err != nil {
-		return b.failed(err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
+	if err := statefile.SyncFolder(filepath.Dir(b.path)); err != nil {
 		return b.failed(err)
 	}
 	return nil
@@ -125,9 +116,5 @@ func (b book[T]) failed(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("invite: something else is changing files beside %s; try again: %w", b.path, err)
 	}
-	cause := err
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = pe.Err
-	}
-	return fmt.Errorf("invite: cannot use %s: %w", b.path, cause)
+	return fmt.Errorf("invite: cannot use %s: %w", b.path, statefile.Cause(err))
 }

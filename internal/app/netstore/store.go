@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/libertaria-project/l2tun/internal/base/statefile"
 	"github.com/libertaria-project/l2tun/network"
 )
 
@@ -32,7 +31,7 @@ func Open(folder string) (s *Store, all []*network.State, wrong []error) {
 	s = &Store{folder}
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, nil, []error{fmt.Errorf("cannot read the networks in %s: %w", folder, cause(err))}
+		return s, nil, []error{fmt.Errorf("cannot read the networks in %s: %w", folder, statefile.Cause(err))}
 	}
 	for _, e := range entries {
 		id, ok := network.ParseHash(e.Name())
@@ -71,9 +70,9 @@ func (s *Store) load(id network.Hash) (*network.State, error) {
 	kept := s.path(id) + damaged
 	then := "it is kept as " + kept
 	if move := os.Rename(s.path(id), kept); move != nil {
-		then = fmt.Sprintf("it stays, for it cannot be renamed (%v)", cause(move))
+		then = fmt.Sprintf("it stays, for it cannot be renamed (%v)", statefile.Cause(move))
 	}
-	return network.New(id), fmt.Errorf("network %s begins with nothing but its id, and asks its members for the documents: %s cannot be used: %w; %s", id, s.path(id), cause(err), then)
+	return network.New(id), fmt.Errorf("network %s begins with nothing but its id, and asks its members for the documents: %s cannot be used: %w; %s", id, s.path(id), statefile.Cause(err), then)
 }
 
 // Save writes a network, and says Saved once it is on disk. After an error what is new in it
@@ -81,7 +80,7 @@ func (s *Store) load(id network.Hash) (*network.State, error) {
 func (s *Store) Save(st *network.State) error {
 	err := s.write(st)
 	if err != nil {
-		return fmt.Errorf("cannot store the documents of network %s in %s, so what is new in them is not used: %w", st.ID(), s.folder, cause(err))
+		return fmt.Errorf("cannot store the documents of network %s in %s, so what is new in them is not used: %w", st.ID(), s.folder, statefile.Cause(err))
 	}
 	st.Saved()
 	return nil
@@ -90,16 +89,15 @@ func (s *Store) Save(st *network.State) error {
 func (s *Store) write(st *network.State) error {
 	text := st.AppendTo(nil)
 	if len(text) > maxSize {
-		return errSize
+		return statefile.TooLarge(maxSize)
 	}
 	if err := s.make(); err != nil {
 		return err
 	}
-	err := renameio.WriteFile(s.path(st.ID()), text, 0o600, renameio.WithTempDir(s.folder), renameio.IgnoreUmask())
-	if err != nil {
+	if err := statefile.Replace(s.path(st.ID()), text); err != nil {
 		return err
 	}
-	return syncFolder(s.folder)
+	return statefile.SyncFolder(s.folder)
 }
 
 // make makes the folder, and syncs the one in which it is.
@@ -111,18 +109,18 @@ func (s *Store) make() error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(s.folder))
+	return statefile.SyncFolder(filepath.Dir(s.folder))
 }
 
 // Delete removes a network, which the node has left, and what was put aside of it.
 func (s *Store) Delete(id network.Hash) error {
 	for _, path := range []string{s.path(id), s.path(id) + damaged} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot delete network %s, %s: %w", id, path, cause(err))
+			return fmt.Errorf("cannot delete network %s, %s: %w", id, path, statefile.Cause(err))
 		}
 	}
-	if err := syncFolder(s.folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot delete network %s in %s: %w", id, s.folder, cause(err))
+	if err := statefile.SyncFolder(s.folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot delete network %s in %s: %w", id, s.folder, statefile.Cause(err))
 	}
 	return nil
 }

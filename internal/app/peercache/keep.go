@@ -2,18 +2,13 @@ package peercache
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/base/statefile"
 )
 
 // saveAfter is how long after a change the file is written, and so the least time
@@ -77,7 +72,7 @@ func (c *Cache) save() {
 	if !dirty {
 		return
 	}
-	err := write(c.path, text)
+	err := statefile.Replace(c.path, text)
 	if err == nil {
 		c.failed = ""
 		return
@@ -91,46 +86,16 @@ func (c *Cache) save() {
 	}
 }
 
-// write replaces the file in one rename, mode 0600.
-func write(path string, text []byte) error {
-	err := renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask())
-	return cause(err)
-}
-
 // read returns what the file says; nothing if there is none.
 func read(path string) ([]entry, error) {
-	info, err := os.Lstat(path)
+	text, _, err := statefile.Read(path, int64(maxSize))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err != nil:
-		return nil, cause(err)
-	case !info.Mode().IsRegular():
+	case errors.Is(err, statefile.ErrKind):
 		return nil, errForeign
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, cause(err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(maxSize)+1))
-	if err != nil {
-		return nil, cause(err)
-	}
-	if len(text) > maxSize {
-		return nil, fmt.Errorf("it has more than %d bytes", maxSize)
+	case err != nil:
+		return nil, err
 	}
 	return decode(text)
-}
-
-// cause is an error without the path, which is said beside it, and which for a
-// temporary file is another each time.
-func cause(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	if le, ok := errors.AsType[*os.LinkError](err); ok {
-		return le.Err
-	}
-	return err
 }
