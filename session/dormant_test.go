@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // dormant reports whether a session has no loop.
@@ -91,7 +93,7 @@ func TestASleepingSessionIsResumed(t *testing.T) {
 // 250 meet each pause between two of these with each pause between two messages more than
 // ten times (-long: 1,000).
 func TestCrossingWakesAndRetirements(t *testing.T) {
-	messages := uint32(250)
+	messages := uint32(bubble.Times(250, 60))
 	if *long {
 		messages = 1000
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/proto/state"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
 
@@ -41,7 +42,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 // M3: the same events to a session: each change is kept once and logged once, with
 // its cause; each refusal is counted and changes nothing.
 func TestSessionOnRandomEvents(t *testing.T) {
-	const events = 1_000_000
+	events := bubble.Times(1_000_000, 100_000)
 	var refused, changes uint64
 	inWorld(t, func(t *testing.T, w *world) {
 		said, h := new(lines), w.host(3)

@@ -15,6 +15,7 @@ import (
 	"github.com/libertaria-project/l2tun/handshake"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 )
 
@@ -158,7 +159,7 @@ func processorTime(t *testing.T) time.Duration {
 func TestHourOfRotations(t *testing.T) {
 	var grown int64
 	var left int
-	const rotations = 3600
+	rotations := bubble.Times(3600, 400)
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})
 		rotate := func(n int) {

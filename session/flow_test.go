@@ -11,6 +11,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/memnet"
 	"github.com/libertaria-project/l2tun/test/tuntest"
 )
@@ -180,7 +181,7 @@ func TestBothNATsForgetInMidFlow(t *testing.T) {
 // Packets move from the direct path to the circuit and back again and again: none is
 // lost, none comes twice.
 func TestMovesLoseNothing(t *testing.T) {
-	packets, moves := 100_000, 20
+	packets, moves := bubble.Times(100_000, 20_000), 20
 	if *long {
 		packets, moves = 1_000_000, 100
 	}
@@ -234,7 +235,7 @@ func TestHubRestartsUnderAFlow(t *testing.T) {
 // Careless NATs of one end or both, and lines whose delays vary: every first meeting ends
 // on the direct path, whoever calls.
 func TestCarelessMeetingsOverManySeeds(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(bubble.Times(12, 3))
 	if *long {
 		seeds = 200
 	}

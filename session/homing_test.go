@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // SPEC 6.13: a node without an endpoint asks its hub for a home, again before that ends and
@@ -51,6 +52,9 @@ func TestAHubStaysAwakeForItsHomes(t *testing.T) {
 // SPEC 6.13: 256 sessions that may sleep stay awake for as long as they may. With one more
 // the one that was used the longest ago sleeps, by agreement as any other.
 func TestOneSessionTooManySleeps(t *testing.T) {
+	if bubble.Raced() {
+		t.Skip("the limit of 256 takes 257 handshakes: scripts/test runs it without the race detector")
+	}
 	const most = 256
 	withAllCarriers(t, func(t *testing.T, w *world) {
 		set := Settings{IdleAfter: time.Hour}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -64,7 +65,7 @@ func TestThousandRotationsOnABadLine(t *testing.T) {
 // Both sides rotate in the same instant, 1000 times: one epoch each time, and
 // packets that leave meanwhile under whatever is in use all arrive.
 func TestBothRotateAtOnce(t *testing.T) {
-	const rounds = 1000
+	rounds := bubble.Times(1000, 100)
 	sent, got, resends := uint64(0), uint64(0), uint64(0)
 	inWorld(t, func(t *testing.T, w *world) {
 		sa, sb := w.pair(Settings{})

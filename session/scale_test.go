@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/test/bubble"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
@@ -20,8 +21,9 @@ func w4(a, b, c, d byte) netip.Addr { return netip.AddrFrom4([4]byte{a, b, c, d}
 // Sessions that are opened and closed leave nothing: no goroutine (the leak check
 // of TestMain), no id, no resumption secret.
 func TestSessionsComeAndGo(t *testing.T) {
+	sessions := bubble.Times(1000, 100)
 	inWorld(t, func(t *testing.T, w *world) {
-		for i := range 1000 {
+		for i := range sessions {
 			sb := w.b.peer(w.a, false, Settings{})
 			sa := w.a.peer(w.b, true, Settings{})
 			w.want(sa, Established, 2*time.Second)
@@ -42,7 +44,7 @@ func TestSessionsComeAndGo(t *testing.T) {
 			}
 		}
 	})
-	faults.Report(t, "O20", true, "1000 sessions opened and closed: 0 connections, 0 secrets, 0 goroutines left")
+	faults.Report(t, "O20", true, "%d sessions opened and closed: 0 connections, 0 secrets, 0 goroutines left", sessions)
 }
 
 // A space is what a counter is of.
@@ -100,7 +102,7 @@ func sealAll(t *testing.T, s *Session, seen *slots) {
 // resumption, restart and fallback are all different: ids are unique, and so is
 // every header sealed under one.
 func TestNoNumberTwice(t *testing.T) {
-	const records, beforeFallback = 1_000_000, 900_000
+	records, beforeFallback := bubble.Times(1_000_000, 100_000), bubble.Times(900_000, 80_000)
 	seen := &slots{used: make(map[space]map[uint64]uint64)}
 	rotations, resumptions, restarts, fallbacks := 0, 0, 0, 0
 	inWorld(t, func(t *testing.T, w *world) {

@@ -169,7 +169,7 @@ func TestWhoStaysAwake(t *testing.T) {
 // times (-long: several times).
 func TestWakesCross(t *testing.T) {
 	const later, idle = 41, 11 // without a common divisor: the rounds pass all pairs
-	rounds := later * idle
+	rounds := bubble.Times(later*idle, 100)
 	if *long {
 		rounds *= 5
 	}

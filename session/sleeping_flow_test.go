@@ -5,13 +5,15 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
+
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // A pair of homes sleeps 200 times, a fifth of them as long as each of five times, with
 // packets and messages in bursts before and after: none is lost, none comes twice, and
 // each wake is one resumption (-long: 1,000 sleeps).
 func TestManySleepsLoseNothing(t *testing.T) {
-	rounds, burst := 200, 3
+	rounds, burst := bubble.Times(200, 50), 3
 	if *long {
 		rounds = 1000
 	}
@@ -64,7 +66,7 @@ func TestManySleepsLoseNothing(t *testing.T) {
 func TestASleeperBehindANATIsWokenThroughTheHub(t *testing.T) {
 	behindNATs(t, func(t *testing.T, _ string, w *homes, x *flow) {
 		x.send(1, 2*time.Second)
-		for i := range 20 {
+		for i := range bubble.Times(20, 5) {
 			if !w.ab.sleep() || !w.ba.sleep() {
 				t.Fatalf("%d: %v and %v", i, w.ab.State(), w.ba.State())
 			}

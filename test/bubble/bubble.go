@@ -26,6 +26,16 @@ func Test(t *testing.T, f func(*testing.T)) {
 	synctest.Test(t, f)
 }
 
+// Times is how often a test repeats something: all, or raced under the race detector,
+// for whose findings a few times do and which takes ten times as long. scripts/test
+// runs such packages in both ways.
+func Times(all, raced int) int {
+	if Raced() {
+		return raced
+	}
+	return all
+}
+
 // Raced reports whether the race detector runs, whose memory is more than the
 // program's: a test that measures memory skips then.
 func Raced() bool { return raced }

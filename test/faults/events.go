@@ -71,8 +71,10 @@ func (l *listener) line(line []byte) error {
 		if sub {
 			break
 		}
-		o.ended, o.took = e.Action, time.Duration(e.Elapsed*float64(time.Second))
-		o.last = l.said(top)
+		if o.ended == "" || e.Action == "fail" { // one that ran in two ways failed if it failed in one
+			o.ended, o.took = e.Action, time.Duration(e.Elapsed*float64(time.Second))
+			o.last = l.said(top)
+		}
 		if e.Action == "fail" {
 			fmt.Fprint(l.r.Log, strings.Join(l.output[top], ""))
 		}

@@ -143,3 +143,21 @@ func TestResultsOfARunThatWas(t *testing.T) {
 		t.Errorf("left to run: %s", s)
 	}
 }
+
+// A test that ran with and without the race detector failed if it failed once.
+func TestATestThatRanTwice(t *testing.T) {
+	for ends, want := range map[string]string{"pass fail": "fail", "fail pass": "fail", "skip pass": "pass", "pass skip": "pass", "fail skip": "fail"} {
+		var printed string
+		for _, end := range strings.Fields(ends) {
+			printed += fmt.Sprintf(`{"Action":%q,"Package":"github.com/libertaria-project/l2tun/p","Test":"TestA"}`+"\n", end)
+		}
+		r := &Runner{Log: new(bytes.Buffer), Out: new(bytes.Buffer), outcomes: make(map[Test]outcome)}
+		r.waiting = []Case{{ID: "X1", By: by("p TestA")}}
+		if err := r.take(strings.NewReader(printed)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.outcomes[by("p TestA")[0]].ended; got != want {
+			t.Errorf("%s: %q, not %q", ends, got, want)
+		}
+	}
+}
