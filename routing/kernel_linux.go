@@ -49,6 +49,7 @@ type Kernel struct {
 	mu     sync.Mutex
 	handle *netlink.Handle // in the namespace of NewKernel's thread; nil once closed
 	lists  *netlink.Handle // with strict checks, see NewKernel
+	asks   *lookups
 	want   map[netip.Prefix]placed
 
 	journal *Journal // nil: none is kept
@@ -77,7 +78,13 @@ func NewKernel(ifindex int) (*Kernel, error) {
 	// Then the kernel lists our interface's routes alone, not a router's million.
 	// Kernels before 4.20 cannot: there the library filters.
 	_ = lists.SetStrictCheck(true)
-	return &Kernel{ifindex: ifindex, handle: h, lists: lists, want: make(map[netip.Prefix]placed)}, nil
+	asks, err := newLookups()
+	if err != nil {
+		h.Close()
+		lists.Close()
+		return nil, err
+	}
+	return &Kernel{ifindex: ifindex, handle: h, lists: lists, asks: asks, want: make(map[netip.Prefix]placed)}, nil
 }
 
 // Add routes prefix through the interface, with mtu bytes (0: the device's, else
@@ -291,6 +298,7 @@ func (k *Kernel) Close() error {
 	err := k.undo()
 	k.handle.Close()
 	k.lists.Close()
+	k.asks.close()
 	k.handle, k.lists = nil, nil
 	return err
 }

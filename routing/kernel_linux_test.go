@@ -485,3 +485,51 @@ func TestAddSaysThatTheDeviceIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Elsewhere asks for many addresses in a call, and finds what as many calls find: routes of
+// other interfaces, of other tables by a rule, and those that refuse, of both families.
+func TestManyLookupsAnswerAsSingleOnes(t *testing.T) {
+	d := device(t)
+	k := kernel(t, d)
+	for _, p := range []string{"10.77.0.0/16", "fd4c:3254::/32"} {
+		if err := k.Cover(netip.MustParsePrefix(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eth := cable(t, "eth7", "192.0.2.1/24")
+	for _, p := range []string{"10.77.3.0/25", "fd4c:3254:3::/48"} {
+		must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth.Attrs().Index, Dst: ipNet(netip.MustParsePrefix(p)), Scope: unix.RT_SCOPE_LINK}))
+	}
+	for _, p := range []string{"10.77.4.0/26", "fd4c:3254:4::/48"} {
+		must(t, netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.MustParsePrefix(p)), Type: unix.RTN_UNREACHABLE}))
+	}
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: eth.Attrs().Index, Dst: ipNet(netip.MustParsePrefix("10.77.5.0/24")), Table: 100, Scope: unix.RT_SCOPE_LINK}))
+	rule := netlink.NewRule()
+	rule.Dst, rule.Table, rule.Family = ipNet(netip.MustParsePrefix("10.77.5.128/25")), 100, netlink.FAMILY_V4
+	must(t, netlink.RuleAdd(rule))
+
+	var all, want []netip.Prefix
+	for i := range 700 {
+		all = append(all, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, byte(1 + i/128), byte(2 * i)}), 32))
+		six := netip.MustParseAddr("fd4c:3254::1").As16()
+		six[5], six[15] = byte(i/128), byte(i)
+		all = append(all, netip.PrefixFrom(netip.AddrFrom16(six), 128))
+	}
+	all = append(all, netip.MustParsePrefix("198.51.100.1/32")) // no route leads there
+	for _, p := range all {
+		r, err := netlink.RouteGetWithOptions(p.Addr().AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
+		if refusing(err) || err == nil && r[0].LinkIndex != d.Index() {
+			want = append(want, p)
+		}
+	}
+	for range 2 { // again on the same socket
+		got, err := k.Elsewhere(all)
+		if err != nil || !slices.Equal(got, want) || len(got) < 300 || len(got) > len(all)/2 {
+			t.Fatalf("%d of %d are elsewhere, want %d: %v", len(got), len(all), len(want), err)
+		}
+	}
+	must(t, k.Close())
+	if got, err := k.Elsewhere(all); got != nil || err != nil {
+		t.Error("after Close:", got, err)
+	}
+}

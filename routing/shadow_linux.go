@@ -63,20 +63,20 @@ func (k *Kernel) Cover(network netip.Prefix) error {
 
 // Elsewhere returns those of single addresses to which the kernel sends by another
 // interface, or refuses to send: the route of a network does not cover them. One lookup
-// for each, however large its table is. Those that it has no route to are left out.
-func (k *Kernel) Elsewhere(addrs []netip.Prefix) (all []netip.Prefix) {
+// for each, however large its table is, 32 in a call. Those that it has no route to are
+// left out, and after an error those that it was not asked about.
+func (k *Kernel) Elsewhere(addrs []netip.Prefix) (all []netip.Prefix, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.handle == nil {
-		return nil
+		return nil, nil
 	}
-	for _, p := range addrs {
-		found, err := k.handle.RouteGetWithOptions(p.Addr().AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
-		if refusing(err) || err == nil && len(found) == 1 && found[0].LinkIndex != k.ifindex {
+	err = k.asks.each(addrs, func(p netip.Prefix, a lookedUp) {
+		if refusing(a.err) || a.err == 0 && a.link != k.ifindex {
 			all = append(all, p)
 		}
-	}
-	return all
+	})
+	return all, err
 }
 
 // shadow looks up addresses of the prefix until one is not of a longer prefix,

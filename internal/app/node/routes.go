@@ -92,7 +92,10 @@ func (a *applier) expose(addrs []netip.Prefix) []netip.Prefix {
 	if !a.dev.IsUp() { // it has no routes
 		return nil
 	}
-	found := a.kernel.Elsewhere(addrs)
+	found, err := a.kernel.Elsewhere(addrs)
+	if err != nil {
+		a.log.Warn("not known of all addresses of peers whether they are reached by another interface", "error", err)
+	}
 	for _, p := range found {
 		a.covers.exposed[p] = true
 	}
