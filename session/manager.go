@@ -216,11 +216,12 @@ func (m *Manager) Remove(peer did.DID) error {
 	delete(m.sessions, peer)
 	m.mu.Unlock()
 	m.responder.Forget(peer)
-	m.board.Forget(peer.Digest())
 	if s == nil {
 		return ErrUnknownPeer
 	}
-	return s.Close()
+	err := s.Close()
+	m.board.Forget(peer.Digest()) // last: the session may be one with a hub, and tells the board of its end
+	return err
 }
 
 // Session returns the session with a configured peer.

@@ -1,6 +1,7 @@
 package meeting
 
 import (
+	"cmp"
 	"io"
 	"net/netip"
 	"slices"
@@ -56,7 +57,7 @@ type Host interface {
 
 // A hub is a node that can be asked.
 type hub struct {
-	name paths.Hub // its place in Board.hubs, from 1; never used for another
+	name paths.Hub // from 1; never used for another
 	did  DID
 	host Host // nil: it cannot be asked
 	last Host // the same, also while it cannot
@@ -74,7 +75,8 @@ type Board struct {
 	c Config
 
 	mu        sync.Mutex
-	hubs      []*hub
+	hubs      []*hub    // in the order of their names
+	named     paths.Hub // the newest name
 	seats     map[DID]*Seat
 	names     map[name]*Seat
 	sightings map[DID]nat.Sighting
@@ -120,7 +122,8 @@ func (b *Board) Up(did DID, x Host, p link.Path, rtt time.Duration) {
 	defer b.mu.Unlock()
 	h := b.hub(did)
 	if h == nil {
-		h = &hub{name: paths.Hub(len(b.hubs) + 1), did: did}
+		b.named++
+		h = &hub{name: b.named, did: did}
 		b.hubs = append(b.hubs, h)
 	}
 	news := h.host == nil || apart(h.rtt, rtt)
@@ -173,13 +176,26 @@ func (b *Board) Down(did DID) {
 	}
 }
 
-// Forget forgets by which hubs a peer was met, and when it was sprayed at: it is none any
-// more.
+// Forget forgets by which hubs a peer was met, when it was sprayed at, and that it was a
+// hub: it is no peer any more, and the session with it has ended. A peer that comes back as
+// a hub has another name.
 func (b *Board) Forget(peer DID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.metBy, peer)
 	delete(b.sprayed, peer)
+	h := b.hub(peer)
+	if h == nil || h.host != nil {
+		return
+	}
+	b.hubs = slices.DeleteFunc(b.hubs, func(x *hub) bool { return x == h })
+	for other, names := range b.metBy {
+		if names = slices.DeleteFunc(names, func(n paths.Hub) bool { return n == h.name }); len(names) > 0 {
+			b.metBy[other] = names
+		} else {
+			delete(b.metBy, other)
+		}
+	}
 }
 
 // HubDID is the DID of a hub; false for an unknown one.
@@ -202,8 +218,9 @@ func (b *Board) hub(did DID) *hub {
 
 // at is the hub of a name; nil for none. The caller holds the lock.
 func (b *Board) at(name paths.Hub) *hub {
-	if name == 0 || int(name) > len(b.hubs) {
+	i, is := slices.BinarySearchFunc(b.hubs, name, func(h *hub, name paths.Hub) int { return cmp.Compare(h.name, name) })
+	if !is {
 		return nil
 	}
-	return b.hubs[name-1]
+	return b.hubs[i]
 }

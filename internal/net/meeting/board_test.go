@@ -227,3 +227,37 @@ func TestSpraysAreRememberedOfPeers(t *testing.T) {
 		t.Errorf("%v of none that is a peer", b.sprayed)
 	}
 }
+
+// Hubs that come and go leave nothing, and a name stands for one hub only: what is still
+// said to one that went reaches no other.
+func TestHubsThatAreNoPeersAnyMoreAreForgotten(t *testing.T) {
+	b, guest, _, seat := board()
+	m := wire.Meet{ID: 7, Other: peer, Label: wire.MakeRecordID([7]byte{1}), Flags: wire.MeetFromHub}
+	b.Frame(hubDID, m.Append(nil))
+	second := &session{up: make(map[paths.Hub]bool)}
+	b.Up(DID{5}, second, nil, time.Millisecond)
+	if b.Forget(hubDID); len(b.hubs) != 2 || len(seat.MetBy()) != 1 {
+		t.Fatal("a hub that can be asked was forgotten")
+	}
+	b.Down(hubDID)
+	b.Forget(hubDID)
+	if len(b.hubs) != 1 || len(b.metBy) != 0 || guest.up[1] {
+		t.Fatalf("%d hubs, peers met by %v, told of %v", len(b.hubs), b.metBy, guest.up)
+	}
+	for range 1000 {
+		b.Up(hubDID, second, nil, time.Millisecond)
+		b.Down(hubDID)
+		b.Forget(hubDID)
+	}
+	b.Up(hubDID, second, nil, time.Millisecond)
+	if len(b.hubs) != 2 || b.at(1) != nil || !guest.up[b.named] {
+		t.Errorf("%d hubs, newest %d, told of %v", len(b.hubs), b.named, guest.up)
+	}
+	seat.Send(1, []byte{1})
+	if len(second.frames) != 0 {
+		t.Error("a frame to a hub that went reached another")
+	}
+	if d, ok := b.HubDID(2); !ok || d != (DID{5}) {
+		t.Errorf("hub 2 is %v", d)
+	}
+}
