@@ -153,7 +153,7 @@ func (m *reach) accept(h *hub, i invitation, now time.Time) {
 	if h.step == answering {
 		return
 	}
-	if m.spray.hear(h.name, i.part, i.places); i.sprays {
+	if m.spray.hear(h.name, i.part, i.places, now); i.sprays {
 		m.acceptSpray(h, now)
 		return
 	}
@@ -215,7 +215,7 @@ func (m *reach) agreed(h *hub, e MeetEvent, now time.Time) {
 		m.agreedToSpray(h, e.Spray, now)
 		return
 	}
-	m.spray.hear(h.name, e.Part, e.Candidates)
+	m.spray.hear(h.name, e.Part, e.Candidates, now)
 	h.move(met)
 	m.meet.answers(now)
 	m.relabelled(h.name, now)

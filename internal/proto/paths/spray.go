@@ -45,6 +45,7 @@ type spray struct {
 	peerPart  Part           // as its newest MEET or MET says
 	vouched   netip.AddrPort // where the hub that brought it sees the peer
 	vouchedBy Hub
+	vouchedAt time.Time // after openFor somebody else may have the address
 	sprayedAt time.Time // when the newest one began; zero: none has, in this network
 }
 
@@ -53,11 +54,11 @@ func newSpray(last time.Time) spray { return spray{sprayedAt: last} }
 // hear notes what a hub has brought of the peer. Of IPv6 nothing is noted: its ports are
 // not translated. A private address, at which a hub in the peer's network may well see it,
 // is another host here.
-func (x *spray) hear(by Hub, p Part, places []Candidate) {
+func (x *spray) hear(by Hub, p Part, places []Candidate, now time.Time) {
 	if len(places) == 0 {
 		return
 	}
-	x.peerPart, x.vouched, x.vouchedBy = p, netip.AddrPort{}, by
+	x.peerPart, x.vouched, x.vouchedBy, x.vouchedAt = p, netip.AddrPort{}, by, now
 	for _, c := range places {
 		if c.Origin == AtHub && c.Remote.Addr().Unmap().Is4() && !c.Ours && c.reachable(false) {
 			x.vouched = c.Remote
@@ -80,7 +81,7 @@ func (x *spray) rested(now time.Time) bool {
 
 // may reports whether a spray with the peer is allowed and of use.
 func (x *spray) may(f *facts, now time.Time) bool {
-	return x.rested(now) && x.vouched.IsValid() && f.Part.fits(x.peerPart)
+	return x.rested(now) && x.vouched.IsValid() && now.Sub(x.vouchedAt) < openFor && f.Part.fits(x.peerPart)
 }
 
 // ask notes that our MEET asks for one.

@@ -215,12 +215,30 @@ func TestNothingIsSprayedAtWhatNoHubSees(t *testing.T) {
 		if c != (Candidate{}) {
 			all = append(all, c)
 		}
-		x.hear(1, Opens, all)
+		x.hear(1, Opens, all, start0)
 		if may := x.may(&facts{Facts{Part: Knocks}}, start0); may != (c == seen) {
 			t.Errorf("%s: %v", name, may)
 		}
 	}
 	if slices.Contains([]bool{Opens.fits(Opens), Knocks.fits(Knocks), NoPart.fits(Knocks), Opens.fits(NoPart)}, true) || !Opens.fits(Knocks) {
 		t.Error("parts that do not fit")
+	}
+}
+
+// TestAnOldWordVouchesForNothing: somebody else may have the peer's address by the time a
+// meeting without candidates agrees to a spray.
+func TestAnOldWordVouchesForNothing(t *testing.T) {
+	var x spray
+	f, now := &facts{Facts: Facts{Part: Opens}}, time.Now()
+	at := []Candidate{{Remote: netip.MustParseAddrPort("198.51.100.7:4242"), Origin: AtHub}}
+	x.hear(1, Knocks, at, now)
+	if !x.may(f, now.Add(openFor-1)) {
+		t.Error("no spray while the hub's word is new")
+	}
+	if x.hear(1, Knocks, nil, now.Add(openFor-1)); x.may(f, now.Add(openFor)) {
+		t.Error("a spray at an address that no hub has vouched for since")
+	}
+	if x.hear(2, Knocks, at, now.Add(time.Hour)); !x.may(f, now.Add(time.Hour)) {
+		t.Error("no spray though the hub has vouched again")
 	}
 }
