@@ -178,7 +178,7 @@ func (n *node) loaded() (c *config.Config, err error) {
 // applyFirst is apply at the start. One prefix whose packets go elsewhere for the
 // time being is no reason to leave all other peers alone.
 func (n *node) applyFirst(c *config.Config) error {
-	err, taken := except(n.use.apply(c), routing.ErrTaken)
+	err, taken := except(n.changes.stands(n.use.apply(c)), routing.ErrTaken)
 	if taken != nil {
 		n.log.Warn("the kernel prefers other routes to some prefixes of peers", "error", taken)
 	}

@@ -41,7 +41,13 @@ func (x *changes) Reload(context.Context) error {
 	if err := x.Pending(); err != nil {
 		return err
 	}
-	return x.load()
+	return x.stands(x.load())
+}
+
+// stands notes that the config in use is not to be rolled back, and returns err.
+func (x *changes) stands(err error) error {
+	x.use.memory.Prune()
+	return err
 }
 
 // load applies the file; the caller holds mu.
@@ -80,7 +86,7 @@ func (x *changes) Apply(c *config.Config) error {
 	if err := c.CheckOwn(x.id); err != nil {
 		return err
 	}
-	return x.use.apply(c)
+	return x.stands(x.use.apply(c))
 }
 
 // Confirm implements control.Changer.
@@ -89,7 +95,7 @@ func (x *changes) Confirm(context.Context) error {
 		return refuse(http.StatusConflict, "nothing waits to be confirmed; what was not confirmed in time is undone")
 	}
 	x.log.Info("confirmed")
-	return nil
+	return x.stands(nil)
 }
 
 // ReloadUnlessUnconfirmed implements control.Changer: Reload, rolled back unless it
@@ -103,7 +109,7 @@ func (x *changes) ReloadUnlessUnconfirmed(_ context.Context, within time.Duratio
 	before := x.InUse()
 	if err := x.load(); err != nil {
 		if x.InUse() != before { // in part: there is nothing to confirm
-			err = errors.Join(err, x.use.apply(before))
+			err = x.stands(errors.Join(err, x.use.apply(before)))
 		}
 		return err
 	}
@@ -114,7 +120,7 @@ func (x *changes) rollBack(before *config.Config, within time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.log.Warn("the reload was not confirmed in time: rolled back to the previous config", "within", within)
-	if err := x.use.apply(before); err != nil {
+	if err := x.stands(x.use.apply(before)); err != nil {
 		x.log.Error("the rollback to the previous config is incomplete", "error", err)
 	}
 }

@@ -17,7 +17,8 @@ import (
 
 // Rules are what the config says of peers. Safe for concurrent use; no call blocks.
 type Rules interface {
-	// Configured reports whether a node is a peer. What is known of others is dropped.
+	// Configured reports whether a node is a peer. Of others nothing is told, and Prune
+	// drops what is known.
 	Configured(peer did.DID) bool
 	// Dialable reports whether this node may dial a peer at an address of the file.
 	Dialable(peer did.DID, at netip.AddrPort) bool
@@ -49,13 +50,23 @@ type known struct {
 	at   time.Time // when the keys came, or the file was read
 }
 
-// Configure takes the rules that hold from now on.
+// Configure takes the rules that hold from now on. Who is no peer any more may be one
+// again, if the config is rolled back: Prune forgets such.
 func (c *Cache) Configure(r Rules) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rules = r
+}
+
+// Prune forgets whom the rules do not know as a peer. Without rules it does nothing.
+func (c *Cache) Prune() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rules == nil {
+		return
+	}
 	for peer := range c.peers {
-		if !r.Configured(peer) {
+		if !c.rules.Configured(peer) {
 			delete(c.peers, peer)
 			c.touch()
 		}
@@ -95,7 +106,7 @@ func (c *Cache) Reached(peer did.DID, at netip.AddrPort) {
 func (c *Cache) Keys(peer did.DID, now time.Time) *handshake.PeerKeys {
 	c.mu.Lock()
 	k := c.peers[peer]
-	if k == nil || k.keys == nil || c.rules == nil {
+	if k == nil || k.keys == nil || c.rules == nil || !c.rules.Configured(peer) {
 		c.mu.Unlock()
 		return nil
 	}
@@ -156,7 +167,7 @@ func (c *Cache) Copied() {
 // none. c.mu is held.
 func (c *Cache) use(peer did.DID, add bool) *known {
 	k := c.peers[peer]
-	if k == nil && (!add || c.rules == nil || !c.rules.Configured(peer)) {
+	if k == nil && !add || c.rules == nil || !c.rules.Configured(peer) {
 		return nil
 	}
 	if k == nil {

@@ -225,11 +225,32 @@ func TestRemovedPeersAreForgotten(t *testing.T) {
 	c.Reached(who(1), at("192.0.2.1:1"))
 	c.Reached(who(2), at("192.0.2.2:1"))
 	c.Configure(except{removed: []did.DID{who(1)}})
+	c.Prune()
 	c.Reached(who(1), at("192.0.2.1:1")) // its session ends a moment later
 	c.Close()
 	entries, err := read(path)
 	if err != nil || len(entries) != 1 || entries[0].peer != who(2) {
 		t.Error(entries, err)
+	}
+}
+
+// A config that is rolled back finds what was known of the peers that it has again, of
+// whom nothing was told, and nothing learnt, while they were none.
+func TestRolledBackPeersAreRemembered(t *testing.T) {
+	path := file(t)
+	c, _ := opened(t, path)
+	peer, keys := fetched(t)
+	c.Reached(peer, at("192.0.2.1:1"))
+	c.Fetched(peer, keys)
+	c.Configure(except{removed: []did.DID{peer}})
+	c.Reached(peer, at("192.0.2.2:2"))
+	if c.Keys(peer, time.Now()) != nil {
+		t.Error("keys of a node that is no peer")
+	}
+	c.Configure(except{})
+	c.Prune()
+	if got := c.Addresses(peer); !slices.Equal(got, []netip.AddrPort{at("192.0.2.1:1")}) || c.Keys(peer, time.Now()) == nil {
+		t.Error(got, c.Keys(peer, time.Now()))
 	}
 }
 
