@@ -82,6 +82,23 @@ func (h *Host) ForgetNAT() error {
 	return nil
 }
 
+// ForgetNATBut is ForgetNAT, but for flows to one remote, as when the others have been
+// silent for long.
+func (h *Host) ForgetNATBut(remote netip.Addr) error {
+	if _, err := h.nl.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, allBut(remote)); err != nil {
+		return fmt.Errorf("lab: host %s: delete from conntrack: %w", h.Name, err)
+	}
+	return nil
+}
+
+// allBut are all flows but those to a remote.
+type allBut netip.Addr
+
+// MatchConntrackFlow implements netlink.CustomConntrackFilter.
+func (a allBut) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
+	return !f.Forward.DstIP.Equal(netip.Addr(a).AsSlice())
+}
+
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

@@ -60,6 +60,18 @@ func NewHub(ctx context.Context, n *nat.Internet, o Options) (*Hub, error) {
 	return h, errors.Join(h.Start(node.Launch{Env: o.Env, Flags: o.Flags}), up(ctx, h.Node))
 }
 
+// Restart ends the hub's process by SIGTERM, or by SIGKILL, and starts another.
+func (h *Hub) Restart(ctx context.Context, kill bool) error {
+	if kill {
+		if err := h.Kill(); err != nil {
+			return err
+		}
+	} else {
+		End(h.Node)
+	}
+	return errors.Join(h.Start(node.Launch{Env: h.o.Env, Flags: h.o.Flags}), up(ctx, h.Node))
+}
+
 // endpoints are where the hub listens.
 func (h *Hub) endpoints() (all []string) {
 	for _, a := range []netip.Addr{h.at.Addrs6[0], h.at.Addrs4[0]} {
@@ -73,8 +85,9 @@ func (h *Hub) endpoints() (all []string) {
 // A Home is a node behind a NAT, which nobody knows but the hub.
 type Home struct {
 	*node.Node
-	Site *nat.Site
-	hub  *Hub
+	Site  *nat.Site
+	Known bool // others are told its address, too, which nothing translates
+	hub   *Hub
 }
 
 // Home makes a node on a site. It and the hub are peers. Home does not start it.
@@ -117,7 +130,20 @@ func (x *Home) Up(ctx context.Context) error {
 
 // Knows tells the home, which may run, of another one: its DID and address inside.
 func (x *Home) Knows(ctx context.Context, other *Home) error {
-	return x.AddPeer(ctx, other.DID, allow(other.Node)...)
+	flags := allow(other.Node)
+	if other.Known {
+		flags = append(flags, "--endpoint", netip.AddrPortFrom(other.Site.Addr4(), node.Port).String())
+	}
+	return x.AddPeer(ctx, other.DID, flags...)
+}
+
+// Forgotten lets the NATs of the home forget all flows but those to the hub, which the
+// session with it keeps.
+func (x *Home) Forgotten() (err error) {
+	for r := x.Site.Router; r != nil; r = r.Carrier {
+		err = errors.Join(err, r.ForgetBut(x.hub.at.Addrs4[0]))
+	}
+	return err
 }
 
 // Forgets takes the other out of the config again.

@@ -42,17 +42,22 @@ func Meet(ctx context.Context, caller, callee *Home, within time.Duration) (r Re
 	if err != nil {
 		return r, errors.Join(err, <-known)
 	}
+	r, err = watched(ctx, caller, callee, began, within)
+	return r, errors.Join(err, <-known)
+}
+
+// watched sends and looks at both ends until both are direct or the time is over.
+func watched(ctx context.Context, caller, callee *Home, began time.Time, within time.Duration) (r Result, err error) {
 	f, err := start(caller, callee)
 	if err != nil {
-		return r, errors.Join(err, <-known)
+		return r, err
 	}
 	err = r.follow(ctx, caller, callee, began, within)
-	first := f.first(began)
-	if !first.IsZero() {
+	r.Lost, r.Twice, _ = f.end(began)
+	if first := f.first(began); !first.IsZero() { // it may have been under way
 		r.First = first.Sub(began)
 	}
-	r.Lost, r.Twice, _ = f.end(began)
-	return r, errors.Join(err, <-known)
+	return r, err
 }
 
 // begins waits until a home knows the other and returns the moment before that was seen.
@@ -120,13 +125,19 @@ func (r Result) String() string {
 type Outage struct {
 	Gap         time.Duration // the longest time without a packet that is new
 	Lost, Twice int
+	TCP         bool // a connection beside it lives: all that was written has come
 }
 
 // Disturb sends packets from one home to another for a time, does something after a
 // second of it, and returns what the flow has suffered.
 func Disturb(ctx context.Context, from, to *Home, what func() error, d time.Duration) (o Outage, err error) {
+	s, err := connect(ctx, from, to)
+	if err != nil {
+		return o, err
+	}
 	f, err := start(from, to)
 	if err != nil {
+		s.end()
 		return o, err
 	}
 	began := time.Now()
@@ -135,5 +146,6 @@ func Disturb(ctx context.Context, from, to *Home, what func() error, d time.Dura
 		node.Pause(ctx, d-time.Second)
 	}
 	o.Lost, o.Twice, o.Gap = f.end(began)
+	o.TCP = s.end()
 	return o, errors.Join(err, ctx.Err())
 }

@@ -3,6 +3,7 @@ package nat
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/libertaria-project/l2tun/test/lab"
@@ -32,6 +33,10 @@ func (r *Router) apply() error {
 // Restart forgets every mapping, as a reboot does; flows that go on from inside
 // get new ones.
 func (r *Router) Restart() error { return r.apply() }
+
+// ForgetBut forgets what the connection table has of IPv4, but flows to one remote: the
+// others have been silent for long.
+func (r *Router) ForgetBut(remote netip.Addr) error { return r.ForgetNATBut(remote) }
 
 // Lifetime ends mappings after so many whole seconds without a packet. It
 // forgets those that there are.
