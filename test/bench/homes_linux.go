@@ -13,18 +13,18 @@ import (
 const homesBenchmark = "HomesAtAHub"
 
 // manyHomes runs that benchmark, in the repository's folder.
-func (r *ReachResult) manyHomes(ctx context.Context, said io.Writer) {
+func (r *reachRun) manyHomes(ctx context.Context) {
 	c := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark"+homesBenchmark+"$", "-benchtime", "1x", "-timeout", "20m", "./session")
 	var out bytes.Buffer
-	c.Stdout, c.Stderr = io.MultiWriter(&out, said), said
+	c.Stdout, c.Stderr = io.MultiWriter(&out, r.said), r.said
 	err := c.Run()
 	for _, b := range parseBenchmarks("session", out.String()) {
 		if b.name == homesBenchmark {
-			r.Homes = b.figures
+			r.res.Homes = b.figures
 		}
 	}
-	if err != nil || r.Homes == nil {
-		r.Missing = append(r.Missing, fmt.Sprintf("10,000 homes at one hub: %v", err))
+	if err != nil || r.res.Homes == nil {
+		r.res.Missing = append(r.res.Missing, fmt.Sprintf("10,000 homes at one hub: %v", err))
 	}
 }
 

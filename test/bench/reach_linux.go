@@ -14,8 +14,9 @@ import (
 // ReachOptions say what a run of the bench of reach measures: how two homes behind NATs
 // meet through a hub. Check fills in and refuses.
 type ReachOptions struct {
-	Trials   int           // of each pair whose times are measured
-	Stirs    int           // of each thing that happens to a flow
+	Trials   int           // of each pair whose times are measured, of each thing that happens to a flow, and of each wake
+	Sprays   int           // of each pair with the spray
+	Lanes    int           // networks side by side; TCP through a hub and many homes have the machine for themselves
 	Rounds   int           // of TCP through a hub; each visits all contenders
 	Time     time.Duration // of one such stream; whole seconds
 	Parts    []string      // of partNames; empty: all
@@ -36,24 +37,31 @@ func usualPairs() []string {
 
 // Parts of a run.
 const (
-	partMeetings = "meetings" // who meets whom, how fast, and what happens to a flow
-	partThrough  = "through"  // TCP through a hub
-	partHomes    = "homes"    // many homes at one hub
+	partMatrix  = "matrix"  // who meets whom
+	partTimes   = "times"   // how fast
+	partFlows   = "flows"   // what happens to a flow
+	partSpray   = "spray"   // what the spray adds
+	partSleep   = "sleep"   // how sleepers are woken
+	partThrough = "through" // TCP through a hub
+	partHomes   = "homes"   // many homes at one hub
 )
 
-func partNames() []string { return []string{partMeetings, partThrough, partHomes} }
+// PartNames are the parts, in the order of the report.
+func PartNames() []string {
+	return []string{partMatrix, partTimes, partFlows, partSpray, partSleep, partThrough, partHomes}
+}
 
 // Check refuses what cannot be measured, in a sentence.
 func (o *ReachOptions) Check() error {
 	if len(o.Parts) == 0 {
-		o.Parts = partNames()
+		o.Parts = PartNames()
 	}
 	for _, p := range o.Parts {
-		if !slices.Contains(partNames(), p) {
-			return fmt.Errorf("bench: there is no part %q; choose of %s", p, strings.Join(partNames(), ", "))
+		if !slices.Contains(PartNames(), p) {
+			return fmt.Errorf("bench: there is no part %q; choose of %s", p, strings.Join(PartNames(), ", "))
 		}
 	}
-	if slices.Contains(o.Parts, partThrough) && (o.Rounds < 1 || o.Time < time.Second || o.Time%time.Second != 0) {
+	if o.has(partThrough) && (o.Rounds < 1 || o.Time < time.Second || o.Time%time.Second != 0) {
 		return errors.New("bench: TCP through a hub takes at least one round of whole seconds")
 	}
 	if len(o.Kinds) == 0 {
@@ -74,11 +82,13 @@ func (o *ReachOptions) Check() error {
 			return err
 		}
 	}
-	if o.Trials < 1 {
-		return errors.New("bench: at least one trial is needed")
+	if o.Trials < 1 || o.Sprays < 1 || o.Lanes < 1 {
+		return errors.New("bench: at least one trial, one spray and one lane are needed")
 	}
 	return nil
 }
+
+func (o *ReachOptions) has(part string) bool { return slices.Contains(o.Parts, part) }
 
 func kindOf(name string) (nat.Kind, error) {
 	kinds := nat.Kinds()
@@ -120,93 +130,39 @@ func parsePair(text string) (c couple, err error) {
 	return c, errors.Join(err, err2)
 }
 
-// couples are the cells of the matrix: every kind with every other, in both orders over
-// IPv4, and the kinds that IPv6 knows over both families.
-func (o *ReachOptions) couples() (all []couple) {
-	six := []nat.Kind{nat.None, nat.Firewall, nat.Home, nat.Symmetric, nat.NoUDP}
-	for _, v6 := range []bool{false, true} {
-		for _, a := range o.Kinds {
-			for _, b := range o.Kinds {
-				ka, _ := kindOf(a)
-				kb, _ := kindOf(b)
-				if !v6 || slices.Contains(six, ka) && slices.Contains(six, kb) {
-					all = append(all, couple{ka, kb, v6})
-				}
-			}
+// couples are the cells of a matrix: every kind with every other, in both orders.
+func couples(kinds []string, v6 bool) (all []couple) {
+	for _, a := range kinds {
+		for _, b := range kinds {
+			ka, _ := kindOf(a)
+			kb, _ := kindOf(b)
+			all = append(all, couple{ka, kb, v6})
 		}
 	}
 	return all
 }
 
-// A Trial is one meeting of two homes that had no session with each other.
-type Trial struct {
-	Pair     string  `json:"pair"`
-	Matrix   bool    `json:"matrix"`    // of the matrix; else one of several of the pair
-	FirstMS  float64 `json:"first_ms"`  // to the first packet; 0: none came
-	DirectMS float64 `json:"direct_ms"` // until both ends sent directly; 0: they did not
-	Lost     int     `json:"lost"`
-	Twice    int     `json:"twice"`
-	Carrier  string  `json:"carrier"` // of the caller in the end
-	Why      string  `json:"why"`     // it is not direct
-	Failed   string  `json:"failed"`  // it could not be measured
-}
-
-// A Stir is a flow between two homes, in the middle of which something happened.
-type Stir struct {
-	What  string  `json:"what"`
-	GapMS float64 `json:"gap_ms"`
-	Lost  int     `json:"lost"`
-	Twice int     `json:"twice"`
+// couples are the cells of both matrices.
+func (o *ReachOptions) couples() []couple {
+	return slices.Concat(couples(o.Kinds, false), couples(o.Kinds, true))
 }
 
 // A ReachResult is what a run has measured.
 type ReachResult struct {
 	Machine Machine            `json:"machine"`
 	DelayMS float64            `json:"delay_ms"`
-	Trials  []Trial            `json:"trials"`
-	Stirs   []Stir             `json:"stirs"`
+	Lanes   int                `json:"lanes"`
+	Took    float64            `json:"took_s"` // the run
+	Matrix  Trials             `json:"matrix"`
+	Times   Trials             `json:"times"`
+	Flows   Stirs              `json:"flows"`
+	Sprayed Sprays             `json:"sprayed"`
+	Woken   Wakes              `json:"woken"`
 	Through []Through          `json:"through"`
 	Seconds float64            `json:"through_seconds"` // of one stream through a hub
 	Nebula  string             `json:"nebula"`          // version
 	Homes   map[string]float64 `json:"homes"`           // by the units of the benchmark; nil: not measured
 	Missing []string           `json:"missing"`         // sentences: what could not be measured
 }
-
-func trialOf(c couple, matrix bool, r reach.Result, err error) Trial {
-	t := Trial{Pair: c.String(), Matrix: matrix, FirstMS: msOf(r.First), DirectMS: msOf(r.Direct), Lost: r.Lost, Twice: r.Twice,
-		Carrier: r.Caller.Carrier, Why: r.Caller.WhyNotDirect}
-	if err != nil {
-		t.Failed = err.Error()
-	}
-	return t
-}
-
-// is reports whether a trial ended as its pair's NATs permit.
-func (t Trial) is(e reach.Expected) bool {
-	return t.Failed == "" && t.FirstMS > 0 && (t.DirectMS > 0) == (e == reach.Direct)
-}
-
-// of are the trials of a pair.
-func (r *ReachResult) of(pair string, matrix bool) (all []Trial) {
-	for _, t := range r.Trials {
-		if t.Pair == pair && t.Matrix == matrix {
-			all = append(all, t)
-		}
-	}
-	return all
-}
-
-// times are the figures of a pair's trials that have one.
-func (r *ReachResult) times(pair string, of func(Trial) float64) (v []float64) {
-	for _, t := range r.of(pair, false) {
-		if x := of(t); x > 0 {
-			v = append(v, x)
-		}
-	}
-	return v
-}
-
-func first(t Trial) float64    { return t.FirstMS }
-func toDirect(t Trial) float64 { return t.DirectMS }
 
 func msOf(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

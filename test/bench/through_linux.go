@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -73,20 +72,21 @@ func layTriangle(programs string) (*triangle, error) {
 }
 
 // through measures each contender in each round.
-func (r *ReachResult) through(ctx context.Context, o ReachOptions, said io.Writer) {
-	for round := range o.Rounds {
+func (r *reachRun) through(ctx context.Context) {
+	for round := range r.o.Rounds {
 		all := throughHubs()
 		for i := range all {
 			c := all[(i+round)%len(all)]
-			x, err := throughOne(ctx, o, c)
-			if err != nil {
-				r.Missing = append(r.Missing, fmt.Sprintf("TCP through a hub, %s, round %d: %v", c, round+1, err))
-				fmt.Fprintf(said, "TCP through a hub, %s: MISSING: %v\n", c, err)
-				continue
+			x, err := throughOne(ctx, r.o, c)
+			if ctx.Err() != nil {
+				return
 			}
 			x.Round = round
-			r.Through = append(r.Through, x)
-			fmt.Fprintf(said, "TCP through a hub, %-8s %.2f Gbit/s, CPU of the hub %.2f s a GB, of all three daemons %.2f\n", c, x.Gbits, x.HubCPU, x.AllCPU)
+			r.note(func() {
+				if err == nil {
+					r.res.Through = append(r.res.Through, x)
+				}
+			}, err, "TCP through a hub, round %d, %-8s %.2f Gbit/s, CPU of the hub %.2f s a GB, of all three daemons %.2f", round+1, c, x.Gbits, x.HubCPU, x.AllCPU)
 		}
 	}
 }

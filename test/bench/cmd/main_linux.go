@@ -40,11 +40,12 @@ func run(ctx context.Context) int {
 	f.StringVar(&o.Commit, "commit", "unknown", "`NAME` of what is measured (set by the script)")
 	r := bench.ReachOptions{Delay: reachDelay}
 	reach := f.Bool("reach", false, "how homes behind NATs meet through a hub instead")
-	f.IntVar(&r.Trials, "trials", 20, "with -reach, `TRIALS` of each pair")
-	f.IntVar(&r.Stirs, "stirs", 5, "with -reach, `TRIALS` of each thing that happens to a flow")
+	f.IntVar(&r.Trials, "trials", 20, "with -reach, `TRIALS` of each pair, of each thing that happens to a flow and of each wake")
+	f.IntVar(&r.Sprays, "sprays", 50, "with -reach, `TRIALS` of each pair with the spray")
+	f.IntVar(&r.Lanes, "lanes", 10, "with -reach, `NETWORKS` side by side, half of them for times; TCP through a hub and many homes run alone")
 	kinds := f.String("kinds", "", "with -reach, `KINDS` of NATs for the matrix, by commas (default all)")
 	f.IntVar(&r.Rounds, "rounds", 5, "with -reach, `ROUNDS` of TCP through a hub")
-	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: meetings,through,homes (default all)")
+	parts := f.String("parts", "", "with -reach, `PARTS` of it, by commas: "+strings.Join(bench.PartNames(), ",")+" (default all)")
 	pairs := f.String("pairs", "", "with -reach, `PAIRS` whose times are measured, by commas: CALLER:CALLEE of kinds, :6 behind for IPv6")
 	var p bench.PeersOptions
 	f.IntVar(&p.Peers, "peers", 0, "what a node costs that has `PEERS` in its config, instead; it is watched for -idle seconds")
