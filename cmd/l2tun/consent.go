@@ -51,7 +51,7 @@ func (o *JoinOptions) consented() (invite.Link, error) {
 // in a file of host names, one with a dot would take the place of a host of the
 // Internet, for every program of this host.
 func (o *JoinOptions) nameDoubt(l invite.Link, file string) string {
-	if name, ok := hosts.Name(l.Name); o.Name != "" || !ok || !strings.Contains(name, ".") || !hosts.Has(file, o.block()) {
+	if name, ok := hosts.Name(l.Name); o.Name != "" || !ok || !strings.Contains(name, ".") || !hosts.Written(o.block()).Has(file) {
 		return ""
 	}
 	return "every program here would reach the peer by that name, by " + file

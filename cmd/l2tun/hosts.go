@@ -65,7 +65,7 @@ Peers whose name cannot be a host name are left out, and said.`,
 
 func runHosts(_ context.Context, o *HostsOptions) error {
 	if o.Remove {
-		changed, err := hosts.Remove(o.File, o.block())
+		changed, err := hosts.Written(o.block()).Remove(o.File)
 		return o.say(changed, err, "removed from ", "were not in ")
 	}
 	c, err := config.Load(o.configPath())
@@ -75,7 +75,7 @@ func runHosts(_ context.Context, o *HostsOptions) error {
 	entries := entriesOf(c, o.Err)
 	switch {
 	case o.Write:
-		changed, err := hosts.Write(o.File, o.block(), entries)
+		changed, err := hosts.Written(o.block()).Write(o.File, entries)
 		return o.say(changed, err, "written to ", "are up to date in ")
 	case o.JSON:
 		list := []namedHost{}
@@ -135,13 +135,14 @@ func entriesOf(c *config.Config, out io.Writer) (entries []hosts.Entry) {
 // refreshHosts brings the block in /etc/hosts up to date after a change of the
 // config, if there is one.
 func (t *target) refreshHosts(file string) error {
-	if !hosts.Has(file, t.block()) {
+	block := hosts.Written(t.block())
+	if !block.Has(file) {
 		return nil
 	}
 	c, err := config.Load(t.configPath())
 	if err != nil {
 		return err
 	}
-	_, err = hosts.Write(file, t.block(), entriesOf(c, io.Discard))
+	_, err = block.Write(file, entriesOf(c, io.Discard))
 	return err
 }

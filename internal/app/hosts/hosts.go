@@ -1,31 +1,18 @@
-// Package hosts keeps a marked block of lines in /etc/hosts, so that the names of
-// peers are known to every program of this host. Everything outside of the block
-// stays as it is, byte by byte. Nothing here runs by itself.
+// Package hosts keeps marked blocks of lines in /etc/hosts, so that the names of
+// peers are known to every program of this host: one that a user writes (l2tun hosts),
+// and one of a running node. Everything outside of the blocks stays as it is, byte by
+// byte, and what others write meanwhile stays. Nothing here runs by itself.
 package hosts
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
-
-	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 )
 
 // File is where a host's names are.
 const File = "/etc/hosts"
-
-const (
-	maxFile  = 16 << 20 // bytes
-	lockWait = 10 * time.Second
-)
 
 // An Entry is one line: an address and a name.
 type Entry struct{ Address, Name string }
@@ -55,65 +42,96 @@ func Lines(entries []Entry) string {
 	return b.String()
 }
 
-func begin(node string) string {
-	return "# BEGIN l2tun " + node + " (l2tun hosts --write; changes in here are lost)\n"
-}
-func end(node string) string { return "# END l2tun " + node + "\n" }
+// A Block is a marked range of lines that belongs to a node.
+type Block struct{ word, node, note string }
 
-// Has reports whether a file has the block of a node.
-func Has(file, node string) bool {
+// Written is the block that l2tun hosts --write puts in for a node.
+func Written(node string) Block { return Block{"l2tun", node, "l2tun hosts --write"} }
+
+// Kept is the block that a running node keeps.
+func Kept(node string) Block { return Block{"l2tun-names", node, "kept by the node while it runs"} }
+
+// cut says in a block's first line that the file ended without a newline before it.
+const cut = "; the line above had no end"
+
+// begin is how the first line begins, and end the last line.
+func (b Block) begin() string { return "# BEGIN " + b.word + " " + b.node + " " }
+func (b Block) end() string   { return "# END " + b.word + " " + b.node + "\n" }
+
+// text is the block; what is empty, or says cut, stands at the end of its first line.
+func (b Block) text(entries []Entry, how string) string {
+	return b.begin() + "(" + b.note + "; changes in here are lost" + how + ")\n" + Lines(entries) + b.end()
+}
+
+// Has reports whether a file has the block.
+func (b Block) Has(file string) bool {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return false
 	}
-	_, _, _, ok := find(data, node)
+	_, _, _, ok := b.find(data)
 	return ok
 }
 
-// Write puts the block of a node in place of the one that is there, or at the end.
-func Write(file, node string, entries []Entry) (changed bool, err error) {
+// Write puts the block in place of the one that is there, or at the end.
+func (b Block) Write(file string, entries []Entry) (changed bool, err error) {
 	return edit(file, func(data []byte) ([]byte, error) {
-		block := begin(node) + Lines(entries) + end(node)
-		from, to, broken, ok := find(data, node)
+		from, to, broken, ok := b.find(data)
 		switch {
 		case broken:
-			return nil, fmt.Errorf("%s has a block of l2tun %s without an end; remove its lines", file, node)
+			return nil, b.noEnd(file)
 		case ok:
-			return bytes.Join([][]byte{data[:from], data[to:]}, []byte(block)), nil
+			how := ""
+			if b.afterCut(data[from:]) {
+				how = cut
+			}
+			return bytes.Join([][]byte{data[:from], data[to:]}, []byte(b.text(entries, how))), nil
+		case len(data) > 0 && data[len(data)-1] != '\n':
+			return append(append(data, '\n'), b.text(entries, cut)...), nil
 		}
-		if len(data) > 0 && data[len(data)-1] != '\n' {
-			data = append(data, '\n')
-		}
-		return append(data, block...), nil
+		return append(data, b.text(entries, "")...), nil
 	})
 }
 
-// Remove takes the block of a node out.
-func Remove(file, node string) (changed bool, err error) {
+// Remove takes the block out. At the end of a file that had no newline there before,
+// there is none again.
+func (b Block) Remove(file string) (changed bool, err error) {
 	return edit(file, func(data []byte) ([]byte, error) {
-		from, to, broken, ok := find(data, node)
+		from, to, broken, ok := b.find(data)
 		switch {
 		case broken:
-			return nil, fmt.Errorf("%s has a block of l2tun %s without an end; remove its lines", file, node)
-		case ok:
-			return append(data[:from:from], data[to:]...), nil
+			return nil, b.noEnd(file)
+		case !ok:
+			return data, nil
+		case to == len(data) && from > 0 && b.afterCut(data[from:]):
+			return data[:from-1], nil
 		}
-		return data, nil
+		return append(data[:from:from], data[to:]...), nil
 	})
 }
 
-// find is the byte range of a node's block. It is broken without its end.
-func find(data []byte, node string) (from, to int, broken, ok bool) {
-	head, tail := []byte("# BEGIN l2tun "+node+" "), []byte(end(node))
-	from = at(data, head)
+func (b Block) noEnd(file string) error {
+	return fmt.Errorf("%s has a block of %s %s without an end; remove its lines", file, b.word, b.node)
+}
+
+// find is the byte range of the block. It is broken without its end.
+func (b Block) find(data []byte) (from, to int, broken, ok bool) {
+	from = at(data, []byte(b.begin()))
 	if from < 0 {
 		return 0, 0, false, false
 	}
+	tail := []byte(b.end())
 	n := at(data[from:], tail)
 	if n < 0 {
 		return 0, 0, true, false
 	}
 	return from, from + n + len(tail), false, true
+}
+
+// afterCut reports whether the first line of a block says cut.
+func (b Block) afterCut(data []byte) bool {
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	return bytes.HasSuffix(first, []byte(cut+")"))
 }
 
 // at is the offset of a line that begins so; -1 for none.
@@ -125,65 +143,4 @@ func at(data, line []byte) int {
 		return i + 1
 	}
 	return -1
-}
-
-// edit replaces a file in one rename, mode and owner kept, under a lock on its
-// folder. A symbolic link is refused: it may lead where somebody else wants it.
-func edit(file string, f func([]byte) ([]byte, error)) (changed bool, err error) {
-	lock := flock.New(filepath.Dir(file), flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, lockWait/500); err != nil {
-		return false, fmt.Errorf("cannot lock %s: %w", filepath.Dir(file), err)
-	}
-	defer lock.Close()
-	before, info, err := read(file)
-	if err != nil {
-		return false, err
-	}
-	after, err := f(bytes.Clone(before))
-	if err != nil || bytes.Equal(before, after) {
-		return false, err
-	}
-	return true, replace(file, info, after)
-}
-
-func read(file string) ([]byte, fs.FileInfo, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return nil, nil, fmt.Errorf("%s is a symbolic link, which is not followed; name the file itself with --file", file)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, nil, fmt.Errorf("%s is no file of at most %d MiB", file, maxFile>>20)
-	}
-	data, err := os.ReadFile(file)
-	return data, info, err
-}
-
-func replace(file string, info fs.FileInfo, data []byte) error {
-	f, err := renameio.NewPendingFile(file, renameio.WithTempDir(filepath.Dir(file)), renameio.WithStaticPermissions(info.Mode().Perm()))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	was := info.Sys().(*syscall.Stat_t)
-	if err := f.Chown(int(was.Uid), int(was.Gid)); err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	err = f.CloseAtomicallyReplace()
-	if errors.Is(err, syscall.EBUSY) {
-		return fmt.Errorf("%s is a mount of its own, as in a container, and cannot be replaced; print the lines with l2tun hosts and append them", file)
-	}
-	return err
 }

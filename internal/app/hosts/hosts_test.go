@@ -30,29 +30,30 @@ func has(t *testing.T, file, want string) {
 // rest stays.
 func TestBlockComesAndGoes(t *testing.T) {
 	file := write(t, theirs)
-	block := func(node, lines string) string { return begin(node) + lines + end(node) }
+	block := func(node string, entries ...Entry) string { return Written(node).text(entries, "") }
+	first := func(entries ...Entry) string { return Written("l2a").text(entries, cut) }
 	one := []Entry{{"10.9.0.2", "nas"}, {"fd4c::2", "nas"}}
-	if changed, err := Write(file, "l2a", one); err != nil || !changed || !Has(file, "l2a") || Has(file, "l2") {
+	if changed, err := Written("l2a").Write(file, one); err != nil || !changed || !Written("l2a").Has(file) || Written("l2").Has(file) || Kept("l2a").Has(file) {
 		t.Fatal(changed, err)
 	}
-	has(t, file, theirs+"\n"+block("l2a", "10.9.0.2\tnas\nfd4c::2\tnas\n"))
-	if _, err := Write(file, "l2b", nil); err != nil {
+	has(t, file, theirs+"\n"+first(one...))
+	if _, err := Written("l2b").Write(file, nil); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := Write(file, "l2a", one); err != nil || changed {
+	if changed, err := Written("l2a").Write(file, one); err != nil || changed {
 		t.Error("nothing has changed, and it was written:", err)
 	}
-	if _, err := Write(file, "l2a", one[:1]); err != nil {
+	if _, err := Written("l2a").Write(file, one[:1]); err != nil {
 		t.Fatal(err)
 	}
-	has(t, file, theirs+"\n"+block("l2a", "10.9.0.2\tnas\n")+block("l2b", ""))
-	for _, node := range []string{"l2a", "l2b"} {
-		if changed, err := Remove(file, node); err != nil || !changed {
+	has(t, file, theirs+"\n"+first(one[:1]...)+block("l2b"))
+	for _, node := range []string{"l2b", "l2a"} {
+		if changed, err := Written(node).Remove(file); err != nil || !changed {
 			t.Error(changed, err)
 		}
 	}
-	has(t, file, theirs+"\n")
-	if changed, err := Remove(file, "l2a"); err != nil || changed {
+	has(t, file, theirs)
+	if changed, err := Written("l2a").Remove(file); err != nil || changed {
 		t.Error(changed, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o644 {
@@ -67,17 +68,17 @@ func TestWhatIsRefused(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Write(link, "l2a", nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+	if _, err := Written("l2a").Write(link, nil); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Error(err)
 	}
 	has(t, file, theirs)
-	cut := write(t, begin("l2a")+"10.9.0.2\tnas\n")
-	for _, f := range []func() (bool, error){func() (bool, error) { return Write(cut, "l2a", nil) }, func() (bool, error) { return Remove(cut, "l2a") }} {
+	endless := write(t, Written("l2a").begin()+"(x)\n10.9.0.2\tnas\n")
+	for _, f := range []func() (bool, error){func() (bool, error) { return Written("l2a").Write(endless, nil) }, func() (bool, error) { return Written("l2a").Remove(endless) }} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), "without an end") {
 			t.Error(err)
 		}
 	}
-	if _, err := Write(t.TempDir(), "l2a", nil); err == nil {
+	if _, err := Written("l2a").Write(t.TempDir(), nil); err == nil {
 		t.Error("a folder was written")
 	}
 }
@@ -89,4 +90,69 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %q %v", in, got, ok)
 		}
 	}
+}
+
+// What was there comes back byte for byte, whatever it ended with, and lines that others
+// have added or changed meanwhile stay.
+func TestTheFileIsAsBefore(t *testing.T) {
+	entries := []Entry{{"10.9.0.2", "nas.l2"}}
+	for _, text := range []string{"", "\n", theirs, theirs + "\n", theirs + "\n\n"} {
+		file := write(t, text)
+		for range 2 { // the second time it is replaced
+			if _, err := Kept("l2a").Write(file, append(entries, Entry{"10.9.0.3", "pc.l2"})); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Kept("l2a").Write(file, entries); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Kept("l2a").Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		has(t, file, text)
+	}
+	file := write(t, theirs)
+	if _, err := Kept("l2a").Write(file, entries); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(file)
+	edited := "# first\n" + string(text) + "10.0.0.2 last\n"
+	if err := os.WriteFile(file, []byte(edited), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Kept("l2a").Write(file, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Kept("l2a").Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	has(t, file, "# first\n"+theirs+"\n10.0.0.2 last\n")
+}
+
+// A file that is a mount is written where it is: the same file as before, as a container
+// has it.
+func TestAMountIsWrittenWhereItIs(t *testing.T) {
+	for before, after := range map[string]string{"a\n": "a\nb\nc\n", "a\nb\nc\n": "a\n", "a\nb\nc\n ": "x\nb\n", "": "a", "a": ""} {
+		file := write(t, before)
+		data, info, err := read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := overwrite(file, info, data, []byte(after)); err != nil {
+			t.Fatal(err)
+		}
+		has(t, file, after)
+		if now, err := os.Stat(file); err != nil || !os.SameFile(info, now) {
+			t.Error("it is another file", err)
+		}
+	}
+	file, other := write(t, "a\n"), write(t, "b\n")
+	_, info, err := read(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := overwrite(file, info, []byte("b\n"), []byte("c\n")); err == nil || !strings.Contains(err.Error(), "replaced meanwhile") {
+		t.Error(err)
+	}
+	has(t, file, "a\n")
 }
