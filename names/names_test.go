@@ -124,6 +124,49 @@ func TestClashesAreTold(t *testing.T) {
 	}
 }
 
+func TestZones(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                "l2",
+		"10.9.0.0/24":                     "l2 0.9.10.in-addr.arpa",
+		"10.9.0.0/23":                     "l2 0.9.10.in-addr.arpa 1.9.10.in-addr.arpa",
+		"10.9.0.0/16 10.9.3.0/24":         "l2 9.10.in-addr.arpa",
+		"10.0.0.0/8":                      "l2 10.in-addr.arpa",
+		"10.8.0.0/14":                     "l2 10.10.in-addr.arpa 11.10.in-addr.arpa 8.10.in-addr.arpa 9.10.in-addr.arpa",
+		"100.64.0.0/10":                   "l2",
+		"10.9.0.7/32":                     "l2 7.0.9.10.in-addr.arpa",
+		"fd4c:3254::/32 fd4c:3254::9/128": "l2 4.5.2.3.c.4.d.f.ip6.arpa",
+		"fd4c:3254::/31":                  "l2 4.5.2.3.c.4.d.f.ip6.arpa 5.5.2.3.c.4.d.f.ip6.arpa",
+		"0.0.0.0/0":                       "l2",
+	} {
+		var prefixes []netip.Prefix
+		for _, p := range strings.Fields(in) {
+			prefixes = append(prefixes, netip.MustParsePrefix(p))
+		}
+		if got := strings.Join(Zones(prefixes), " "); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The names as a file of the host has them.
+func TestKnownNames(t *testing.T) {
+	var got []string
+	for _, h := range table(t).Known() {
+		got = append(got, fmt.Sprint(h.Name, h.Addrs))
+	}
+	if want := "laptop.home.l2[10.9.0.3 fd4c::3] laptop.l2[10.9.0.3 fd4c::3] nas.l2[10.9.0.2 fd4c::2] nas.work.l2[10.9.0.4] tv.home.l2[10.9.0.5] tv.work.l2[10.9.0.6]"; strings.Join(got, " ") != want {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestBareNames(t *testing.T) {
+	for in, want := range map[string]string{"nas.l2": "nas", "NAS.L2.": "nas", "nas.home.l2": "nas.home", "nas": "", "nas.l2.example": "", "l2": "", "": ""} {
+		if got, is := Bare(in); is != (want != "") || is && got != want {
+			t.Errorf("%q: %q %v", in, got, is)
+		}
+	}
+}
+
 func TestOddQueries(t *testing.T) {
 	x := table(t)
 	build := func(change func(*dnsmessage.Message)) []byte {

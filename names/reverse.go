@@ -2,6 +2,7 @@ package names
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,6 +11,62 @@ const (
 	zone4 = "in-addr.arpa"
 	zone6 = "ip6.arpa"
 )
+
+// maxZones is how many zones one prefix may need; one that needs more has none.
+const maxZones = 32
+
+// Zones are the domain and the reverse zones of prefixes, without those that a shorter
+// one of them holds.
+func Zones(prefixes []netip.Prefix) (all []string) {
+	for _, p := range prefixes {
+		for _, z := range zonesOf(p) {
+			if !slices.Contains(all, z) {
+				all = append(all, z)
+			}
+		}
+	}
+	slices.Sort(all)
+	zones := []string{Domain}
+	for _, z := range all {
+		if !slices.ContainsFunc(all, func(o string) bool { return strings.HasSuffix(z, "."+o) }) {
+			zones = append(zones, z)
+		}
+	}
+	return zones
+}
+
+// zonesOf are the zones of a prefix. One that ends inside of a label of reverse names is
+// that of several labels.
+func zonesOf(p netip.Prefix) (all []string) {
+	bits, base, zone := 8, 10, zone4
+	if p.Addr().Is6() {
+		bits, base, zone = 4, 16, zone6
+	}
+	labels := (p.Bits() + bits - 1) / bits
+	several := 1 << (labels*bits - p.Bits())
+	if labels == 0 || several > maxZones {
+		return nil
+	}
+	address := p.Masked().Addr().AsSlice()
+	digit := func(i int) int { // the label of number i, the most significant is the first
+		if bits == 8 {
+			return int(address[i])
+		}
+		return int(address[i/2]>>(4*(1-i%2))) & 15
+	}
+	for n := range several {
+		name := zone
+		for i := range labels {
+			d := digit(i)
+			if i == labels-1 {
+				d += n
+			}
+			name = strconv.FormatInt(int64(d), base) + "." + name
+		}
+		all = append(all, name)
+	}
+	return all
+}
 
 // reversed is the address that a name of a reverse zone stands for (RFC 1035 3.5, RFC
 // 3596 2.5), and the zone; false for any other name, and for one of a part of an address.

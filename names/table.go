@@ -55,6 +55,12 @@ func CheckName(s string) error {
 	return nil
 }
 
+// Bare is a name as people type it, without the domain, in small letters: nas of nas.l2
+// and of NAS.l2. False for a text that is not of the domain.
+func Bare(s string) (string, bool) {
+	return strings.CutSuffix(strings.ToLower(strings.TrimSuffix(s, ".")), "."+Domain)
+}
+
 // NewTable makes a table of hosts, and tells which names clash. Hosts whose name is
 // none, and a second one of the same name and network, are left out. prefixes are the
 // overlay's: what is in them and nobody's does not exist.
@@ -104,6 +110,15 @@ func clashOf(name string, all []Host) Clash {
 	}
 	slices.Sort(c.Networks)
 	return c
+}
+
+// Known are all names, with the domain, and their addresses, sorted.
+func (t *Table) Known() (all []Host) {
+	for name, addrs := range t.forward {
+		all = append(all, Host{Name: name + "." + Domain, Addrs: slices.Clone(addrs)})
+	}
+	slices.SortFunc(all, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // find returns the addresses of a name without its domain. exists is true for one that

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/hostnames"
 	"github.com/libertaria-project/l2tun/internal/app/node"
 )
 
@@ -45,15 +46,20 @@ func runDown(ctx context.Context, o *DownOptions) error {
 	defer cancel()
 	err := client.Down(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
-		return o.undoLeft(err)
+		return o.undoLeft(ctx, err)
 	}
 	return err
 }
 
 // undoLeft takes out what a node has left that was killed; gone is the error if
 // there is nothing.
-func (o *DownOptions) undoLeft(gone error) error {
+func (o *DownOptions) undoLeft(ctx context.Context, gone error) error {
 	undone, err := node.UndoLeft(o.at)
+	if err != nil {
+		return err
+	}
+	names, err := hostnames.UndoLeft(ctx, o.at)
+	undone = append(undone, names...)
 	switch {
 	case err != nil:
 		return err

@@ -85,6 +85,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newReloadCmd(&ReloadOptions{IO: io}, runReload),
 		newConfirmCmd(&ConfirmOptions{IO: io}, runConfirm),
 		newHostsCmd(&HostsOptions{IO: io}, runHosts),
+		newKeepNamesCmd(&KeepNamesOptions{IO: io}, runKeepNames),
 		newPreferCmd(&PreferOptions{IO: io}, runPrefer),
 		newWaitCmd(&WaitOptions{IO: io}, runWait),
 		newExitCodesTopic(),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
@@ -29,11 +30,17 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 func runNode(ctx context.Context, o nodeOptions) error {
 	limitMemory()
 	ready, stop := o.Ready, func() bool { return false }
+	if o.TunFD != 0 {
+		syscall.CloseOnExec(o.TunFD) // the device is the node's alone
+	}
+	names, why := startNames(o.Loaded, o.Socket, o.Logger)
+	defer names.end()
 	o.Ready = func() {
+		names.begin()
 		ready()
 		stop = settleMemory()
 	}
 	defer func() { stop() }()
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Loaded: o.Loaded, Socket: o.Socket, Log: o.Log, Logger: o.Logger,
-		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Serving: o.Serving, Ready: o.Ready})
+		Program: control.Program(), Confirm: o.Confirm, TunFD: o.TunFD, Serving: o.Serving, Ready: o.Ready, Names: why})
 }

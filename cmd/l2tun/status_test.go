@@ -152,3 +152,14 @@ func TestGuideNamesTheLinesOfStatus(t *testing.T) {
 		}
 	}
 }
+
+// A peer is named as on the host, too.
+func TestStatusOfAPeerByItsNameOnTheHost(t *testing.T) {
+	socket := (&fakeNode{status: twoPeers()}).start(t)
+	for _, who := range []string{"bob", "bob.l2", "BOB.l2."} {
+		if out := must(t, "status", who, "--socket", socket); !strings.Contains(out, "did:b") || strings.Contains(out, "did:c") {
+			t.Errorf("%s: %s", who, out)
+		}
+	}
+	refused(t, exitUsage, `there is no peer "eve.l2" (DID, name or overlay address); l2tun status lists the peers`, "status", "eve.l2", "--socket", socket)
+}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/names"
 )
 
-// peerOf finds the peer that somebody means in a status: by DID, by name, or by
-// an overlay address, its own or one inside its prefixes (then the longest).
+// peerOf finds the peer that somebody means in a status: by DID, by name, also as
+// NAME.l2, or by an overlay address, its own or one inside its prefixes (then the longest).
 func peerOf(s *control.Status, who string) (*control.Peer, error) {
 	for i := range s.Peers {
 		if p := &s.Peers[i]; p.DID == who || p.Name != "" && p.Name == who {
@@ -15,6 +17,13 @@ func peerOf(s *control.Status, who string) (*control.Peer, error) {
 		}
 	}
 	var found *control.Peer
+	if name, is := names.Bare(who); is {
+		for i := range s.Peers {
+			if p := &s.Peers[i]; strings.EqualFold(p.Name, name) {
+				return p, nil
+			}
+		}
+	}
 	if addr, err := netip.ParseAddr(who); err == nil {
 		bits := -1
 		for i := range s.Peers {

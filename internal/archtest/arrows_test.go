@@ -13,7 +13,7 @@ import (
 func arrows() map[string][]string {
 	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
 		"internal/packet/datapath", "internal/net/hub", "internal/net/joinproxy", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
-		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping"}
+		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping", "names"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
 		"internal/packet/ip":       nil,
@@ -71,9 +71,10 @@ func arrows() map[string][]string {
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
 		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
+		"internal/app/config":      {"internal/base/account", "did", "names", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
+		"internal/app/hostnames":   {"internal/base/account", "internal/app/confine", "internal/app/control", "internal/app/hosts", "internal/base/statefile"},
 		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
@@ -105,7 +106,7 @@ func arrows() map[string][]string {
 		"test/reach":           {"test/lab", "test/lab/nat", "test/node", "internal/app/control"},
 		"test/demo":            {"test/lab", "test/lab/nat", "test/node", "test/reach", "internal/app/control"},
 		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/app/join", "internal/show/logs", "did",
-			"internal/show/health", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport"},
+			"internal/show/health", "internal/app/hostnames", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport", "names"},
 
 		// What serves tests and scripts.
 		"test/lab":          nil,

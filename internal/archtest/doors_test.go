@@ -37,6 +37,7 @@ func doors() []door {
 		{library: "github.com/pelletier/go-toml", pkgs: []string{"internal/app/config"}},
 		{library: "kernel.org/pub/linux/libs/security/libcap/psx", pkgs: []string{"internal/app/confine"}, linux: true},
 		{library: "github.com/landlock-lsm/go-landlock", pkgs: []string{"internal/app/confine"}, linux: true},
+		{library: "github.com/godbus/dbus", pkgs: []string{"internal/app/hostnames"}},
 		{library: "github.com/coreos/go-systemd", pkgs: []string{"cmd/l2tun"}},
 		{library: "gonum.org/v1/plot", pkgs: []string{"test/plot"}}, // a module of its own: draws docs/bench.svg
 	}

@@ -50,6 +50,7 @@ type Config struct {
 
 	PortMapping bool // routers are asked to map the UDP port (ADR-037)
 	Spray       bool // ports of NATs are sought by chance (ADR-046)
+	DNS         DNS  // how names of peers are made known on the host (ADR-053)
 }
 
 // A Method is a method of LAN discovery.
@@ -58,6 +59,16 @@ type Method string
 const (
 	Multicast Method = "multicast" // IPv6, link-local
 	Broadcast Method = "broadcast" // IPv4
+)
+
+// DNS says how the names of peers are made known on the host.
+type DNS string
+
+const (
+	DNSAuto     DNS = "auto"     // by systemd-resolved if it is in use, else by /etc/hosts
+	DNSResolved DNS = "resolved" // by systemd-resolved alone
+	DNSHosts    DNS = "hosts"    // by /etc/hosts
+	DNSOff      DNS = "off"
 )
 
 // A Peer is one [[peer]] block.

@@ -130,6 +130,11 @@ listen = %s
 # entries fill small routers for half a minute.
 # spray = true
 
+# How the names of peers, NAME.l2, are made known to other programs of this host while
+# the node runs: "auto" is by systemd-resolved where it is in use, else by a block of
+# lines in /etc/hosts; "resolved" and "hosts" are one of them, "off" is not at all.
+# dns = "auto"
+
 # Times of the sessions with all peers. Each can be set for one peer as well.
 # [session]
 # rekey_after = %s    # new keys at least this often

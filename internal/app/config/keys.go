@@ -34,6 +34,8 @@ func keys() []key {
 			usual: func(c *Config) bool { return !c.PortMapping }},
 		{name: "spray", field: "Spray", value: func(c *Config) any { return c.Spray },
 			usual: func(c *Config) bool { return !c.Spray }},
+		{name: "dns", field: "DNS", restart: true, value: func(c *Config) any { return c.DNS },
+			usual: func(c *Config) bool { return c.DNS == DNSAuto }},
 		{name: "routes", field: "Routes", block: true, value: func(c *Config) any { return c.Routes },
 			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
 		{name: "relay", field: "Relay", value: func(c *Config) any { return c.Relay },

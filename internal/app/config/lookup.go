@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/names"
 )
 
-// Lookup finds the peer that somebody means: by DID, by name, or by an overlay
-// address, its own or one inside its prefixes (then the longest, as packets go).
+// Lookup finds the peer that somebody means: by DID, by name, also as NAME.l2, or by an
+// overlay address, its own or one inside its prefixes (then the longest, as packets go).
 // Nil if there is none.
 func (c *Config) Lookup(who string) *Peer {
 	i := c.find(who)
@@ -59,6 +61,9 @@ func (c *Config) find(who string) int {
 		if p := &c.Peers[i]; p.DID.String() == who || p.Name != "" && p.Name == who {
 			return i
 		}
+	}
+	if name, is := names.Bare(who); is {
+		return slices.IndexFunc(c.Peers, func(p Peer) bool { return p.Name != "" && strings.EqualFold(p.Name, name) })
 	}
 	addr, err := netip.ParseAddr(who)
 	if err != nil {

@@ -15,7 +15,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{Path: file, MTU: DefaultMTU, Listen: netip.MustParseAddrPort(DefaultListen),
-		Discovery: []Method{Multicast, Broadcast}, Mark: DefaultMark()}
+		Discovery: []Method{Multicast, Broadcast}, Mark: DefaultMark(), DNS: DNSAuto}
 	r := newReader(file)
 	for _, e := range doc.top.entries {
 		if err := c.setTop(r, e); err != nil {
@@ -103,6 +103,8 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		c.PortMapping, err = r.boolean("", e)
 	case "spray":
 		c.Spray, err = r.boolean("", e)
+	case "dns":
+		c.DNS, err = parsed(r, e, parseDNS)
 	case "mtu":
 		var n int64
 		n, err = r.integer("", e, MinMTU, MaxMTU)

@@ -81,6 +81,15 @@ func parseMethod(s string) (Method, error) {
 	return "", fmt.Errorf("%q is no discovery method; the methods are multicast (IPv6) and broadcast (IPv4)", s)
 }
 
+// parseDNS reads how names are made known.
+func parseDNS(s string) (DNS, error) {
+	switch m := DNS(s); m {
+	case DNSAuto, DNSResolved, DNSHosts, DNSOff:
+		return m, nil
+	}
+	return "", fmt.Errorf("%q is not a way to make names known on this host; the ways are auto, resolved, hosts and off", s)
+}
+
 // parseEndpoint checks "HOST:PORT", HOST an address or a name to look up.
 func parseEndpoint(s string) (string, error) {
 	host, _, err := splitPort(s)

@@ -11,8 +11,11 @@ import (
 )
 
 func (p Privilege) capability() int {
-	if p == NetBindService {
+	switch p {
+	case NetBindService:
 		return unix.CAP_NET_BIND_SERVICE
+	case AnyFile:
+		return unix.CAP_DAC_OVERRIDE
 	}
 	return unix.CAP_NET_ADMIN
 }

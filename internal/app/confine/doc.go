@@ -21,4 +21,6 @@ const (
 	NetAdmin Privilege = iota
 	// NetBindService is CAP_NET_BIND_SERVICE: ports below 1024.
 	NetBindService
+	// AnyFile is CAP_DAC_OVERRIDE: files and folders of other users.
+	AnyFile
 )

@@ -22,6 +22,9 @@ func routes(h Handler, long *longCalls) http.Handler {
 	if o, ok := h.(Observer); ok {
 		observe(mux, o, long)
 	}
+	if n, ok := h.(Namer); ok {
+		mux.HandleFunc("POST /v1/names", long.lasting(namesHandler(n)))
+	}
 	short("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
 	return mux
 }

@@ -53,7 +53,7 @@ func (c *Client) receive(ctx context.Context, peer string) *receiver {
 	r := &receiver{client: c, acks: acks, messages: make(chan Message), ended: make(chan error, 1)}
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
-		r.ended <- c.stream(ctx, "/v1/receive?"+query("peer", peer), body, func(m Message) error {
+		r.ended <- stream(ctx, c, "/v1/receive?"+query("peer", peer), body, func(m Message) error {
 			select {
 			case r.messages <- m:
 				return nil
@@ -66,8 +66,8 @@ func (c *Client) receive(ctx context.Context, peer string) *receiver {
 }
 
 // stream sends body and reads what comes back meanwhile.
-func (c *Client) stream(ctx context.Context, path string, body *io.PipeReader, f func(Message) error) error {
-	defer body.Close() // acknowledge must not wait for ever
+func stream[T any](ctx context.Context, c *Client, path string, body *io.PipeReader, f func(T) error) error {
+	defer body.Close() // who writes must not wait for ever
 	resp, err := c.open(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return err

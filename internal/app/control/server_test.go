@@ -90,6 +90,7 @@ func TestStatusTravelsWhole(t *testing.T) {
 		Host:    Host{Repaired: 2, Repairs: 1, RepairAgeMS: 3, LastRepaired: []string{"route 10.0.0.0/8"}, Missing: []string{"x"}, Taken: []Taken{{"10.1.0.0/16", "eth0"}}, NoIPv6: true},
 		Sandbox: Sandbox{987, []string{"y"}},
 		Mapping: PortMapping{true, []RouterStatus{{"192.168.1.1", "192.168.1.2", "held", "pcp", "203.0.113.7:4242", 19, true, "no_answer"}}}, Spray: true,
+		Names:  Names{"auto", "hosts", "no resolved", "127.108.50.53:53", "a", "pc", 3, []string{"my phone"}, []NameClash{{"nas", []string{"", "work"}}}, true, 4},
 		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do", []string{"l2tun id"}, []string{}}},
 		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Faults: 16, Outdated: []string{"192.0.2.9"},
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",

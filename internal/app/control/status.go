@@ -21,6 +21,7 @@ type Status struct {
 
 	Mapping PortMapping `json:"mapping"` // of the UDP port at routers
 	Spray   bool        `json:"spray"`   // this node takes part in sprays
+	Names   Names       `json:"names"`   // how the names of peers are known on this host
 
 	Socket       string    `json:"socket"`        // control socket
 	Config       string    `json:"config"`        // path of the config that is applied
@@ -119,6 +120,7 @@ func (s *Status) fill() {
 	s.Host.fill()
 	s.Sandbox.fill()
 	s.Mapping.fill()
+	s.Names.fill()
 	if s.Addresses == nil {
 		s.Addresses = []string{}
 	}

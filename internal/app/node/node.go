@@ -29,6 +29,15 @@ type Options struct {
 	TunFD      int            // descriptor of a device that was passed to us; 0: make one
 	Serving    func(Local)    // called before Ready; nil: nobody needs it
 	Ready      func()         // called once the interface is up and commands are answered
+
+	Names Names
+}
+
+// Names say why no program makes the names of peers known on the host; the zero value:
+// one is about to.
+type Names struct {
+	Absent string
+	Apart  bool // it is not meant to
 }
 
 // Local is a running node for its own process, which cannot call the control socket
@@ -52,6 +61,7 @@ type node struct {
 	finder *finder // nil: no discovery
 	around *surroundings
 	mapped *portMapping
+	naming *naming
 	joins  *join.Proxying // those that pass this node as a hub
 
 	changes  *changes
@@ -68,10 +78,12 @@ type handler struct {
 	*reporter
 	peerCalls
 	captures
+	*naming
 	down func()
 }
 
 var (
+	_ control.Namer    = handler{}
 	_ control.Handler  = handler{}
 	_ control.Observer = handler{}
 )
@@ -81,7 +93,7 @@ func (h handler) Down() { h.down() }
 
 func (n *node) handler() handler {
 	calls := peerCalls{n.use}
-	return handler{n.changes, n.reporter, calls, captures{calls}, n.down}
+	return handler{n.changes, n.reporter, calls, captures{calls}, n.naming, n.down}
 }
 
 // Run brings a node up and returns when ctx ends, a client asks for it, or the
@@ -137,7 +149,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 		return err
 	}
 	n.parts(c)
-	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.lookAround, n.startMemory, n.startSessions}
+	steps := []func(*config.Config) error{n.box.bar, n.startLock, n.startDevice, n.startHost, n.startNetwork, n.startNames, n.lookAround, n.startMemory, n.startSessions}
 	for _, step := range steps {
 		if err := step(c); err != nil {
 			return err
@@ -162,6 +174,7 @@ func (n *node) start(fail context.CancelCauseFunc) error {
 	if err := n.startControl(c, fail); err != nil {
 		return err
 	}
+	n.defers(n.naming.close) // first of all: the host forgets names while they still lead somewhere
 	n.mapped.start()
 	n.startSeeking(c)
 	return nil

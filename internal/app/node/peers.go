@@ -7,16 +7,18 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/names"
 	"github.com/libertaria-project/l2tun/session"
 )
 
 // peerCalls answer what a caller asks of one peer or of all.
 type peerCalls struct{ use *applier }
 
-// who turns an overlay address into the DID of the peer that owns it; any other
-// name of a peer stays as it is.
+// who turns an overlay address, or NAME.l2, into the DID of the peer that has it; any
+// other name of a peer stays as it is.
 func (p peerCalls) who(peer string) string {
-	if _, err := netip.ParseAddr(peer); err != nil {
+	_, err := netip.ParseAddr(peer)
+	if _, is := names.Bare(peer); err != nil && !is {
 		return peer
 	}
 	if owner := p.use.config.Load().Lookup(peer); owner != nil {

@@ -86,6 +86,22 @@ func (n *node) startNetwork(c *config.Config) (err error) {
 	return nil
 }
 
+// startNames begins to answer for the names of peers.
+func (n *node) startNames(c *config.Config) error {
+	mode := c.DNS
+	if mode == "" {
+		mode = config.DNSAuto
+	}
+	n.naming = newNaming(n.use, mode, n.o.Names, n.log)
+	n.reporter.naming = n.naming
+	if mode != config.DNSOff {
+		n.naming.dns.start(n.o.Socket, n.use.dev.Name(), n.log)
+		n.defers(n.naming.dns.close)
+	}
+	n.use.onApplied(n.naming.refresh)
+	return nil
+}
+
 // lookAround makes ready what asks the kernel about this host's place.
 func (n *node) lookAround(c *config.Config) error {
 	hops, err := routing.NewNextHops(c.Mark.Value)

@@ -25,6 +25,7 @@ type reporter struct {
 	rates   *rates
 	around  *surroundings
 	mapped  *portMapping
+	naming  *naming
 	sandbox control.Sandbox // set before commands are answered
 }
 
@@ -56,6 +57,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 	st.Relaying = r.relaying()
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
 	st.Mapping, st.Spray = r.mapped.status(addressesSeen(all), time.Now()), c.Spray
+	st.Names = r.naming.status()
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
 	st.Misrouted = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]

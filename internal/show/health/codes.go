@@ -21,6 +21,12 @@ const (
 	NoIPv6         = "L2T-304" // IPv6 is switched off on this host
 	NotForwarding  = "L2T-305" // peers are let into a network, and the kernel does not forward
 
+	NoNames        = "L2T-306" // no other program of this host knows the names of peers
+	NameClash      = "L2T-307" // several hosts have one name
+	NoHostName     = "L2T-308" // names of peers are no names of hosts
+	NamesForeign   = "L2T-309" // another program takes the names of peers out
+	NamesElsewhere = "L2T-310" // systemd-resolved runs, and names are known by /etc/hosts
+
 	UDPBlocked   = "L2T-401" // no UDP to a peer
 	TCPBlocked   = "L2T-402" // no TCP to a peer
 	Unreachable  = "L2T-403" // neither
@@ -68,7 +74,7 @@ const (
 
 // Codes are all codes in order.
 func Codes() []string {
-	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding,
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding, NoNames, NameClash, NoHostName, NamesForeign, NamesElsewhere,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, NoMapping, MappingRefused, DoubleNAT, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial,
 		NotAllowed, Preferred, NoUDP, HoldDown, SmallPath, Meeting, NotAtHub, NoHub, SymmetricNAT, MeetingAgain, Blocked, NoNode, Drift, OtherVersion, Mute}

@@ -12,7 +12,7 @@ import (
 
 // Of is what a node's status alone shows: of the host, then peer by peer.
 func Of(s *control.Status) (all []control.Finding) {
-	all = append(host(s), mapping(s)...)
+	all = append(append(host(s), nameFindings(s)...), mapping(s)...)
 	n := lookAt(s)
 	for i := range s.Peers {
 		p := &s.Peers[i]

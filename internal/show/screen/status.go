@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s))...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s), nameWays(&s.Names))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -71,6 +71,20 @@ func relaying(s *control.Status) string {
 		return ""
 	}
 	return fmt.Sprintf("relay %s (%s, %s forwarded)", r.Mode, Count(uint64(r.Circuits), "circuit"), humanize.IBytes(r.TxBytes))
+}
+
+// nameWays says by what other programs of the host know the names of peers; nothing where
+// that is not wanted, and for an older node.
+func nameWays(n *control.Names) string {
+	switch {
+	case n.By == control.NamesByResolved:
+		return "names by systemd-resolved"
+	case n.By == control.NamesByHosts:
+		return "names by /etc/hosts"
+	case n.Mode == "" || n.Mode == "off" || n.Apart:
+		return ""
+	}
+	return "names not known on this host"
 }
 
 // V4First puts IPv4 first: what people type.
