@@ -163,6 +163,7 @@ func (l *loop) tick(now time.Time) {
 	l.keys.Tick(now)
 	l.tickMessages(now)
 	l.paths.Tick(now)
+	l.reach.tick(now)
 	l.tickState(now)
 	l.attempts.Tick(now)
 	l.tickQueue(now)
@@ -173,7 +174,7 @@ func (l *loop) deadline() time.Time {
 	if l.slumber.Quiet() {
 		return earliest(l.leaveBy, l.slumber.Deadline())
 	}
-	return earliest(l.leaveBy, l.slumber.Deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.stateDeadline(), l.attempts.Deadline())
+	return earliest(l.leaveBy, l.slumber.Deadline(), l.keys.Deadline(), l.carrier.Deadline(), l.stale, l.paths.Deadline(), l.reach.deadline(), l.stateDeadline(), l.attempts.Deadline())
 }
 
 // earliest is the smallest of the times that are set.
@@ -307,10 +308,12 @@ func (l *loop) entered(from State, now time.Time) {
 	case Established:
 		if from != Rotating {
 			l.attempts.Reset()
+			l.reach.over()
 			l.answer(nil)
 		}
 	case Degraded:
 		l.attempts.Lost(now)
+		l.reach.cutOff(now)
 	case Suspended:
 		l.attempts.Try(now.Add(l.peer.Settings.SuspendedRetry))
 	case Failed:
@@ -327,6 +330,7 @@ func (l *loop) entered(from State, now time.Time) {
 		l.answer(l.failure())
 	case Idle: // the peer closed, and a kept one is asked again; or both ends sleep
 		l.release(now)
+		l.reach.over()
 		if l.asleep {
 			l.carrier.Stop()
 			return

@@ -10,12 +10,36 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
 )
 
+// hubWait is how long a session that was cut off from its peer waits for a hub, which is
+// asked for as often meanwhile: packets may wait for the hub at the other end alone.
+const hubWait = 10 * time.Minute
+
 // reach is what a session shows of how its peer is reached: to the board, to this node as
 // a hub, and to people. Owned by the loop.
 type reach struct {
 	*presence.Told
 	l       *loop
-	through did.DID // as the history has it
+	through did.DID   // as the history has it
+	cut     time.Time // when the session was cut off from its peer; zero: it is not, or was too long ago
+}
+
+// cutOff notes that no path leads to the peer any more, and over that one does, or that
+// none is wanted.
+func (x *reach) cutOff(now time.Time) { x.cut = now }
+func (x *reach) over()                { x.cut = time.Time{} }
+
+// deadline is when the session gives up waiting for a hub; zero: it waits for none.
+func (x *reach) deadline() time.Time {
+	if x.cut.IsZero() {
+		return x.cut
+	}
+	return x.cut.Add(hubWait)
+}
+
+func (x *reach) tick(now time.Time) {
+	if due(x.deadline(), now) {
+		x.over()
+	}
 }
 
 // newReach makes the reach of a session, once its paths and keys are made.
@@ -32,7 +56,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 		return
 	}
 	l.paths.HubChanged(h, s, now)
-	if first && !l.asleep && (l.keep || l.wanted()) && (l.state == Idle || l.state == Failed || l.state == Suspended) {
+	if first && !l.asleep && (l.keep || l.wanted() || !x.cut.IsZero()) && (l.state == Idle || l.state == Failed || l.state == Suspended) {
 		l.attempts.HostChanged(now)
 	}
 }
@@ -41,7 +65,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
 	l := x.l
 	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum)
-	l.seat.Await(!l.paths.Hubs() && (l.state == Degraded || l.state != Closed && l.wanted()))
+	l.seat.Await(!l.paths.Hubs() && l.state != Closed && (!x.cut.IsZero() || l.wanted()))
 	defer func() { x.note(p, now) }()
 	if p.WhyNotDirect = sum.Why; sum.Via == 0 {
 		return
