@@ -62,6 +62,10 @@ type Config struct {
 	HealEvery time.Duration
 	// Jitter returns a random duration in [0, max). Nil means none.
 	Jitter func(max time.Duration) time.Duration
+	// Slot returns a time at which other sessions of the node rotate too, less than
+	// rekeyJitter after due, to be used in place of jitter; zero: there is none. Nil means
+	// none.
+	Slot func(due time.Time) time.Time
 }
 
 func (c Config) withDefaults() Config {
@@ -72,11 +76,23 @@ func (c Config) withDefaults() Config {
 	if c.Jitter == nil {
 		c.Jitter = func(time.Duration) time.Duration { return 0 }
 	}
+	if c.Slot == nil {
+		c.Slot = func(time.Time) time.Time { return time.Time{} }
+	}
 	return c
 }
 
 // hardStop is the age at which nothing is sent or received under an epoch.
 func (c *Config) hardStop() time.Duration { return c.RekeyAfter + Overdue }
+
+// rekeyAt is when an epoch that is born now is replaced.
+func (c *Config) rekeyAt(now time.Time) time.Time {
+	due := now.Add(c.RekeyAfter)
+	if at := c.Slot(due); !at.IsZero() {
+		return at
+	}
+	return due.Add(c.Jitter(rekeyJitter))
+}
 
 // fullAge is the age of the last full handshake at which the next one starts.
 func (c *Config) fullAge() time.Duration { return min(c.HealEvery, c.TTL-c.RotationWindow) }

@@ -54,7 +54,7 @@ func compareBool(a, b bool) int {
 }
 
 func (m *Machine) newEpoch(now time.Time, id uint64, number uint32, k Kind, r Role) *epoch {
-	turn := m.cfg.RekeyAfter + m.cfg.Jitter(rekeyJitter)
+	turn := m.cfg.rekeyAt(now).Sub(now)
 	if r == Responder {
 		turn += roleDelay
 	}

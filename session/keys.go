@@ -20,6 +20,7 @@ func newKeys(l *loop) *keys.Store {
 	set := l.peer.Settings
 	return keys.New(keys.Config{Session: keyed{l}, Self: l.m.self, Plane: l.plane, Messages: &l.msgs.Keys, Counts: &l.tally.keys, Log: l.log.Logger,
 		Rotation: rotation.Config{
+			Slot:           l.m.beats.Next,
 			Smaller:        l.m.c.Identity.DID().Compare(l.peer.DID) < 0,
 			RekeyAfter:     set.RekeyAfter,
 			TTL:            set.TTL,

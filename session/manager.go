@@ -22,6 +22,7 @@ import (
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
+	"github.com/libertaria-project/l2tun/internal/net/pathset"
 	"github.com/libertaria-project/l2tun/internal/net/slumber"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/settings"
@@ -88,6 +89,7 @@ type Manager struct {
 	board     *meeting.Board
 	circuits  *circuit.Circuits // nil: none
 	sleepers  *slumber.Sleepers
+	beats     *pathset.Beats
 	responder *connect.Responder
 	history   *history.History[did.DID, Transition]
 
@@ -125,6 +127,7 @@ func New(c Config) (*Manager, error) {
 		c.Network.Handle(planes)
 	}
 	m.meets()
+	m.beats = pathset.NewBeats(time.Now())
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.sleepers = slumber.NewSleepers(slumber.Node{Self: c.Identity.DID().Digest(), Resolver: c.Resolver, Guard: m.guard, Send: m.SendFrame,
 		Addresses: c.Addresses})

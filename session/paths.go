@@ -13,7 +13,7 @@ import (
 // newPaths makes the set of a session's paths; known is where the peer was.
 func newPaths(l *loop, known netip.AddrPort) *pathset.Set {
 	set := l.peer.Settings
-	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat, Known: known,
+	return pathset.New(pathset.Config{Owner: routed{l}, Network: l.m.c.Network, Traffic: l.plane.Traffic(), Seat: l.seat, Known: known, Beats: l.m.beats,
 		Machine: paths.Config{Kinds: kinds(l.m.c.Carriers), Heartbeat: set.Heartbeat, Tolerance: set.HeartbeatTolerance,
 			Caller: l.m.c.Identity.DID().Compare(l.peer.DID) < 0, ProbeInterval: set.ProbeInterval, IdleProbeInterval: set.IdleProbeInterval}})
 }

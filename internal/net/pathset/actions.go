@@ -87,6 +87,7 @@ func (x *Set) probe(r *route, a paths.Action, now time.Time) {
 
 // use sends everything on a path from now on; nil lets packets wait.
 func (x *Set) use(r *route, now time.Time) {
+	x.c.Beats.count(x.using, r)
 	x.using = r
 	x.c.Owner.Use(pathOf(r), now)
 	x.tellPeer()

@@ -31,6 +31,7 @@ func (x *Set) facts() paths.Facts {
 		}
 		x.sights = append(x.sights, x.sight(r))
 	}
+	f.Slots = x.c.Beats.slots()
 	f.Paths, f.Symmetric = x.sights, x.c.Seat != nil && x.c.Seat.Symmetric()
 	return f
 }

@@ -40,6 +40,7 @@ type Config struct {
 	Seat    *meeting.Seat  // where the session finds hubs; nil: nowhere
 	Known   netip.AddrPort // where the peer was before; invalid: not known
 	Machine paths.Config
+	Beats   *Beats // of the node; nil: the session sends alone
 }
 
 // A route is a path of the machine with what carries it.
@@ -200,6 +201,7 @@ func (x *Set) Clear(now time.Time) {
 			r.conn.Close("session ended")
 		}
 	}
+	x.c.Beats.count(x.using, nil)
 	x.routes, x.using, x.todo = nil, nil, nil
 	x.talks.clear()
 	x.do(x.machine.Clear(), now)

@@ -16,6 +16,7 @@
 //
 //	live    dead peer detection on the path in use
 //	inflow  packets that came steadily and cease
+//	slots   when heartbeats leave that many sessions send
 //	size    path MTU discovery and black-hole detection on the path in use
 //	probe   probes under way and the time of the next, a path
 //	proof   what has been proven of a path, a path

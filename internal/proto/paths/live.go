@@ -75,11 +75,11 @@ func (l *liveness) answerDue() time.Time {
 }
 
 // nextBeat is when a heartbeat leaves if nothing is heard until then.
-func (l *liveness) nextBeat(heard time.Time, every time.Duration) time.Time {
+func (l *liveness) nextBeat(heard time.Time, every time.Duration, s Slots) time.Time {
 	if l.ceased && !heard.IsZero() {
 		return heard
 	}
-	next := latest(heard, l.answeredAt).Add(every)
+	next := s.early(latest(heard, l.answeredAt).Add(every), every)
 	if !l.unanswered.IsZero() {
 		next = earliest(next, l.unanswered.Add(silence))
 	}
@@ -87,9 +87,9 @@ func (l *liveness) nextBeat(heard time.Time, every time.Duration) time.Time {
 }
 
 // deadline is when the machine has to look again.
-func (l *liveness) deadline(heard time.Time, every time.Duration) time.Time {
+func (l *liveness) deadline(heard time.Time, every time.Duration, s Slots) time.Time {
 	if l.sentAt.IsZero() {
-		return l.nextBeat(heard, every)
+		return l.nextBeat(heard, every, s)
 	}
 	return l.answerDue()
 }

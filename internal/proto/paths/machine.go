@@ -58,7 +58,7 @@ func (m *Machine) Deadline() time.Time {
 	}
 	if m.choice.phase == Up && m.choice.using != nil {
 		every := m.gates.heartbeat(m.choice.using, m.cfg.Heartbeat)
-		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), every), m.gates.closes(m.choice.using))
+		first = earliest(first, m.live.deadline(m.facts.heardOn(m.choice.using), every, m.facts.Slots), m.gates.closes(m.choice.using))
 	}
 	for _, p := range m.paths {
 		first = earliest(first, p.conn.closeAt)

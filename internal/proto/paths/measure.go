@@ -22,6 +22,8 @@ func (m *rules) gap(p *path, now time.Time) time.Duration {
 		return candidateGap
 	case now.Sub(m.facts.LastSent) <= standbyGap:
 		return standbyGap
+	case p.isQUIC() && m.facts.Slots.any():
+		return slotKeep
 	case p.Kind.Keepalive:
 		return aliveGap
 	}
@@ -39,7 +41,8 @@ func (m *rules) probe(p *path, now time.Time) {
 		m.remove(p)
 		return
 	}
-	p.probe.schedule(now.Add(m.gap(p, now)))
+	gap := m.gap(p, now)
+	p.probe.schedule(m.facts.Slots.early(now.Add(gap), gap))
 	for _, size := range m.round(p) {
 		m.send(p, probe{bytes: size, at: now}, p.Origin == Heard && !p.trusted())
 	}

@@ -24,6 +24,8 @@ type Facts struct {
 	Queued    bool      // packets wait
 	Messages  bool      // messages are not acknowledged
 
+	Slots Slots // of this node
+
 	Paths []Sight // of each path; the machine keeps no reference to it
 }
 

@@ -79,7 +79,7 @@ func (m *rules) tickLive(now time.Time) {
 		m.live.ended(now)
 		m.lose(now)
 	case m.live.sentAt.IsZero():
-		if due(m.live.nextBeat(heard, m.gates.heartbeat(p, m.cfg.Heartbeat)), now) {
+		if due(m.live.nextBeat(heard, m.gates.heartbeat(p, m.cfg.Heartbeat), m.facts.Slots), now) {
 			m.beat(now)
 		}
 	case heard.After(m.live.sentAt):
@@ -115,7 +115,7 @@ func (m *rules) tickSize(p *path, now time.Time) {
 	}
 	if p == m.choice.using && due(m.size.at, now) {
 		p.probe.expire(now)
-		for _, pr := range m.size.ask(p, now) {
+		for _, pr := range m.size.ask(p, m.facts.Slots, now) {
 			m.send(p, pr, false)
 		}
 	}

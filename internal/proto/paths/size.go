@@ -67,14 +67,14 @@ func (z *sizing) watch(p *path, messages bool, now time.Time) {
 // ask plans a round. While nothing is in doubt a small probe does: its echo tells
 // whether what has left has come. A round of doubt, and now and then another,
 // asks for the sizes themselves, the smallest last.
-func (z *sizing) ask(p *path, now time.Time) (round []probe) {
+func (z *sizing) ask(p *path, s Slots, now time.Time) (round []probe) {
 	z.asked = now
 	z.wide, z.left = max(z.wide, z.left), 0
 	if !z.doubt && !due(z.recheck, now) {
 		round = []probe{{bytes: smallProbe, at: now, alone: true, large: z.wide}}
 	} else {
 		z.tries++
-		z.recheck = z.nextRecheck(p, now)
+		z.recheck = z.nextRecheck(p, s, now)
 		for _, size := range sizesOf(p) {
 			round = append(round, probe{bytes: size, at: now, judge: true})
 		}
@@ -90,14 +90,14 @@ func (z *sizing) ask(p *path, now time.Time) (round []probe) {
 
 // nextRecheck is when the full size of the direct path is asked again: soon while
 // large probes may have been lost by chance.
-func (z *sizing) nextRecheck(p *path, now time.Time) time.Time {
+func (z *sizing) nextRecheck(p *path, s Slots, now time.Time) time.Time {
 	switch {
 	case p.Kind.Conn:
 		return time.Time{}
 	case z.tries < firstRounds:
 		return now.Add(candidateGap)
 	}
-	return now.Add(recheckGap)
+	return s.early(now.Add(recheckGap), recheckGap)
 }
 
 // sizesOf are what a round asks for: the packets of a connection have one size.
