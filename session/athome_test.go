@@ -17,6 +17,7 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/hub"
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 	"github.com/libertaria-project/l2tun/test/bubble"
@@ -29,7 +30,9 @@ type crowd struct {
 	*homes
 	all   []*host
 	set   Settings     // of the hub's sessions
+	pair  Settings     // of those of homes that meet
 	again atomic.Int32 // attempts to reach the hub, or each other, that failed
+	pass  atomic.Int64 // records that came to a home from another one
 
 	mu    sync.Mutex
 	asked map[asking]time.Time
@@ -98,7 +101,12 @@ func (c *crowd) member(i int) *host {
 // starts makes a manager on a node of its own.
 func (c *crowd) starts(h *host, r Relay) {
 	h.node = c.net.Node(h.addr)
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Relay: r, Logger: slog.New(slog.DiscardHandler)})
+	network := &noted{Node: h.node, came: func(from link.Path) {
+		if h != c.hub && from.Remote() != c.hub.addr {
+			c.pass.Add(1)
+		}
+	}}
+	m, err := New(Config{Identity: h.id, Network: network, Resolver: h.dir, Relay: r, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -191,8 +199,8 @@ func (c *crowd) meet(ctx context.Context, pairs int, every time.Duration) []time
 	for i := range pairs {
 		<-tick.C
 		a, b := c.all[2*i], c.all[2*i+1]
-		b.peer(a, false, Settings{})
-		a.peer(b, false, Settings{})
+		b.peer(a, false, c.pair)
+		a.peer(b, false, c.pair)
 		all.Go(func() {
 			if err := c.establish(ctx, a, b); err != nil {
 				failed <- err
@@ -318,6 +326,56 @@ func (c *crowd) wantHomes(n int, within time.Duration) {
 			c.t.Fatalf("%d are at home, want %d: %+v", c.relay.Status().Homes, n, c.relay.Status())
 		}
 	}
+}
+
+// All pairs of homes that want to meet do; those that have nothing to say to each other any
+// more sleep, and in an hour nothing passes between them, while all stay at home at their
+// hub. The long form has 10,000 homes.
+func TestSleepersAreSilent(t *testing.T) {
+	n := 100
+	switch {
+	case os.Getenv("L2TUN_FULL") == "1" && !bubble.Raced():
+		n = 10_000
+	case bubble.Raced():
+		n = 20
+	}
+	inCrowd(t, n, Settings{}, func(t *testing.T, c *crowd) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		c.come(ctx)
+		c.wantHomes(n, 30*time.Second)
+		c.pair = Settings{IdleAfter: unused}
+		c.meet(ctx, n/2, 20*time.Millisecond)
+		pairs := c.between()
+		if len(pairs) != n {
+			t.Fatalf("%d sessions between homes, want %d", len(pairs), n)
+		}
+		c.asleep(3*unused, pairs...)
+		time.Sleep(time.Minute) // nothing is under way
+		direct, before := c.pass.Load(), c.relay.Status()
+		time.Sleep(time.Hour)
+		passed, now := c.pass.Load()-direct, c.relay.Status()
+		if met := before.Received.Datagrams; met == 0 || passed != 0 || now.Received.Datagrams != met || now.Circuits != 0 || now.Homes != n {
+			t.Errorf("%d records passed between homes in an hour of sleep; %+v, %+v", passed, before, now)
+		}
+		for _, s := range pairs {
+			if st := s.Status(); st.State != Idle || st.Reason != ReasonAsleep || !dormant(s) {
+				t.Fatalf("%+v", st)
+			}
+		}
+	})
+}
+
+// between are the sessions between homes.
+func (c *crowd) between() (all []*Session) {
+	for _, h := range c.all {
+		for _, s := range h.m.Sessions() {
+			if s.DID() != c.hub.id.DID() {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
 }
 
 // BenchmarkHomesAtAHub is 10,000 homes and their hub in one process: memory of all of
