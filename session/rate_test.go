@@ -55,9 +55,12 @@ func (m *meeting) identity(n int) *did.Identity {
 }
 
 func (m *meeting) node(n int, carrier *link.Kind, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
+	return m.nodeAt(n, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, byte(n >> 8), byte(n)}), 0), carrier, where, s)
+}
+
+func (m *meeting) nodeAt(n int, at netip.AddrPort, carrier *link.Kind, where *did.Static, s session.Settings) (*session.Manager, did.DID) {
 	id := m.identity(n)
-	addr := netip.AddrFrom4([4]byte{127, 9, byte(n >> 8), byte(n)})
-	net, err := transport.Listen(transport.Config{Listen: netip.AddrPortFrom(addr, 0)})
+	net, err := transport.Listen(transport.Config{Listen: at})
 	if err != nil {
 		m.b.Fatal(err)
 	}

@@ -47,6 +47,7 @@ func microGoals() []microGoal {
 		{name: "SessionMemoryWithQUIC", unit: "B/session", limit: 112 << 10, less: true},
 		{name: "ThousandPeers", unit: "B/session", limit: 112 << 10, less: true},
 		{name: "ThousandPeers", unit: "%cpu-idle", limit: 2, less: true},
+		{name: "HomesBehindOneAddress", unit: "s-1000-back", limit: 60, less: true},
 		{name: "Seal/AES-256-GCM", unit: "allocs/op", limit: 0, less: true},
 		{name: "Open/AES-256-GCM", unit: "allocs/op", limit: 0, less: true},
 	}
