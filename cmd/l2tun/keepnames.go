@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/hostnames"
 	"github.com/libertaria-project/l2tun/internal/app/node"
 )
@@ -63,7 +64,11 @@ func runKeepNames(ctx context.Context, o *KeepNamesOptions) error {
 	if err != nil {
 		return err
 	}
-	return hostnames.Run(ctx, o.at, log)
+	err = hostnames.Run(ctx, o.at, log)
+	if o.Wait && errors.Is(err, control.ErrNotRunning) {
+		return nil // the node has ended again
+	}
+	return err
 }
 
 // A namesProcess is that command as a child of the node's process. It is started before

@@ -190,7 +190,7 @@ func TestNamesAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	w, a, b := pair(t)
 	for _, x := range []*node{a, b} {
-		if got := x.status().Names; got.Mode != "auto" || got.By != "" || !got.Apart || !strings.Contains(got.Reason, "shares /etc with the host") {
+		if got := x.status().Names; got.Mode != "auto" || got.By != "" || !got.Apart || !strings.Contains(got.Reason, "has the /etc/hosts of the host") {
 			w.Errorf("%+v", got)
 		}
 	}

@@ -21,7 +21,7 @@ type Names struct {
 	Known    int         `json:"known"`     // names, the node's own included
 	LeftOut  []string    `json:"left_out"`  // names of peers that are no host names, or taken
 	Clashes  []NameClash `json:"clashes"`
-	Apart    bool        `json:"apart"`    // they are no business of this host, for the node is in a network namespace of its own and has the host's files
+	Apart    bool        `json:"apart"`    // they are no business of this host, for the node is in a network namespace of its own and has the host's file
 	PutBack  uint64      `json:"put_back"` // times that another program had taken the names out
 }
 

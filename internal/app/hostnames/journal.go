@@ -29,9 +29,10 @@ const (
 // A journal is a file that says what is put into the host, before it is. Beside it lies
 // the lock of the process that does that.
 type journal struct {
-	path string
-	lock *flock.Flock
-	done put
+	path    string
+	lock    *flock.Flock
+	written put             // zero: there is no file
+	in      map[string]bool // by what names are known, or may be
 }
 
 // put is what is put in, or may be.
@@ -48,7 +49,7 @@ func pathOf(socket string) string { return strings.TrimSuffix(socket, ".sock") +
 
 // openJournal takes the lock, and undoes what an earlier process has left.
 func openJournal(ctx context.Context, socket string) (*journal, error) {
-	j := &journal{path: pathOf(socket)}
+	j := &journal{path: pathOf(socket), in: make(map[string]bool)}
 	j.lock = flock.New(j.path+".lock", flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW))
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -63,35 +64,29 @@ func openJournal(ctx context.Context, socket string) (*journal, error) {
 
 func (j *journal) close() { j.lock.Close() }
 
-// note says that something is about to be put in.
+// note says that something is about to be put in. What is written stays until nothing is
+// in any more: to undo what is not there is no error.
 func (j *journal) note(by string, o control.NameOrder) error {
-	next := put{bootID(), o.Interface, o.Index, j.done.Resolved || by == control.NamesByResolved, j.done.Hosts || by == control.NamesByHosts}
-	if next == j.done {
-		return nil
+	was := j.written
+	next := put{bootID(), o.Interface, o.Index, was.Resolved || by == control.NamesByResolved, was.Hosts || by == control.NamesByHosts}
+	if next != was {
+		text, err := json.Marshal(next)
+		if err == nil {
+			err = statefile.Replace(j.path, text)
+		}
+		if err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
 	}
-	text, err := json.Marshal(next)
-	if err == nil {
-		err = statefile.Replace(j.path, text)
-	}
-	if err != nil {
-		return fmt.Errorf("write the journal: %w", err)
-	}
-	j.done = next
+	j.written, j.in[by] = next, true
 	return nil
 }
 
-// gone says that it is taken out. What is written stays, if nothing else is in: to undo
-// what is not there is no error.
+// gone says that it is taken out.
 func (j *journal) gone(by string) {
-	switch by {
-	case control.NamesByResolved:
-		j.done.Resolved = false
-	case control.NamesByHosts:
-		j.done.Hosts = false
-	}
-	if !j.done.Resolved && !j.done.Hosts {
+	if delete(j.in, by); len(j.in) == 0 && j.written != (put{}) {
 		_ = os.Remove(j.path)
-		j.done = put{}
+		j.written = put{}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strconv"
+
+	"github.com/libertaria-project/l2tun/internal/app/hosts"
 )
 
 // namespace is the one of a kind that a process is in; empty if this one may not look.
@@ -14,16 +16,20 @@ func namespace(pid, kind string) string {
 	return is
 }
 
-// apart reports whether this process is in another network namespace than the first one of
-// those that have the same files, which is the host's, or the container's.
-func apart() bool {
-	files, network := namespace("self", "mnt"), namespace("self", "net")
+// apart reports whether this process is in another network namespace than the first one
+// that it may look at, which is the host's or the container's, and shares is whether both
+// have one /etc/hosts.
+func apart() (elsewhere, shares bool) {
 	for _, pid := range processes() {
-		if namespace(pid, "mnt") == files && files != "" {
-			return namespace(pid, "net") != network
+		network := namespace(pid, "net")
+		if network == "" {
+			continue
 		}
+		theirs, err := os.Stat("/proc/" + pid + "/root" + hosts.File)
+		own, ownErr := os.Stat(hosts.File)
+		return network != namespace("self", "net"), err == nil && ownErr == nil && os.SameFile(theirs, own)
 	}
-	return false
+	return false, false
 }
 
 // processes are the numbers of all processes, the oldest mostly first.
@@ -47,11 +53,11 @@ func processes() []string {
 }
 
 // CheckPlace reports why the names of a node in this network namespace are no business of
-// the host whose files it has: the addresses lead nowhere there. A node with files of its
-// own (a mount namespace, as ip netns exec makes one) is not meant.
+// the host whose /etc/hosts it has: the addresses lead nowhere there. A node with a file of
+// its own, as /etc/netns gives one, is not meant.
 func CheckPlace() error {
-	if apart() {
-		return errors.New("this node is in a network namespace of its own and shares /etc with the host, where its addresses lead nowhere")
+	if elsewhere, shares := apart(); elsewhere && shares {
+		return errors.New("this node is in a network namespace of its own and has the /etc/hosts of the host, where its addresses lead nowhere")
 	}
 	return nil
 }
