@@ -47,6 +47,15 @@ func ParseTraffic(s string) (Traffic, error) {
 	return Traffic{}, fmt.Errorf(`%q is none of "tcp:22", "udp:6000-6010", "tcp:*", "icmp", "proto:47" and "*"`, s)
 }
 
+// ParseOne reads what may be asked about: one protocol, and one port of it.
+func ParseOne(s string) (Traffic, error) {
+	t, err := ParseTraffic(s)
+	if err == nil && (t.Any || t.hasPorts() && t.First != t.Last) {
+		err = fmt.Errorf(`%q is more than one port: ask about one, such as "tcp:22"`, s)
+	}
+	return t, err
+}
+
 func parsePorts(s, what string, protocol uint8) (Traffic, error) {
 	if what == "*" {
 		return Traffic{Protocol: protocol, Last: 65535}, nil

@@ -54,12 +54,9 @@ func (h *host) listTo(r *Rules, dst netip.Addr, self bool) *list {
 
 // Sent notes a packet that leaves for a peer with rules: answers to it pass.
 func (f *Filter) Sent(p ip.Packet, now int64) {
-	u, ok := read(p.Bytes())
-	if !ok || u.protocol != ip.ProtoUDP || u.part == later {
-		return
-	}
-	if src, dst, ok := u.ports(); ok {
-		f.flows.sent(f.flows.hash(u.src, src, u.dst, dst), now)
+	var u upper
+	if u.read(p.Bytes()) && u.protocol == ip.ProtoUDP && u.part != later && len(u.body) >= 4 {
+		f.flows.sent(f.flows.of(&u), now)
 	}
 }
 
@@ -68,8 +65,8 @@ func (f *Filter) Judge(r *Rules, p ip.Packet, now int64) Verdict {
 	if r == nil {
 		return Pass
 	}
-	u, ok := read(p.Bytes())
-	if !ok {
+	var u upper
+	if !u.read(p.Bytes()) {
 		return Malformed
 	}
 	h := f.host.Load()
@@ -137,13 +134,13 @@ func tcp(u *upper, to *list) Verdict {
 }
 
 func (f *Filter) udp(u *upper, to *list, now int64) Verdict {
-	src, dst, ok := u.ports()
+	_, dst, ok := u.ports()
 	switch {
 	case !ok || len(u.body) < ip.UDPSize:
 		return Malformed
 	case within(to.udp, dst):
 		return Pass
-	case f.flows.answers(f.flows.hash(u.dst, dst, u.src, src), now):
+	case f.flows.answers(f.flows.ofAnswer(u), now):
 		return Pass
 	}
 	return NotGranted

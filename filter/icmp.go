@@ -72,9 +72,9 @@ func (f *Filter) icmp(u *upper, m message, self bool, to *list, now int64) Verdi
 // it. Of UDP it is known whether that is so; TCP has the sequence number looked at by
 // who has sent it, and so has an echo its number.
 func (f *Filter) failed(u *upper, now int64) Verdict {
-	quoted, ok := read(u.body[icmpHeader:])
+	var quoted upper
 	switch {
-	case !ok:
+	case !quoted.read(u.body[icmpHeader:]):
 		return Malformed
 	case quoted.src != u.dst:
 		return Reply
@@ -85,8 +85,7 @@ func (f *Filter) failed(u *upper, now int64) Verdict {
 	case ip.ProtoTCP:
 		return Pass
 	case ip.ProtoUDP:
-		src, dst, ok := quoted.ports()
-		if ok && f.flows.answers(f.flows.hash(quoted.src, src, quoted.dst, dst), now) {
+		if len(quoted.body) >= 4 && f.flows.answers(f.flows.of(&quoted), now) {
 			return Pass
 		}
 	case ip.ProtoICMP:

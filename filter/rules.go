@@ -19,6 +19,7 @@ type Rules struct {
 	exit    list
 	isExit  bool
 	entries []Entry
+	both    []*Rules // of narrowed ones: what they are made of, in place of entries
 }
 
 // A route is a network behind this host.
@@ -49,8 +50,13 @@ func Compile(entries []Entry) (*Rules, error) {
 			return nil, fmt.Errorf("%q: more than %d ranges of ports", e.By, MaxRanges)
 		}
 	}
-	slices.SortStableFunc(r.routes, func(a, b route) int { return b.prefix.Bits() - a.prefix.Bits() })
+	r.sort()
 	return r, nil
+}
+
+// sort puts the longest prefix first.
+func (r *Rules) sort() {
+	slices.SortStableFunc(r.routes, func(a, b route) int { return b.prefix.Bits() - a.prefix.Bits() })
 }
 
 // listOf is the list of an entry's destination.
@@ -86,14 +92,32 @@ func (r *Rules) tooMany(c Class) bool {
 
 // By is the line that lets traffic of a protocol to a port of dst pass; empty: none
 // does. self says that dst is an address of this host. Ports are passed over where a
-// protocol has none.
+// protocol has none. Of narrowed rules it is the line of what they narrow.
 func (r *Rules) By(self bool, dst netip.Addr, protocol uint8, port uint16) string {
+	if r.both != nil {
+		by := r.both[0].By(self, dst, protocol, port)
+		if r.both[1].By(self, dst, protocol, port) == "" {
+			return ""
+		}
+		return by
+	}
 	for _, e := range r.deciding(self, dst) {
 		if e.Traffic.covers(protocol, port) {
 			return e.By
 		}
 	}
 	return ""
+}
+
+// Lines are those about a destination, each once, in their order: the ones of which By
+// finds one or none.
+func (r *Rules) Lines(self bool, dst netip.Addr) (lines []string) {
+	for _, e := range r.deciding(self, dst) {
+		if !slices.Contains(lines, e.By) {
+			lines = append(lines, e.By)
+		}
+	}
+	return lines
 }
 
 // deciding are the entries about a destination, in their order.

@@ -8,7 +8,7 @@ const (
 	NotGranted          // nothing grants it
 	Destination         // it goes to an address that the peer may not reach at all
 	Scan                // a TCP segment that belongs to no flow: without SYN, ACK and RST, or SYN with FIN
-	Reply               // UDP or an ICMP error about nothing that this host has sent
+	Reply               // an ICMP error about nothing that this host has sent
 	Link                // a message that is for one link: neighbour discovery, routers, redirects
 	Fragment            // no first fragment of it has passed, or the first is too short to be judged
 	Malformed           // cut short, or with more extension headers than are looked at
@@ -19,7 +19,7 @@ const (
 var verdictNames = [verdicts]string{Pass: "pass", NotGranted: "not_granted", Destination: "destination", Scan: "scan", Reply: "reply",
 	Link: "link_message", Fragment: "fragment", Malformed: "malformed"}
 
-// String is the word in status and metrics, which stays.
+// String is the word in status and metrics, behind "filter_"; it stays.
 func (v Verdict) String() string { return verdictNames[v] }
 
 // Verdicts are all reasons for which packets are dropped.
