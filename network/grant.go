@@ -160,28 +160,48 @@ func (r *ranges) add(all []filter.Traffic) {
 
 // Entries are the grants by which the member from may send to the member to, for
 // filter.Compile, which takes them all. exit says that to is an exit.
-func (v *View) Entries(to, from did.DID, exit bool) (out []filter.Entry) {
+func (v *View) Entries(to, from did.DID, exit bool) []filter.Entry {
+	return v.EntriesOf(v.Granting(to, from, exit))
+}
+
+// Granting are the places of these grants in the head. Members with the same ones may do
+// the same, and there may be ten thousand.
+func (v *View) Granting(to, from did.DID, exit bool) (out []int) {
 	src, ok1 := v.Member(from)
 	dst, ok2 := v.Member(to)
 	if !ok1 || !ok2 {
 		return nil
 	}
-	for _, g := range v.Head().Grants {
+	source, destination := from.String(), to.String()
+	for i := range v.Head().Grants {
+		if g := &v.Head().Grants[i]; src.selected(g.From, source) && g.reaches(dst, destination, exit) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// reaches reports whether a grant is about a member, whose DID has this text.
+func (g *Grant) reaches(m *Member, text string, exit bool) bool {
+	switch {
+	case g.To == selectExit:
+		return exit
+	case strings.Contains(g.To, "/"):
+		return slices.Contains(m.Routes, netip.MustParsePrefix(g.To))
+	}
+	return m.selected(g.To, text)
+}
+
+// EntriesOf are what grants of the head let pass, given by their places.
+func (v *View) EntriesOf(grants []int) (out []filter.Entry) {
+	for _, i := range grants {
+		g := &v.Head().Grants[i]
 		e := filter.Entry{To: filter.Self, By: g.String()}
 		switch {
-		case !src.selected(g.From):
-			continue
 		case g.To == selectExit:
-			if e.To = filter.Exit; !exit {
-				continue
-			}
+			e.To = filter.Exit
 		case strings.Contains(g.To, "/"):
 			e.To, e.Prefix = filter.Route, netip.MustParsePrefix(g.To)
-			if !slices.Contains(dst.Routes, e.Prefix) {
-				continue
-			}
-		case !dst.selected(g.To):
-			continue
 		}
 		for _, t := range g.Traffic {
 			e.Traffic = t
@@ -191,14 +211,14 @@ func (v *View) Entries(to, from did.DID, exit bool) (out []filter.Entry) {
 	return out
 }
 
-// selected reports whether a selector names the member.
-func (m *Member) selected(s string) bool {
+// selected reports whether a selector names the member, whose DID has this text.
+func (m *Member) selected(s, text string) bool {
 	group, ok := strings.CutPrefix(s, selectGroup)
 	switch {
 	case ok:
 		return slices.Contains(m.Groups, group)
 	case strings.HasPrefix(s, selectDID):
-		return m.DID.String() == s
+		return s == text
 	}
 	return s == selectAll || s == m.Name
 }
