@@ -11,9 +11,9 @@ import (
 // arrows says which packages of this module each package may import. Packages
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
-	below := []string{"session", "did", "transport", "transport/discovery", "tun", "routing",
+	below := []string{"session", "did", "filter", "transport", "transport/discovery", "tun", "routing",
 		"internal/packet/datapath", "internal/net/hub", "internal/net/joinproxy", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
-		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping", "names"}
+		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/app/policy", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping", "names"}
 	return map[string][]string{
 		"internal/proto/wire":      nil,
 		"internal/packet/ip":       nil,
@@ -70,8 +70,8 @@ func arrows() map[string][]string {
 		"transport/discovery":      {"did", "internal/base/guard", "internal/proto/wire"},
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
-		"internal/packet/datapath": {"internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "names", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
+		"internal/packet/datapath": {"filter", "internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
+		"internal/app/config":      {"internal/base/account", "did", "filter", "names", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
 		"internal/app/hostnames":   {"internal/base/account", "internal/app/confine", "internal/app/control", "internal/app/hosts", "internal/base/statefile"},
@@ -81,6 +81,7 @@ func arrows() map[string][]string {
 		"internal/app/invite":  {"internal/base/account", "internal/base/statefile", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
 		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
 		"internal/app/confine": {"internal/base/account"},
+		"internal/app/policy":  {"did", "filter", "internal/packet/ip", "network"},
 		// It gives handshakes what it has, verified by them.
 		"internal/app/netstore":  {"internal/base/statefile", "network"},
 		"internal/app/peercache": {"did", "handshake", "internal/base/statefile", "internal/net/connect", "internal/proto/wire"},

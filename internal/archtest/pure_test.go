@@ -17,7 +17,7 @@ import (
 // pure are the packages that are pure machines: bytes or events in, results out,
 // the time as an argument.
 func pure() []string {
-	return []string{"handshake", "network", "rotation", "internal/proto/gossip", "internal/proto/incarnation", "internal/proto/mapping", "internal/proto/nat", "internal/proto/paths", "internal/proto/relay", "internal/proto/settings", "internal/proto/sleep", "internal/proto/state", "internal/base/backoff", "internal/base/lograte"}
+	return []string{"filter", "handshake", "network", "rotation", "internal/app/policy", "internal/proto/gossip", "internal/proto/incarnation", "internal/proto/mapping", "internal/proto/nat", "internal/proto/paths", "internal/proto/relay", "internal/proto/settings", "internal/proto/sleep", "internal/proto/state", "internal/base/backoff", "internal/base/lograte"}
 }
 
 // impure returns a sentence for each goroutine, socket, clock and log in a pure

@@ -2,7 +2,9 @@ package faults
 
 // security is group S: the findings of the security review, each attack as it was
 // made.
-func security() []Case {
+func security() []Case { return append(ofFirstReview(), ofLaterReviews()...) }
+
+func ofFirstReview() []Case {
 	return []Case{
 		{ID: "S1", Promise: "a peer's BATCH with a short UDP super-packet, by utcp or in a UDP datagram: dropped and counted as malformed, the node goes on; any other defect met while receiving ends that peer's session and nothing else", By: by("internal/packet/datapath TestShortUDPSuperPacketsAreMalformed, TestDefectInAReceiveEndsTheSession, session TestDefectsEndTheSession, TestDefectInAStrangersHandshake, transport TestDefectInADatagram, TestDefectOnAConnection, transport/discovery TestDefectInAPacket")},
 
@@ -47,13 +49,16 @@ func security() []Case {
 		{ID: "S21", Promise: "TLS at both ends speaks X25519MLKEM768 alone; a certificate is seen for a minute", By: by("internal/net/quicnet TestCertificatesLinkNothing, TestOnlyTheHybridIsSpoken")},
 
 		{ID: "S22", Promise: "loopback, metadata services, multicast, broadcast: refused as endpoints that others tell, also by a name server and inside IPv6; the config's own loopback is dialled", By: by("transport TestToldAddressesAreChecked, TestConfiguredLoopbackIsDialled, TestNamesDoNotLeadToLoopback")},
+	}
+}
 
+func ofLaterReviews() []Case {
+	return []Case{
 		{ID: "S23", Promise: "a peer sends to the LAN, the metadata address, loopback, multicast, a container of a node that forwards: dropped and counted bad_destination, unless a [[route]] or another peer has it", By: slowly("internal/packet/datapath TestDestinationsOfPeers, test/e2e TestPeersUseTheirOwnAddresses")},
 
 		{ID: "S24", Promise: "a node joins while the owner edits the config, its own block included: none of the edits comes into use, the join is refused or applies its block alone", By: by("internal/app/join TestAJoinAppliesOnlyItsOwnBlock")},
 
 		{ID: "S25", Promise: "a peer with ten addresses that never sends M3: two handshakes of it are open at once, no event before a proof, another node's session within 0.7 s; a claim from elsewhere takes nothing from the peer", By: by("session TestUnprovenClaims, TestClaimsFromElsewhereLockNobodyOut")},
-
 		{ID: "S26", Promise: "a config that anybody else can change, by its mode, its folder's, a link or its owner: refused with one sentence that says what to run; at up, at reload and when a join is applied", By: by("internal/app/config TestConfigOfOthersIsRefused")},
 
 		{ID: "S27", Promise: "a node keeps its heap within three quarters of its control group's memory, or of 1 GiB, which all strangers and 16 peers at their worst do not fill (GOMEMLIMIT says otherwise); the unit has MemoryMax and TasksMax; the packaged program is position-independent", By: by("cmd/l2tun TestMemoryIsLimitedByTheControlGroup, TestANodeHasASoftMemoryLimit, TestTheUnitBoundsMemoryAndTasks")},
@@ -85,6 +90,8 @@ func security() []Case {
 		{ID: "S46", Promise: "a peer that changes state and incarnation five times a second, and strangers of version 0.1.0 from ten new addresses a second: at most one log line in 10 s each after the first 40 and 10, and of a peer it says how many were not", By: by("session TestLinesAboutChangesAreLimited, internal/net/connect TestLinesAboutOldCallersAreLimited")},
 
 		{ID: "S47", Promise: "a peer that writes 20,000 frames of its own making on 200 message channels, and acknowledges what was never sent: no more than the limit is held, the session stays, an honest message arrives", By: by("internal/net/msgchan TestAPeerLiesOnTheMessageChannel, TestAPeerLiesInAcknowledgements, session TestLiesOnTheMessageChannelEndNoSession")},
+
+		{ID: "S49", Promise: "packets crafted to get past the limits of a peer (scans, fragments, extension headers, spoofed replies, ICMP errors that quote others' flows, redirects, tunnels, the LAN behind), through the whole inbound path: dropped and counted by peer and reason as in the table", By: slowly("internal/packet/datapath TestCraftedPacketsOfALimitedPeer, test/e2e TestOnlyLimitsAPeer")},
 
 		{ID: "S50", Promise: "120 peers behind one address, all at once: established within a minute, and again after the hub has restarted; each that is back makes room for others, and gives back what it took of the rate", By: slowly("session TestFaultManyPeersBehindOneAddressComeBack")},
 

@@ -35,13 +35,26 @@ const (
 	DropUnknown                    // record id of no epoch
 	DropBadDestination             // not this node's, nor routed by it, nor another peer's
 	DropFault                      // handling it failed: a defect of this program
+
+	// Those of package filter, whose words follow "filter_".
+	DropFilterNotGranted  // nothing grants it
+	DropFilterDestination // to an address that the peer may not reach at all
+	DropFilterScan        // TCP of no connection
+	DropFilterReply       // an ICMP error about nothing that was sent
+	DropFilterLink        // ICMP that is for one link
+	DropFilterFragment    // its first fragment has not passed
+	DropFilterMalformed   // cut short, or with too many extension headers
 	numDrops
 )
 
 var dropNames = [numDrops]string{"bad_source", "replayed", "forged", "malformed", "queue_full", "queue_age",
-	"carrier", "too_big", "reassembly", "early", "device", "limit", "no_route", "unknown_id", "bad_destination", "fault"}
+	"carrier", "too_big", "reassembly", "early", "device", "limit", "no_route", "unknown_id", "bad_destination", "fault",
+	"filter_not_granted", "filter_destination", "filter_scan", "filter_reply", "filter_link_message", "filter_fragment", "filter_malformed"}
 
 func (d Drop) String() string { return dropNames[d] }
+
+// OfFilter reports whether the rules of a peer are the reason.
+func (d Drop) OfFilter() bool { return d >= DropFilterNotGranted && d <= DropFilterMalformed }
 
 // Traffic counts what a plane moved, inner bytes and packets, see Sent and Received.
 type Traffic struct {

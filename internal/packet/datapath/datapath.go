@@ -26,6 +26,7 @@ type Datapath struct {
 	guard   atomic.Pointer[guard.Guard]
 	notes   notes
 	answers answerer
+	judge   judge
 	hint    atomic.Pointer[func(netip.AddrPort)]
 	limits  atomic.Pointer[link.QueueLimits] // of the newest peer: most have the same
 }

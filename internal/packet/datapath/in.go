@@ -36,7 +36,7 @@ func (d *Datapath) receive(path link.Path, r *receiver, recs [][]byte) {
 	defer d.received(r)
 	in := d.spare.borrow()
 	d.open(in, path, r, recs)
-	in.peer, in.live = nil, nil
+	in.peer, in.live, in.judged = nil, nil, nil
 	d.spare.giveBack(in)
 }
 
@@ -51,6 +51,9 @@ func (d *Datapath) received(r *receiver) {
 // open opens the records of one epoch.
 func (d *Datapath) open(in *inbound, path link.Path, r *receiver, recs [][]byte) {
 	in.peer, in.live, in.carrier = r.peer, r.live, path.Kind()
+	if in.judged = r.peer.judged.Load(); in.judged != nil {
+		in.second = second(time.Now())
+	}
 	largest := 0 // record that cannot be a replay
 	widest := r.live.traffic.Heard(in.carrier)
 	for _, rec := range recs {
@@ -136,6 +139,7 @@ func (in *inbound) accept(d *Datapath, data []byte, partial bool) {
 // allowed is the check of both addresses (SPEC section 7.2): a packet from a peer
 // must have a source that leads back to that peer, and a destination that is this
 // node's, lies behind a [[route]] of it, or is another peer's, to which the kernel sends it.
+// Behind it stand the rules of a peer that has some.
 func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	p, ok := ip.Read(packet)
 	if !ok {
@@ -146,15 +150,15 @@ func (in *inbound) allowed(d *Datapath, packet []byte) bool {
 	if owner, ok := d.owners.routes.Lookup(src); !ok || owner != in.peer || src.Is4In6() {
 		return in.refuse(d, link.DropBadSource, src)
 	}
-	if !d.owners.may(in.peer, dst) {
+	if !d.owners.May(in.peer, dst) {
 		return in.refuse(d, link.DropBadDestination, dst)
 	}
-	return true
+	return in.judged == nil || in.passes(d, p)
 }
 
 func (in *inbound) refuse(d *Datapath, reason link.Drop, a netip.Addr) bool {
 	in.live.traffic.Drop(reason, 1)
-	d.notes.note(reason, in.peer, a, time.Now())
+	d.notes.note(Note{Reason: reason, Peer: in.peer, Addr: a}, time.Now())
 	return false
 }
 

@@ -31,6 +31,8 @@ type inbound struct {
 	peer    *Peer // whose packets these are
 	live    *awake
 	carrier *link.Kind
+	judged  *judged // rules of the peer; nil: none
+	second  int64   // of these records, for judged
 }
 
 // A count is how much the peer sent that is one packet now.

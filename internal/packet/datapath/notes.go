@@ -16,11 +16,23 @@ const (
 
 // A Note says that packets were dropped for where they came from or went.
 type Note struct {
-	Reason  link.Drop // DropNoRoute, DropBadSource or DropBadDestination
-	Peer    *Peer     // that sent them; nil: this host
-	Addr    netip.Addr
-	Packets uint64
-	Last    time.Time
+	Reason   link.Drop // DropNoRoute, DropBadSource, DropBadDestination or one of the filter
+	Peer     *Peer     // that sent them; nil: this host
+	Addr     netip.Addr
+	Protocol uint8 // of what the filter dropped, with the port that it went to
+	Port     uint16
+	Packets  uint64
+	Last     time.Time
+}
+
+// is reports whether two notes are about the same.
+func (n *Note) is(o *Note) bool {
+	return n.Peer == o.Peer && n.Reason == o.Reason && n.Addr == o.Addr && n.Protocol == o.Protocol && n.Port == o.Port
+}
+
+// concerns reports whether two notes are of one peer and reason; all of the filter are one.
+func (n *Note) concerns(o *Note) bool {
+	return n.Peer == o.Peer && (n.Reason == o.Reason || n.Reason.OfFilter() && o.Reason.OfFilter())
 }
 
 // notes remember which addresses packets were dropped for, so that health can
@@ -31,14 +43,14 @@ type notes struct {
 	all []Note
 }
 
-func (n *notes) note(reason link.Drop, p *Peer, a netip.Addr, now time.Time) {
+// note counts a packet about which fresh says everything but how many and when.
+func (n *notes) note(fresh Note, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	oldest, mine, oldestMine := -1, 0, -1
 	for i := range n.all {
 		o := &n.all[i]
-		same := o.Reason == reason && o.Peer == p
-		if same && o.Addr == a {
+		if o.is(&fresh) {
 			o.Packets++
 			o.Last = now
 			return
@@ -46,14 +58,14 @@ func (n *notes) note(reason link.Drop, p *Peer, a netip.Addr, now time.Time) {
 		if oldest < 0 || o.Last.Before(n.all[oldest].Last) {
 			oldest = i
 		}
-		if same {
+		if o.concerns(&fresh) {
 			mine++
 			if oldestMine < 0 || o.Last.Before(n.all[oldestMine].Last) {
 				oldestMine = i
 			}
 		}
 	}
-	fresh := Note{reason, p, a, 1, now}
+	fresh.Packets, fresh.Last = 1, now
 	switch {
 	case mine == maxPeerNotes:
 		n.all[oldestMine] = fresh

@@ -137,12 +137,15 @@ func (d *Datapath) noRoute(packet []byte, out *outbound) {
 		return
 	}
 	now := time.Now()
-	d.notes.note(link.DropNoRoute, nil, p.Destination(), now)
+	d.notes.note(Note{Reason: link.DropNoRoute, Addr: p.Destination()}, now)
 	d.answers.unreachable(packet, now, &out.answer)
 }
 
 // send sends packets, or queues them when there is no path.
 func (p *Peer) send(pkts []*tun.Packet, out *outbound) {
+	if j := p.judged.Load(); j != nil {
+		j.sent(pkts)
+	}
 	tx := p.tx.Load()
 	if tx == nil {
 		tx = p.wait(pkts, out)

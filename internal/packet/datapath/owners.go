@@ -76,9 +76,9 @@ func (o *Owners) peer(dst netip.Addr) (*Peer, bool) {
 	return p, ok && p != o.here && p != o.nobody && !dst.Is4In6()
 }
 
-// may reports whether peers may send to a destination: this node's, behind it on
+// May reports whether peers may send to a destination: this node's, behind it on
 // purpose, or another peer's, to whom the kernel sends it.
-func (o *Owners) may(from *Peer, dst netip.Addr) bool {
+func (o *Owners) May(from *Peer, dst netip.Addr) bool {
 	p, ok := o.routes.Lookup(dst)
 	return ok && p != from && p != o.nobody && !dst.Is4In6() && (p == o.here || !o.beside.elsewhere(dst))
 }

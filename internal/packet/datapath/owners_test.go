@@ -149,9 +149,9 @@ func TestNotesAreBoundedForEachPeer(t *testing.T) {
 	now := time.Now()
 	var d Datapath
 	peers := []*Peer{{d: &d}, {d: &d}}
-	n.note(link.DropBadSource, peers[0], addrA, now)
+	n.note(Note{Reason: link.DropBadSource, Peer: peers[0], Addr: addrA}, now)
 	for i := range 100_000 {
-		n.note(link.DropBadSource, peers[1], netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}), now.Add(time.Duration(i)))
+		n.note(Note{Reason: link.DropBadSource, Peer: peers[1], Addr: netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1})}, now.Add(time.Duration(i)))
 	}
 	of := make(map[*Peer]int)
 	for _, note := range n.all {
@@ -161,7 +161,7 @@ func TestNotesAreBoundedForEachPeer(t *testing.T) {
 		t.Errorf("%d and %d places", of[peers[0]], of[peers[1]])
 	}
 	for i := range 2 * maxNotes {
-		n.note(link.DropNoRoute, &Peer{d: &d}, addrB, now.Add(time.Duration(i)))
+		n.note(Note{Reason: link.DropNoRoute, Peer: &Peer{d: &d}, Addr: addrB}, now.Add(time.Duration(i)))
 	}
 	if len(n.all) != maxNotes {
 		t.Errorf("%d places in all", len(n.all))
@@ -172,7 +172,7 @@ func TestNotesAreBoundedForEachPeer(t *testing.T) {
 	i := 0
 	if allocs := testing.AllocsPerRun(100, func() {
 		i++
-		n.note(link.DropNoRoute, nil, netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), now)
+		n.note(Note{Reason: link.DropNoRoute, Peer: nil, Addr: netip.AddrFrom4([4]byte{1, 1, 1, byte(i)})}, now)
 	}); allocs != 0 {
 		t.Errorf("a note allocates %v times", allocs)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libertaria-project/l2tun/filter"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -18,6 +19,7 @@ type Peer struct {
 	sink   link.Sink
 	limits *link.QueueLimits
 	tx     atomic.Pointer[sender] // nil: packets are queued
+	judged atomic.Pointer[judged] // nil: everything passes
 
 	counts link.Counters[awake, *awake] // its mutex guards the queue and the flip between waiting and sending
 	closed bool
@@ -177,6 +179,10 @@ func (p *Peer) expire(now time.Time) (dropped []waiting, next time.Time) {
 	}
 	return dropped, next
 }
+
+// SetRules says what the peer may send to this node; nil: everything. It counts for all
+// packets that are received after it has returned.
+func (p *Peer) SetRules(r *filter.Rules) { p.judged.Store(p.d.judge.by(r)) }
 
 // Close implements link.Plane.
 func (p *Peer) Close() {
