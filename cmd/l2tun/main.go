@@ -71,6 +71,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newStatusCmd(&StatusOptions{IO: io}, runStatus),
 		newTopCmd(&TopOptions{IO: io}, runTop),
 		newPingCmd(&PingOptions{IO: io}, runPing),
+		newWhyCmd(&WhyOptions{IO: io}, runWhy),
 		newNetcheckCmd(&NetcheckOptions{IO: io}, runNetcheck),
 		newDoctorCmd(&DoctorOptions{IO: io}, runDoctor),
 		newBugreportCmd(&BugreportOptions{IO: io}, runBugreport),

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -34,6 +35,11 @@ func (f *fakeNode) Ping(_ context.Context, peer string) (control.Pong, error) {
 	return control.Pong{Name: peer, Link: "quic", Carrier: "direct", Local: "10.0.0.1:4242", Remote: "10.0.0.2:4242", Epoch: 3, RTTMS: 1.25}, f.refuse
 }
 
+func (f *fakeNode) Why(_ context.Context, peer, traffic, to string) (control.Why, error) {
+	f.ask(peer)
+	return control.Why{Name: peer, Traffic: traffic, To: cmp.Or(to, "fd4c::1"), Allowed: traffic == "tcp:22", By: "[[only]] of line 12"}, f.refuse
+}
+
 func (f *fakeNode) Netcheck(context.Context) (control.Netcheck, error) { return f.netcheck, f.refuse }
 
 func (f *fakeNode) Prefer(_ context.Context, peer, _ string) error { f.ask(peer); return f.refuse }
@@ -52,6 +58,20 @@ func TestMetricsArePrinted(t *testing.T) {
 	socket := (&fakeNode{}).start(t)
 	if got := must(t, "metrics", "--socket", socket); got != "l2tun_peers 2\n" {
 		t.Error(got)
+	}
+}
+
+func TestWhyNamesTheLine(t *testing.T) {
+	socket := (&fakeNode{}).start(t)
+	if got := must(t, "why", "bob", "tcp:22", "--socket", socket); got != "bob may send tcp:22 to fd4c::1: [[only]] of line 12\n" {
+		t.Error(got)
+	}
+	if got := must(t, "why", "bob", "tcp:80", "--to", "192.168.50.7", "--socket", socket); got != "bob may not send tcp:80 to 192.168.50.7: [[only]] of line 12\n" {
+		t.Error(got)
+	}
+	var why control.Why
+	if err := json.Unmarshal([]byte(must(t, "why", "bob", "tcp:22", "--socket", socket, "--json")), &why); err != nil || !why.Allowed || why.By == "" || why.Version != 1 {
+		t.Error(why, err)
 	}
 }
 

@@ -79,6 +79,7 @@ func printPeer(p *printer, s *control.Peer) {
 		p.field("transfer", humanize.IBytes(s.RxBytes)+" received, "+humanize.IBytes(s.TxBytes)+" sent")
 	}
 	p.field("waiting", waiting(s))
+	p.field("may send", limited(s))
 	p.field("dropped", drops(s.Dropped))
 }
 
@@ -92,6 +93,15 @@ func (p *printer) state(s *control.Peer) string {
 	}
 	name := screen.Word(s)
 	return c.Sprint(name) + strings.TrimPrefix(screen.State(s), name)
+}
+
+// limited says that not all of a peer's packets pass; nothing for one that may send
+// everything.
+func limited(s *control.Peer) string {
+	if !s.Limited {
+		return ""
+	}
+	return "what some line lets pass (l2tun why)"
 }
 
 // inbound says that the remote address is a TCP client's, where nobody listens.

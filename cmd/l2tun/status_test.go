@@ -20,7 +20,7 @@ func twoPeers() control.Status {
 		Listen: "[::]:4242", Health: []control.Finding{}, Misrouted: []control.Misrouted{}, Host: control.Host{LastRepaired: []string{}, Missing: []string{}, Taken: []control.Taken{}}, Peers: []control.Peer{
 			{DID: "did:b", Name: "bob", Addresses: []string{"10.9.0.2", "fd00::2"}, AllowedIPs: []string{"10.9.0.2/32", "192.168.7.0/24", "fd00::2/128"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", SeenAs: "198.51.100.7:4242",
 				Path: control.Path{Room: 1452}, MTU: 1420, Suite: "AES-256-GCM", Epoch: 3,
-				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Waiting: control.Waiting{Queued: 1, Messages: 2, MessageBytes: 1229},
+				Rekeyed: control.Rekeyed{Handshakes: 4, HandshakeAgeMS: 3_672_900}, RTTMS: 1.25, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxPackets: 5, TxPackets: 6}, Waiting: control.Waiting{Queued: 1, Messages: 2, MessageBytes: 1229},
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
 			{DID: "did:c", Addresses: []string{"fd00::3"}, AllowedIPs: []string{"fd00::3/128"}, State: "failed", Reason: "timeout", Endpoint: "c.example:1", Dropped: map[string]uint64{}, Trouble: control.Trouble{Obstacles: []control.Obstacle{}, Duplicates: []string{}}},
 		}}
@@ -123,7 +123,7 @@ func TestWithoutANodeOneSentence(t *testing.T) {
 
 func TestAgo(t *testing.T) {
 	for ms, want := range map[int64]string{0: "now", 1000: "1 second ago", 90_061_000: "1 day, 1 hour, 1 minute, 1 second ago"} {
-		s := control.Status{Peers: []control.Peer{{Handshakes: 1, HandshakeAgeMS: ms}}}
+		s := control.Status{Peers: []control.Peer{{Rekeyed: control.Rekeyed{Handshakes: 1, HandshakeAgeMS: ms}}}}
 		var b bytes.Buffer
 		printStatus(newPrinter(IO{Out: &b}), &s)
 		if !strings.Contains(b.String(), "latest handshake: "+want+"\n") {

@@ -11,7 +11,7 @@ import (
 
 // check holds the peers against each other.
 func (c *Config) check() error {
-	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkPublic, c.checkEndpoints, c.checkInvites} {
+	for _, f := range []func() error{c.checkDIDs, c.checkNames, c.checkPrefixes, c.checkPublic, c.checkEndpoints, c.checkInvites, func() error { return c.Only.settle(c) }} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -115,6 +115,11 @@ func (c *Config) CheckOwn(own did.DID) error {
 			if prefix.IsSingleIP() && ours[prefix.Addr()] {
 				return newError(c.Path, p.at.prefixes[j], "peer.allowed_ips", "%s is this node's own address", prefix)
 			}
+		}
+	}
+	for i := range c.Only {
+		if c.Only[i].Peer == own {
+			return newError(c.Path, c.Only[i].who.val.at, "only.peer", "this is the node's own DID; the block says what a peer may send to it")
 		}
 	}
 	return nil

@@ -45,6 +45,7 @@ type Config struct {
 
 	Session Settings
 	Routes  []netip.Prefix // behind this node, to which peers may send; masked
+	Only    Limits         // what peers may send to this node at most
 	Peers   []Peer         // in the file's order
 	settled bool           // see Settle
 

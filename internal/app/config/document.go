@@ -29,8 +29,8 @@ type entry struct {
 	val        value
 }
 
-// A table is the top of the file (name ""), [session], one [[route]] or one
-// [[peer]], with its entries in the file's order.
+// A table is the top of the file (name ""), [session], one [[route]],
+// [[only]] or [[peer]], with its entries in the file's order.
 type table struct {
 	name       string
 	at         position
@@ -48,6 +48,7 @@ type document struct {
 	sess   *table
 	peers  []*table
 	routes []*table
+	only   []*table
 	within *table // while scanning: where the next entry goes
 }
 
@@ -119,14 +120,19 @@ func (d *document) header(n *unstable.Node) error {
 	case name == "route" && array:
 		d.within = &table{name: "route", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
 		d.routes = append(d.routes, d.within)
+	case name == "only" && array:
+		d.within = &table{name: "only", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
+		d.only = append(d.only, d.within)
 	case name == "session":
 		return d.errorf(at, name, "write [session], in single brackets")
 	case name == "peer":
 		return d.errorf(at, name, "write [[peer]], in double brackets")
 	case name == "route":
 		return d.errorf(at, name, "write [[route]], in double brackets")
+	case name == "only":
+		return d.errorf(at, name, "write [[only]], in double brackets")
 	default:
-		return d.errorf(at, name, "unknown table; there are [session], [[route]] and [[peer]]")
+		return d.errorf(at, name, "unknown table; there are [session], [[route]], [[only]] and [[peer]]")
 	}
 	return nil
 }
@@ -148,6 +154,9 @@ func (d *document) keyValue(n *unstable.Node) error {
 	}
 	if t == d.top && (name == "route" || strings.HasPrefix(name, "route.")) {
 		return d.errorf(e.at, name, "write each route as a [[route]] block of its own")
+	}
+	if t == d.top && (name == "only" || strings.HasPrefix(name, "only.")) {
+		return d.errorf(e.at, name, "write each as an [[only]] block of its own")
 	}
 	e.val = d.value(n.Value(), e.at)
 	t.end = max(t.end, d.lineEnd(int(n.Raw.Offset+n.Raw.Length)))

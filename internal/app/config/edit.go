@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
@@ -59,8 +60,8 @@ func (s PeerSpec) addTo(path string, data []byte) ([]byte, error) {
 }
 
 // RemovePeer takes the block of a peer, named as Lookup takes it, out of the
-// config at path, and returns the peer. Comments around the block stay. ErrNoPeer
-// is in the error if there is no such peer.
+// config at path, and the [[only]] blocks about it, and returns the peer. Comments
+// around the blocks stay. ErrNoPeer is in the error if there is no such peer.
 func RemovePeer(path, who string) (Peer, error) {
 	var gone Peer
 	err := rewrite(path, func(data []byte) ([]byte, error) {
@@ -130,21 +131,48 @@ func appendBlock(data []byte, lines []string) []byte {
 	return append(out, strings.Join(lines, nl)+nl...)
 }
 
-// cutBlock removes peer i from its header to the line of its last entry, and
-// the blank line that appendBlock would have put before it.
+// cutBlock removes peer i, each of its blocks from its header to the line of its last
+// entry, and the blank line that appendBlock would have put before it.
 func cutBlock(path string, data []byte, i int) ([]byte, error) {
 	doc, err := scan(path, data)
 	if err != nil {
 		return nil, err
 	}
-	start, end := doc.peers[i].start, doc.peers[i].end
-	for _, blank := range []string{"\n\r\n", "\n\n"} {
-		if bytes.HasSuffix(data[:start], []byte(blank)) {
-			start -= len(blank) - 1
-			break
+	cut := []*table{doc.peers[i]}
+	for _, t := range doc.only {
+		if t.about(doc.peers[i]) {
+			cut = append(cut, t)
 		}
 	}
-	return append(bytes.Clone(data[:start]), data[end:]...), nil
+	slices.SortFunc(cut, func(a, b *table) int { return b.start - a.start })
+	out := bytes.Clone(data)
+	for _, t := range cut { // the last first
+		start := t.start
+		for _, blank := range []string{"\n\r\n", "\n\n"} {
+			if bytes.HasSuffix(out[:start], []byte(blank)) {
+				start -= len(blank) - 1
+				break
+			}
+		}
+		out = append(out[:start], out[t.end:]...)
+	}
+	return out, nil
+}
+
+// about reports whether an [[only]] block names a [[peer]], by its name or its DID.
+func (t *table) about(peer *table) bool {
+	who := t.text("peer")
+	return who != "" && (who == peer.text("name") || who == peer.text("did"))
+}
+
+// text is the value of a key that is a string; "" without one.
+func (t *table) text(key string) string {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.key == key {
+			return e.val.text
+		}
+	}
+	return ""
 }
 
 // withoutPlace drops line and column from an error about text that was never

@@ -146,6 +146,14 @@ listen = %s
 # [[route]]
 # prefix = "192.168.50.0/24"
 
+# What a peer may send to this node at most, where that is not everything; answers to
+# what this node has sent, and pings, always pass. Blocks about one peer add up, and
+# are taken out with it.
+# [[only]]
+# peer = "office"              # a peer's name, or a DID
+# allow = ["tcp:22", "udp:6000-6010", "icmp"]     # also "tcp:*", "proto:47" for GRE, "*"
+# to = "self"                  # this node's own addresses; or a network behind it
+
 # One block for each peer; "l2tun peer add" appends them.
 # [[peer]]
 # did = "did:morpheus:z…"                # "l2tun id" on the peer

@@ -38,6 +38,8 @@ func keys() []key {
 			usual: func(c *Config) bool { return c.DNS == DNSAuto }},
 		{name: "routes", field: "Routes", block: true, value: func(c *Config) any { return c.Routes },
 			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
+		{name: "only", field: "Only", block: true, value: func(c *Config) any { return c.Only.means() },
+			usual: func(c *Config) bool { return len(c.Only) == 0 }},
 		{name: "relay", field: "Relay", value: func(c *Config) any { return c.Relay },
 			usual: func(c *Config) bool { return c.Relay == relay.Off }},
 		{name: "relay_rate", field: "RelayRate", value: func(c *Config) any { return c.RelayRate },

@@ -33,11 +33,9 @@ func Parse(file string, data []byte) (*Config, error) {
 			return nil, r.unknown("session", e)
 		}
 	}
-	var rs routes
-	for _, t := range doc.routes {
-		if err := rs.read(r, t); err != nil {
-			return nil, err
-		}
+	rs, err := readRoutes(r, doc.routes)
+	if err != nil {
+		return nil, err
 	}
 	c.Routes = rs.prefixes
 	c.Peers = make([]Peer, 0, len(doc.peers))
@@ -47,6 +45,9 @@ func Parse(file string, data []byte) (*Config, error) {
 			return nil, err
 		}
 		c.Peers = append(c.Peers, p)
+	}
+	if c.Only, err = readLimits(r, doc.only); err != nil {
+		return nil, err
 	}
 	fillWindow(&c.Session)
 	if err := c.check(); err != nil {

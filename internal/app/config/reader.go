@@ -53,6 +53,9 @@ func (r *reader) unknown(table string, e entry) error {
 	if table == "route" {
 		return newError(r.file, e.at, dotted(table, e.key), "unknown key; a [[route]] has prefix only")
 	}
+	if table == "only" {
+		return newError(r.file, e.at, dotted(table, e.key), "unknown key; an [[only]] has peer, allow and to")
+	}
 	known := topKeys()
 	switch table {
 	case "session":

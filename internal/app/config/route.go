@@ -12,7 +12,17 @@ type routes struct {
 	at       []position
 }
 
-// readRoute reads one [[route]].
+// readRoutes reads the [[route]] blocks.
+func readRoutes(r *reader, blocks []*table) (rs routes, err error) {
+	for _, t := range blocks {
+		if err := rs.read(r, t); err != nil {
+			return rs, err
+		}
+	}
+	return rs, nil
+}
+
+// read reads one [[route]].
 func (rs *routes) read(r *reader, t *table) error {
 	var found bool
 	for _, e := range t.entries {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -64,6 +65,9 @@ func SetPeer(path, who string, change PeerChange) (before Peer, err error) {
 }
 
 func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
+	if err := c.renameOnly(b, p); err != nil {
+		return nil, err
+	}
 	if c.DID != nil {
 		if err := b.put("did", quote(c.DID.String())); err != nil {
 			return nil, err
@@ -91,6 +95,38 @@ func (c PeerChange) apply(b *block, p *Peer) ([]byte, error) {
 		return nil, err
 	}
 	return b.data, nil
+}
+
+// renameOnly has the [[only]] blocks about a peer name it as it is called from now on.
+func (c PeerChange) renameOnly(b *block, p *Peer) error {
+	now := *p
+	if c.DID != nil {
+		now.DID = *c.DID
+	}
+	if c.Name != nil {
+		now.Name = *c.Name
+	}
+	doc, err := scan(b.path, b.data)
+	if err != nil {
+		return err
+	}
+	for i := len(doc.only) - 1; i >= 0; i-- { // the last first: places before it stay
+		for _, e := range doc.only[i].entries {
+			is := e.val.text
+			switch {
+			case e.key != "peer":
+				continue
+			case is == p.DID.String():
+				is = now.DID.String()
+			case is == p.Name && p.Name != "":
+				is = cmp.Or(now.Name, now.DID.String())
+			}
+			if is != e.val.text {
+				b.replace(e.start, e.end, "peer = "+quote(is))
+			}
+		}
+	}
+	return nil
 }
 
 // flag sets a key that is false where it is missing; nil leaves it.

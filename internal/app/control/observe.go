@@ -28,6 +28,9 @@ type Observer interface {
 	Ping(ctx context.Context, peer string) (Pong, error)
 	// Prefer makes the node send by a carrier whenever it can, or by the best for "".
 	Prefer(ctx context.Context, peer, carrier string) error
+	// Why says whether a peer may send something to an address of this node, or behind
+	// it, and which line says so.
+	Why(ctx context.Context, peer, traffic, to string) (Why, error)
 	// Netcheck says how this node can be reached.
 	Netcheck(ctx context.Context) (Netcheck, error)
 	// Capture writes the packets of a peer, or of all, to w as pcapng until ctx
@@ -66,6 +69,7 @@ func observe(mux *http.ServeMux, o Observer, long *longCalls) {
 	mux.HandleFunc("POST /v1/ping", pingHandler(o))
 	mux.HandleFunc("POST /v1/prefer", preferHandler(o))
 	mux.HandleFunc("GET /v1/netcheck", netcheckHandler(o))
+	mux.HandleFunc("GET /v1/why", whyHandler(o))
 	mux.HandleFunc("POST /v1/capture", long.lasting(captureHandler(o)))
 }
 
@@ -246,4 +250,12 @@ func number(n int) string {
 func (c *Client) Netcheck(ctx context.Context) (n Netcheck, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/netcheck", &n)
 	return n, err
+}
+
+// Why asks whether a peer, given by DID or name, may send traffic such as "tcp:22" to an
+// address; "": to the node's own. *APIError: 404 unknown peer, 400 no such traffic or
+// address.
+func (c *Client) Why(ctx context.Context, peer, traffic, to string) (why Why, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/why?"+query("peer", peer, "traffic", traffic, "to", to), &why)
+	return why, err
 }

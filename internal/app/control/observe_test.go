@@ -36,6 +36,10 @@ func (o *observedNode) Prefer(_ context.Context, _, carrier string) error {
 	return o.refuse
 }
 
+func (o *observedNode) Why(_ context.Context, peer, traffic, to string) (Why, error) {
+	return Why{Name: peer, Traffic: traffic, To: to, Allowed: true, By: "[[only]] of line 12"}, o.refuse
+}
+
 func (o *observedNode) Capture(ctx context.Context, c CaptureOptions, begin func(), w io.Writer) (Captured, error) {
 	o.asked = c
 	if o.refuse != nil {
@@ -74,7 +78,14 @@ func TestMetricsPingAndPrefer(t *testing.T) {
 	if err := c.Prefer(t.Context(), "bob", "utcp"); err != nil || n.carrier != "utcp" {
 		t.Error(err, n.carrier)
 	}
+	why, err := c.Why(t.Context(), "bob", "tcp:22", "10.9.0.1")
+	if err != nil || why.Name != "bob" || why.Traffic != "tcp:22" || why.To != "10.9.0.1" || !why.Allowed || why.By == "" || why.Program != Program() {
+		t.Errorf("%+v %v", why, err)
+	}
 	n.refuse = &APIError{http.StatusNotFound, "there is no peer"}
+	if _, err := c.Why(t.Context(), "x", "tcp:22", ""); err == nil || err.Error() != "there is no peer" {
+		t.Error(err)
+	}
 	if err := c.Prefer(t.Context(), "x", ""); err == nil || err.Error() != "there is no peer" {
 		t.Error(err)
 	}

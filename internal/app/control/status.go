@@ -29,6 +29,7 @@ type Status struct {
 	Health       []Finding `json:"health"`        // what is wrong, with what to do
 
 	Misrouted []Misrouted `json:"misrouted"` // addresses for which packets were dropped in the last minutes
+	Filtered  []Filtered  `json:"filtered"`  // what peers with limits have sent in the last minutes and was dropped
 	Faults    uint64      `json:"faults"`    // defects met while handling what strangers sent; a peer's are in its dropped
 	Outdated  []string    `json:"outdated"`  // addresses from which nodes of version 0.1.0 have called within an hour
 }
@@ -43,36 +44,52 @@ type Misrouted struct {
 	AgoMS   int64  `json:"ago_ms"`  // since the last
 }
 
+// Filtered is what the lines about a peer have not let pass, the newest first.
+type Filtered struct {
+	Reason  string `json:"reason"`  // as in Peer.Dropped
+	Peer    string `json:"peer"`    // DID
+	Address string `json:"address"` // that it was sent to
+	Traffic string `json:"traffic"` // "tcp:22"; of a fragment its protocol
+	Packets uint64 `json:"packets"` // since the first
+	AgoMS   int64  `json:"ago_ms"`  // since the last
+}
+
 // OwnerHere is Misrouted.Owner of an address of this node, or behind it.
 const OwnerHere = "this node"
 
 // Peer is one peer's session at one moment.
 type Peer struct {
-	DID            string   `json:"did"`
-	Name           string   `json:"name"`
-	Addresses      []string `json:"addresses"`        // overlay addresses that are the peer's alone, IPv4 first
-	AllowedIPs     []string `json:"allowed_ips"`      // prefixes routed to the peer and accepted from it
-	State          string   `json:"state"`            // one of the eight of spec/behaviour.md 6.1
-	Reason         string   `json:"reason"`           // of failed, or of the last failure
-	Link           string   `json:"link"`             // "quic" or "utcp"; empty through a hub
-	Carrier        string   `json:"carrier"`          // "direct", "datagram", ...: the names of link.Kinds
-	Endpoint       string   `json:"endpoint"`         // in use, else the first configured
-	Local          string   `json:"local"`            // this node's own address on the path in use
-	SeenAs         string   `json:"seen_as"`          // where the peer sees this node, on the path in use
-	MTU            int      `json:"mtu"`              // largest IP packet inside the tunnel to this peer, bytes
-	Suite          string   `json:"suite"`            // "hybrid key agreement, record cipher"
-	Epoch          uint64   `json:"epoch"`            // 0 before the first
-	Handshakes     uint64   `json:"handshakes"`       // full ones since start
-	HandshakeAgeMS int64    `json:"handshake_age_ms"` // since the last full one
-	RTTMS          float64  `json:"rtt_ms"`           // of the path in use
+	DID        string   `json:"did"`
+	Name       string   `json:"name"`
+	Addresses  []string `json:"addresses"`   // overlay addresses that are the peer's alone, IPv4 first
+	AllowedIPs []string `json:"allowed_ips"` // prefixes routed to the peer and accepted from it
+	State      string   `json:"state"`       // one of the eight of spec/behaviour.md 6.1
+	Reason     string   `json:"reason"`      // of failed, or of the last failure
+	Link       string   `json:"link"`        // "quic" or "utcp"; empty through a hub
+	Carrier    string   `json:"carrier"`     // "direct", "datagram", ...: the names of link.Kinds
+	Endpoint   string   `json:"endpoint"`    // in use, else the first configured
+	Local      string   `json:"local"`       // this node's own address on the path in use
+	SeenAs     string   `json:"seen_as"`     // where the peer sees this node, on the path in use
+	MTU        int      `json:"mtu"`         // largest IP packet inside the tunnel to this peer, bytes
+	Suite      string   `json:"suite"`       // "hybrid key agreement, record cipher"
+	Epoch      uint64   `json:"epoch"`       // 0 before the first
+	Rekeyed
+	RTTMS float64 `json:"rtt_ms"` // of the path in use
 	Path
 	Traffic
-	EpochAgeMS int64  `json:"epoch_age_ms"` // since the keys in use came into use
-	Hub        bool   `json:"hub"`          // this node asks it to help meet others
-	Prefer     string `json:"prefer"`       // carrier that is preferred; "" for the best
+	Hub     bool   `json:"hub"`     // this node asks it to help meet others
+	Limited bool   `json:"limited"` // it may send to this node only what some line lets pass, see Why
+	Prefer  string `json:"prefer"`  // carrier that is preferred; "" for the best
 	Waiting
 	Dropped map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
 	Trouble Trouble           `json:"trouble"`
+}
+
+// Rekeyed says how old a peer's keys are.
+type Rekeyed struct {
+	Handshakes     uint64 `json:"handshakes"`       // full ones since start
+	HandshakeAgeMS int64  `json:"handshake_age_ms"` // since the last full one
+	EpochAgeMS     int64  `json:"epoch_age_ms"`     // since the keys in use came into use
 }
 
 // Path is more of the path in use.
@@ -129,6 +146,9 @@ func (s *Status) fill() {
 	}
 	if s.Misrouted == nil {
 		s.Misrouted = []Misrouted{}
+	}
+	if s.Filtered == nil {
+		s.Filtered = []Filtered{}
 	}
 	if s.Outdated == nil {
 		s.Outdated = []string{}

@@ -37,6 +37,7 @@ type applier struct {
 	mtus     *routeMTUs
 	covers   covers
 	hub      *hub.Hub
+	limits   limits
 
 	config  atomic.Pointer[config.Config] // in use; nil before the first apply
 	mu      sync.Mutex                    // one apply at a time
@@ -74,6 +75,7 @@ func (a *applier) apply(c *config.Config) error {
 	}
 	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
+	a.data.SetHost(alone(a.addresses(c)), c.Routes)
 	a.memory.Configure(rules{peers, len(c.Hubs()) > 0})
 	errs = append(errs, a.applyPeers(c))
 	a.data.Owners().SetBeside(besides(host))
@@ -123,8 +125,8 @@ func (a *applier) dropPrefixes(old, now *config.Peer) {
 	}
 }
 
-// applyPeers adds peers, and brings those that are there up to date. Their routes are in
-// place before their sessions can start.
+// applyPeers adds peers, and brings those that are there up to date. Their limits and
+// routes are in place before their sessions can start.
 func (a *applier) applyPeers(c *config.Config) error {
 	var errs []error
 	all := make([]*session.Session, len(c.Peers)) // nil: it could not be added
@@ -137,6 +139,7 @@ func (a *applier) applyPeers(c *config.Config) error {
 		}
 		all[i], isNew[i] = s, fresh
 	}
+	a.limits.put(c, all)
 	errs = append(errs, a.data.Owners().Routes().InsertAll(owners(c, all)))
 	hubs := c.Hubs()
 	for i, s := range all {

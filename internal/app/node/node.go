@@ -79,6 +79,7 @@ type handler struct {
 	peerCalls
 	captures
 	*naming
+	reasons
 	down func()
 }
 
@@ -93,7 +94,7 @@ func (h handler) Down() { h.down() }
 
 func (n *node) handler() handler {
 	calls := peerCalls{n.use}
-	return handler{n.changes, n.reporter, calls, captures{calls}, n.naming, n.down}
+	return handler{n.changes, n.reporter, calls, captures{calls}, n.naming, reasons{calls}, n.down}
 }
 
 // Run brings a node up and returns when ctx ends, a client asks for it, or the
@@ -131,7 +132,7 @@ func (n *node) parts(c *config.Config) {
 		n.o.Socket = control.SocketPath(c.Interface)
 	}
 	n.box = &sandbox{config: n.o.ConfigPath, socket: n.o.Socket, file: n.o.Log, log: n.log}
-	n.use = &applier{log: n.log, id: n.id.DID(), mtus: newRouteMTUs()}
+	n.use = &applier{log: n.log, id: n.id.DID(), mtus: newRouteMTUs(), limits: limits{log: n.log}}
 	n.keeper = &keeper{use: n.use, log: n.log}
 	n.changes = &changes{path: n.o.ConfigPath, id: n.id.DID(), log: n.log, use: n.use, confirm: newConfirmation()}
 }

@@ -50,6 +50,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 			all = append(all, s)
 			ps := peerStatus(c, p, s, use.mtus.of(p.DID, s.MTU))
 			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
+			ps.Limited = use.limits.policy(p.DID) != nil
 			st.Peers = append(st.Peers, ps)
 		}
 	}
@@ -59,7 +60,7 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 	st.Mapping, st.Spray = r.mapped.status(addressesSeen(all), time.Now()), c.Spray
 	st.Names = r.naming.status()
 	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
-	st.Misrouted = misrouted(use.data, use.manager, time.Now())
+	st.Misrouted, st.Filtered = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]
 	for _, a := range use.manager.OldCallers() {
 		st.Outdated = append(st.Outdated, a.String())
@@ -72,31 +73,29 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 // not less than the session's.
 func peerStatus(c *config.Config, p config.Peer, s session.Status, route int) control.Peer {
 	return control.Peer{
-		DID:            s.DID.String(),
-		Name:           s.Name,
-		Addresses:      overlay(p.AllowedIPs),
-		AllowedIPs:     texts(p.AllowedIPs),
-		State:          s.State.String(),
-		Reason:         string(s.Reason),
-		Link:           s.Link,
-		Carrier:        s.Carrier,
-		Endpoint:       endpoint(p, s.Endpoint),
-		Local:          addrPort(s.Local),
-		SeenAs:         addrPort(s.Seen),
-		Path:           path(c, s),
-		MTU:            cmp.Or(route, s.MTU),
-		Suite:          s.Suite,
-		Epoch:          uint64(s.Epoch),
-		Handshakes:     s.Handshakes,
-		HandshakeAgeMS: s.HandshakeAge.Milliseconds(),
-		RTTMS:          float64(s.RTT.Microseconds()) / 1000,
-		Traffic:        control.Traffic{RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxPackets: s.RxPackets, TxPackets: s.TxPackets},
-		EpochAgeMS:     s.EpochAge.Milliseconds(),
-		Hub:            p.Hub,
-		Prefer:         s.Preferred,
-		Waiting:        control.Waiting{Queued: uint64(s.Queued), Messages: uint64(s.Messages), MessageBytes: uint64(s.MessageBytes)},
-		Dropped:        s.Dropped,
-		Trouble:        trouble(s.Trouble),
+		DID:        s.DID.String(),
+		Name:       s.Name,
+		Addresses:  overlay(p.AllowedIPs),
+		AllowedIPs: texts(p.AllowedIPs),
+		State:      s.State.String(),
+		Reason:     string(s.Reason),
+		Link:       s.Link,
+		Carrier:    s.Carrier,
+		Endpoint:   endpoint(p, s.Endpoint),
+		Local:      addrPort(s.Local),
+		SeenAs:     addrPort(s.Seen),
+		Path:       path(c, s),
+		MTU:        cmp.Or(route, s.MTU),
+		Suite:      s.Suite,
+		Epoch:      uint64(s.Epoch),
+		Rekeyed:    control.Rekeyed{Handshakes: s.Handshakes, HandshakeAgeMS: s.HandshakeAge.Milliseconds(), EpochAgeMS: s.EpochAge.Milliseconds()},
+		RTTMS:      float64(s.RTT.Microseconds()) / 1000,
+		Traffic:    control.Traffic{RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxPackets: s.RxPackets, TxPackets: s.TxPackets},
+		Hub:        p.Hub,
+		Prefer:     s.Preferred,
+		Waiting:    control.Waiting{Queued: uint64(s.Queued), Messages: uint64(s.Messages), MessageBytes: uint64(s.MessageBytes)},
+		Dropped:    s.Dropped,
+		Trouble:    trouble(s.Trouble),
 	}
 }
 

@@ -66,6 +66,8 @@ const (
 	MeetingAgain = "L2T-525" // a meeting failed, and the next waits
 	Blocked      = "L2T-526" // several meetings failed
 
+	Filtered = "L2T-527" // a peer sends what no line lets pass
+
 	NoNode       = "L2T-601" // no node runs
 	Drift        = "L2T-602" // the config is not the one in use
 	OtherVersion = "L2T-603" // the node is of another version
@@ -77,7 +79,7 @@ func Codes() []string {
 	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding, NoNames, NameClash, NoHostName, NamesForeign, NamesElsewhere,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, NoMapping, MappingRefused, DoubleNAT, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial,
-		NotAllowed, Preferred, NoUDP, HoldDown, SmallPath, Meeting, NotAtHub, NoHub, SymmetricNAT, MeetingAgain, Blocked, NoNode, Drift, OtherVersion, Mute}
+		NotAllowed, Preferred, NoUDP, HoldDown, SmallPath, Meeting, NotAtHub, NoHub, SymmetricNAT, MeetingAgain, Blocked, Filtered, NoNode, Drift, OtherVersion, Mute}
 }
 
 // Worst is the highest level of findings: "" for none.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func Of(s *control.Status) (all []control.Finding) {
 			all = append(all, f)
 		}
 	}
-	return append(append(append(all, misrouted(s)...), faults(s)...), outdated(s)...)
+	return slices.Concat(all, misrouted(s), filtered(s), faults(s), outdated(s))
 }
 
 // A node is a status with what all its peers together say, found once: there may be

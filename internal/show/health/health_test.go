@@ -96,3 +96,22 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
+
+// What the filter has dropped is a note about the peer, the newest of each, with the
+// command that names the line.
+func TestFilteredPackets(t *testing.T) {
+	dropped := map[string]uint64{"filter_not_granted": 7, "filter_scan": 2, "replayed": 5}
+	s := &control.Status{Interface: "l2tun0", Peers: []control.Peer{{DID: "did:b", Name: "laptop", State: "established", Limited: true, Dropped: dropped}, {DID: "did:c", State: "established"}},
+		Filtered: []control.Filtered{{Reason: "filter_not_granted", Peer: "did:b", Address: "10.9.0.1", Traffic: "tcp:80", Packets: 3},
+			{Reason: "filter_scan", Peer: "did:b", Address: "10.9.0.1", Traffic: "tcp:81"}, {Reason: "filter_scan", Peer: "gone"}}}
+	got := filtered(s)
+	if len(got) != 1 || got[0].Code != Filtered || got[0].Level != control.LevelNote || got[0].About != "laptop" ||
+		got[0].What != "9 packets of it dropped, since it may send only what some line lets pass; the last: tcp:80 to 10.9.0.1 (not granted)" ||
+		!slices.Equal(got[0].Run, []string{"l2tun why laptop tcp:80 --to 10.9.0.1"}) {
+		t.Errorf("%+v", got)
+	}
+	s.Filtered = s.Filtered[1:]
+	if got := filtered(s); len(got) != 1 || len(got[0].Run) != 0 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
 )
@@ -33,6 +34,38 @@ func misrouted(s *control.Status) (all []control.Finding) {
 		all = append(all, f)
 	}
 	return all
+}
+
+// filtered says what peers have sent that no line lets pass: the newest of each.
+func filtered(s *control.Status) (all []control.Finding) {
+	seen := make(map[string]bool)
+	for i := range s.Filtered {
+		f := &s.Filtered[i]
+		p := byDID(s, f.Peer)
+		if p == nil || seen[f.Peer] {
+			continue
+		}
+		seen[f.Peer] = true
+		reason := strings.ReplaceAll(strings.TrimPrefix(f.Reason, "filter_"), "_", " ")
+		finding := control.Finding{Code: Filtered, Level: control.LevelNote, About: Called(p),
+			What: fmt.Sprintf("%s of it dropped, since it may send only what some line lets pass; the last: %s to %s (%s)", packets(filterDrops(p)), f.Traffic, f.Address, reason)}
+		if f.Reason == "filter_not_granted" {
+			finding.Do = "if it is to reach that, add it to an [[only]] block about the peer; this says which line decides:"
+			finding.Run = []string{"l2tun why " + who(p) + " " + f.Traffic + " --to " + f.Address + Flag(s)}
+		}
+		all = append(all, finding)
+	}
+	return all
+}
+
+// filterDrops is how many packets of a peer the filter has dropped.
+func filterDrops(p *control.Peer) (n uint64) {
+	for reason, dropped := range p.Dropped {
+		if strings.HasPrefix(reason, "filter_") {
+			n += dropped
+		}
+	}
+	return n
 }
 
 // own is the overlay network of this node that holds an address; "" for none.
@@ -65,12 +98,20 @@ func packets(n uint64) string {
 
 // calledByDID is what people call the peer with a DID; "" for none.
 func calledByDID(s *control.Status, did string) string {
-	for i := range s.Peers {
-		if s.Peers[i].DID == did {
-			return Called(&s.Peers[i])
-		}
+	if p := byDID(s, did); p != nil {
+		return Called(p)
 	}
 	return ""
+}
+
+// byDID is the peer with a DID; nil for none.
+func byDID(s *control.Status, did string) *control.Peer {
+	for i := range s.Peers {
+		if s.Peers[i].DID == did {
+			return &s.Peers[i]
+		}
+	}
+	return nil
 }
 
 // faults reports defects from which the node has recovered.

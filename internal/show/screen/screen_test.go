@@ -14,8 +14,8 @@ import (
 func node() *control.Status {
 	return &control.Status{Interface: "l2tun0", DID: "did:morpheus:zQmYwAPJzv5CZsnAzt8auVZRn1pfejgNdWXLsQYpTkKPWb", Listen: "[::]:4242",
 		Addresses: []string{"fdcc:1234:5678:9abc:def0:1234:5678:9abc/128", "10.9.0.1/24"}, Peers: []control.Peer{
-			{DID: "did:morpheus:zb", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
-				Handshakes: 4, HandshakeAgeMS: 3_672_900, RTTMS: 1.25, MTU: 1420, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxRate: 2048, TxRate: 10}, Waiting: control.Waiting{Queued: 1, Messages: 2},
+			{DID: "did:morpheus:zb", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3,
+				Rekeyed: control.Rekeyed{Handshakes: 4, HandshakeAgeMS: 3_672_900, EpochAgeMS: 72_000}, RTTMS: 1.25, MTU: 1420, Traffic: control.Traffic{RxBytes: 1268777, TxBytes: 864256, RxRate: 2048, TxRate: 10}, Waiting: control.Waiting{Queued: 1, Messages: 2},
 				Dropped: map[string]uint64{"replayed": 2, "bad_source": 1}},
 			{DID: "did:morpheus:zQmPK1s3pNYLi9ERiq3BDxKa4XosgWwFRQUydHUtz4YgpqB", State: "failed", Reason: "timeout", Endpoint: "[2001:db8:1234:5678:9abc:def0:1234:5678]:4242"},
 			{Name: "oslo", Addresses: []string{"10.9.0.30"}, State: "established", Link: "utcp", Carrier: "utcp", Prefer: "direct"},

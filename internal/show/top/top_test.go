@@ -52,7 +52,7 @@ func sample(second int) Sample {
 	n := uint64(second * (second + 1) / 2)
 	return Sample{At: begun.Add(time.Duration(second) * time.Second), Status: &control.Status{Interface: "l2tun0",
 		Peers: []control.Peer{
-			{DID: "did:b", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, EpochAgeMS: 72_000,
+			{DID: "did:b", Name: "berlin", Addresses: []string{"10.9.0.2", "fd4c::2"}, State: "established", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:4242", Epoch: 3, Rekeyed: control.Rekeyed{EpochAgeMS: 72_000},
 				RTTMS: float64(second), Traffic: control.Traffic{RxBytes: n << 20, TxBytes: n * 10 << 10}, Dropped: map[string]uint64{"replayed": 2}},
 			{DID: "did:t", Name: "tokyo-west-2-rack-17", State: "handshake_initiated", Reason: "timeout", Endpoint: "[2001:db8::1]:4242"},
 		},

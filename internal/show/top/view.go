@@ -136,9 +136,15 @@ func (m *Model) row(i, width int) string {
 		line += " " + col.text
 		width -= 1 + col.width
 	}
-	if n := lost(p); n > 0 && width >= 12 {
-		text := fmt.Sprintf("%d lost", n)
+	lost, filtered := lost(p)
+	if lost > 0 && width >= 12 {
+		text := fmt.Sprintf("%d lost", lost)
 		line += " " + m.paint.Warn(text)
+		width -= 1 + len(text)
+	}
+	if filtered > 0 && width >= 16 {
+		text := fmt.Sprintf("%d filtered", filtered)
+		line += " " + text
 		width -= 1 + len(text)
 	}
 	if width >= 4 {
@@ -174,12 +180,17 @@ func short(p *control.Peer, width int) string {
 	return name
 }
 
-// lost is how many packets were dropped, for whatever reason.
-func lost(p *control.Peer) (sum uint64) {
-	for _, n := range p.Dropped {
-		sum += n
+// lost is how many packets were dropped: on purpose by the filter, or for whatever other
+// reason.
+func lost(p *control.Peer) (sum, filtered uint64) {
+	for reason, n := range p.Dropped {
+		if strings.HasPrefix(reason, "filter_") {
+			filtered += n
+		} else {
+			sum += n
+		}
 	}
-	return sum
+	return sum, filtered
 }
 
 func total(h *past) []float64 {
