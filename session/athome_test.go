@@ -264,7 +264,7 @@ func TestHomesAtAHub(t *testing.T) {
 	switch {
 	case os.Getenv("L2TUN_FULL") == "1" && !bubble.Raced():
 		n = 10_000
-	case bubble.Raced():
+	case bubble.Raced() || testing.Short():
 		n = 60
 	}
 	line := memnet.Line{Delay: 20 * time.Millisecond}
@@ -336,7 +336,7 @@ func TestSleepersAreSilent(t *testing.T) {
 	switch {
 	case os.Getenv("L2TUN_FULL") == "1" && !bubble.Raced():
 		n = 10_000
-	case bubble.Raced():
+	case bubble.Raced() || testing.Short():
 		n = 20
 	}
 	inCrowd(t, n, Settings{}, func(t *testing.T, c *crowd) {

@@ -20,7 +20,7 @@ func TestHomesBehindOneAddressComeAtOnce(t *testing.T) {
 	switch {
 	case os.Getenv("L2TUN_FULL") == "1" && !bubble.Raced():
 		n = 1000
-	case bubble.Raced():
+	case bubble.Raced() || testing.Short():
 		n = 50
 	}
 	for name, at := range map[string]func(i int) netip.AddrPort{

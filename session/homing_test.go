@@ -52,8 +52,8 @@ func TestAHubStaysAwakeForItsHomes(t *testing.T) {
 // SPEC 6.13: 256 sessions that may sleep stay awake for as long as they may. With one more
 // the one that was used the longest ago sleeps, by agreement as any other.
 func TestOneSessionTooManySleeps(t *testing.T) {
-	if bubble.Raced() {
-		t.Skip("the limit of 256 takes 257 handshakes: scripts/test runs it without the race detector")
+	if bubble.Raced() || testing.Short() {
+		t.Skip("the limit of 256 takes 257 handshakes: scripts/test runs it, without the race detector")
 	}
 	const most = 256
 	withAllCarriers(t, func(t *testing.T, w *world) {

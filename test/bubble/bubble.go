@@ -26,12 +26,12 @@ func Test(t *testing.T, f func(*testing.T)) {
 	synctest.Test(t, f)
 }
 
-// Times is how often a test repeats something: all, or raced under the race detector,
-// for whose findings a few times do and which takes ten times as long. scripts/test
-// runs such packages in both ways.
-func Times(all, raced int) int {
-	if Raced() {
-		return raced
+// Times is how often a test repeats something: all, or few with -short, and under the
+// race detector, for whose findings a few times do and which takes ten times as long.
+// scripts/test runs such packages with and without it.
+func Times(all, few int) int {
+	if Raced() || testing.Short() {
+		return few
 	}
 	return all
 }
