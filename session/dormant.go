@@ -21,7 +21,7 @@ type present struct {
 	memory *memory
 }
 
-// A snapshot is what the loop publishes after each turn.
+// A snapshot is what the loop publishes after each pass.
 type snapshot struct {
 	Status  // without what Session.Status adds when it is asked
 	fullAt  time.Time
@@ -170,7 +170,7 @@ func recall(l *loop, m *memory, now time.Time) {
 	if m.prefer != nil {
 		l.paths.Prefer(pathset.KindOf(m.prefer), now)
 	}
-	if l.keep && !l.asleep { // who sleeps is woken in its turn
+	if l.keep && !l.asleep { // who sleeps is woken once it is admitted
 		l.attempts.Try(now)
 	}
 }
@@ -204,7 +204,7 @@ func memoryOf(l *loop, now time.Time) *memory {
 
 // retire lets an established session sleep: both ends have agreed to it, and nothing is
 // sent any more. Keys, paths and connections go; what it is resumed by stays. The loop
-// ends with this turn, unless something wants the session by then: that wakes it. It
+// ends with this pass, unless something wants the session by then: that wakes it. It
 // reports false, and does nothing, in a state that cannot be left so.
 func (l *loop) retire(now time.Time) bool {
 	if !l.event(FallAsleep, now) {

@@ -192,7 +192,7 @@ func (l *loop) meet(p *connect.Proof, now time.Time) {
 	}
 	switch at := l.remote.Duplicates(now); {
 	case at == nil:
-		if held, ok := l.log.Turn(now); ok {
+		if held, ok := l.log.Change(now); ok {
 			l.log.Info("peer restarted", held...)
 		}
 	case !twins:

@@ -35,7 +35,7 @@ func TestLinesAboutChangesAreLimited(t *testing.T) {
 			lines = strings.Count(b.String(), "\n")
 			return nil
 		})
-		if most := peerlog.TurnBurst + flaps/5/10 + 10; err != nil || lines > most || !strings.Contains(b.String(), "changes_not_logged=") {
+		if most := peerlog.ChangeBurst + flaps/5/10 + 10; err != nil || lines > most || !strings.Contains(b.String(), "changes_not_logged=") {
 			t.Errorf("%v: %d lines, at most %d", err, lines, most)
 		}
 		faults.Report(t, "S46", lines <= 260, "%d changes of state and %d restarts of a peer in %d s: %d lines", flaps, flaps, flaps/5, lines)

@@ -293,7 +293,7 @@ func (l *loop) record(from State, e Event, now time.Time) {
 	l.m.history.Add(t.Peer, t)
 	attrs := []any{"from", t.From, "cause", t.Cause, "reason", string(t.Reason), "epoch", t.Epoch}
 	if level > slog.LevelDebug {
-		held, ok := l.log.Turn(now)
+		held, ok := l.log.Change(now)
 		if attrs = append(attrs, held...); !ok {
 			level = slog.LevelDebug
 		}

@@ -61,7 +61,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 	}
 }
 
-// publish tells board, hub and status what the loop's turn has changed.
+// publish tells board, hub and status what the loop's pass has changed.
 func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
 	l := x.l
 	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum)
@@ -93,7 +93,7 @@ func (x *reach) unmet(why Reason, now time.Time) {
 	state := l.state.String()
 	l.m.history.Add(l.peer.DID, Transition{Time: now, Peer: l.peer.DID, From: state, To: state, Cause: "meeting", Reason: why,
 		Epoch: l.keys.Number(), Link: l.paths.Link()})
-	if held, ok := l.log.Turn(now); ok {
+	if held, ok := l.log.Change(now); ok {
 		l.log.Info("meeting failed", append([]any{"reason", string(why)}, held...)...)
 	}
 }

@@ -33,9 +33,9 @@ func (x reaching) Facts() attempts.Facts {
 // Event implements reach.Owner.
 func (x reaching) Event(e Event, now time.Time) bool { return x.l.event(e, now) }
 
-// Turn implements reach.Owner. Hubs do not wait.
-func (x reaching) Turn() bool {
-	return x.l.hub || x.l.slumber.Turn(x.l.wanted() || len(x.l.waiters) > 0)
+// Admit implements reach.Owner. Hubs do not wait.
+func (x reaching) Admit() bool {
+	return x.l.hub || x.l.slumber.Admit(x.l.wanted() || len(x.l.waiters) > 0)
 }
 
 // Unreached implements reach.Owner.

@@ -43,7 +43,7 @@ func (n *notebook) Keys(peer did.DID, now time.Time) *handshake.PeerKeys {
 	return keys
 }
 
-// text is what is noted of a peer's keys once all that runs has had its turn.
+// text is what is noted of a peer's keys once all that runs has run.
 func (n *notebook) text(peer did.DID) string {
 	time.Sleep(time.Millisecond)
 	n.mu.Lock()

@@ -21,7 +21,7 @@ func pauses() []time.Duration {
 // asks decides when which peer is asked for. Peers are known by their places in the
 // book. One goroutine uses it.
 type asks struct {
-	begun time.Time // the first turn, from which times are counted
+	begun time.Time // the first round, from which times are counted
 	of    []asked   // by place
 }
 

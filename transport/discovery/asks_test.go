@@ -13,7 +13,7 @@ func places(n int) (out []int32) {
 	return out
 }
 
-// times are the seconds at which peer 1 is asked for, with turns once a second.
+// times are the seconds at which peer 1 is asked for, with rounds once a second.
 func times(a *asks, from, to int) (out []int) {
 	for s := from; s < to; s++ {
 		if len(a.due(noon.Add(time.Duration(s)*time.Second), places(1))) > 0 {
@@ -48,7 +48,7 @@ func TestWhoIsLostAgainIsAskedForAtOnce(t *testing.T) {
 	}
 }
 
-func TestManyPeersAreAskedForInTurns(t *testing.T) {
+func TestManyPeersAreAskedForInRounds(t *testing.T) {
 	var a asks
 	asked := map[int32]int{}
 	for s := range 4 {

@@ -26,7 +26,7 @@ const (
 )
 
 const (
-	tick        = time.Second            // least time between two turns
+	tick        = time.Second            // least time between two rounds
 	startSpread = 100 * time.Millisecond // nodes that start together do not ask together
 	scanShare   = 50                     // a scan that takes a second is followed by none for fifty
 	rescanEvery = 2 * time.Minute        // the node says Changed when it knows of one
@@ -45,7 +45,7 @@ type Config struct {
 	Methods []Method       // at least one
 	Mark    uint32         // SO_MARK of the sockets
 
-	// Peers is ranged over at each turn, by one goroutine: when somebody is to be asked
+	// Peers is ranged over at each round, by one goroutine: when somebody is to be asked
 	// for, every two minutes, and within a second after Changed and Look. The order is
 	// the same while they are the same.
 	Peers iter.Seq[Peer]
@@ -66,7 +66,7 @@ type Discovery struct {
 	book     atomic.Pointer[book]
 	families []*family
 	changed  atomic.Bool
-	wake     chan struct{} // a turn is wanted soon
+	wake     chan struct{} // a round is wanted soon
 	asks     asks          // the loop's
 	want     []int32       // the loop's: see wanted
 	fresh    fresh         // the loop's
@@ -131,7 +131,7 @@ func (d *Discovery) open() error {
 // second everybody who is wanted is asked for where this host was not before. A nil
 // Discovery does nothing.
 func (d *Discovery) Changed() {
-	if d != nil && !d.changed.Swap(true) { // else a turn is on its way
+	if d != nil && !d.changed.Swap(true) { // else a round is on its way
 		d.Look()
 	}
 }
@@ -165,7 +165,7 @@ func (d *Discovery) Close() error {
 func (d *Discovery) loop(ctx context.Context) {
 	timer := time.NewTimer(rand.N(startSpread))
 	defer timer.Stop()
-	var last time.Time // of the last turn; zero: the first is to come
+	var last time.Time // of the last round; zero: the first is to come
 	for {
 		select {
 		case <-ctx.Done():
@@ -176,14 +176,14 @@ func (d *Discovery) loop(ctx context.Context) {
 			}
 		case <-timer.C:
 			last = time.Now()
-			timer.Reset(d.turn(last).Sub(last))
+			timer.Reset(d.round(last).Sub(last))
 		}
 	}
 }
 
-// turn asks who is to be asked, and returns when the next turn is due if nobody
+// round asks who is to be asked, and returns when the next round is due if nobody
 // says Look before.
-func (d *Discovery) turn(now time.Time) (next time.Time) {
+func (d *Discovery) round(now time.Time) (next time.Time) {
 	if since := now.Sub(d.scanned); d.changed.Load() && since >= d.scanGap || since >= rescanEvery {
 		d.changed.Store(false)
 		d.rescan(now)

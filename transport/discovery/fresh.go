@@ -2,11 +2,11 @@ package discovery
 
 import "slices"
 
-// freshTurns is how often everybody who is wanted is asked for on a segment that
+// freshRounds is how often everybody who is wanted is asked for on a segment that
 // is new: its address may take a second or two to be usable.
-const freshTurns = 4
+const freshRounds = 4
 
-// fresh are the segments on which this host was not before, with how many turns
+// fresh are the segments on which this host was not before, with how many rounds
 // they have left. Others are not asked again because of them: containers come and
 // go, and the LAN stays as it is.
 type fresh map[segment]int
@@ -18,7 +18,7 @@ func (f *fresh) note(before, now []segment) {
 			if *f == nil {
 				*f = make(fresh)
 			}
-			(*f)[s] = freshTurns
+			(*f)[s] = freshRounds
 		}
 	}
 	for s := range *f {
@@ -28,7 +28,7 @@ func (f *fresh) note(before, now []segment) {
 	}
 }
 
-// age takes one turn from each.
+// age takes one round from each.
 func (f fresh) age() {
 	for s, left := range f {
 		if f[s] = left - 1; left <= 1 {

@@ -190,7 +190,7 @@ func owners(c *config.Config, all []*session.Session) iter.Seq2[netip.Prefix, *d
 // peer an idle_after of 0 says so; to a session it would mean the default.
 func staysAwake(p *config.Peer) bool { return p.Keep || p.Settings().IdleAfter == 0 }
 
-// sprays reports whether the node takes part in sprays. Sessions ask from their first turn
+// sprays reports whether the node takes part in sprays. Sessions ask from their first pass
 // on, which is before the end of the first apply.
 func (a *applier) sprays() bool {
 	c := a.config.Load()

@@ -16,29 +16,29 @@ import (
 // pushes nothing else out of a log that is bounded.
 const (
 	moveBurst = 10
-	// TurnBurst is how many lines about changes of state a peer causes at once.
-	TurnBurst = 40
-	lineEvery = 10 * time.Second
+	// ChangeBurst is how many lines about changes of state a peer causes at once.
+	ChangeBurst = 40
+	lineEvery   = 10 * time.Second
 )
 
-// A Log is a session's logger. Move and Turn are for one goroutine at a time.
+// A Log is a session's logger. Move and Change are for one goroutine at a time.
 type Log struct {
 	*slog.Logger
-	moves lograte.Limiter // of the lines about paths
-	turns lograte.Limiter // of those about changes of state and restarts of the peer
+	moves   lograte.Limiter // of the lines about paths
+	changes lograte.Limiter // of those about changes of state and restarts of the peer
 }
 
 // New makes the logger of a peer, whose name may change.
 func New(log *slog.Logger, peer string, name *atomic.Pointer[string]) *Log {
 	return &Log{Logger: slog.New(nameHandler{log.With("peer", peer).Handler(), name}),
-		moves: lograte.Limiter{Burst: moveBurst, Every: lineEvery}, turns: lograte.Limiter{Burst: TurnBurst, Every: lineEvery}}
+		moves: lograte.Limiter{Burst: moveBurst, Every: lineEvery}, changes: lograte.Limiter{Burst: ChangeBurst, Every: lineEvery}}
 }
 
 // Move reports whether another path is logged now, with how many were not.
 func (l *Log) Move(now time.Time) (attrs []any, ok bool) { return allow(&l.moves, now) }
 
-// Turn reports whether a change of state is logged now, with how many were not.
-func (l *Log) Turn(now time.Time) (attrs []any, ok bool) { return allow(&l.turns, now) }
+// Change reports whether a change of state is logged now, with how many were not.
+func (l *Log) Change(now time.Time) (attrs []any, ok bool) { return allow(&l.changes, now) }
 
 func allow(of *lograte.Limiter, now time.Time) (attrs []any, ok bool) {
 	held, ok := of.Allow(now)

@@ -24,14 +24,14 @@ func TestLogLinesHaveTheNewName(t *testing.T) {
 	}
 }
 
-// Moves and turns are bounded each for itself, and a line says how many were not logged.
-func TestMovesAndTurnsAreBoundedEachForItself(t *testing.T) {
+// Moves and changes are bounded each for itself, and a line says how many were not logged.
+func TestMovesAndChangesAreBoundedEachForItself(t *testing.T) {
 	now := time.Now()
 	l := New(slog.New(slog.DiscardHandler), "did:x", new(atomic.Pointer[string]))
 	for _, x := range []struct {
 		burst int
 		allow func(time.Time) ([]any, bool)
-	}{{moveBurst, l.Move}, {TurnBurst, l.Turn}} {
+	}{{moveBurst, l.Move}, {ChangeBurst, l.Change}} {
 		for i := range x.burst + 3 {
 			if attrs, ok := x.allow(now); ok != (i < x.burst) || len(attrs) != 0 {
 				t.Errorf("line %d of at most %d: %v, %v", i, x.burst, attrs, ok)

@@ -54,7 +54,7 @@ type Proxy struct {
 	closed  bool
 	queue   []request
 	working bool
-	taken   map[DID]turn         // by hub: no more than the config has
+	taken   map[DID]window       // by hub: no more than the config has
 	waiting map[uint32]*question // by number
 	wg      sync.WaitGroup
 }
@@ -65,15 +65,15 @@ type request struct {
 	wire.ProxyJoin
 }
 
-// A turn counts the requests of one hub since a time.
-type turn struct {
+// A window counts the requests of one hub since a time.
+type window struct {
 	since time.Time
 	n     int
 }
 
 // New makes a Proxy, without a goroutine. Close ends it.
 func New(c Config) *Proxy {
-	return &Proxy{c: c, taken: make(map[DID]turn), waiting: make(map[uint32]*question)}
+	return &Proxy{c: c, taken: make(map[DID]window), waiting: make(map[uint32]*question)}
 }
 
 // Close forgets what waits to be decided about, and waits for what is being decided.
@@ -117,7 +117,7 @@ func (p *Proxy) enqueue(r request, now time.Time) {
 func (p *Proxy) admit(hub DID, now time.Time) bool {
 	t := p.taken[hub]
 	if now.Sub(t.since) >= second {
-		t = turn{since: now}
+		t = window{since: now}
 	}
 	t.n++
 	p.taken[hub] = t

@@ -22,14 +22,14 @@ import (
 	"github.com/libertaria-project/l2tun/test/memnet"
 )
 
-// A session notes what its attempts ask of it. Its loop turns when a test lets it.
+// A session notes what its attempts ask of it. Its loop runs when a test lets it.
 type session struct {
 	*Attempts
 	facts   Facts
 	why     state.Reason
 	counted []state.Reason
 	refuse  error // of Proven
-	others  bool  // have their turn
+	others  bool  // are admitted before
 	calls   chan func(now time.Time)
 	node    *memnet.Node
 	dir     *did.Static
@@ -47,7 +47,7 @@ func (s *session) Event(e state.Event, _ time.Time) bool {
 	return ok
 }
 
-func (s *session) Turn() bool                             { return !s.others }
+func (s *session) Admit() bool                            { return !s.others }
 func (s *session) Unreached(why state.Reason)             { s.why = why }
 func (s *session) Statement(number uint32) wire.Params    { return wire.Params{Epoch: number} }
 func (s *session) Proven(*connect.Proof, time.Time) error { return s.refuse }
@@ -73,8 +73,8 @@ type pathless struct{ pathset.Owner }
 
 func (pathless) Facts() paths.Facts { return paths.Facts{Keep: true} }
 
-// turn runs what the loop was told within a time.
-func (s *session) turn(within time.Duration) {
+// pass runs what the loop was told within a time.
+func (s *session) pass(within time.Duration) {
 	for end := time.After(within); ; {
 		select {
 		case f := <-s.calls:
@@ -118,14 +118,14 @@ func TestFailureMeansWhatTheStateMakesOfIt(t *testing.T) {
 		if !s.Running() || s.facts.State != state.HandshakeInitiated || !s.Deadline().IsZero() {
 			t.Fatalf("running: %v, in %v, due %v", s.Running(), s.facts.State, s.Deadline())
 		}
-		s.turn(time.Second)
+		s.pass(time.Second)
 		if s.Running() || !s.Nowhere() || s.facts.State != state.Failed {
 			t.Errorf("running: %v, nowhere: %v, in %v", s.Running(), s.Nowhere(), s.facts.State)
 		}
 		s.facts.State = state.Degraded
 		s.Try(time.Now())
 		s.Tick(time.Now())
-		s.turn(100 * time.Millisecond)
+		s.pass(100 * time.Millisecond)
 		if wait := time.Until(s.Deadline()); s.facts.State != state.Degraded || s.why != state.ReasonTransport || wait <= 0 || wait > retryMin {
 			t.Errorf("in %v, reason %q, next attempt after %v", s.facts.State, s.why, wait)
 		}
@@ -141,7 +141,7 @@ func TestFailureLeavesAHalfOpenHandshake(t *testing.T) {
 	inSession(t, func(t *testing.T, s *session) {
 		s.facts.HalfOpen = true
 		s.Begin(state.InitiateHandshake, time.Now())
-		s.turn(time.Second)
+		s.pass(time.Second)
 		if s.Running() || s.facts.State != state.HandshakeInitiated {
 			t.Errorf("running: %v, in %v", s.Running(), s.facts.State)
 		}
@@ -155,7 +155,7 @@ func TestObstaclesAreKeptUntilASuccess(t *testing.T) {
 		s.node.Hosts.Bad = map[netip.AddrPort]error{far: link.ErrNoRoute}
 		s.dir.Set(s.c.Peer, far.String())
 		s.Begin(state.InitiateHandshake, time.Now())
-		s.turn(time.Second)
+		s.pass(time.Second)
 		if len(s.Obstacles) != 1 || s.Obstacles[0].Endpoint != far.String() || s.Nowhere() {
 			t.Errorf("obstacles: %v, nowhere: %v", s.Obstacles, s.Nowhere())
 		}
@@ -171,7 +171,7 @@ func TestAbandonedAttemptHasNoOutcome(t *testing.T) {
 	inSession(t, func(t *testing.T, s *session) {
 		s.Begin(state.InitiateHandshake, time.Now())
 		s.Abandon()
-		s.turn(time.Second)
+		s.pass(time.Second)
 		if s.Busy() || s.facts.State != state.HandshakeInitiated || s.counted != nil {
 			t.Errorf("busy: %v, in %v, counted %v", s.Busy(), s.facts.State, s.counted)
 		}
@@ -202,7 +202,7 @@ func TestOnlyTheRunningAttemptProves(t *testing.T) {
 		if err := s.prove(a, new(connect.Proof)); err != context.Canceled {
 			t.Errorf("afterwards: %v", err)
 		}
-		if s.turn(time.Second); s.counted != nil {
+		if s.pass(time.Second); s.counted != nil {
 			t.Errorf("counted: %v", s.counted)
 		}
 	})
@@ -223,7 +223,7 @@ func TestDemandShortensTheWait(t *testing.T) {
 			t.Errorf("suspended: next attempt after %v", s.Deadline().Sub(now))
 		}
 		s.Tick(now)
-		s.turn(time.Second)
+		s.pass(time.Second)
 		s.facts.State = state.Failed
 		for after, want := range map[time.Duration]time.Duration{time.Second: demandGap, demandGap + time.Second: demandGap + time.Second} {
 			s.Try(now.Add(time.Hour))
@@ -234,9 +234,9 @@ func TestDemandShortensTheWait(t *testing.T) {
 	})
 }
 
-// A session without keys begins in its turn, and has nothing to do until then; one that is
+// A session without keys begins once it is admitted, and has nothing to do until then; one that is
 // out of reach does not wait.
-func TestSessionsWithoutKeysWaitForTheirTurn(t *testing.T) {
+func TestSessionsWithoutKeysWaitForAdmission(t *testing.T) {
 	inSession(t, func(t *testing.T, s *session) {
 		now := time.Now()
 		s.others = true
@@ -248,15 +248,15 @@ func TestSessionsWithoutKeysWaitForTheirTurn(t *testing.T) {
 		}
 		s.others, s.facts.Waits = false, false
 		if s.Tick(now); !s.Running() {
-			t.Error("it has its turn and does not begin")
+			t.Error("it is admitted and does not begin")
 		}
-		s.turn(time.Second)
+		s.pass(time.Second)
 		s.others, s.facts.State = true, state.Degraded
 		s.Try(now)
 		if s.Tick(now); !s.Running() {
 			t.Error("one that is out of reach waits")
 		}
-		s.turn(time.Second)
+		s.pass(time.Second)
 	})
 }
 
@@ -267,7 +267,7 @@ func TestAnAwaitedHubIsTriedSoon(t *testing.T) {
 		now := time.Now()
 		s.Try(now)
 		s.Tick(now)
-		s.turn(100 * time.Millisecond)
+		s.pass(100 * time.Millisecond)
 		s.facts.State = state.Failed
 		s.Try(now.Add(time.Minute))
 		if d := s.Deadline().Sub(now); d != time.Minute {

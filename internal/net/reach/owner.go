@@ -20,9 +20,9 @@ type Owner interface {
 	Facts() Facts
 	// Event applies an event to the state, and reports whether the state takes it.
 	Event(e state.Event, now time.Time) bool
-	// Turn reports whether the session, which has no keys, may begin an attempt now. Else
-	// it has asked for its turn.
-	Turn() bool
+	// Admit reports whether the session, which has no keys, may begin an attempt now. Else
+	// it is queued, and Attempts are called once it is admitted.
+	Admit() bool
 	// Unreached says why a session that keeps its state has not come back.
 	Unreached(why state.Reason)
 	// Statement are our parameters for the handshake of an epoch, without the record id.
@@ -47,7 +47,7 @@ type Facts struct {
 	Keep     bool         // establish without being asked, and again for ever
 	HalfOpen bool         // it answers a handshake that is not proven yet
 	Awaited  bool         // the peer is a hub, and other sessions wait for it
-	Waits    bool         // it has asked for its turn, and is called then
+	Waits    bool         // it is queued, and called once it is admitted
 }
 
 // A Config is what Attempts are made of. It is not changed.

@@ -9,7 +9,7 @@ import (
 
 // Tick starts the next attempt when its time has come.
 func (x *Attempts) Tick(now time.Time) {
-	if at := x.next(); x.running != nil || at.IsZero() || now.Before(at) || !x.turn() {
+	if at := x.next(); x.running != nil || at.IsZero() || now.Before(at) || !x.admitted() {
 		return
 	}
 	x.retry.Begun()
@@ -33,12 +33,12 @@ func (x *Attempts) Deadline() time.Time {
 	return x.next()
 }
 
-// turn reports whether an attempt may begin now: sessions without keys take turns, so that
+// admitted reports whether an attempt may begin now: sessions without keys are queued, so that
 // a node which starts, or is scanned, does not dial everybody at once.
-func (x *Attempts) turn() bool {
+func (x *Attempts) admitted() bool {
 	switch x.c.Owner.Facts().State {
 	case state.Idle, state.Suspended, state.Failed:
-		return x.c.Owner.Turn()
+		return x.c.Owner.Admit()
 	}
 	return true
 }

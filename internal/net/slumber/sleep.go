@@ -60,11 +60,11 @@ type Config struct {
 // A Sleep is the sleep of one session: it tells the machine the facts, and performs what
 // the machine decides.
 type Sleep struct {
-	c       Config
-	machine *sleep.Machine
-	home    bool // the peer is at home at this node
-	quiet   bool // nothing leaves but SLEEP
-	turn    turn // of the session's next attempt without keys
+	c         Config
+	machine   *sleep.Machine
+	home      bool      // the peer is at home at this node
+	quiet     bool      // nothing leaves but SLEEP
+	admission admission // of the session's next attempt without keys
 
 	moved    activity
 	used     time.Time    // of the newest packet or message
@@ -80,37 +80,37 @@ type activity struct {
 	sealed, messages uint64 // records of messages sent, messages received
 }
 
-// A turn is how far a session is with its turn to begin an attempt.
-type turn uint8
+// An admission says how far a session is with its wish to begin an attempt.
+type admission uint8
 
 const (
-	noTurn    turn = iota
-	turnLater      // asked for, among those for which nothing waits
-	turnFirst      // asked for: something waits
-	myTurn
+	unasked     admission = iota
+	queuedLater           // among those for which nothing waits
+	queuedFirst           // something waits
+	admitted
 )
 
-// Turn reports whether the session, which has no keys, may begin an attempt now. Else it
-// has its turn later, wanted ones first, and is called then. All sessions of the node take
-// turns, those that sleep too.
-func (x *Sleep) Turn(wanted bool) bool {
-	want := turnLater
+// Admit reports whether the session, which has no keys, may begin an attempt now. Else it is
+// queued, wanted ones first, and called once it is admitted. There is one queue for all
+// sessions of the node, those that sleep too.
+func (x *Sleep) Admit(wanted bool) bool {
+	want := queuedLater
 	if wanted {
-		want = turnFirst
+		want = queuedFirst
 	}
-	if x.turn == myTurn {
-		x.turn = noTurn
+	if x.admission == admitted {
+		x.admission = unasked
 		return true
 	}
-	if x.turn < want {
-		x.turn = want
+	if x.admission < want {
+		x.admission = want
 		x.c.Sleepers.start(x.c.Member, wanted)
 	}
 	return false
 }
 
-// Waits reports whether the session waits for its turn.
-func (x *Sleep) Waits() bool { return x.turn == turnLater || x.turn == turnFirst }
+// Waits reports whether the session is queued.
+func (x *Sleep) Waits() bool { return x.admission == queuedLater || x.admission == queuedFirst }
 
 // New makes the sleep of a session without keys.
 func New(c Config) *Sleep {
@@ -137,7 +137,7 @@ func (x *Sleep) Up(dialled bool, now time.Time) {
 	if p := x.c.Paths.Using(); dialled && p != nil && !p.Kind().Relayed {
 		x.dialled = true
 	}
-	x.turn = noTurn
+	x.admission = unasked
 	x.look(now)
 	x.touch(now)
 	x.machine.Observe(x.facts())
@@ -161,7 +161,7 @@ func (x *Sleep) resolve() {
 
 // Over reports that there are no keys any more.
 func (x *Sleep) Over() {
-	x.quiet, x.ended, x.turn = false, nil, noTurn
+	x.quiet, x.ended, x.admission = false, nil, unasked
 	x.machine.Ended()
 	x.c.Sleepers.gone(x.c.Member)
 }
@@ -282,7 +282,7 @@ func (x *Sleep) Came(now time.Time) {
 }
 
 // Wanted reports that something wants to leave. It reports whether nothing may for now:
-// the session sleeps, and is woken in its turn.
+// the session sleeps, and is woken once it is admitted.
 func (x *Sleep) Wanted(now time.Time) (sleeps bool) {
 	if phase := x.machine.Phase(); phase == sleep.Asking || phase == sleep.Drowsy {
 		x.observe(now)
@@ -301,9 +301,9 @@ func (x *Sleep) Crowded(now time.Time) {
 	x.do(x.machine.Crowded(now), now)
 }
 
-// Woken is the session's turn: it begins the handshake that ends the sleep.
+// Woken says that the session is admitted: it begins the handshake that ends the sleep.
 func (x *Sleep) Woken(now time.Time) {
-	x.turn = myTurn
+	x.admission = admitted
 	if x.c.Session.Asleep() {
 		x.c.Session.Wake(now)
 	}

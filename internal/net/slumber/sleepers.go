@@ -101,7 +101,7 @@ func (x *Sleepers) run() {
 	x.box.Close()
 }
 
-// tick wakes those whose turn has come, and keeps the homes.
+// tick wakes those that are admitted, and keeps the homes.
 func (x *Sleepers) tick(now time.Time) {
 	for {
 		s, ok := x.wakes.Next(now)
@@ -125,7 +125,7 @@ func (x *Sleepers) deadline(now time.Time) time.Time {
 // Want asks for a session to be woken: something waits for it.
 func (x *Sleepers) Want(s Member) { x.box.Post(func(time.Time) { x.wakes.Want(s, true) }) }
 
-// start asks for the turn of a session that has no keys and does not sleep.
+// start queues a session that has no keys and does not sleep.
 func (x *Sleepers) start(s Member, wanted bool) {
 	x.box.Post(func(time.Time) { x.wakes.Want(s, wanted) })
 }

@@ -86,7 +86,10 @@ func (m *rules) pay(p *path, bytes int, now time.Time) {
 
 // payQUIC pays as much on the connections of QUIC as one packet takes. The system
 // chooses its source packet by packet, so the peer may see it come from a new
-// address, which QUIC validates with a packet of 1200 bytes.
+// address, which QUIC validates with a packet of 1200 bytes. At a closed gate nothing
+// is paid, and nothing is owed: elsewhere has ended the connections whose remote knows
+// the old address, and a meeting dials anew. The peer may still ask for a validation on
+// one of those; its answer would open this NAT before the peer's own (SPEC 6.10, Gate).
 func (m *rules) payQUIC(now time.Time) {
 	for _, p := range m.paths {
 		if p.conn.main && p.isQUIC() {

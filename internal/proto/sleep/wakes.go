@@ -15,7 +15,7 @@ const (
 // Wakes bounds how many sessions a node wakes or begins: a scan of a network's addresses
 // would wake everybody. Sessions for which packets wait come before those that
 // something else wants, each in the order in which they came; however many the latter
-// are, each has its turn within startSpread if no packets wait. The zero value has
+// are, each is admitted within startSpread if no packets wait. The zero value has
 // woken nothing. K names a session.
 type Wakes[K comparable] struct {
 	fullAt time.Time // when wakeBurst may wake again (GCRA)

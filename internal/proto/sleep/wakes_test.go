@@ -60,7 +60,7 @@ func TestPacketsComeFirst(t *testing.T) {
 	}
 }
 
-// However many sessions a node keeps, all have had their turn within a minute, evenly; one
+// However many sessions a node keeps, all have been admitted within a minute, evenly; one
 // for which packets wait does not wait for them.
 func TestStartsAreSpreadOverAMinute(t *testing.T) {
 	for _, n := range []int{40, 600, 10_000} {
@@ -104,7 +104,7 @@ func TestWantedAgainAfterForget(t *testing.T) {
 	}
 }
 
-// An empty queue keeps nothing: sessions whose peers are faster than their turn come and
+// An empty queue keeps nothing: sessions whose peers are faster than their admission come and
 // go for as long as the node runs.
 func TestForgottenSessionsLeaveNothing(t *testing.T) {
 	var w Wakes[int]

@@ -7,9 +7,9 @@ import (
 	"github.com/libertaria-project/l2tun/did"
 )
 
-// takesTurns gives a rig peers that are wanted as said, and returns what makes a
-// turn and says how many questions it sent.
-func (r *rig) takesTurns(wanted *[]did.DID) (turn func(after time.Duration) int) {
+// takesRounds gives a rig peers that are wanted as said, and returns what makes a
+// round and says how many questions it sent.
+func (r *rig) takesRounds(wanted *[]did.DID) (round func(after time.Duration) int) {
 	r.c.Peers = func(yield func(Peer) bool) {
 		for _, p := range *wanted {
 			if !yield(Peer{p, true}) {
@@ -23,7 +23,7 @@ func (r *rig) takesTurns(wanted *[]did.DID) (turn func(after time.Duration) int)
 	return func(after time.Duration) int {
 		r.talk.sent = nil
 		r.now = r.now.Add(after)
-		r.turn(r.now)
+		r.round(r.now)
 		return len(r.talk.sent)
 	}
 }
@@ -31,14 +31,14 @@ func (r *rig) takesTurns(wanted *[]did.DID) (turn func(after time.Duration) int)
 func TestNothingIsSentWhileNobodyIsWanted(t *testing.T) {
 	var wanted []did.DID
 	r := newRig()
-	turn := r.takesTurns(&wanted)
+	round := r.takesRounds(&wanted)
 	for range 100 {
-		if n := turn(time.Second); n > 0 {
+		if n := round(time.Second); n > 0 {
 			t.Fatalf("%d questions", n)
 		}
 	}
 	wanted = names(2, 100)
-	if n := turn(time.Second); n != 2 {
+	if n := round(time.Second); n != 2 {
 		t.Errorf("%d questions for 99 peers", n)
 	}
 	if to := r.talk.sent[0].to; to != r.f.everybody() || to.Port() != 4243 || !to.Addr().IsLinkLocalMulticast() {
@@ -55,21 +55,21 @@ func TestNothingIsSentWhileNobodyIsWanted(t *testing.T) {
 func TestANewLANIsAskedAtOnce(t *testing.T) {
 	wanted := names(2, 2)
 	r := newRig()
-	turn := r.takesTurns(&wanted)
+	round := r.takesRounds(&wanted)
 	r.fresh = nil
 	for range 600 {
-		turn(time.Second)
+		round(time.Second)
 	}
-	for turn(time.Second) == 0 { // just asked: the next would be a minute away
+	for round(time.Second) == 0 { // just asked: the next would be a minute away
 	}
 	for range 5 {
-		if n := turn(time.Second); n > 0 {
+		if n := round(time.Second); n > 0 {
 			t.Fatal("asked again without a reason")
 		}
 	}
 	for range 3 { // a container, or a port of a bridge
 		r.Changed()
-		if n := turn(time.Second); n > 0 {
+		if n := round(time.Second); n > 0 {
 			t.Fatalf("%d questions after a change that adds no LAN", n)
 		}
 	}
@@ -77,12 +77,12 @@ func TestANewLANIsAskedAtOnce(t *testing.T) {
 		return []Interface{iface(3, "fe80::1/64"), iface(4, "fe80::4/64")}, nil
 	}
 	r.Changed()
-	for i := range freshTurns {
-		if n := turn(time.Second); n != 1 {
-			t.Errorf("turn %d on a new LAN: %d questions", i, n)
+	for i := range freshRounds {
+		if n := round(time.Second); n != 1 {
+			t.Errorf("round %d on a new LAN: %d questions", i, n)
 		}
 	}
-	if n := turn(time.Second); n != 0 || len(r.fresh) > 0 {
+	if n := round(time.Second); n != 0 || len(r.fresh) > 0 {
 		t.Errorf("%d questions after that", n)
 	}
 }
@@ -93,7 +93,7 @@ func TestANewLANIsAskedAtOnce(t *testing.T) {
 func TestScansForChangesAreBoundedByAShareOfTime(t *testing.T) {
 	var wanted []did.DID
 	r := newRig()
-	r.takesTurns(&wanted)
+	r.takesRounds(&wanted)
 	const cost = 60 * time.Millisecond
 	scans := 0
 	r.c.Interfaces = func() ([]Interface, error) { scans++; time.Sleep(cost); return nil, nil }
@@ -106,15 +106,15 @@ func TestScansForChangesAreBoundedByAShareOfTime(t *testing.T) {
 		woken := len(r.wake)
 		r.Changed()
 		if len(r.wake) != woken {
-			t.Fatal("woken up again for one turn")
+			t.Fatal("woken up again for one round")
 		}
-		due := r.turn(r.now)
+		due := r.round(r.now)
 		most := rescanEvery
 		if r.changed.Load() {
 			most = 2 * scanShare * cost
 		}
 		if d := due.Sub(r.now); d < tick || d > most {
-			t.Fatalf("the next turn is due after %v", d)
+			t.Fatalf("the next round is due after %v", d)
 		}
 		r.now = r.now.Add(tick)
 	}
@@ -123,30 +123,30 @@ func TestScansForChangesAreBoundedByAShareOfTime(t *testing.T) {
 	}
 }
 
-// A turn says when the next one is due, so that nobody wakes up for nothing: at
+// A round says when the next one is due, so that nobody wakes up for nothing: at
 // the next question or look at the interfaces, a second later at the soonest.
-func TestTurnsAreAsRareAsQuestions(t *testing.T) {
+func TestRoundsAreAsRareAsQuestions(t *testing.T) {
 	var wanted []did.DID
 	r := newRig()
-	r.takesTurns(&wanted)
+	r.takesRounds(&wanted)
 	next := func() time.Duration {
-		due := r.turn(r.now)
+		due := r.round(r.now)
 		d := due.Sub(r.now)
 		r.now = due
 		return d
 	}
 	if d := next(); d != rescanEvery {
-		t.Errorf("with nobody to ask for, the next turn is due after %v", d)
+		t.Errorf("with nobody to ask for, the next round is due after %v", d)
 	}
 	wanted = names(2, 3)
-	turns, asked := 0, r.now
+	rounds, asked := 0, r.now
 	for r.now.Sub(asked) < 10*time.Minute {
 		if d := next(); d < tick || d > rescanEvery {
-			t.Fatalf("the next turn is due after %v", d)
+			t.Fatalf("the next round is due after %v", d)
 		}
-		turns++
+		rounds++
 	}
-	if turns > 60 {
-		t.Errorf("%d turns in 10 minutes for peers that are asked for once a minute", turns)
+	if rounds > 60 {
+		t.Errorf("%d rounds in 10 minutes for peers that are asked for once a minute", rounds)
 	}
 }
