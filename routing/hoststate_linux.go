@@ -174,8 +174,9 @@ func update[K, V comparable](m map[K]V, k K, v V, is bool) bool {
 	return !known || old != v
 }
 
-// readRoute tells routes that matter from those of ignored interfaces, from cache
-// entries and from those that only mirror addresses. An ignored interface may have
+// readRoute tells routes that matter, those of another node of this host among them, from
+// those of ignored interfaces, from cache entries and from those that only mirror
+// addresses. An ignored interface may have
 // lost one when one of its goes or another's takes the place of one with our
 // metric; IPv6 is usable on it again when the kernel makes its local routes.
 func readRoute(is bool, flags uint16, data []byte, ignore []int) Change {
@@ -200,7 +201,7 @@ func readRoute(is bool, flags uint16, data []byte, ignore []int) Change {
 	if own {
 		return Change{OwnLost: !is || local && msg.Family == unix.AF_INET6}
 	}
-	return Change{Routes: !local && msg.Protocol != Protocol, OwnLost: is && flags&unix.NLM_F_REPLACE != 0 && metric == Metric}
+	return Change{Routes: !local, OwnLost: is && flags&unix.NLM_F_REPLACE != 0 && metric == Metric}
 }
 
 type attribute struct {

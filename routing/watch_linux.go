@@ -19,7 +19,7 @@ import (
 // Change says what of the host changed since the last Change.
 type Change struct {
 	Addresses bool // an address came, went, became usable or deprecated
-	Routes    bool // a route that is not ours and not the kernel's local one
+	Routes    bool // a route of another interface that is not the kernel's local one
 	Links     bool // an interface came, went, or got or lost its carrier
 	Networks  bool // Watcher.Addresses are others than before
 

@@ -49,6 +49,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 	}
 	addr, _ := netlink.ParseAddr("192.0.2.2/24")
 	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Dst: ipNet(examples[0])}
+	another := &netlink.Route{LinkIndex: eth.Attrs().Index, Dst: ipNet(examples[0]), Protocol: Protocol, Priority: Metric}
 	k := kernel(t, d)
 	for _, step := range []struct {
 		name string
@@ -64,6 +65,8 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 		{"address removed", func() error { return netlink.AddrDel(eth, addr) }, Change{Addresses: true, Networks: true}},
 		{"route added", func() error { return netlink.RouteAdd(route) }, Change{Routes: true}},
 		{"route removed", func() error { return netlink.RouteDel(route) }, Change{Routes: true}},
+		{"another node's route", func() error { return netlink.RouteAdd(another) }, Change{Routes: true}},
+		{"another node's route removed", func() error { return netlink.RouteDel(another) }, Change{Routes: true}},
 		{"our route", func() error { return k.Add(examples[1], 1300) }, Change{}},
 		{"our route removed", k.Undo, Change{OwnLost: true}},
 		{"our address", func() error { return d.AddAddress(examples[1]) }, Change{}},
@@ -88,9 +91,9 @@ func TestWatchMergesChangesThatWereNotRead(t *testing.T) {
 		must(t, err)
 		must(t, netlink.AddrAdd(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: d.Index()}}, a))
 	}
-	must(t, kernel(t, d).Add(examples[0], 1300)) // ours, so no news even on a watched device
+	must(t, kernel(t, d).Add(examples[0], 1300)) // another node's: no interface is ignored here
 	time.Sleep(settle)
-	if got, n := collect(c, settle); n != 1 || got != (Change{Addresses: true, Networks: true}) {
+	if got, n := collect(c, settle); n != 1 || got != (Change{Addresses: true, Routes: true, Networks: true}) {
 		t.Fatalf("%d changes: %+v", n, got)
 	}
 }

@@ -145,6 +145,34 @@ func TestAnAddressThatOthersWouldTakeHasARouteOfItsOwn(t *testing.T) {
 	}
 }
 
+// Of two nodes of a host that have a peer in common the later one has that peer's address,
+// which the other says, and which is its own again when the later one ends.
+func TestAPeerOfTwoNodesOfAHost(t *testing.T) {
+	w := newCovering(t)
+	w.ok(w.use(crowd(2, 3)))
+	l := tuntest.Other(t, "10.78.0.1/16")
+	later, err := routing.NewKernel(l)
+	w.ok(err)
+	t.Cleanup(func() { later.Close() })
+	six := member(2).Addr()
+	shared := netip.PrefixFrom(six, 128)
+	if err := later.Cover(netip.MustParsePrefix(network6)); !errors.Is(err, routing.ErrTaken) {
+		t.Fatalf("the other node's network: %v", err)
+	}
+	w.ok(later.Add(shared, 0))
+	w.checkCovers()
+	if got := w.kernel.Shadows(); len(got) != 1 || got[0].Prefix != shared || w.leadsHere(six.String()) || !w.leadsHere(member(3).Addr().String()) {
+		t.Errorf("shared: %v is said to be taken", got)
+	}
+	w.ok(later.Undo())
+	if got := w.kernel.Shadows(); len(got) != 0 || !w.leadsHere(six.String()) {
+		t.Errorf("the other node has ended: %v is said to be taken", got)
+	}
+	w.checkCovers()
+	w.ok(w.use(crowd(3)))
+	w.has("without the peer", network4, network6)
+}
+
 // A network that another interface has already is left to it, and its routes as they are.
 func TestANetworkOfAnotherInterfaceCoversNothing(t *testing.T) {
 	tuntest.Namespace(t)
