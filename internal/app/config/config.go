@@ -32,14 +32,15 @@ const maxFile = 4 << 20 // bytes
 type Config struct {
 	Path      string
 	Interface string
-	Addresses []netip.Prefix // besides the DID's own, host part and length
-	Listen    netip.AddrPort // UDP and TCP
-	MTU       int            // inner, bytes
-	Carriers  []*link.Kind   // that may be used; empty: all
-	Discovery []Method       // by which peers are looked for on the LAN; empty: not at all
-	Metrics   netip.AddrPort // loopback address for Prometheus; the zero one: none
-	Mark      Mark           // of the node's own packets
-	Relay     relay.Mode     // for whom this node is a hub
+	Addresses []netip.Prefix   // besides the DID's own, host part and length
+	Listen    netip.AddrPort   // UDP and TCP
+	ReachedAt []netip.AddrPort // at which this node is reached from outside, beside what the host knows
+	MTU       int              // inner, bytes
+	Carriers  []*link.Kind     // that may be used; empty: all
+	Discovery []Method         // by which peers are looked for on the LAN; empty: not at all
+	Metrics   netip.AddrPort   // loopback address for Prometheus; the zero one: none
+	Mark      Mark             // of the node's own packets
+	Relay     relay.Mode       // for whom this node is a hub
 
 	RelayRate, RelayTotal int64 // what it forwards of one peer, and of all together, bytes a second; 0: the default
 

@@ -98,6 +98,11 @@ listen = %s
 # How packets may travel. Without this line all ways may be taken:
 %s# carriers = [%s]
 
+# Where this node is reached from outside, if the host itself does not know: a port that
+# a router was told by hand to pass on. Peers with whom it meets are told, and it asks no
+# hub to keep it reachable. Addresses, no names.
+# endpoints = ["203.0.113.7:4242"]
+
 # How to look for peers on the LAN, so that they need no endpoints: multicast
 # (IPv6) and broadcast (IPv4). Only a peer can tell who asks, and what is found
 # counts only once the handshake has proven it. Without this line both; with []

@@ -23,6 +23,8 @@ func keys() []key {
 		{name: "interface", field: "Interface", restart: true, value: func(c *Config) any { return c.Interface }},
 		{name: "addresses", field: "Addresses", value: func(c *Config) any { return c.Addresses }},
 		{name: "listen", field: "Listen", restart: true, value: func(c *Config) any { return c.Listen }},
+		{name: "endpoints", field: "ReachedAt", value: func(c *Config) any { return c.ReachedAt },
+			usual: func(c *Config) bool { return len(c.ReachedAt) == 0 }},
 		{name: "mtu", field: "MTU", restart: true, value: func(c *Config) any { return c.MTU }},
 		{name: "carriers", field: "Carriers", restart: true, value: func(c *Config) any { return c.Carriers }},
 		{name: "discovery", field: "Discovery", restart: true, value: func(c *Config) any { return c.Discovery }},

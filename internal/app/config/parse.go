@@ -84,6 +84,8 @@ func (c *Config) setTop(r *reader, e entry) (err error) {
 		c.Addresses = values(list)
 	case "listen":
 		c.Listen, err = parsed(r, e, parseListen)
+	case "endpoints":
+		c.ReachedAt, err = r.ownEndpoints(e)
 	case "carriers":
 		var list []item[*link.Kind]
 		if list, err = items(r, "", e, link.Choose); err == nil && len(list) == 0 {

@@ -85,6 +85,11 @@ func (s *Spec) address(c *config.Config, promised []Invitation) (netip.Prefix, e
 // fill adds what the new peer needs to know of this node.
 func (s *Spec) fill(c *config.Config, l *Link) error {
 	if len(l.Endpoints) == 0 {
+		for _, at := range c.ReachedAt {
+			l.Endpoints = append(l.Endpoints, at.String())
+		}
+	}
+	if len(l.Endpoints) == 0 {
 		machine, err := Machine(c.Interface)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package invite
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
@@ -137,4 +138,15 @@ func TestOnePeerDoesNotChooseTheEndpoints(t *testing.T) {
 		t.Errorf("one word for each family: %v", got)
 	}
 	faults.Report(t, "S45", kept == 6, "6 addresses of a peer's choice beside the one that two others say: %d links with that one alone", kept)
+}
+
+// What the config says comes in place of what this machine has.
+func TestALinkHasTheEndpointsOfTheConfig(t *testing.T) {
+	c := &config.Config{Listen: netip.MustParseAddrPort("[::]:4242"), ReachedAt: []netip.AddrPort{netip.MustParseAddrPort("203.0.113.7:5000"), netip.MustParseAddrPort("[2001:db8::7]:5000")}}
+	for given, want := range map[string]string{"": "203.0.113.7:5000 [2001:db8::7]:5000", "node.example:4242": "node.example:4242"} {
+		l := Link{Endpoints: strings.Fields(given)}
+		if err := new(Spec).fill(c, &l); err != nil || strings.Join(l.Endpoints, " ") != want {
+			t.Errorf("given %q: %v, %v", given, l.Endpoints, err)
+		}
+	}
 }

@@ -197,6 +197,14 @@ func (a *applier) sprays() bool {
 	return c != nil && c.Spray
 }
 
+// endpoints are those that the config says this node is reached at.
+func (a *applier) endpoints() []netip.AddrPort {
+	if c := a.config.Load(); c != nil {
+		return c.ReachedAt
+	}
+	return nil
+}
+
 // configured reports whether a peer has a session.
 func (a *applier) configured(d did.DID) bool {
 	_, err := a.manager.Session(d)

@@ -53,7 +53,7 @@ func (r *reporter) Netcheck(context.Context) (control.Netcheck, error) {
 		n.Witnesses = append(n.Witnesses, control.Witness{DID: st.DID.String(), Name: st.Name, Remote: s.Remote.String(), Local: s.Local.String(), SeenAs: s.Seen.String()})
 	}
 	n.Mapping = r.mapped.status(addressesSeen(all), time.Now())
-	n.Candidates = candidates(r.around.own(), seen, &n.Mapping)
+	n.Candidates = candidates(c.ReachedAt, r.around.own(), seen, &n.Mapping)
 	n.IPv6 = ipv6(n.Candidates, verdict.IPv6)
 	n.Expect = health.Expect(&n)
 	return n, nil
@@ -97,14 +97,17 @@ func hubs(c *config.Config, all []session.Status) (out []control.HubState) {
 	return out
 }
 
-// candidates are where this node may be reached: the host's public addresses, ports of
+// candidates are where this node may be reached: what the config says, the host's public addresses, ports of
 // routers that peers bear out, where peers see it, and the host's private addresses.
-func candidates(own []netip.AddrPort, seen []nat.Sighting, m *control.PortMapping) (out []control.Candidate) {
+func candidates(configured, own []netip.AddrPort, seen []nat.Sighting, m *control.PortMapping) (out []control.Candidate) {
 	add := func(at netip.AddrPort, kind string) {
 		c := control.Candidate{Endpoint: at.String(), Kind: kind}
 		if !slices.ContainsFunc(out, func(have control.Candidate) bool { return have.Endpoint == c.Endpoint }) {
 			out = append(out, c)
 		}
+	}
+	for _, at := range configured {
+		add(at, "configured")
 	}
 	for _, at := range own {
 		if !at.Addr().IsPrivate() {

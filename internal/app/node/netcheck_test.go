@@ -55,17 +55,21 @@ func TestCandidatesOfANode(t *testing.T) {
 		seenAs(2, "direct", "198.18.3.2:4242", "192.168.1.2:4242", "198.18.1.2:4242"),
 	}, host)
 	want := []control.Candidate{{Endpoint: "198.19.1.2:4242", Kind: "own"}, {Endpoint: "[2001:db8::2]:4242", Kind: "own"}, {Endpoint: "198.18.1.2:4242", Kind: "seen"}, {Endpoint: "192.168.1.2:4242", Kind: "own"}}
-	if got := candidates(ownPlaces(netip.MustParseAddrPort("[::]:4242"), host, nil), seen, new(control.PortMapping)); !slices.Equal(got, want) {
+	if got := candidates(nil, ownPlaces(netip.MustParseAddrPort("[::]:4242"), host, nil), seen, new(control.PortMapping)); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := candidates(ownPlaces(netip.MustParseAddrPort("0.0.0.0:4242"), hostAt("2001:db8::2/64", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 {
+	if got := candidates(nil, ownPlaces(netip.MustParseAddrPort("0.0.0.0:4242"), hostAt("2001:db8::2/64", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 {
 		t.Errorf("at IPv4 alone: %+v", got)
 	}
-	if got := candidates(ownPlaces(netip.MustParseAddrPort("198.19.1.2:99"), hostAt("198.19.1.3/24", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 || got[0].Endpoint != "198.19.1.2:99" {
+	if got := candidates(nil, ownPlaces(netip.MustParseAddrPort("198.19.1.2:99"), hostAt("198.19.1.3/24", "198.19.1.2/24"), nil), nil, new(control.PortMapping)); len(got) != 1 || got[0].Endpoint != "198.19.1.2:99" {
 		t.Errorf("at one address: %+v", got)
 	}
+	told := netip.MustParseAddrPort("203.0.113.7:4242")
+	if got := candidates([]netip.AddrPort{told}, nil, nil, new(control.PortMapping)); len(got) != 1 || got[0] != (control.Candidate{Endpoint: told.String(), Kind: "configured"}) {
+		t.Errorf("of the config: %+v", got)
+	}
 	m := &control.PortMapping{Routers: []control.RouterStatus{{External: "198.18.1.2:4242", Seen: true}, {External: "203.0.113.9:4242"}}}
-	if got := candidates(ownPlaces(netip.MustParseAddrPort("[::]:4242"), hostAt("192.168.1.2/24"), nil), seen, m); len(got) != 2 || got[0].Kind != "mapped" || got[0].Endpoint != "198.18.1.2:4242" {
+	if got := candidates(nil, ownPlaces(netip.MustParseAddrPort("[::]:4242"), hostAt("192.168.1.2/24"), nil), seen, m); len(got) != 2 || got[0].Kind != "mapped" || got[0].Endpoint != "198.18.1.2:4242" {
 		t.Errorf("a mapping that a peer bears out, and one that none does: %+v", got)
 	}
 	if got := ipv6(want, nat.Unknown); got != control.IPv6Untested {
