@@ -1,6 +1,8 @@
 package names
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -18,21 +20,39 @@ const maxZones = 32
 // Zones are the domain and the reverse zones of prefixes, without those that a shorter
 // one of them holds.
 func Zones(prefixes []netip.Prefix) (all []string) {
-	for _, p := range prefixes {
-		for _, z := range zonesOf(p) {
-			if !slices.Contains(all, z) {
-				all = append(all, z)
+	sorted := slices.Clone(prefixes)
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Masked().Addr().Compare(b.Masked().Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	there := make(map[string]bool)
+	var last netip.Prefix // that has zones; what it contains follows it: thousands of peers in one network
+	for _, p := range sorted {
+		if last.IsValid() && last.Bits() <= p.Bits() && last.Contains(p.Addr()) {
+			continue
+		}
+		for i, z := range zonesOf(p) {
+			if there[z] = true; i == 0 {
+				last = p
 			}
 		}
 	}
-	slices.Sort(all)
 	zones := []string{Domain}
-	for _, z := range all {
-		if !slices.ContainsFunc(all, func(o string) bool { return strings.HasSuffix(z, "."+o) }) {
+	for _, z := range slices.Sorted(maps.Keys(there)) {
+		if !held(z, there) {
 			zones = append(zones, z)
 		}
 	}
 	return zones
+}
+
+// held reports whether a zone lies in another one.
+func held(zone string, others map[string]bool) bool {
+	for _, rest, is := strings.Cut(zone, "."); is; _, rest, is = strings.Cut(rest, ".") {
+		if others[rest] {
+			return true
+		}
+	}
+	return false
 }
 
 // zonesOf are the zones of a prefix. One that ends inside of a label of reverse names is

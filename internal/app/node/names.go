@@ -84,7 +84,7 @@ func (n *naming) refresh() {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.shown, n.table, n.zones = shown, known[:min(len(known), maxNames)], names.Zones(prefixes)
+	n.shown, n.table, n.zones = shown, slices.Clone(known[:min(len(known), maxNames)]), names.Zones(prefixes)
 	n.signal()
 }
 
