@@ -9,6 +9,7 @@ import (
 
 const (
 	askGap  = time.Second // least time between two questions for a peer
+	askRest = 5           // turns of which one asks, where one turn cannot ask for all
 	maxAsks = 16 * maxEntries
 )
 
@@ -39,7 +40,7 @@ func (a *asks) due(now time.Time, wanted []int32) (out []int32) {
 		a.begun = now
 	}
 	a.reach(wanted)
-	at, vary := now.Sub(a.begun), 0.75+rand.Float64()/2
+	at, vary, least := now.Sub(a.begun), 0.75+rand.Float64()/2, leastPause(len(wanted))
 	for i := range a.of {
 		s := &a.of[i]
 		if len(wanted) == 0 || wanted[0] != int32(i) {
@@ -49,7 +50,7 @@ func (a *asks) due(now time.Time, wanted []int32) (out []int32) {
 		wanted, s.wanted = wanted[1:], true
 		if s.next <= at && len(out) < maxAsks {
 			out = append(out, int32(i))
-			s.again(at, vary)
+			s.again(at, vary, least)
 		}
 	}
 	return out
@@ -62,11 +63,20 @@ func (a *asks) reach(wanted []int32) {
 	}
 }
 
-func (s *asked) again(at time.Duration, vary float64) {
+// leastPause is that between two questions for a peer when n are wanted. Without it a node
+// with 10,000 peers that are away would ask in each turn of its first minute.
+func leastPause(n int) time.Duration {
+	if n <= maxAsks {
+		return askGap
+	}
+	return askRest * time.Duration(n) * tick / maxAsks
+}
+
+func (s *asked) again(at time.Duration, vary float64, least time.Duration) {
 	p := pauses()
 	pause := time.Duration(vary * float64(p[min(int(s.times), len(p)-1)]))
 	s.times = uint8(min(int(s.times)+1, len(p)))
-	s.next = at + max(pause, askGap)
+	s.next = at + max(pause, least)
 }
 
 // next is when the first of the wanted is to be asked for again.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -62,6 +63,29 @@ func TestManyPeersAreAskedForInRounds(t *testing.T) {
 	}
 	if len(asked) != 3000 {
 		t.Errorf("%d of 3000 were asked for", len(asked))
+	}
+}
+
+// A node with thousands of peers that are away asks in one turn of five, for each of them
+// about once a minute, and for all within the first seconds.
+func TestManyPeersThatAreAwayLetTheNodeSleep(t *testing.T) {
+	const n, minutes = 10_000, 10
+	var a asks
+	asked, turns := make([]int, n), 0
+	for s := range minutes * 60 {
+		due := a.due(noon.Add(time.Duration(s)*time.Second), places(n))
+		if len(due) > 0 {
+			turns++
+		}
+		for _, p := range due {
+			asked[p]++
+		}
+		if least := slices.Min(asked); s == n/maxAsks && least != 1 {
+			t.Errorf("after %d s some were asked for %d times", s, least)
+		}
+	}
+	if least, most := slices.Min(asked), slices.Max(asked); least < minutes*60/80 || most > minutes*60/45+1 || turns > minutes*60/4 {
+		t.Errorf("%d turns in %d minutes, in which each was asked for %d to %d times", turns, minutes, least, most)
 	}
 }
 
