@@ -140,7 +140,7 @@ func TestEstablishWithOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := s.peer; p.Settings.TTL != 2*time.Hour || p.Settings.Heartbeat != 5*time.Second || p.Name != "b" || !p.Keep ||
+		if p := s.peer; p.Settings.TTL != 2*time.Hour || p.Settings.Heartbeat != 5*time.Second || s.Name() != "b" || !p.Keep ||
 			p.Settings.HandshakeTimeout != 5*time.Second {
 			t.Fatalf("%+v", p)
 		}

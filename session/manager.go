@@ -101,6 +101,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	sessions map[did.DID]*Session
+	usual    *Settings                       // those of the newest session: most have the same
 	resumes  map[handshake.ResumeID]*Session // whom a resumption secret belongs to
 	closed   bool
 }

@@ -29,8 +29,8 @@ const (
 // concurrent use, or not changed after the start.
 type shared struct {
 	m     *Manager
-	peer  Peer   // as it was added
-	first uint64 // our incarnation at the beginning
+	peer  configured // as it was added
+	first uint64     // our incarnation at the beginning
 	name  atomic.Pointer[string]
 	box   mailbox.Mailbox
 	plane link.Plane
@@ -41,6 +41,13 @@ type shared struct {
 	pending pending
 	awake   atomic.Bool    // configured: the session never sleeps
 	loops   sync.WaitGroup // the loop and all that it has started
+}
+
+// configured is a Peer. Most have the same settings, which are not changed.
+type configured struct {
+	DID       did.DID
+	Settings  *Settings
+	Keep, Hub bool
 }
 
 // A Session is the relation with one peer: the handle that programs hold. Its methods
@@ -71,10 +78,15 @@ type pending struct {
 	hint    atomic.Bool               // that the peer cannot be reached
 }
 
-// newSession makes a session without a loop.
+// newSession makes a session without a loop; the manager's mu is held.
 func newSession(m *Manager, p Peer, incarnation uint64) *Session {
-	s := &Session{shared: shared{m: m, peer: p, first: incarnation}}
-	s.name.Store(&s.peer.Name)
+	if m.usual == nil || *m.usual != p.Settings {
+		settings := p.Settings
+		m.usual = &settings
+	}
+	s := &Session{shared: shared{m: m, peer: configured{p.DID, m.usual, p.Keep, p.Hub}, first: incarnation}}
+	name := p.Name // alone: a pointer into p would keep all of it
+	s.name.Store(&name)
 	s.awake.Store(p.Awake)
 	s.box.Init(maxFrames, func() { s.loops.Go(s.live) })
 	s.plane = m.c.Planes(sink{s}, queueLimits(p.Settings))

@@ -67,7 +67,7 @@ func (a *applier) apply(c *config.Config) error {
 	peers := byDID(c)
 	for i := range old.Peers {
 		p := &old.Peers[i]
-		if now := peers[p.DID]; now == nil || renewed(p, now) {
+		if now := peers.find(p.DID); now == nil || renewed(p, now) {
 			errs = append(errs, a.removePeer(p, now != nil))
 		} else {
 			a.dropPrefixes(p, now)
@@ -94,13 +94,29 @@ func renewed(old, now *config.Peer) bool {
 	return old.Settings() != now.Settings()
 }
 
-// byDID finds the peers of a config: there may be thousands, each looked for once.
-func byDID(c *config.Config) map[did.DID]*config.Peer {
-	all := make(map[did.DID]*config.Peer, len(c.Peers))
-	for i := range c.Peers {
-		all[c.Peers[i].DID] = &c.Peers[i]
+// finding finds the peers of a config, of which there may be thousands: a map would take
+// twenty times the memory.
+type finding struct {
+	peers []config.Peer
+	order []int32 // by DID
+}
+
+func byDID(c *config.Config) finding {
+	f := finding{c.Peers, make([]int32, len(c.Peers))}
+	for i := range f.order {
+		f.order[i] = int32(i)
 	}
-	return all
+	slices.SortFunc(f.order, func(a, b int32) int { return f.peers[a].DID.Compare(f.peers[b].DID) })
+	return f
+}
+
+// find is the peer of a DID; nil for none.
+func (f finding) find(peer did.DID) *config.Peer {
+	i, is := slices.BinarySearchFunc(f.order, peer, func(at int32, d did.DID) int { return f.peers[at].DID.Compare(d) })
+	if !is {
+		return nil
+	}
+	return &f.peers[f.order[i]]
 }
 
 // removePeer ends a peer's session; a renewed one starts again.

@@ -60,19 +60,19 @@ func seek(ctx context.Context, c *config.Config, m *session.Manager, known *peer
 
 // rules are what a config says of the peers in the cache.
 type rules struct {
-	peers map[did.DID]*config.Peer
+	peers finding
 	hubs  bool // there are some
 }
 
 var _ peercache.Rules = rules{}
 
 // Configured implements peercache.Rules.
-func (r rules) Configured(peer did.DID) bool { return r.peers[peer] != nil }
+func (r rules) Configured(peer did.DID) bool { return r.peers.find(peer) != nil }
 
 // Dialable implements peercache.Rules. Where a hub is to open the NATs of peers, nothing
 // may be sent to them before it has (ADR-038), and at the start no hub is there yet.
 func (r rules) Dialable(peer did.DID, at netip.AddrPort) bool {
-	p := r.peers[peer]
+	p := r.peers.find(peer)
 	return p != nil && (p.Hub || !r.hubs) && transport.Dialable(at) == nil && !inside(p, at.Addr())
 }
 
