@@ -162,6 +162,11 @@ func (c *crowd) measure(ctx context.Context, said io.Writer) (r PeersResult, err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	for _, n := range c.awake { // their starts are not the node's
+		if err := answersAt(limited, n.Socket); err != nil {
+			return r, err
+		}
+	}
 	begun := time.Now()
 	if err := c.node.Start(node.Launch{}); err != nil {
 		return r, err
