@@ -34,6 +34,7 @@ type keeper struct {
 	journal  *journal
 	resolved way
 	hosts    *hostsFile
+	place    error // why the names are no business of this host
 
 	order control.NameOrder
 	is    control.NameReport
@@ -49,6 +50,7 @@ func Run(ctx context.Context, socket string, log *slog.Logger) error {
 	resolved := newResolved()
 	defer resolved.close()
 	resolved.lookAround()
+	place := CheckPlace()
 	if err := errors.Join(confine.Bar(confine.AnyFile), confine.Keep(confine.AnyFile)); err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func Run(ctx context.Context, socket string, log *slog.Logger) error {
 		return err
 	}
 	defer j.close()
-	k := &keeper{log: log, journal: j, resolved: resolved, hosts: new(hostsFile)}
+	k := &keeper{log: log, journal: j, resolved: resolved, hosts: new(hostsFile), place: place}
 	return k.run(ctx, control.KeepNames(ctx, control.New(socket)))
 }
 
@@ -95,6 +97,10 @@ func (k *keeper) apply(look bool) {
 	}
 	was := k.is
 	k.is = control.NameReport{PutBack: was.PutBack}
+	if k.place != nil && k.order.Mode == "auto" {
+		k.is.Reason = k.place.Error()
+		return
+	}
 	for _, w := range k.ways() {
 		if k.is.By != "" {
 			k.drop(w.name, w.way)

@@ -229,10 +229,10 @@ func TestNamesByResolved(t *testing.T) {
 	r.has(t, "")
 
 	k.order = order()
-	r.busy = true
+	r.manage(true)
 	k.apply(false)
 	k.known(t, "hosts", "systemd-resolved: SetLinkDNSSEC: Link l2a is managed.")
-	r.busy = false
+	r.manage(false)
 	k.apply(false)
 	k.known(t, "resolved", "")
 	k.undo()
@@ -369,6 +369,12 @@ func (p properties) Get(iface, name string) (dbus.Variant, *dbus.Error) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	return dbus.MakeVariant(p.r.domains), nil
+}
+
+func (r *standIn) manage(busy bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy = busy
 }
 
 func (r *standIn) calls() int {
