@@ -37,6 +37,36 @@ func GenerateKeyFile(path string) (*Identity, error) {
 	return id, nil
 }
 
+// WriteKeyFile writes a seed, 32 bytes, to path as GenerateKeyFile does: a key that is
+// brought back. If anything is at path it fails with fs.ErrExist.
+func WriteKeyFile(path string, seed []byte) (*Identity, error) {
+	id, err := NewIdentity(seed)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFolder(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := writeNew(path, encodeKey(seed)); err != nil {
+		return nil, fmt.Errorf("did: cannot write the key file %s: %w", path, plain(err))
+	}
+	return id, nil
+}
+
+// KeyLine is the line of a key file, for a person to keep: whoever has it is the node.
+func KeyLine(seed []byte) string { return strings.TrimSuffix(string(encodeKey(seed)), "\n") }
+
+// ParseKeyLine returns the seed in a line of KeyLine. Space around it, and within, is what
+// copying from paper brings. The error never repeats the line.
+func ParseKeyLine(line string) ([]byte, error) {
+	tag, b64, _ := strings.Cut(strings.TrimSpace(line), " ")
+	seed, err := decodeKey(tag + " " + strings.Join(strings.Fields(b64), ""))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the line %w", ErrKeyFile, err)
+	}
+	return seed, nil
+}
+
 // writeNew writes a temporary file beside path and links it to its name:
 // unlike a rename, a link never replaces what is there.
 func writeNew(path string, text []byte) error {
@@ -75,7 +105,16 @@ func syncDir(path string) error {
 // regular file (it follows no symbolic link), a file that belongs to neither
 // this user nor root or that others can read or write, and malformed content.
 // Errors are one sentence that names the path.
-func LoadKeyFile(path string) (*Identity, error) {
+func LoadKeyFile(path string) (id *Identity, err error) {
+	seed, err := LoadSeed(path)
+	if err != nil {
+		return nil, err
+	}
+	return NewIdentity(seed)
+}
+
+// LoadSeed is LoadKeyFile for whoever keeps a copy of the key.
+func LoadSeed(path string) ([]byte, error) {
 	f, err := openNoFollow(path)
 	if err != nil {
 		return nil, fmt.Errorf("did: cannot open the key file %s: %w", path, plain(err))
@@ -95,7 +134,7 @@ func LoadKeyFile(path string) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s %w", ErrKeyFile, path, err)
 	}
-	return NewIdentity(seed)
+	return seed, nil
 }
 
 // checkFile looks at the open file, so that nobody can swap it in between.

@@ -16,6 +16,5 @@
 // on disk before they are used. A State belongs to one goroutine; a View never changes and
 // is safe for concurrent use.
 //
-// spec/network.md has the form of the documents and the rules. Nothing in the program
-// calls this package yet; its tests do.
+// spec/network.md has the form of the documents and the rules.
 package network

@@ -34,6 +34,22 @@ func ParseGrant(s string) (Grant, error) {
 	return g, r.end(s, strings.TrimPrefix(g.String(), "grant "))
 }
 
+// GrantOf is the line of ParseGrant for values as people write them: traffic in any order.
+func GrantOf(from, to, traffic string) (string, error) {
+	parts := strings.Split(traffic, ",")
+	for i, p := range parts {
+		t, err := filter.ParseTraffic(strings.TrimSpace(p))
+		if err != nil {
+			return "", refuse(Syntax, "%v", err)
+		}
+		parts[i] = t.String()
+	}
+	slices.Sort(parts)
+	line := from + " -> " + to + " " + strings.Join(slices.Compact(parts), ",")
+	_, err := ParseGrant(line)
+	return line, err
+}
+
 func (h *Head) grants(r *reader) {
 	seen := make(map[string]bool)
 	for r.has("grant") {

@@ -206,7 +206,7 @@ func TestAssignment(t *testing.T) {
 	r.Serial = 9
 	_, err := s.Take(signed(r, "ada"), epoch)
 	must(t, err)
-	if name, err := s.taken.FreeName(long); err != nil || len(name) != 63 || checkName(name) != nil {
+	if name, err := s.taken.FreeName(long); err != nil || len(name) != 63 || CheckName(name) != nil {
 		t.Error(name, err)
 	}
 	if _, err := s.taken.FreeAddr(didOf("eve"), didOf("tv")); CodeOf(err) != NotIssuer {

@@ -137,13 +137,14 @@ func printUntil(t time.Time) string {
 
 // name is a label of DNS in lower case.
 func (r *reader) name(s string) string {
-	if err := checkName(s); err != nil {
+	if err := CheckName(s); err != nil {
 		r.fail(Syntax, "%v", err)
 	}
 	return s
 }
 
-func checkName(s string) error {
+// CheckName holds a name to what documents take: a label of DNS in lower case.
+func CheckName(s string) error {
 	if err := names.CheckName(s); err != nil {
 		return err
 	}

@@ -86,6 +86,10 @@ func (m *Manager) serveStream(conn link.Conn, st link.Stream, s *Session) error 
 		m.wg.Go(func() { s.protect("messages in", func() { s.serveMessages(st, id) }) })
 		return nil
 	}
+	if m.c.Networks != nil && wire.IsDocumentsPreface(head[:]) {
+		m.wg.Go(func() { s.protect("documents out", func() { s.serveDocuments(st) }) })
+		return nil
+	}
 	if !wire.BeginsHandshake(head[:]) {
 		st.Close() // nothing else has a stream: refused before it waits its turn
 		return errNoPurpose

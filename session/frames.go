@@ -45,6 +45,10 @@ func (l *loop) frame(p link.Path, e *record.Epoch, f []byte, now time.Time) {
 		if e.Circuits() && l.reach.Frame(typ, f, now) {
 			return
 		}
+	case wire.FrameNews:
+		if e.Networks() && l.reach.News(f) {
+			return
+		}
 	case wire.FrameHandshake:
 		l.slumber.Came(now)
 		if l.keys.Receive(e, f[1:], l.paths.ReplyPath(p), now) == nil {

@@ -57,6 +57,8 @@ type Config struct {
 
 	// Relay is this node's side as a hub. Nil: it is none.
 	Relay Relay
+	// Networks owns the networks of this node. Nil: it is in none, and says nothing of any.
+	Networks Networks
 	// Table is what Planes belong to: by it circuits are taken. Nil, with Planes: none.
 	Table Table
 	// Addresses are where this node may be reached.
@@ -117,7 +119,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{c: c, log: c.Logger, history: history.New[did.DID, Transition](historySize, historyAll), guard: guard.New(c.Logger), sessions: make(map[did.DID]*Session),
 		resumes: make(map[handshake.ResumeID]*Session), self: connect.Self{Identity: c.Identity, Rand: c.Rand, ClockSynced: c.ClockSynced, Memory: c.Memory}}
-	m.states = wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, Circuits: true, MTU: uint16(c.MTU), Minor: wire.Minor}
+	m.states = wire.Params{AES: record.HasAES() && !c.NoAES, AcceptsPartial: c.AcceptsPartial, Circuits: true, Networks: c.Networks != nil, MTU: uint16(c.MTU), Minor: wire.Minor}
 	var err error
 	if m.responder, err = connect.NewResponder(m.responding()); err != nil {
 		return nil, fmt.Errorf("session: make a prekey: %w", err)
@@ -181,6 +183,7 @@ type Peer struct {
 	Keep     bool // establish without being asked, and again for ever
 	Hub      bool // this node meets others by it
 	Awake    bool // never sleeps, whatever Settings.IdleAfter says
+	Member   bool // of a network, and not of the config: to a hub that is another standing
 }
 
 // Add makes a session for a peer. With Keep it starts at once; without, it costs next to

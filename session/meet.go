@@ -1,10 +1,12 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/net/circuit"
+	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/net/frames"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
@@ -35,7 +37,7 @@ func (m *Manager) meets() {
 // DrawLabel draws a label of circuits that is in use for nothing at this node.
 func (m *Manager) DrawLabel() [7]byte { return m.circuits.Draw() }
 
-// SendFrame sends a frame of meeting in the session with a peer. It reports false where
+// SendFrame sends a frame of meeting, or NEWS, in the session with a peer. It reports false where
 // there is none. It never blocks, and copies the frame.
 func (m *Manager) SendFrame(to [32]byte, frame []byte) bool {
 	s, err := m.Session(did.FromDigest(to))
@@ -88,7 +90,7 @@ func (h toHub) SendFrame(frame []byte) {
 	f := append([]byte(nil), frame...)
 	h.s.box.TellBounded(func(time.Time) {
 		l := h.s.loop
-		if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && e.Circuits() {
+		if e, p := l.keys.InUse(), l.paths.Using(); e != nil && p != nil && takes(e, f) {
 			frames.Send(e, p, p.Kind().Space, f)
 		}
 	})
@@ -102,6 +104,32 @@ func (h toHub) Awaited() { h.s.box.Tell(func(time.Time) {}) }
 
 // Suspect implements meeting.Host.
 func (h toHub) Suspect() { h.s.box.Tell(func(now time.Time) { h.s.loop.suspected(now) }) }
+
+// Fetch asks a peer for documents of a network, on a stream of the session with it
+// (spec/network.md 10.6). The error is ErrUnknownPeer or ErrNotEstablished, or one of
+// documents.Fetch.
+func (m *Manager) Fetch(ctx context.Context, peer did.DID, asked News, to DocumentTaker) (status AnswerStatus, err error) {
+	s, err := m.Session(peer)
+	if err != nil {
+		return 0, err
+	}
+	var conn link.Conn
+	err = s.tellNow(func() error {
+		e := s.loop.keys.InUse()
+		if conn = s.loop.paths.StreamConn(); e == nil || conn == nil || !e.Networks() {
+			return ErrNotEstablished
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	c := s.chat.Open(s.channel)
+	defer s.chat.Leave()
+	err = errFault
+	s.protect("documents in", func() { status, err = documents.Fetch(ctx, conn, &c.Keys, asked, to) })
+	return status, err
+}
 
 // summon wakes the session with a peer that a hub says wants to meet, and then runs
 // again on its loop. It reports false for a node that is no peer.

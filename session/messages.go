@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/msgchan"
+	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
 // MaxMessage is the largest application message in bytes.
@@ -59,6 +61,29 @@ func (s *Session) wantStream() {
 		s.loop.carryMessages()
 		s.loop.demand(now)
 	})
+}
+
+// tellNow runs f on the loop that runs, and waits; ErrNotEstablished where none does.
+func (s *Session) tellNow(f func() error) error {
+	answer := make(chan error, 1)
+	if !s.box.Tell(func(now time.Time) {
+		answerWith(s.loop, answer, func(time.Time) error { return f() }, now)
+	}) {
+		return ErrNotEstablished
+	}
+	return <-answer
+}
+
+// serveDocuments answers FETCH of the peer.
+func (s *Session) serveDocuments(st link.Stream) {
+	c := s.chat.Open(s.channel)
+	defer s.chat.Leave()
+	err := documents.Serve(s.m.ctx, st, &c.Keys, func(asked wire.News) (context.Context, documents.Answer) {
+		return s.m.c.Networks.Asked(s.peer.DID.Digest(), asked)
+	})
+	if err != nil {
+		s.m.log.Debug("documents were not given", "peer", s.peer.DID.Short(), "error", err)
+	}
 }
 
 // serveMessages takes the peer's messages of one stream.

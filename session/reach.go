@@ -46,7 +46,7 @@ func (x *reach) tick(now time.Time) {
 func newReach(l *loop) reach {
 	opener, _ := l.m.c.Network.(link.Opener)
 	return reach{l: l, Told: presence.New(presence.Config{Peer: l.peer.DID.Digest(), Host: toHub{l.s}, Board: l.m.board, Homes: l.m.sleepers,
-		Relay: l.m.c.Relay, Opener: opener, Keys: l.keys, Paths: l.paths})}
+		Relay: l.m.c.Relay, Member: l.peer.Member, Owner: l.m.c.Networks, Opener: opener, Keys: l.keys, Paths: l.paths})}
 }
 
 // hubChanged takes note of a hub. A peer that is to be there is tried at once.

@@ -48,6 +48,7 @@ type configured struct {
 	DID       did.DID
 	Settings  *Settings
 	Keep, Hub bool
+	Member    bool
 }
 
 // A Session is the relation with one peer: the handle that programs hold. Its methods
@@ -84,7 +85,7 @@ func newSession(m *Manager, p Peer, incarnation uint64) *Session {
 		settings := p.Settings
 		m.usual = &settings
 	}
-	s := &Session{shared: shared{m: m, peer: configured{p.DID, m.usual, p.Keep, p.Hub}, first: incarnation}}
+	s := &Session{shared: shared{m: m, peer: configured{p.DID, m.usual, p.Keep, p.Hub, p.Member}, first: incarnation}}
 	name := p.Name // alone: a pointer into p would keep all of it
 	s.name.Store(&name)
 	s.awake.Store(p.Awake)

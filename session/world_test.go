@@ -33,8 +33,9 @@ type host struct {
 	m    *Manager
 	dir  *did.Static
 
-	joins  Joins  // who answers joins
-	memory Memory // of its peers; outlives the node
+	joins    Joins    // who answers joins
+	memory   Memory   // of its peers; outlives the node
+	networks Networks // nil: it is in none
 
 	dev  *tuntest.Channel   // nil: packets are not carried
 	data *datapath.Datapath // over it
@@ -77,7 +78,7 @@ func (h *host) up() {
 		off = nil
 	}
 	h.node = h.w.net.Node(h.addr, off...)
-	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Memory: h.memory, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
+	m, err := New(Config{Identity: h.id, Network: h.node, Resolver: h.dir, Joins: h.joins, Memory: h.memory, Networks: h.networks, Logger: slog.New(slog.NewTextHandler(testLog{h.w.t}, nil))})
 	if err != nil {
 		h.w.t.Fatal(err)
 	}

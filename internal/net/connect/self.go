@@ -46,5 +46,6 @@ func (s Self) Uint64() (uint64, error) {
 func RecordKeys(res *handshake.Result) record.Keys {
 	return record.Keys{Number: res.Epoch, Cipher: res.Cipher, Send: res.Send, Recv: res.Recv,
 		SendID: res.Remote.RecordID, RecvID: res.Local.RecordID, Partial: res.Remote.AcceptsPartial,
-		Circuits: res.Local.Circuits && res.Remote.Circuits}
+		Circuits: res.Local.Circuits && res.Remote.Circuits,
+		Networks: res.Local.Networks && res.Remote.Networks}
 }

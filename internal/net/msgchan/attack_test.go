@@ -42,7 +42,7 @@ func lies(t *testing.T, from, to *Channel, id uint64) *liar {
 // piece reports whether the channel takes more.
 func (l *liar) piece(number, offset uint64, last bool, data []byte) bool {
 	p := wire.Piece{Channel: l.id, Number: number, Offset: uint32(offset), Last: last, Data: data}
-	return l.keys.write(l.st, p.Append(nil)) == nil
+	return l.keys.Write(l.st, p.Append(nil)) == nil
 }
 
 // Whatever a peer writes on the message channel: nothing beyond the limit is held,

@@ -67,15 +67,15 @@ type sender struct {
 
 // readAcks takes ACK frames until the stream fails.
 func (x *sender) readAcks() error {
-	r := reader{keys: &x.c.Keys, r: x.st}
+	r := x.c.Keys.NewReader(x.st)
 	for {
-		frame, err := r.next()
+		frame, err := r.Next()
 		if err != nil {
 			return err
 		}
 		a, ok := wire.ParseAck(frame)
 		if !ok || a.Channel != x.id {
-			return errMalformed
+			return ErrMalformed
 		}
 		x.take(a)
 		x.c.acknowledge(a.Number)
@@ -135,7 +135,7 @@ func (x *sender) write(o *Outgoing) error {
 	for at := 0; ; {
 		n := min(len(o.data)-at, wire.MessageChunk)
 		p := wire.Piece{Channel: x.id, Number: o.number, Offset: uint32(at), Last: at+n == len(o.data), Data: o.data[at : at+n]}
-		if err := x.c.Keys.write(x.st, p.Append(nil)); err != nil {
+		if err := x.c.Keys.Write(x.st, p.Append(nil)); err != nil {
 			return err
 		}
 		if at += n; p.Last {

@@ -22,7 +22,8 @@ var (
 	// it took it cannot be known.
 	ErrPeerRestarted = errors.New("session: peer restarted, outcome unknown")
 
-	errMalformed = errors.New("msgchan: malformed message channel")
+	// ErrMalformed: a stream is no stream of records of this session.
+	ErrMalformed = errors.New("msgchan: malformed stream of records")
 	errFault     = errors.New("msgchan: internal error, recovered")
 )
 

@@ -31,8 +31,8 @@ func (k *Keys) Forget(e *record.Epoch) { k.opening.Delete(e.RecvID()) }
 // Sealed is how many records the channel has sent.
 func (k *Keys) Sealed() uint64 { return k.sealed.Load() }
 
-// write seals a frame under the epoch in use and writes it behind its length.
-func (k *Keys) write(w io.Writer, frame []byte) error {
+// Write seals a frame under the epoch in use and writes it behind its length.
+func (k *Keys) Write(w io.Writer, frame []byte) error {
 	for {
 		e := k.sealing.Load()
 		if e == nil {
@@ -51,9 +51,9 @@ func (k *Keys) write(w io.Writer, frame []byte) error {
 	}
 }
 
-// A reader reads one direction of a channel. On a stream, records come in the
-// order in which they were sealed: any other order is not the peer's doing.
-type reader struct {
+// A Reader reads one direction of a stream with records of its own. On a stream, records
+// come in the order in which they were sealed: any other order is not the peer's doing.
+type Reader struct {
 	keys *Keys
 	r    io.Reader
 	buf  []byte // of the plaintext that was returned last
@@ -63,8 +63,11 @@ type reader struct {
 	begun   bool
 }
 
-// next returns the next frame, valid until the call after.
-func (r *reader) next() ([]byte, error) {
+// NewReader reads a stream behind its preface.
+func (k *Keys) NewReader(st io.Reader) *Reader { return &Reader{keys: k, r: st} }
+
+// Next returns the next frame, valid until the call after.
+func (r *Reader) Next() ([]byte, error) {
 	rec, err := record.ReadFramed(r.r, wire.MaxChannelRecord)
 	if err != nil {
 		return nil, err
@@ -72,17 +75,17 @@ func (r *reader) next() ([]byte, error) {
 	id, counter, space, ok := wire.ParseHeader(rec)
 	e, known := r.keys.opening.Get(id)
 	if !ok || !known || space != wire.SpaceControl {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	if r.begun && (e.Number() < r.epoch || e.Number() == r.epoch && counter <= r.counter) {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	if cap(r.buf) < len(rec) {
 		r.buf = make([]byte, 0, wire.MaxChannelRecord)
 	}
 	plain, verdict := e.OpenTo(r.buf[:0], rec)
 	if verdict != record.Opened {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	r.epoch, r.counter, r.begun = e.Number(), counter, true
 	return plain, nil

@@ -24,15 +24,15 @@ func (c *Channel) Serve(ctx context.Context, st link.Stream, id uint64) error {
 		defer st.SetDeadline(time.Now()) // a stream without ACKs must end, so that its sender opens another
 		c.c.Protect("acknowledgements", func() { c.sendAcks(st, id, stream, done) })
 	})
-	r := reader{keys: &c.Keys, r: st}
+	r := c.Keys.NewReader(st)
 	for {
-		frame, err := r.next()
+		frame, err := r.Next()
 		if err != nil {
 			return err
 		}
 		p, ok := wire.ParsePiece(frame)
 		if !ok || p.Channel != id || !c.chunk(stream, p) {
-			return errMalformed
+			return ErrMalformed
 		}
 	}
 }
@@ -49,7 +49,7 @@ func (c *Channel) sendAcks(st link.Stream, id, stream uint64, done <-chan struct
 		if first || now != told {
 			told = now
 			a := wire.Ack{Channel: id, Number: now.number, Limit: now.limit}
-			if c.Keys.write(st, a.Append(nil)) != nil {
+			if c.Keys.Write(st, a.Append(nil)) != nil {
 				return
 			}
 		}

@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/net/ping"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
 	"github.com/libertaria-project/l2tun/internal/proto/paths"
+	"github.com/libertaria-project/l2tun/internal/proto/record"
 	"github.com/libertaria-project/l2tun/internal/proto/relay"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
@@ -19,8 +21,10 @@ type Config struct {
 	Host   meeting.Host // the session, as the board sees it
 	Board  Board
 	Homes  Homes
-	Relay  Relay       // nil: this node is no hub
-	Opener link.Opener // nil: NATs on the way out are not counted
+	Relay  Relay           // nil: this node is no hub
+	Member bool            // the peer is a member of a network, and not of the config
+	Owner  documents.Owner // of the node's networks; nil: it is in none
+	Opener link.Opener     // nil: NATs on the way out are not counted
 	Keys   Keys
 	Paths  Paths
 }
@@ -38,6 +42,7 @@ type Told struct {
 	c           Config
 	asHub       bool // the board knows it as a hub
 	up          bool // this node as a hub knows it
+	known       bool // the owner of networks does
 	path        link.Path
 	rtt         time.Duration
 	incarnation uint64
@@ -63,6 +68,15 @@ func (x *Told) Frame(typ byte, f []byte, now time.Time) bool {
 		return true
 	}
 	return x.c.Board.Frame(x.c.Peer, f) || x.c.Relay != nil && x.c.Relay.Frame(x.c.Peer, f)
+}
+
+// News takes NEWS of the peer.
+func (x *Told) News(f []byte) bool {
+	n, ok := wire.ParseNews(f, wire.FrameNews)
+	if ok && x.c.Owner != nil && x.known {
+		x.c.Owner.Heard(x.c.Peer, n)
+	}
+	return ok
 }
 
 // Measure finds how many NATs are on the way out of this network, towards a hub.
@@ -106,6 +120,7 @@ func (x *Told) Tell(f Facts, sum paths.Summary) {
 	flows := e != nil && e.Circuits() && f.Up
 	another := x.incarnation != f.Incarnation
 	x.incarnation = f.Incarnation
+	x.toOwner(f.Up && e != nil, another, e)
 	x.toRelay(flows, another, using, sum.RTT)
 	x.toBoard(flows && f.Hub && sum.Via == 0, another, using, sum.RTT)
 	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && (sum.Seen != x.seen || using != x.path) {
@@ -137,6 +152,30 @@ func (x *Told) toBoard(asHub, another bool, using link.Path, rtt time.Duration) 
 	}
 }
 
+// toOwner tells the owner of networks. Another incarnation knows nothing of what was said.
+func (x *Told) toOwner(up, another bool, e *record.Epoch) {
+	o, peer := x.c.Owner, x.c.Peer
+	if o == nil {
+		return
+	}
+	if x.known && (!up || another) {
+		o.Ended(peer)
+		x.known = false
+	}
+	if up && !x.known {
+		o.Up(peer, e.Networks())
+		x.known = true
+	}
+}
+
+// standing is what the peer is to this node as a hub.
+func (x *Told) standing() relay.Standing {
+	if x.c.Member {
+		return relay.Member
+	}
+	return relay.Static
+}
+
 // toRelay tells this node as a hub.
 func (x *Told) toRelay(flows, another bool, using link.Path, rtt time.Duration) {
 	r, peer := x.c.Relay, relay.DID(x.c.Peer)
@@ -145,7 +184,7 @@ func (x *Told) toRelay(flows, another bool, using link.Path, rtt time.Duration) 
 	case x.up && !flows:
 		r.Ended(peer)
 	case flows && (!x.up || another):
-		r.Up(peer, relay.Session{Standing: relay.Static, Incarnation: x.incarnation, RTT: rtt}, using)
+		r.Up(peer, relay.Session{Standing: x.standing(), Incarnation: x.incarnation, RTT: rtt}, using)
 	case flows:
 		if using != x.path {
 			r.Path(peer, using)

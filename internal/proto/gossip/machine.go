@@ -73,7 +73,7 @@ func (m *Machine) Changed(now time.Time, held wire.News, urgent bool) []Action {
 	id := ID(held.Network)
 	if n := m.networks[id]; n != nil {
 		m.settle(n, id)
-		n.changed(now, held, urgent)
+		n.changed(now, held, urgent, m.sayGap())
 	}
 	for _, p := range m.sorted() {
 		if m.rules.Removed(p) {

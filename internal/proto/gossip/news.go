@@ -7,9 +7,11 @@ import (
 )
 
 const (
-	sayEvery = 10 * time.Second // NEWS of additions
-	sayAgain = time.Second      // first, doubled, to a peer that has not shown that it holds as much
-	sayTries = 5                // of these
+	sayEvery = 10 * time.Second       // NEWS of additions, where there are many peers
+	sayLeast = 200 * time.Millisecond // where there are few
+	sayEach  = 10 * time.Millisecond  // for each peer in session: they all fetch
+	sayAgain = time.Second            // first, doubled, to a peer that has not shown that it holds as much
+	sayTries = 5                      // of these
 )
 
 // A joined network is one that the node is in.
@@ -25,14 +27,19 @@ type joined struct {
 	gate     gate
 }
 
+// sayGap is how often NEWS of additions is said.
+func (m *Machine) sayGap() time.Duration {
+	return min(max(time.Duration(len(m.peers))*sayEach, sayLeast), sayEvery)
+}
+
 // changed puts NEWS off, unless it is urgent or the last was said long ago.
-func (n *joined) changed(now time.Time, held wire.News, urgent bool) {
+func (n *joined) changed(now time.Time, held wire.News, urgent bool, gap time.Duration) {
 	if equal(&n.held, &held) {
 		return
 	}
 	n.held = held
 	at := now
-	if next := n.saidAt.Add(sayEvery); !urgent && now.Before(next) {
+	if next := n.saidAt.Add(gap); !urgent && now.Before(next) {
 		at = next
 	}
 	if n.sayAt.IsZero() || at.Before(n.sayAt) {

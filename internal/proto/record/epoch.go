@@ -14,6 +14,7 @@ type Epoch struct {
 	number         uint32
 	cipher         wire.Cipher
 	partial        bool
+	networks       bool
 	sendID, recvID wire.RecordID
 	limits         limits
 	keys           atomic.Pointer[aeads] // nil once erased
@@ -74,7 +75,7 @@ func New(k Keys) (*Epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Epoch{number: k.Number, cipher: k.Cipher, partial: k.Partial, sendID: k.SendID, recvID: k.RecvID, limits: limitsOf(k.Cipher)}
+	e := &Epoch{number: k.Number, cipher: k.Cipher, partial: k.Partial, networks: k.Networks, sendID: k.SendID, recvID: k.RecvID, limits: limitsOf(k.Cipher)}
 	if k.Circuits {
 		e.recv.circuits = new(window)
 	}
@@ -96,6 +97,9 @@ func (e *Epoch) Partial() bool { return e.partial }
 
 // Circuits reports whether both ends take circuits and the frames of meeting.
 func (e *Epoch) Circuits() bool { return e.recv.circuits != nil }
+
+// Networks reports whether both ends take the frames of networks.
+func (e *Epoch) Networks() bool { return e.networks }
 
 // String names the epoch, without its keys.
 func (e *Epoch) String() string { return fmt.Sprintf("epoch %d", e.number) }

@@ -23,6 +23,7 @@ type Keys struct {
 	RecvID     wire.RecordID // ours
 	Partial    bool          // the peer accepts partial checksums
 	Circuits   bool          // both ends take circuits: the epoch has their number space
+	Networks   bool          // both ends take the frames of networks
 }
 
 // valid also refuses equal keys for both directions: they would use every nonce

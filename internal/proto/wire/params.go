@@ -15,13 +15,15 @@ const (
 	flagAES     = 1 << 0
 	flagPartial = 1 << 1
 	flagCircuit = 1 << 2
+	flagNetwork = 1 << 3
 )
 
 // Params are what each end states about itself inside the handshake, sealed.
 //
 //	bytes 0-6    record id that the sender listens on for this epoch
 //	byte 7       flags: bit 0 AES instructions, bit 1 accepts partial checksums,
-//	             bit 2 takes circuits and the frames of meeting
+//	             bit 2 takes circuits and the frames of meeting, bit 3 takes those of
+//	             networks
 //	bytes 8-9    inner MTU in bytes
 //	bytes 10-13  epoch number: in M1 the next one the initiator could use,
 //	             in M2 the one that both will use
@@ -33,6 +35,7 @@ type Params struct {
 	AES            bool
 	AcceptsPartial bool
 	Circuits       bool
+	Networks       bool
 	MTU            uint16 // bytes
 	Epoch          uint32
 	Minor          uint8
@@ -54,6 +57,9 @@ func (p Params) Append(b []byte) []byte {
 	if p.Circuits {
 		flags |= flagCircuit
 	}
+	if p.Networks {
+		flags |= flagNetwork
+	}
 	b = append(b, flags)
 	b = binary.LittleEndian.AppendUint16(b, p.MTU)
 	b = binary.LittleEndian.AppendUint32(b, p.Epoch)
@@ -72,6 +78,7 @@ func ParseParams(b []byte) (Params, error) {
 		AES:            b[7]&flagAES != 0,
 		AcceptsPartial: b[7]&flagPartial != 0,
 		Circuits:       b[7]&flagCircuit != 0,
+		Networks:       b[7]&flagNetwork != 0,
 		MTU:            binary.LittleEndian.Uint16(b[8:10]),
 		Epoch:          binary.LittleEndian.Uint32(b[10:14]),
 		Minor:          b[14],
