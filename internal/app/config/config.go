@@ -44,11 +44,12 @@ type Config struct {
 
 	RelayRate, RelayTotal int64 // what it forwards of one peer, and of all together, bytes a second; 0: the default
 
-	Session Settings
-	Routes  []netip.Prefix // behind this node, to which peers may send; masked
-	Only    Limits         // what peers may send to this node at most
-	Peers   []Peer         // in the file's order
-	settled bool           // see Settle
+	Session  Settings
+	Routes   []netip.Prefix // behind this node, to which peers may send; masked
+	Only     Limits         // what peers may send to this node at most
+	Peers    []Peer         // in the file's order
+	Networks []Network      // that this node is in
+	settled  bool           // see Settle
 
 	PortMapping bool // routers are asked to map the UDP port (ADR-037)
 	Spray       bool // ports of NATs are sought by chance (ADR-046)

@@ -29,8 +29,8 @@ type entry struct {
 	val        value
 }
 
-// A table is the top of the file (name ""), [session], one [[route]],
-// [[only]] or [[peer]], with its entries in the file's order.
+// A table is the top of the file (name ""), [session], one [[route]], [[only]],
+// [[network]] or [[peer]], with its entries in the file's order.
 type table struct {
 	name       string
 	at         position
@@ -49,6 +49,7 @@ type document struct {
 	peers  []*table
 	routes []*table
 	only   []*table
+	nets   []*table
 	within *table // while scanning: where the next entry goes
 }
 
@@ -123,6 +124,9 @@ func (d *document) header(n *unstable.Node) error {
 	case name == "only" && array:
 		d.within = &table{name: "only", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
 		d.only = append(d.only, d.within)
+	case name == "network" && array:
+		d.within = &table{name: "network", at: at, start: d.lineStart(raw), end: d.lineEnd(raw)}
+		d.nets = append(d.nets, d.within)
 	case name == "session":
 		return d.errorf(at, name, "write [session], in single brackets")
 	case name == "peer":
@@ -131,8 +135,10 @@ func (d *document) header(n *unstable.Node) error {
 		return d.errorf(at, name, "write [[route]], in double brackets")
 	case name == "only":
 		return d.errorf(at, name, "write [[only]], in double brackets")
+	case name == "network":
+		return d.errorf(at, name, "write [[network]], in double brackets")
 	default:
-		return d.errorf(at, name, "unknown table; there are [session], [[route]], [[only]] and [[peer]]")
+		return d.errorf(at, name, "unknown table; there are [session], [[route]], [[only]], [[network]] and [[peer]]")
 	}
 	return nil
 }
@@ -157,6 +163,9 @@ func (d *document) keyValue(n *unstable.Node) error {
 	}
 	if t == d.top && (name == "only" || strings.HasPrefix(name, "only.")) {
 		return d.errorf(e.at, name, "write each as an [[only]] block of its own")
+	}
+	if t == d.top && (name == "network" || strings.HasPrefix(name, "network.")) {
+		return d.errorf(e.at, name, "write each network as a [[network]] block of its own")
 	}
 	e.val = d.value(n.Value(), e.at)
 	t.end = max(t.end, d.lineEnd(int(n.Raw.Offset+n.Raw.Length)))

@@ -158,6 +158,13 @@ listen = %s
 # peer = "office"              # a peer's name, or a DID
 # allow = ["tcp:22", "udp:6000-6010", "icmp"]     # also "tcp:*", "proto:47" for GRE, "*"
 # to = "self"                  # this node's own addresses; or a network behind it
+# A network that this node is in: "l2tun network create" and "l2tun join" append them.
+# Routes of members are taken only inside of accept_routes; without it none is.
+# [[network]]
+# id = "5f1c1d3c0a4b7be2f7d3a8c1e6905f4b7a2d9c8e1b0f3a6d5c4e7f8091a2b3c4"
+# name = "home"
+# contacts = ["did:morpheus:z…@office.example:4242"]
+# accept_routes = ["192.168.0.0/16"]
 
 # One block for each peer; "l2tun peer add" appends them.
 # [[peer]]

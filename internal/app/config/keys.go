@@ -42,6 +42,8 @@ func keys() []key {
 			usual: func(c *Config) bool { return len(c.Routes) == 0 }},
 		{name: "only", field: "Only", block: true, value: func(c *Config) any { return c.Only.means() },
 			usual: func(c *Config) bool { return len(c.Only) == 0 }},
+		{name: "networks", field: "Networks", block: true, value: func(c *Config) any { return c.Networks },
+			usual: func(c *Config) bool { return len(c.Networks) == 0 }},
 		{name: "relay", field: "Relay", value: func(c *Config) any { return c.Relay },
 			usual: func(c *Config) bool { return c.Relay == relay.Off }},
 		{name: "relay_rate", field: "RelayRate", value: func(c *Config) any { return c.RelayRate },

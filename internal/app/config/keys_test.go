@@ -19,7 +19,7 @@ func others() map[string]any {
 		"Carriers": []*link.Kind{link.KindUTCP}, "Discovery": []Method{Multicast}, "Metrics": netip.MustParseAddrPort("127.0.0.1:9"),
 		"Mark": Mark{Value: 1, Mask: 1}, "PortMapping": true, "ReachedAt": []netip.AddrPort{netip.MustParseAddrPort("203.0.113.7:4242")}, "Spray": true, "DNS": DNSOff, "Session": Settings{Heartbeat: time.Second}, "Routes": []netip.Prefix{p}, "Only": Limits{{To: p}}, "Peers": []Peer{{Name: "other"}},
 		"DID": did.FromDigest([32]byte{1}), "Name": "other", "Endpoints": []string{"192.0.2.1:9"}, "AllowedIPs": []netip.Prefix{p}, "Assigned": p,
-		"Relay": relay.Peers, "RelayRate": int64(1 << 20), "RelayTotal": int64(1 << 22), "Hub": true, "Keep": true, "Invites": true,
+		"Relay": relay.Peers, "RelayRate": int64(1 << 20), "RelayTotal": int64(1 << 22), "Hub": true, "Networks": []Network{{Name: "other"}}, "Keep": true, "Invites": true,
 	}
 }
 

@@ -34,6 +34,18 @@ func (c *Config) Peer(d did.DID) *Peer {
 	return nil
 }
 
+// Network finds a network by its name here or its id; nil: none. "" is the only one.
+func (c *Config) Network(who string) *Network {
+	i := slices.IndexFunc(c.Networks, func(n Network) bool { return n.Name == who || n.ID.String() == who })
+	if who == "" && len(c.Networks) == 1 {
+		i = 0
+	}
+	if i < 0 {
+		return nil
+	}
+	return &c.Networks[i]
+}
+
 // Hubs are the peers that this node asks to help it meet others.
 func (c *Config) Hubs() (hubs []*Peer) {
 	for i := range c.Peers {

@@ -25,15 +25,13 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err := r.checkRelay(c, doc.top); err != nil {
 		return nil, err
 	}
-	if err := apply(&c.Session, r, doc.sess); err != nil {
+	if err := readSession(&c.Session, r, doc.sess); err != nil {
 		return nil, err
 	}
-	for _, e := range doc.sess.entries {
-		if r.settings[e.key] == nil {
-			return nil, r.unknown("session", e)
-		}
-	}
 	rs, err := readRoutes(r, doc.routes)
+	if err == nil {
+		c.Networks, err = readNetworks(r, doc.nets)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +55,19 @@ func Parse(file string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, c.nameInterface()
+}
+
+// readSession reads [session].
+func readSession(s *Settings, r *reader, t *table) error {
+	if err := apply(s, r, t); err != nil {
+		return err
+	}
+	for _, e := range t.entries {
+		if r.settings[e.key] == nil {
+			return r.unknown("session", e)
+		}
+	}
+	return nil
 }
 
 // nameInterface gives the interface the file's name where no other is given.

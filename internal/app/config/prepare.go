@@ -20,6 +20,7 @@ type JoinSpec struct {
 	Peer    PeerSpec     // the inviting node
 	Hubs    []PeerSpec   // that help to reach it
 	Address netip.Prefix // further address of this node; zero: none
+	Network *Network     // that is joined, in place of all above but Init; nil: none
 }
 
 // A Prepared edit is checked and on the disk, and in nobody's way: only a rename
@@ -150,6 +151,9 @@ func (p *Prepared) cancel() {
 }
 
 func (s *JoinSpec) edit(path string, data []byte) ([]byte, error) {
+	if s.Network != nil {
+		return withNetwork(path, data, s.Network)
+	}
 	c, err := Parse(path, data)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,8 @@ func (r *reader) unknown(table string, e entry) error {
 	}
 	known := topKeys()
 	switch table {
+	case "network":
+		known = "id, name, contacts and accept_routes"
 	case "session":
 		var keys []string
 		for _, d := range session.Descriptors() {
