@@ -72,7 +72,11 @@ func (o *JoinOptions) tunnel() string {
 func asks(l invite.Link, doubts []invite.Doubt, name string) string {
 	var b strings.Builder
 	field := func(name, value string) { fmt.Fprintf(&b, "  %-12s %s\n", name, printable(value)) }
-	b.WriteString("This invitation makes the following node a peer of this one:\n")
+	if l.Network != "" {
+		fmt.Fprintf(&b, "This invitation makes this node a member of network %s, by the following node:\n", printable(l.Called))
+	} else {
+		b.WriteString("This invitation makes the following node a peer of this one:\n")
+	}
 	if l.Name != "" {
 		if name != "" {
 			name = "   <- " + name

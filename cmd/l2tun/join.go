@@ -46,6 +46,7 @@ type joined struct {
 	AllowedIPs []string `json:"allowed_ips"` // what goes to the other one from here, besides its DID's address
 	Config     string   `json:"config"`
 	Running    bool     `json:"running"` // a node runs here and uses it
+	Network    string   `json:"network"` // that was joined, by its name here; empty: none
 	Hubs       []string `json:"hubs"`    // DIDs of the hubs that the link named
 	Listed     []string `json:"listed"`  // those of them that have this node as a peer by now
 }
@@ -58,6 +59,9 @@ func newJoinCmd(o *JoinOptions, runF func(context.Context, *JoinOptions) error) 
 		Long: `Make this node and the one that made the invitation peers of each other. Config
 and key are created if there are none. Without LINK, or with "-", the link is
 read from standard input, where other users of this host cannot see it.
+
+A link of "l2tun network invite" makes this node a member of that network, and so a
+peer of all its members.
 
 On a terminal the command shows what the link asks for and waits for y. A script
 gives --yes; without it, only private networks no larger than /16 (IPv6: /48)
@@ -78,7 +82,7 @@ node itself. Nothing changes anywhere unless that one accepts.`,
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Name, "name", "", "`NAME` for the other node (default the one in the link)")
+	f.StringVar(&o.Name, "name", "", "`NAME` for the other node (default the one in the link); into a network, of this node there (default this host's name)")
 	f.StringVar(&o.Listen, "listen", config.DefaultListen, "listen address `HOST:PORT`, if a config is created")
 	f.StringArrayVar(&o.Endpoints, "endpoint", nil, "public address `HOST:PORT` of this node, sent to the peer; may be repeated")
 	f.BoolVarP(&o.Yes, "yes", "y", false, "take all that the link asks for, without a question")
@@ -94,7 +98,9 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	path := o.configPath()
-	done, err := join.Join(ctx, join.Options{Link: link, Name: o.Name, Endpoints: o.Endpoints,
+	done, err := join.Join(ctx, join.Options{Link: link, Name: o.wanted(link), Waits: func() {
+		fmt.Fprintln(o.Err, "A person at the other node has to agree; this waits, and Ctrl-C leaves it for later with the same link.")
+	}, Endpoints: o.Endpoints,
 		Init: config.InitSpec{Path: path, Interface: o.iface, Listen: o.Listen}})
 	if err != nil {
 		return err
@@ -105,7 +111,16 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 	}
 	defer o.explainHubs(done)
 	return o.say(joined{Hubs: hubDIDs(done.Hubs), Listed: listedBy(done), Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
-		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running})
+		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running, Network: done.Network})
+}
+
+// wanted is the name that goes with the join: of this node in a network, else of the other
+// node here.
+func (o *JoinOptions) wanted(l invite.Link) string {
+	if o.Name == "" && l.Network != "" {
+		return shortHostname()
+	}
+	return o.Name
 }
 
 func hubDIDs(hubs []config.PeerSpec) []string {
@@ -150,6 +165,9 @@ func (o *JoinOptions) say(j joined) error {
 	what := "joined " + j.Peer
 	if j.Name != "" {
 		what = fmt.Sprintf("joined %s (%s)", j.Name, j.Peer)
+	}
+	if j.Network != "" {
+		what = "joined network " + j.Network
 	}
 	if len(j.AllowedIPs) > 0 { // the author of the link chose them
 		what += "; routes through it: " + strings.Join(j.AllowedIPs, ", ")

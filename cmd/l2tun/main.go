@@ -83,6 +83,7 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 		newReceiveCmd(&ReceiveOptions{IO: io}, runReceive),
 		newInviteCmd(&InviteOptions{IO: io}, runInvite),
 		newJoinCmd(&JoinOptions{IO: io}, runJoin),
+		newNetworkCmd(io), newKeyCmd(io),
 		newReloadCmd(&ReloadOptions{IO: io}, runReload),
 		newConfirmCmd(&ConfirmOptions{IO: io}, runConfirm),
 		newHostsCmd(&HostsOptions{IO: io}, runHosts),

@@ -11,7 +11,7 @@ import (
 // arrows says which packages of this module each package may import. Packages
 // that only tests use are on no right side: tests may import anything.
 func arrows() map[string][]string {
-	below := []string{"session", "did", "filter", "transport", "transport/discovery", "tun", "routing",
+	below := []string{"session", "did", "filter", "network", "internal/app/membership", "internal/app/netadmin", "internal/app/netstore", "internal/net/documents", "transport", "transport/discovery", "tun", "routing",
 		"internal/packet/datapath", "internal/net/hub", "internal/net/joinproxy", "internal/net/link", "internal/proto/nat", "internal/proto/relay", "internal/proto/wire", "internal/app/config", "internal/app/control",
 		"internal/base/account", "internal/app/invite", "internal/app/join", "internal/app/peercache", "internal/app/policy", "internal/show/capture", "internal/base/guard", "internal/show/health", "internal/show/metrics", "internal/app/confine", "internal/net/portmap", "internal/proto/mapping", "names"}
 	return map[string][]string{
@@ -42,10 +42,11 @@ func arrows() map[string][]string {
 		"internal/proto/settings":  nil,
 		"internal/proto/sleep":     {"internal/proto/wire"},
 		"internal/net/link":        {"internal/proto/record", "internal/proto/wire"},
-		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/base/history", "internal/base/mailbox", "internal/base/peerlog", "internal/proto/incarnation", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/proto/settings", "internal/net/circuit", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/net/ping", "internal/net/presence", "internal/net/reach", "internal/net/slumber", "internal/proto/wire"},
+		"session":                  {"did", "handshake", "rotation", "internal/base/guard", "internal/base/history", "internal/base/mailbox", "internal/base/peerlog", "internal/proto/incarnation", "internal/proto/state", "internal/proto/paths", "internal/proto/record", "internal/proto/settings", "internal/net/circuit", "internal/net/connect", "internal/net/dial", "internal/net/enroll", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/documents", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/net/ping", "internal/net/presence", "internal/net/reach", "internal/net/slumber", "internal/proto/wire"},
 		"internal/net/connect":     {"did", "handshake", "internal/base/lograte", "internal/net/dial", "internal/net/link", "internal/net/netaddr", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/enroll":      {"did", "handshake", "internal/net/connect", "internal/net/dial", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/dial":        {"internal/net/link", "internal/proto/wire"},
+		"internal/net/documents":   {"internal/net/link", "internal/net/msgchan", "internal/proto/wire"},
 		"internal/net/msgchan":     {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/frames":      {"internal/net/link", "internal/proto/record", "internal/proto/wire"},
 		"internal/net/keys":        {"did", "handshake", "rotation", "internal/net/connect", "internal/net/frames", "internal/net/link", "internal/net/msgchan", "internal/proto/record", "internal/proto/wire"},
@@ -53,7 +54,7 @@ func arrows() map[string][]string {
 		"internal/net/meeting":     {"internal/net/circuit", "internal/net/link", "internal/proto/nat", "internal/proto/paths", "internal/proto/sleep", "internal/proto/wire"},
 		"internal/net/pathset":     {"internal/net/circuit", "internal/net/link", "internal/net/meeting", "internal/proto/paths", "internal/proto/wire"},
 		"internal/net/ping":        {"internal/net/frames", "internal/net/link", "internal/proto/record", "internal/proto/wire"},
-		"internal/net/presence":    {"internal/net/link", "internal/net/meeting", "internal/net/ping", "internal/proto/nat", "internal/proto/paths", "internal/proto/record", "internal/proto/relay", "internal/proto/sleep", "internal/proto/wire"},
+		"internal/net/presence":    {"internal/net/documents", "internal/net/link", "internal/net/meeting", "internal/net/ping", "internal/proto/nat", "internal/proto/paths", "internal/proto/record", "internal/proto/relay", "internal/proto/sleep", "internal/proto/wire"},
 		"internal/net/reach":       {"did", "internal/base/backoff", "internal/base/lograte", "internal/net/connect", "internal/net/dial", "internal/net/keys", "internal/net/link", "internal/net/pathset", "internal/proto/paths", "internal/proto/state", "internal/proto/wire"},
 		"internal/net/slumber":     {"did", "internal/base/guard", "internal/base/mailbox", "internal/net/frames", "internal/net/keys", "internal/net/link", "internal/net/meeting", "internal/net/msgchan", "internal/net/pathset", "internal/proto/sleep", "internal/proto/wire"},
 		"internal/net/hub":         {"internal/base/guard", "internal/base/mailbox", "internal/net/link", "internal/proto/relay", "internal/proto/wire"},
@@ -71,18 +72,21 @@ func arrows() map[string][]string {
 		"tun":                      {"internal/base/ifname", "internal/packet/ip", "internal/proto/wire"},
 		"routing":                  {"internal/base/account", "internal/packet/ip"},
 		"internal/packet/datapath": {"filter", "internal/base/guard", "internal/packet/ip", "internal/proto/record", "routing", "tun", "internal/net/link", "internal/proto/wire"},
-		"internal/app/config":      {"internal/base/account", "did", "filter", "names", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
+		"internal/app/config":      {"internal/base/account", "did", "filter", "names", "network", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
 		"internal/app/hostnames":   {"internal/base/account", "internal/app/confine", "internal/app/control", "internal/app/hosts", "internal/base/statefile"},
 		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.
-		"internal/app/invite":  {"internal/base/account", "internal/base/statefile", "did", "internal/app/config", "internal/proto/wire", "routing", "transport"},
-		"internal/app/join":    {"did", "handshake", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
+		"internal/app/invite":  {"internal/base/account", "internal/base/statefile", "did", "internal/app/config", "internal/proto/wire", "network", "routing", "transport"},
+		"internal/app/join":    {"did", "handshake", "network", "internal/app/config", "internal/app/invite", "internal/net/enroll", "internal/net/joinproxy", "internal/proto/wire", "transport"},
 		"internal/app/confine": {"internal/base/account"},
 		"internal/app/policy":  {"did", "filter", "internal/packet/ip", "network"},
 		// It gives handshakes what it has, verified by them.
+		"internal/app/membership": {"did", "network", "internal/app/config", "internal/app/netstore", "internal/base/guard", "internal/base/mailbox", "internal/net/documents", "internal/proto/gossip", "internal/proto/wire"},
+		// What people do with networks, with a node or without.
+		"internal/app/netadmin":  {"did", "network", "internal/app/control", "internal/app/membership", "internal/app/netstore", "internal/base/account"},
 		"internal/app/netstore":  {"internal/base/statefile", "network"},
 		"internal/app/peercache": {"did", "handshake", "internal/base/statefile", "internal/net/connect", "internal/proto/wire"},
 		"internal/base/account":  nil, // who the system user is
@@ -106,7 +110,7 @@ func arrows() map[string][]string {
 		"test/node":            {"test/lab", "internal/app/control"},
 		"test/reach":           {"test/lab", "test/lab/nat", "test/node", "internal/app/control"},
 		"test/demo":            {"test/lab", "test/lab/nat", "test/node", "test/reach", "internal/app/control"},
-		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/app/join", "internal/show/logs", "did",
+		"cmd/l2tun": {"internal/base/account", "internal/app/node", "internal/app/config", "internal/app/control", "internal/net/link", "internal/app/invite", "internal/app/join", "internal/app/membership", "internal/app/netadmin", "internal/app/netstore", "network", "internal/show/logs", "did",
 			"internal/show/health", "internal/app/hostnames", "internal/app/hosts", "internal/show/screen", "internal/show/top", "internal/show/doctor", "internal/show/bugreport", "names"},
 
 		// What serves tests and scripts.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,33 @@ func (c *Client) stillThere() error {
 		return fmt.Errorf("the node at %s was asked to stop and still runs", c.socket)
 	}
 	return fmt.Errorf("the node stopped answering but did not remove its socket %s", c.socket)
+}
+
+// Members asks for the members of a network. *APIError if there is no such network.
+func (c *Client) Members(ctx context.Context, network string) (all []Member, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/network/members?"+query("network", network), &all)
+	return all, err
+}
+
+// ChangeNetwork has the node do what a person asks for. *APIError if it refuses.
+func (c *Client) ChangeNetwork(ctx context.Context, ch NetworkChange) (done NetworkChanged, err error) {
+	body, err := json.Marshal(ch)
+	if err != nil {
+		return done, err
+	}
+	resp, err := c.open(ctx, http.MethodPost, "/v1/network/change", bytes.NewReader(body))
+	if err != nil {
+		return done, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return done, c.explain(err)
+	}
+	if json.Unmarshal(text, &done) != nil {
+		return done, c.unreadable(errors.New("no JSON"))
+	}
+	return done, nil
 }
 
 // call does one request; a nil into throws the answer away.

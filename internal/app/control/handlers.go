@@ -25,6 +25,9 @@ func routes(h Handler, long *longCalls) http.Handler {
 	if n, ok := h.(Namer); ok {
 		mux.HandleFunc("POST /v1/names", long.lasting(namesHandler(n)))
 	}
+	if n, ok := h.(Networking); ok {
+		networking(mux, n)
+	}
 	short("/", func(w http.ResponseWriter, r *http.Request) { notThere(mux, w, r) })
 	return mux
 }

@@ -92,10 +92,10 @@ func TestStatusTravelsWhole(t *testing.T) {
 		Mapping: PortMapping{true, []RouterStatus{{"192.168.1.1", "192.168.1.2", "held", "pcp", "203.0.113.7:4242", 19, true, "no_answer"}}}, Spray: true,
 		Names:  Names{"auto", "hosts", "no resolved", "127.108.50.53:53", "a", "pc", 3, []string{"my phone"}, []NameClash{{"nas", []string{"", "work"}}}, true, 4},
 		Config: "/etc/x.toml", ConfigDigest: "ab", Health: []Finding{{"L2T-501", LevelError, "n", "refuses", "do", []string{"l2tun id"}, []string{}}},
-		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Filtered: []Filtered{{"filter_not_granted", "did:c", "10.9.0.1", "tcp:22", 19, 20}}, Faults: 16, Outdated: []string{"192.0.2.9"},
+		Misrouted: []Misrouted{{"bad_source", "did:c", "10.9.0.7", "n", 14, 15}}, Filtered: []Filtered{{"filter_not_granted", "did:c", "10.9.0.1", "tcp:22", 19, 20}}, Faults: 16, Networks: []Network{{Name: "home", ID: "i", Serial: 19, Role: "admin", Members: 20, Findings: []NetworkFinding{{"name_taken", "did:d", "t"}}}}, Outdated: []string{"192.0.2.9"},
 		Peers: []Peer{{DID: "did:c", Name: "n", Addresses: []string{"10.9.0.2"}, AllowedIPs: []string{"10.9.0.2/32"}, State: "established", Reason: "timeout", Link: "quic", Carrier: "direct", Endpoint: "192.0.2.1:2",
 			Suite: "s", Epoch: 3, Rekeyed: Rekeyed{4, 5, 13}, RTTMS: 6.5, Traffic: Traffic{RxBytes: 7, TxBytes: 8, RxPackets: 9, TxPackets: 10, RxRate: 1.5, TxRate: 2.5}, Waiting: Waiting{11, 17, 18},
-			Limited: true, Prefer: "utcp",
+			Standing: Standing{Network: "home", Hub: true, Limited: true}, Prefer: "utcp",
 			Dropped: map[string]uint64{"replayed": 12},
 			Trouble: Trouble{Obstacles: []Obstacle{{"no_route", "192.0.2.1:2"}}, Duplicates: []string{"192.0.2.2:2"}, Displaced: true}}}}
 	_, c := start(t, &fakeNode{status: want})
@@ -127,7 +127,7 @@ func TestStatusJSONHasEveryFieldAndNoNull(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`did name addresses allowed_ips state reason link carrier endpoint inbound local seen_as room mtu suite epoch handshakes handshake_age_ms
 		rtt_ms rx_bytes tx_bytes rx_packets tx_packets queued messages_waiting message_bytes_waiting dropped
-		rx_rate tx_rate epoch_age_ms prefer trouble through through_name why_not_direct hub limited`) {
+		rx_rate tx_rate epoch_age_ms prefer trouble through through_name why_not_direct hub network limited`) {
 		if _, ok := doc.Peers[0][key]; !ok {
 			t.Errorf("peer has no %s", key)
 		}

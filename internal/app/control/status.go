@@ -7,17 +7,18 @@ const StatusVersion = 1
 // Status is a node at one moment. No field is ever left out: what is unknown is
 // "", 0 or empty.
 type Status struct {
-	Version   int      `json:"version"` // StatusVersion
-	Program   string   `json:"program"` // Program() of the node
-	Interface string   `json:"interface"`
-	DID       string   `json:"did"`
-	Addresses []string `json:"addresses"` // of the interface, CIDR, the DID's own first
-	Listen    string   `json:"listen"`    // HOST:PORT
-	Peers     []Peer   `json:"peers"`     // in the config's order
-	NAT       string   `json:"nat"`       // this node's, to UDP: "none", "endpoint_independent", "endpoint_dependent" or "unknown"
-	Relaying  Relaying `json:"relaying"`  // what this node does as a hub
-	Host      Host     `json:"host"`
-	Sandbox   Sandbox  `json:"fence"`
+	Version   int       `json:"version"` // StatusVersion
+	Program   string    `json:"program"` // Program() of the node
+	Interface string    `json:"interface"`
+	DID       string    `json:"did"`
+	Addresses []string  `json:"addresses"` // of the interface, CIDR, the DID's own first
+	Listen    string    `json:"listen"`    // HOST:PORT
+	Peers     []Peer    `json:"peers"`     // in the config's order
+	NAT       string    `json:"nat"`       // this node's, to UDP: "none", "endpoint_independent", "endpoint_dependent" or "unknown"
+	Relaying  Relaying  `json:"relaying"`  // what this node does as a hub
+	Networks  []Network `json:"networks"`  // in the config's order
+	Host      Host      `json:"host"`
+	Sandbox   Sandbox   `json:"fence"`
 
 	Mapping PortMapping `json:"mapping"` // of the UDP port at routers
 	Spray   bool        `json:"spray"`   // this node takes part in sprays
@@ -77,9 +78,8 @@ type Peer struct {
 	RTTMS float64 `json:"rtt_ms"` // of the path in use
 	Path
 	Traffic
-	Hub     bool   `json:"hub"`     // this node asks it to help meet others
-	Limited bool   `json:"limited"` // it may send to this node only what some line lets pass, see Why
-	Prefer  string `json:"prefer"`  // carrier that is preferred; "" for the best
+	Standing
+	Prefer string `json:"prefer"` // carrier that is preferred; "" for the best
 	Waiting
 	Dropped map[string]uint64 `json:"dropped"` // packets by reason; zeros left out
 	Trouble Trouble           `json:"trouble"`
@@ -90,6 +90,13 @@ type Rekeyed struct {
 	Handshakes     uint64 `json:"handshakes"`       // full ones since start
 	HandshakeAgeMS int64  `json:"handshake_age_ms"` // since the last full one
 	EpochAgeMS     int64  `json:"epoch_age_ms"`     // since the keys in use came into use
+}
+
+// Standing is what the peer is to this node.
+type Standing struct {
+	Network string `json:"network"` // by which it is a peer; "": by the config
+	Hub     bool   `json:"hub"`     // this node asks it to help meet others
+	Limited bool   `json:"limited"` // it may send to this node only what some line lets pass, see Why
 }
 
 // Path is more of the path in use.
@@ -143,6 +150,12 @@ func (s *Status) fill() {
 	}
 	if s.Peers == nil {
 		s.Peers = []Peer{}
+	}
+	s.Networks = append([]Network{}, s.Networks...)
+	for i := range s.Networks {
+		if s.Networks[i].Findings == nil {
+			s.Networks[i].Findings = []NetworkFinding{}
+		}
 	}
 	if s.Misrouted == nil {
 		s.Misrouted = []Misrouted{}

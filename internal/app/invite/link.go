@@ -15,6 +15,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
+	"github.com/libertaria-project/l2tun/network"
 )
 
 const (
@@ -48,6 +49,8 @@ type Link struct {
 	Address   netip.Prefix   // for the joining node, with the network's length; zero: none
 	Allowed   []netip.Prefix // what the inviting node owns inside, besides its DID's address
 	Until     time.Time      // in whole seconds; the inviting node decides
+	Network   string         // id of the network that it leads into, in hexadecimal; empty: into none, but to the inviting node
+	Called    string         // what that network is called there
 	Token     Token
 }
 
@@ -119,6 +122,10 @@ func (l Link) body() string {
 	for _, p := range l.Allowed {
 		put("allow", p.String())
 	}
+	if l.Network != "" {
+		put("network", l.Network)
+		put("called", l.Called)
+	}
 	put("until", strconv.FormatInt(l.Until.Unix(), 10))
 	put("token", base64.RawURLEncoding.EncodeToString(l.Token[:]))
 	return b.String()
@@ -170,7 +177,7 @@ func parseBody(body string) (l Link, err error) {
 			return l, err
 		}
 	}
-	if l.DID.IsZero() || len(l.ID) != 2*idSize || len(l.Endpoints) > maxList || len(l.Allowed) > maxList || !l.hubsFit() {
+	if l.DID.IsZero() || len(l.ID) != 2*idSize || len(l.Endpoints) > maxList || len(l.Allowed) > maxList || !l.hubsFit() || (l.Network == "") != (l.Called == "") {
 		return l, ErrLink
 	}
 	return l, nil
@@ -225,6 +232,14 @@ func (l *Link) set(key, value string) (err error) {
 		var p netip.Prefix
 		p, err = netip.ParsePrefix(value)
 		l.Allowed = append(l.Allowed, p)
+	case "network":
+		if _, ok := network.ParseHash(value); !ok {
+			return ErrLink
+		}
+		l.Network = value
+	case "called":
+		err = network.CheckName(value)
+		l.Called = value
 	case "until":
 		var seconds int64
 		seconds, err = strconv.ParseInt(value, 10, 64)

@@ -84,22 +84,11 @@ func (s *Spec) address(c *config.Config, promised []Invitation) (netip.Prefix, e
 
 // fill adds what the new peer needs to know of this node.
 func (s *Spec) fill(c *config.Config, l *Link) error {
-	if len(l.Endpoints) == 0 {
-		for _, at := range c.ReachedAt {
-			l.Endpoints = append(l.Endpoints, at.String())
-		}
-	}
-	if len(l.Endpoints) == 0 {
-		machine, err := Machine(c.Interface)
-		if err != nil {
-			return err
-		}
-		l.Endpoints = Endpoints(c.Listen, machine, s.Seen)
+	var err error
+	if l.Endpoints, err = endpointsOf(c, l.Endpoints, s.Seen); err != nil {
+		return err
 	}
 	l.Hubs = hubsOf(c)
-	if len(l.Endpoints) == 0 {
-		return fmt.Errorf("this machine has no address that another could reach; say where this node is reached: --endpoint HOST:%d", c.Listen.Port())
-	}
 	l.Allowed = Allowed(c)
 	for _, r := range s.Routes {
 		p, err := netip.ParsePrefix(r)

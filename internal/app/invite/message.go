@@ -7,14 +7,18 @@ import (
 	"io"
 )
 
-const messageVersion = 1
+const (
+	messageVersion = 1
+	maxName        = 255 // bytes of a name that is wanted
+)
 
 // A Request is what the joining node asks, sealed for the inviting node alone.
 type Request struct {
 	Version   int      `json:"version"`
 	ID        string   `json:"id"`
-	Proof     []byte   `json:"proof"`     // 32 bytes: Link.Proof
-	Endpoints []string `json:"endpoints"` // HOST:PORT where the joining node listens, if it can be reached
+	Proof     []byte   `json:"proof"`          // 32 bytes: Link.Proof
+	Name      string   `json:"name,omitempty"` // that the joining node wants in a network
+	Endpoints []string `json:"endpoints"`      // HOST:PORT where the joining node listens, if it can be reached
 }
 
 // An Answer says that the inviting node has the joining node as a peer now, or
@@ -37,12 +41,14 @@ const (
 	Conflict Reason = "conflict" // its config has changed, and what was promised does not fit it any more
 	Failed   Reason = "failed"   // it could not: its log says why
 	Endpoint Reason = "endpoint" // an endpoint of the asker is one that no node dials for others
+	Waiting  Reason = "waiting"  // a person has to agree first
+	Denied   Reason = "denied"   // a person has said no
 	Version  Reason = "version"  // it does not understand the request
 )
 
 // ReasonOf is the answer to what Store.Claim returned.
 func ReasonOf(err error) Reason {
-	for is, r := range map[error]Reason{ErrUnknown: Unknown, ErrAltered: Altered, ErrExpired: Expired, ErrUsed: Used} {
+	for is, r := range map[error]Reason{ErrDenied: Denied, ErrUnknown: Unknown, ErrAltered: Altered, ErrExpired: Expired, ErrUsed: Used} {
 		if errors.Is(err, is) {
 			return r
 		}
@@ -51,9 +57,12 @@ func ReasonOf(err error) Reason {
 }
 
 // NewRequest asks for what a link promises.
-func NewRequest(l Link, endpoints []string) []byte {
+func NewRequest(l Link, endpoints []string) []byte { return NewMembership(l, endpoints, "") }
+
+// NewMembership asks for what a link into a network promises, under a name.
+func NewMembership(l Link, endpoints []string, name string) []byte {
 	proof := l.Proof()
-	return encode(Request{messageVersion, l.ID, proof[:], append([]string{}, endpoints...)})
+	return encode(Request{messageVersion, l.ID, proof[:], name, append([]string{}, endpoints...)})
 }
 
 // ParseRequest takes what NewRequest makes, and nothing else.
@@ -62,7 +71,7 @@ func ParseRequest(b []byte) (Request, error) {
 	if err := decode(b, &r); err != nil {
 		return r, err
 	}
-	if r.Version != messageVersion || len(r.ID) != 2*idSize || len(r.Proof) != 32 || len(r.Endpoints) > maxList {
+	if r.Version != messageVersion || len(r.ID) != 2*idSize || len(r.Proof) != 32 || len(r.Endpoints) > maxList || len(r.Name) > maxName {
 		return r, ErrMessage
 	}
 	return r, nil

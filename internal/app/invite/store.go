@@ -19,16 +19,22 @@ const (
 
 // An Invitation is what a node has promised, as its file has it.
 type Invitation struct {
-	ID         string    `json:"id"`
-	Kept       string    `json:"kept"` // of the proof; not enough to make one
-	Name       string    `json:"name"` // of the peer to be
-	Address    string    `json:"address"`
-	AllowedIPs []string  `json:"allowed_ips"`
-	Created    time.Time `json:"created"`
-	Expires    time.Time `json:"expires"`
-	Claimed    string    `json:"claimed"` // DID of the node that showed the proof
-	Joined     bool      `json:"joined"`  // and it has become a peer
-	Secret     []byte    `json:"secret"`  // of the link, sealed with this node's key: for joins through a hub
+	ID         string        `json:"id"`
+	Kept       string        `json:"kept"` // of the proof; not enough to make one
+	Name       string        `json:"name"` // of the peer to be
+	Address    string        `json:"address"`
+	AllowedIPs []string      `json:"allowed_ips"`
+	Created    time.Time     `json:"created"`
+	Expires    time.Time     `json:"expires"`
+	Claimed    string        `json:"claimed"`           // DID of the node that showed the proof
+	Joined     bool          `json:"joined"`            // and it has become a peer
+	Network    string        `json:"network,omitempty"` // id of the network that it leads into; "": none
+	Groups     []string      `json:"groups,omitempty"`  // of the members to be
+	Member     time.Duration `json:"member,omitempty"`  // how long they are members; 0: no end
+	Uses       int           `json:"uses,omitempty"`    // how many nodes may join; 0: one
+	Approve    bool          `json:"approve,omitempty"` // a person has to agree to each
+	Users      []User        `json:"users,omitempty"`   // that have come to a network
+	Secret     []byte        `json:"secret"`            // of the link, sealed with this node's key: for joins through a hub
 }
 
 // State is open, claimed, used or expired.

@@ -40,6 +40,7 @@ type Admission struct {
 
 	Identity *did.Identity // of this node
 	Hub      *Proxying     // this node as a hub for joins
+	Networks Networks      // that this node is an issuer of; nil: none
 
 	mu sync.Mutex // one at a time
 }
@@ -92,6 +93,32 @@ func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) invi
 	return refused
 }
 
+// Networks make a node a member of a network of this one.
+type Networks interface {
+	// Admit makes a node a member, under a name that it wants. It returns once hubs have been
+	// told; "" and no error if it is a member.
+	Admit(i invite.Invitation, who did.DID, name string) (invite.Reason, error)
+}
+
+// admitMember makes the joining node a member of a network. Its place is taken first, so that
+// no more join than may; one that cannot be let in gives it back.
+func (a *Admission) admitMember(asker did.DID, r invite.Request) (invite.Reason, error) {
+	if a.Host.InUse() == nil || a.Networks == nil {
+		return invite.Busy, errStarting
+	}
+	i, u, err := a.Store.Use(r.ID, [32]byte(r.Proof), asker, r.Name, time.Now())
+	switch {
+	case err != nil:
+		return invite.ReasonOf(err), err
+	case u.State == invite.Wanting:
+		return invite.Waiting, nil
+	}
+	if reason, err := a.Networks.Admit(i, asker, r.Name); reason != "" || err != nil {
+		return reason, errors.Join(err, a.Store.GiveBack(i.ID, asker))
+	}
+	return "", a.Store.Entered(i.ID, asker)
+}
+
 // errStarting: no config is in use yet.
 var errStarting = errors.New("join: the node is still starting")
 
@@ -104,6 +131,9 @@ var errNotInUse = errors.New("join: the config file has changes that are not in 
 func (a *Admission) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
 	if err := dialable(r.Endpoints); err != nil {
 		return invite.Endpoint, err
+	}
+	if i, err := a.Store.Get(r.ID); err == nil && i.Network != "" {
+		return a.admitMember(asker, r)
 	}
 	c, reason, err := a.current(asker)
 	if err != nil {

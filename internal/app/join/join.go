@@ -25,9 +25,10 @@ const Timeout = 30 * time.Second
 type Options struct {
 	Link      invite.Link
 	Init      config.InitSpec // of a config that is not there yet; its Path is the config's
-	Name      string          // for the inviting node, in place of the link's
+	Name      string          // for the inviting node, in place of the link's; into a network: of this node there
 	Endpoints []string        // where this node listens, sent to the inviting node
 	Logger    *slog.Logger    // nil: none
+	Waits     func()          // called once if a person at the other end has to agree first; nil: nobody is told
 }
 
 // Joined is what a join has done.
@@ -35,6 +36,8 @@ type Joined struct {
 	Self did.DID
 	Peer config.PeerSpec
 	Hubs []config.PeerSpec // that this node asks to help it reach Peer, once they list it
+
+	Network string // what the network that was joined is called here; empty: none was
 
 	Listed []did.DID // of Hubs: those that have this node as a peer by now
 }
@@ -78,10 +81,17 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 	if err := prepared.Commit(); err != nil {
 		return nil, fmt.Errorf("the other node has taken this one as a peer, but here it could not be written down: %w; fix that and join again with the same link", err)
 	}
-	return &Joined{prepared.Identity.DID(), spec.Peer, spec.Hubs, p.taken}, nil
+	done := &Joined{Self: prepared.Identity.DID(), Peer: spec.Peer, Hubs: spec.Hubs, Listed: p.taken}
+	if spec.Network != nil {
+		done.Network = spec.Network.Name
+	}
+	return done, nil
 }
 
 func (o *Options) spec() config.JoinSpec {
+	if n, ok := o.network(); ok {
+		return config.JoinSpec{Init: o.Init, Network: &n, Peer: config.PeerSpec{DID: o.Link.DID, Endpoints: o.Link.Endpoints}}
+	}
 	s := config.JoinSpec{Init: o.Init, Address: o.Link.Address,
 		Peer: config.PeerSpec{DID: o.Link.DID, Name: o.Link.Name, Endpoints: o.Link.Endpoints}}
 	if o.Name != "" {
@@ -99,14 +109,22 @@ func (o *Options) spec() config.JoinSpec {
 // ask asks through the hubs of the link first, so that these have this node as a peer
 // too, and the inviting node itself where no hub brings its answer.
 func (o *Options) ask(ctx context.Context, id *did.Identity) (passage, error) {
+	if o.Link.Network != "" {
+		return o.askNetwork(ctx, id)
+	}
 	p := o.through(ctx, id)
 	if p.answer != nil {
 		return p, nil
 	}
-	answer, err := exchange(ctx, Timeout, config.DefaultMark(), enroll.Ask{Identity: id, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
-		Request: invite.NewRequest(o.Link, o.Endpoints)}, o) // the default mark: there may be no config yet
+	answer, err := o.direct(ctx, id, invite.NewRequest(o.Link, o.Endpoints))
 	p.answer = answer
 	return p, err
+}
+
+// direct asks the inviting node itself.
+func (o *Options) direct(ctx context.Context, id *did.Identity, request []byte) ([]byte, error) {
+	return exchange(ctx, Timeout, config.DefaultMark(), enroll.Ask{Identity: id, Peer: o.Link.DID, Endpoints: o.Link.Endpoints,
+		Request: request}, o) // the default mark: there may be no config yet
 }
 
 // explain says what an ask without an answer means; hub is what a hub says that was asked
@@ -177,6 +195,10 @@ func (o *Options) refusal(answer []byte) error {
 		return errors.New("what the invitation promises does not fit the other node's config any more; its log says what, ask for a new one")
 	case invite.Endpoint:
 		return errors.New("the other node does not dial the endpoint of this one: give an address that it can reach, with --endpoint")
+	case invite.Denied:
+		return errors.New("a person at the other node has said no to this one")
+	case invite.Waiting:
+		return errors.New("a person at the other node has to agree first, and has not yet; the same link serves again")
 	case invite.Version:
 		return errors.New("the other node does not understand this program's request; it may run another version")
 	}

@@ -24,6 +24,9 @@ func FolderOf(config string) string { return strings.TrimSuffix(config, ".toml")
 // A Store is the folder. Its zero value is of no use: Open makes one.
 type Store struct{ folder string }
 
+// New is a folder of which nothing is read.
+func New(folder string) *Store { return &Store{folder} }
+
 // Open reads all networks in a folder, in the order of their ids. Each of the errors is a
 // sentence about what cannot be used; the networks that can are there all the same. A folder
 // that does not exist has none, and is made by Save.
@@ -49,6 +52,20 @@ func Open(folder string) (s *Store, all []*network.State, wrong []error) {
 		}
 	}
 	return s, all, wrong
+}
+
+// Read reads one network of a node that may run: nothing is moved or removed. A network that
+// is not there is one of which its id is known.
+func Read(folder string, id network.Hash) (*network.State, error) {
+	s := &Store{folder}
+	st, err := read(s.path(id), id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return network.New(id), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read network %s: %w", id, statefile.Cause(err))
+	}
+	return st, nil
 }
 
 // temporary reports whether a file is one that Save has not renamed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/membership"
 	"github.com/libertaria-project/l2tun/internal/app/peercache"
 	"github.com/libertaria-project/l2tun/internal/net/hub"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
@@ -39,9 +40,12 @@ type applier struct {
 	hub      *hub.Hub
 	limits   limits
 
-	config  atomic.Pointer[config.Config] // in use; nil before the first apply
-	mu      sync.Mutex                    // one apply at a time
-	applied []func()                      // called at the end of each apply, with mu held
+	networks *membership.Owner             // who else is a peer; nil in tests: nobody
+	base     atomic.Pointer[config.Config] // the file's; nil before the first apply
+	party    atomic.Pointer[party]         // members that are peers beside those of base
+	config   atomic.Pointer[config.Config] // in use: base and the party; nil before the first apply
+	mu       sync.Mutex                    // one apply at a time
+	applied  []func()                      // called at the end of each apply, with mu held
 }
 
 // onApplied adds what is called at the end of each apply from now on; it must not block.
@@ -58,29 +62,61 @@ func (a *applier) apply(c *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.Settle()
-	old := a.config.Load()
+	return a.use(c)
+}
+
+// put is apply of a config that may name other networks than the one in use.
+func (a *applier) put(c *config.Config) error {
+	return errors.Join(a.apply(c), a.networks.Configure(c.Networks))
+}
+
+// applyMembers brings members that have come, gone or changed into use.
+func (a *applier) applyMembers() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.base.Load()
+	if c == nil {
+		return // the first apply looks itself
+	}
+	err, taken := except(a.use(c), routing.ErrTaken)
+	if err, _ := except(err, routing.ErrNoIPv6); err != nil || taken != nil {
+		a.log.Warn("not all members of the networks are in use", "error", errors.Join(err, taken))
+	}
+}
+
+// use makes the peers those of a config and the members of the networks. The caller holds
+// mu.
+func (a *applier) use(base *config.Config) error {
+	old, before := a.config.Load(), a.party.Load()
+	host := a.host.Addresses()
+	var nets []*membership.Network
+	if a.networks != nil {
+		nets = a.networks.Networks()
+	}
+	c, party := merged(base, nets, a.id, host)
+	a.party.Store(party) // sessions that begin now are asked about it
 	if old == nil {
-		old = &config.Config{Addresses: c.Addresses} // these came with the device
+		old = &config.Config{Addresses: base.Addresses} // these came with the device
 	}
 	var errs []error
 	errs = append(errs, a.applyAddresses(old.Addresses, c.Addresses), a.applyCovers(old, c), a.addRoutes(c))
 	peers := byDID(c)
 	for i := range old.Peers {
 		p := &old.Peers[i]
-		if now := peers.find(p.DID); now == nil || renewed(p, now) {
+		if now := peers.find(p.DID); now == nil || renewed(p, now) || (before.member(p.DID) == nil) != (party.member(p.DID) == nil) {
 			errs = append(errs, a.removePeer(p, now != nil))
 		} else {
 			a.dropPrefixes(p, now)
 		}
 	}
-	host := a.host.Addresses()
 	errs = append(errs, a.data.Owners().SetOwn(a.own(c, host)))
 	a.data.SetHost(alone(a.addresses(c)), c.Routes)
-	a.memory.Configure(rules{peers, len(c.Hubs()) > 0})
+	a.memory.Configure(rules{peers, len(c.Hubs()) > 0, nets})
 	errs = append(errs, a.applyPeers(c))
 	a.data.Owners().SetBeside(besides(host))
 	errs = append(errs, a.removeRoutes(c))
 	a.hub.Configure(c.Relay, c.RelayRate, c.RelayTotal)
+	a.base.Store(base)
 	a.config.Store(c)
 	for _, f := range a.applied {
 		f()
@@ -155,12 +191,12 @@ func (a *applier) applyPeers(c *config.Config) error {
 		}
 		all[i], isNew[i] = s, fresh
 	}
-	a.limits.put(c, all)
+	a.limits.put(c, a.party.Load(), all)
 	errs = append(errs, a.data.Owners().Routes().InsertAll(owners(c, all)))
 	hubs := c.Hubs()
 	for i, s := range all {
 		p := &c.Peers[i]
-		if find := p.CanBeFound(hubs); s != nil && (find || !isNew[i]) { // a name is a label, and endpoints are for the next attempt
+		if find := a.party.Load().sought(p, hubs); s != nil && (find || !isNew[i]) { // a name is a label, and endpoints are for the next attempt
 			if err := s.Update(p.Name, find, p.Hub, staysAwake(p)); err != nil {
 				errs = append(errs, err)
 			}
@@ -181,7 +217,7 @@ func (a *applier) sessionOf(p *config.Peer) (s *session.Session, fresh bool, err
 	if !errors.Is(err, session.ErrUnknownPeer) {
 		return s, false, err
 	}
-	s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Settings(), Hub: p.Hub, Awake: staysAwake(p)})
+	s, err = a.manager.Add(session.Peer{DID: p.DID, Name: p.Name, Settings: p.Settings(), Hub: p.Hub, Awake: staysAwake(p), Member: a.party.Load().member(p.DID) != nil})
 	return s, true, err
 }
 
@@ -225,6 +261,12 @@ func (a *applier) endpoints() []netip.AddrPort {
 func (a *applier) configured(d did.DID) bool {
 	_, err := a.manager.Session(d)
 	return err == nil
+}
+
+// static reports whether a DID is a peer of the config.
+func (a *applier) static(d did.DID) bool {
+	c := a.base.Load()
+	return c != nil && c.Peer(d) != nil
 }
 
 func (a *applier) plane(d did.DID) *datapath.Peer {

@@ -29,7 +29,7 @@ func (s hubSide) Frame(from relay.DID, frame []byte) bool {
 // startJoins makes what answers joins, direct ones and those through hubs. The first may
 // come before the manager is known: then nobody is connected.
 func (n *node) startJoins(m *atomic.Pointer[session.Manager]) (*join.Admission, session.Relay) {
-	a := &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log, Identity: n.id}
+	a := &join.Admission{Path: n.o.ConfigPath, Store: invite.NewStore(n.o.ConfigPath), Host: n.changes, Log: n.log, Identity: n.id, Networks: networkCalls{n.id, n.use}}
 	proxy := joinproxy.New(joinproxy.Config{
 		Send:   func(to joinproxy.DID, frame []byte) bool { return m.Load().SendFrame(to, frame) }, // to who is here
 		Here:   func(peer joinproxy.DID) bool { return established(m.Load(), peer) },

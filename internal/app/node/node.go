@@ -80,13 +80,15 @@ type handler struct {
 	captures
 	*naming
 	reasons
+	networkCalls
 	down func()
 }
 
 var (
-	_ control.Namer    = handler{}
-	_ control.Handler  = handler{}
-	_ control.Observer = handler{}
+	_ control.Namer      = handler{}
+	_ control.Handler    = handler{}
+	_ control.Observer   = handler{}
+	_ control.Networking = handler{}
 )
 
 // Down implements control.Handler.
@@ -94,7 +96,7 @@ func (h handler) Down() { h.down() }
 
 func (n *node) handler() handler {
 	calls := peerCalls{n.use}
-	return handler{n.changes, n.reporter, calls, captures{calls}, n.naming, reasons{calls}, n.down}
+	return handler{n.changes, n.reporter, calls, captures{calls}, n.naming, reasons{calls}, networkCalls{n.id, n.use}, n.down}
 }
 
 // Run brings a node up and returns when ctx ends, a client asks for it, or the
@@ -132,7 +134,7 @@ func (n *node) parts(c *config.Config) {
 		n.o.Socket = control.SocketPath(c.Interface)
 	}
 	n.box = &sandbox{config: n.o.ConfigPath, socket: n.o.Socket, file: n.o.Log, log: n.log}
-	n.use = &applier{log: n.log, id: n.id.DID(), mtus: newRouteMTUs(), limits: limits{log: n.log}}
+	n.use = &applier{log: n.log, id: n.id.DID(), mtus: newRouteMTUs(), limits: limits{log: n.log, me: n.id.DID()}}
 	n.keeper = &keeper{use: n.use, log: n.log}
 	n.changes = &changes{path: n.o.ConfigPath, id: n.id.DID(), log: n.log, use: n.use, confirm: newConfirmation()}
 }

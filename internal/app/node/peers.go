@@ -3,26 +3,22 @@ package node
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/control"
-	"github.com/libertaria-project/l2tun/names"
 	"github.com/libertaria-project/l2tun/session"
 )
 
 // peerCalls answer what a caller asks of one peer or of all.
 type peerCalls struct{ use *applier }
 
-// who turns an overlay address, or NAME.l2, into the DID of the peer that has it; any
-// other name of a peer stays as it is.
+// who turns an overlay address or a name, also as NAME.l2, into the DID of the peer that
+// has it, one of the config before members of networks; what is no peer's stays as it is.
 func (p peerCalls) who(peer string) string {
-	_, err := netip.ParseAddr(peer)
-	if _, is := names.Bare(peer); err != nil && !is {
-		return peer
-	}
-	if owner := p.use.config.Load().Lookup(peer); owner != nil {
-		return owner.DID.String()
+	if c := p.use.config.Load(); c != nil {
+		if owner := c.Lookup(peer); owner != nil {
+			return owner.DID.String()
+		}
 	}
 	return peer
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/libertaria-project/l2tun/filter"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/membership"
 	"github.com/libertaria-project/l2tun/internal/app/policy"
 	"github.com/libertaria-project/l2tun/internal/packet/datapath"
 	"github.com/libertaria-project/l2tun/session"
@@ -20,6 +21,7 @@ import (
 // limits are what the peers may send to this node. The applier changes them; anybody reads.
 type limits struct {
 	log *slog.Logger
+	me  did.DID
 	of  atomic.Pointer[map[did.DID]*policy.Policy] // who is not in it may send everything
 }
 
@@ -31,15 +33,27 @@ func (l *limits) policy(d did.DID) *policy.Policy {
 	return nil
 }
 
-// put puts what a config says into use, for the peers that have a session; some of these
-// may be nil.
-func (l *limits) put(c *config.Config, sessions []*session.Session) {
+// put puts what a config and the networks say into use, for the peers that have a session;
+// some of these may be nil. A member of several networks is judged by the first of them.
+func (l *limits) put(c *config.Config, p *party, sessions []*session.Session) {
 	all := make(map[did.DID]*policy.Policy)
-	for peer, only := range c.Only.Rules() {
+	only := c.Only.Rules()
+	for peer, only := range only {
 		all[peer] = policy.Static(only)
 		if c.Peer(peer) == nil {
 			l.log.Warn("an [[only]] block is about nobody who is a peer here", "did", peer.String())
 		}
+	}
+	grants := make(map[*membership.Network]*policy.Members)
+	for d, n := range p.of {
+		if grants[n] == nil {
+			grants[n] = policy.MembersOf(n.View, l.me)
+		}
+		granted, err := grants[n].Policy(d, only[d])
+		if err != nil {
+			l.log.Error("nothing is granted to a member", "did", d.String(), "error", err)
+		}
+		all[d] = granted
 	}
 	for i, s := range sessions {
 		if s != nil {

@@ -62,11 +62,11 @@ func (x *changes) load() error {
 	if err := x.InUse().CheckReload(c); err != nil {
 		return err
 	}
-	return x.use.apply(c)
+	return x.use.put(c)
 }
 
-// InUse implements join.Host.
-func (x *changes) InUse() *config.Config { return x.use.config.Load() }
+// InUse implements join.Host: the file's, without the members of networks.
+func (x *changes) InUse() *config.Config { return x.use.base.Load() }
 
 // Pending implements join.Host.
 func (x *changes) Pending() error {
@@ -86,7 +86,7 @@ func (x *changes) Apply(c *config.Config) error {
 	if err := c.CheckOwn(x.id); err != nil {
 		return err
 	}
-	return x.stands(x.use.apply(c))
+	return x.stands(x.use.put(c))
 }
 
 // Confirm implements control.Changer.
@@ -109,7 +109,7 @@ func (x *changes) ReloadUnlessUnconfirmed(_ context.Context, within time.Duratio
 	before := x.InUse()
 	if err := x.load(); err != nil {
 		if x.InUse() != before { // in part: there is nothing to confirm
-			err = x.stands(errors.Join(err, x.use.apply(before)))
+			err = x.stands(errors.Join(err, x.use.put(before)))
 		}
 		return err
 	}
@@ -120,7 +120,7 @@ func (x *changes) rollBack(before *config.Config, within time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.log.Warn("the reload was not confirmed in time: rolled back to the previous config", "within", within)
-	if err := x.stands(x.use.apply(before)); err != nil {
+	if err := x.stands(x.use.put(before)); err != nil {
 		x.log.Error("the rollback to the previous config is incomplete", "error", err)
 	}
 }

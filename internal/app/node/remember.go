@@ -10,6 +10,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/membership"
 	"github.com/libertaria-project/l2tun/internal/app/peercache"
 	"github.com/libertaria-project/l2tun/session"
 	"github.com/libertaria-project/l2tun/transport"
@@ -58,16 +59,20 @@ func seek(ctx context.Context, c *config.Config, m *session.Manager, known *peer
 	}
 }
 
-// rules are what a config says of the peers in the cache.
+// rules are what a config and the networks say of the peers in the cache.
 type rules struct {
 	peers finding
 	hubs  bool // there are some
+	nets  []*membership.Network
 }
 
 var _ peercache.Rules = rules{}
 
-// Configured implements peercache.Rules.
-func (r rules) Configured(peer did.DID) bool { return r.peers.find(peer) != nil }
+// Configured implements peercache.Rules. Members count from the start, though they are no
+// peers before a hub was asked.
+func (r rules) Configured(peer did.DID) bool {
+	return r.peers.find(peer) != nil || slices.ContainsFunc(r.nets, func(n *membership.Network) bool { _, ok := n.View.Member(peer); return ok })
+}
 
 // Dialable implements peercache.Rules. Where a hub is to open the NATs of peers, nothing
 // may be sent to them before it has (ADR-038), and at the start no hub is there yet.

@@ -30,7 +30,7 @@ func TestRulesOfRememberedAddresses(t *testing.T) {
 		{met, hub, "192.0.2.1:4242", true},           // it is reachable, or no hub
 		{plain, peer, "255.255.255.255:4242", false}, // everybody
 	} {
-		r := rules{byDID(x.c), len(x.c.Hubs()) > 0}
+		r := rules{byDID(x.c), len(x.c.Hubs()) > 0, nil}
 		if got := r.Dialable(x.who, netip.MustParseAddrPort(x.at)); got != x.want {
 			t.Errorf("%v at %s: %v", x.who, x.at, got)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/app/membership"
+	"github.com/libertaria-project/l2tun/internal/app/netstore"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/portmap"
@@ -121,6 +123,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.startHub(c)
 	var manager atomic.Pointer[session.Manager]
 	joins, relay := n.startJoins(&manager)
+	n.openNetworks()
 	n.use.manager, err = session.New(session.Config{
 		Identity: n.id,
 		Network:  n.net,
@@ -133,6 +136,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 		Carriers: c.Carriers,
 		Logger:   n.log,
 		Relay:    relay,
+		Networks: n.use.networks,
 		Table:    n.use.data,
 		Addresses: session.Addresses{Own: n.around.own, Near: n.around.near, Mapped: n.around.mappedAt,
 			Configured: n.use.endpoints,
@@ -153,7 +157,21 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Hints(n.use.manager.Unreachable)
 	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
+	n.use.networks.Start(members{n.use.manager}, c.Networks)
+	n.defers(n.use.networks.Close)
 	return nil
+}
+
+// openNetworks reads the networks of this node. They are in use once there are sessions.
+func (n *node) openNetworks() {
+	n.use.networks = membership.Open(membership.Config{
+		Self:    n.id.DID(),
+		Folder:  netstore.FolderOf(n.o.ConfigPath),
+		Static:  n.use.static,
+		Changed: n.use.applyMembers,
+		Log:     n.log,
+		Guard:   guard.New(n.log),
+	})
 }
 
 // startHost begins to follow the host's addresses; the watcher applies their changes.

@@ -49,17 +49,21 @@ func (r *reporter) Status(ctx context.Context) (*control.Status, error) {
 			s := s.Status()
 			all = append(all, s)
 			ps := peerStatus(c, p, s, use.mtus.of(p.DID, s.MTU))
+			if n := use.party.Load().member(p.DID); n != nil {
+				ps.Network = n.Name
+			}
 			ps.RxRate, ps.TxRate = r.rates.rate(p.DID)
 			ps.Limited = use.limits.policy(p.DID) != nil
 			st.Peers = append(st.Peers, ps)
 		}
 	}
+	st.Networks = r.networkStatus()
 	st.NAT = natWord(all, use.host.Addresses())
 	st.Relaying = r.relaying()
 	st.Host, st.Sandbox = r.keeper.status(time.Now()), r.sandbox
 	st.Mapping, st.Spray = r.mapped.status(addressesSeen(all), time.Now()), c.Spray
 	st.Names = r.naming.status()
-	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, c.Digest()
+	st.Socket, st.Config, st.ConfigDigest = r.socket, c.Path, use.base.Load().Digest()
 	st.Misrouted, st.Filtered = misrouted(use.data, use.manager, time.Now())
 	st.Faults = r.net.Stats().Faults + use.manager.Faults() + use.data.Stray().Drops()[link.DropFault.String()]
 	for _, a := range use.manager.OldCallers() {
@@ -91,7 +95,7 @@ func peerStatus(c *config.Config, p config.Peer, s session.Status, route int) co
 		Rekeyed:    control.Rekeyed{Handshakes: s.Handshakes, HandshakeAgeMS: s.HandshakeAge.Milliseconds(), EpochAgeMS: s.EpochAge.Milliseconds()},
 		RTTMS:      float64(s.RTT.Microseconds()) / 1000,
 		Traffic:    control.Traffic{RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxPackets: s.RxPackets, TxPackets: s.TxPackets},
-		Hub:        p.Hub,
+		Standing:   control.Standing{Hub: p.Hub},
 		Prefer:     s.Preferred,
 		Waiting:    control.Waiting{Queued: uint64(s.Queued), Messages: uint64(s.Messages), MessageBytes: uint64(s.MessageBytes)},
 		Dropped:    s.Dropped,

@@ -1,7 +1,7 @@
 // Package policy says what one peer may send to this node, and by which line: for a peer
 // of the config everything, for a member of a network what its grants say, and of both
 // what the [[only]] blocks of the config leave. It is pure. What it makes are rules for
-// package filter, which judges each packet by them. No node has members yet.
+// package filter, which judges each packet by them.
 package policy
 
 import (

@@ -101,7 +101,7 @@ func TestAge(t *testing.T) {
 // command that names the line.
 func TestFilteredPackets(t *testing.T) {
 	dropped := map[string]uint64{"filter_not_granted": 7, "filter_scan": 2, "replayed": 5}
-	s := &control.Status{Interface: "l2tun0", Peers: []control.Peer{{DID: "did:b", Name: "laptop", State: "established", Limited: true, Dropped: dropped}, {DID: "did:c", State: "established"}},
+	s := &control.Status{Interface: "l2tun0", Peers: []control.Peer{{DID: "did:b", Name: "laptop", State: "established", Standing: control.Standing{Limited: true}, Dropped: dropped}, {DID: "did:c", State: "established"}},
 		Filtered: []control.Filtered{{Reason: "filter_not_granted", Peer: "did:b", Address: "10.9.0.1", Traffic: "tcp:80", Packets: 3},
 			{Reason: "filter_scan", Peer: "did:b", Address: "10.9.0.1", Traffic: "tcp:81"}, {Reason: "filter_scan", Peer: "gone"}}}
 	got := filtered(s)

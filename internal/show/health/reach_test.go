@@ -99,7 +99,7 @@ func TestExpectations(t *testing.T) {
 func TestPeerThatNoHubHasBrought(t *testing.T) {
 	peer := control.Peer{DID: "did:morpheus:zpeer", Name: "bob", State: "handshake_initiated", Reason: "transport_error"}
 	hub := func(name, state string) control.Peer {
-		return control.Peer{DID: "did:morpheus:z" + name, Name: name, State: state, Hub: true, Endpoint: "192.0.2.1:4242"}
+		return control.Peer{DID: "did:morpheus:z" + name, Name: name, State: state, Standing: control.Standing{Hub: true}, Endpoint: "192.0.2.1:4242"}
 	}
 	find := func(hubs ...control.Peer) control.Finding {
 		t.Helper()
