@@ -1,10 +1,12 @@
 package routing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,7 +16,8 @@ import (
 // Table maps prefixes to owners. The zero value is empty and ready. Lookup and
 // Owns never block nor allocate; all methods are safe for concurrent use.
 type Table[T comparable] struct {
-	write sync.Mutex // held by writers only
+	write sync.Mutex           // held by writers only
+	owned map[T][]netip.Prefix // what each owner has, in no order; guarded by write
 	// bart.Fast, not bart.Table: twice as fast to read, and writes are rare.
 	current atomic.Pointer[bart.Fast[entry[T]]]
 }
@@ -32,8 +35,27 @@ func (t *Table[T]) Insert(p netip.Prefix, v T) error {
 	p, there, err := entryOf(old, p, v)
 	if err == nil && !there {
 		t.current.Store(old.InsertPersist(p, entry[T]{v}))
+		t.gets(v, p)
 	}
 	return err
+}
+
+// gets and loses note what an owner has; the caller holds write.
+func (t *Table[T]) gets(v T, p netip.Prefix) {
+	if t.owned == nil {
+		t.owned = make(map[T][]netip.Prefix)
+	}
+	t.owned[v] = append(t.owned[v], p)
+}
+
+func (t *Table[T]) loses(v T, p netip.Prefix) {
+	rest := t.owned[v]
+	i := slices.Index(rest, p)
+	last := len(rest) - 1
+	rest[i] = rest[last]
+	if t.owned[v] = rest[:last]; last == 0 {
+		delete(t.owned, v)
+	}
 }
 
 // InsertAll is Insert of many, which are seen at once: one copy of the table, where
@@ -56,6 +78,7 @@ func (t *Table[T]) InsertAll(all iter.Seq2[netip.Prefix, T]) error {
 			next = old.Clone()
 		}
 		next.Insert(p, entry[T]{v})
+		t.gets(v, p)
 	}
 	t.current.Store(next)
 	return errors.Join(errs...)
@@ -87,6 +110,7 @@ func (t *Table[T]) Delete(p netip.Prefix, v T) bool {
 		return false
 	}
 	t.current.Store(old.DeletePersist(p))
+	t.loses(v, p)
 	return true
 }
 
@@ -94,11 +118,11 @@ func (t *Table[T]) Delete(p netip.Prefix, v T) bool {
 func (t *Table[T]) DeleteAll(v T) int {
 	t.write.Lock()
 	defer t.write.Unlock()
-	next := t.load()
-	owned := prefixes(next, v)
+	next, owned := t.load(), t.owned[v]
 	for _, p := range owned {
 		next = next.DeletePersist(p)
 	}
+	delete(t.owned, v)
 	t.current.Store(next)
 	return len(owned)
 }
@@ -134,15 +158,13 @@ func (t *Table[T]) All() iter.Seq2[netip.Prefix, T] {
 }
 
 // Prefixes returns what v owns, sorted.
-func (t *Table[T]) Prefixes(v T) []netip.Prefix { return prefixes(t.load(), v) }
-
-func prefixes[T comparable](table *bart.Fast[entry[T]], v T) []netip.Prefix {
-	var owned []netip.Prefix
-	for p, e := range table.AllSorted() {
-		if e.owner == v {
-			owned = append(owned, p)
-		}
-	}
+func (t *Table[T]) Prefixes(v T) []netip.Prefix {
+	t.write.Lock()
+	owned := slices.Clone(t.owned[v])
+	t.write.Unlock()
+	slices.SortFunc(owned, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
 	return owned
 }
 

@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gaissmai/bart"
 	"pgregory.net/rapid"
@@ -304,5 +306,39 @@ func BenchmarkLookup(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A node with thousands of peers ends in time that grows with them, not with their pairs.
+func TestManyOwnersLeaveAsFastAsTheyCame(t *testing.T) {
+	const n = 10_000
+	owner := func(i int) string { return strconv.Itoa(i) }
+	var table Table[string]
+	began := time.Now()
+	err := table.InsertAll(func(yield func(netip.Prefix, string) bool) {
+		for i := range 2 * n {
+			a := netip.AddrFrom16([16]byte{0xfd, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+			if !yield(netip.PrefixFrom(a, 128), owner(i%n)) {
+				return
+			}
+		}
+	})
+	came := time.Since(began)
+	if err != nil || len(table.Prefixes(owner(7))) != 2 {
+		t.Fatal(table.Prefixes(owner(7)), err)
+	}
+	began = time.Now()
+	for i := range n {
+		if left := table.DeleteAll(owner(i)); left != 2 {
+			t.Fatalf("owner %d had %d", i, left)
+		}
+	}
+	for range table.All() {
+		t.Fatal("a prefix is left")
+	}
+	left := time.Since(began)
+	t.Log(came, "and", left)
+	if left > 5*time.Second {
+		t.Errorf("%d owners left within %v", n, left)
 	}
 }
