@@ -108,8 +108,13 @@ func (r *reader) chapter(guide, title string) {
 			}
 			done++
 			out := r.does(c[1], c[2])
+			link := regexp.MustCompile(`(?m)^l2tun:join\?.*$`).FindString(out)
 			if who := invites.FindStringSubmatch(c[2]); who != nil {
-				r.links[who[1]] = regexp.MustCompile(`(?m)^l2tun:join\?.*$`).FindString(out)
+				r.links[who[1]] = link
+			} else if strings.HasPrefix(c[2], "l2tun network invite") {
+				for name := range r.machines {
+					r.links[name] = link
+				}
 			}
 		}
 	}
@@ -167,13 +172,46 @@ func (r *reader) did(host string) string {
 // behind NAT is done here word by word.
 func TestGuideWorksAsItIsWritten(t *testing.T) {
 	t.Parallel()
+	r, guide := newReader(t, "guide")
+	printer, err := r.Host("printer")
+	r.ok(err)
+	nas := r.machines["nas"].Host
+	lan, err := r.Connect(printer, nas, 0)
+	r.ok(err)
+	r.ok(errors.Join(
+		printer.AddAddr(lan.A.Dev, netip.MustParsePrefix("192.168.50.7/24")),
+		nas.AddAddr(lan.B.Dev, netip.MustParsePrefix("192.168.50.1/24"))))
+
+	r.chapter(guide, "## 1. One host, and a link for the other")
+	r.chapter(guide, "## 2. Join")
+	r.does("laptop", "ping -c 1 10.9.0.1")
+	r.chapter(guide, "## 10. Names")
+	r.chapter(guide, "## 5. Three hosts through a hub")
+	r.chapter(guide, "## 6. A LAN behind a node")
+	r.dids = strings.NewReplacer("did:morpheus:zNAS…", r.did("nas"), "did:morpheus:zLAPTOP…", r.did("laptop"))
+	r.chapter(guide, "## 7. Both ends behind NAT")
+	r.chapter(guide, "## 11. Keys: back up, move, renew")
+}
+
+// What the guide says about a network is done here word by word, behind NAT on three sides.
+func TestGuideMakesANetwork(t *testing.T) {
+	t.Parallel()
+	r, guide := newReader(t, "guidenet")
+	r.chapter(guide, "## 16. A network of ten machines")
+	if out := r.does("berlin", "l2tun network members"); strings.Contains(out, "phone") {
+		t.Errorf("the removed one is a member:\n%s", out)
+	}
+}
+
+// newReader is a reader with the machines of the guide, and the guide.
+func newReader(t *testing.T, name string) (*reader, string) {
+	t.Helper()
 	lab.Require(t, lab.TUN, "ip", "ping", "nft", "unshare", "nsenter", "sysctl")
 	text, err := os.ReadFile("../../docs/guide.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	guide := string(text)
-	l, err := lab.New("guide")
+	l, err := lab.New(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,24 +238,7 @@ func TestGuideWorksAsItIsWritten(t *testing.T) {
 	r.public(net, berlin, "203.0.113.7")
 	r.own(berlin)
 	r.own(r.behind(net, "laptop", "198.51.100.10"))
-	nas := r.behind(net, "nas", "192.0.2.10")
-	r.own(nas)
+	r.own(r.behind(net, "nas", "192.0.2.10"))
 	r.own(r.behind(net, "phone", "192.0.2.20"))
-	printer, err := r.Host("printer")
-	r.ok(err)
-	lan, err := r.Connect(printer, nas, 0)
-	r.ok(err)
-	r.ok(errors.Join(
-		printer.AddAddr(lan.A.Dev, netip.MustParsePrefix("192.168.50.7/24")),
-		nas.AddAddr(lan.B.Dev, netip.MustParsePrefix("192.168.50.1/24"))))
-
-	r.chapter(guide, "## 1. One host, and a link for the other")
-	r.chapter(guide, "## 2. Join")
-	r.does("laptop", "ping -c 1 10.9.0.1")
-	r.chapter(guide, "## 10. Names")
-	r.chapter(guide, "## 5. Three hosts through a hub")
-	r.chapter(guide, "## 6. A LAN behind a node")
-	r.dids = strings.NewReplacer("did:morpheus:zNAS…", r.did("nas"), "did:morpheus:zLAPTOP…", r.did("laptop"))
-	r.chapter(guide, "## 7. Both ends behind NAT")
-	r.chapter(guide, "## 11. Keys: back up, move, renew")
+	return r, string(text)
 }

@@ -60,7 +60,8 @@ type merging struct {
 
 // merged is a config with the members of the networks as further peers, and with this
 // node's own addresses in them. What collides with the config or the host is left out. A
-// member that is a peer of the config stays that: it gets its addresses and nothing else.
+// member that is a peer of the config stays that: it gets its addresses, and is a hub
+// here if it is one there.
 func merged(c *config.Config, nets []*membership.Network, self did.DID, host []routing.HostAddress) (*config.Config, *party) {
 	if len(nets) == 0 {
 		return c, new(party)
@@ -186,7 +187,9 @@ func (x *merging) add(n *membership.Network, d did.DID, name string) int {
 // so they are where this node is none itself: by them it hears what has changed.
 func (x *merging) member(n *membership.Network, m *network.Member) {
 	if i, static := x.static[m.DID]; static {
-		x.addresses(n, m, &x.out.Peers[i])
+		p := &x.out.Peers[i]
+		p.Hub = p.Hub || n.View.IsHub(m.DID)
+		x.addresses(n, m, p)
 		return
 	}
 	_, belongs := n.View.Member(x.self)

@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s), nameWays(&s.Names))...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s), nameWays(&s.Names), networks(s))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -71,6 +71,19 @@ func relaying(s *control.Status) string {
 		return ""
 	}
 	return fmt.Sprintf("relay %s (%s, %s forwarded)", r.Mode, Count(uint64(r.Circuits), "circuit"), humanize.IBytes(r.TxBytes))
+}
+
+// networks says what this node is in each of its networks.
+func networks(s *control.Status) string {
+	var all []string
+	for _, n := range s.Networks {
+		line := fmt.Sprintf("network %s (%s of %d", n.Name, n.Role, n.Members)
+		if len(n.Findings) > 0 {
+			line += fmt.Sprintf(", %d to look at: status --json", len(n.Findings))
+		}
+		all = append(all, line+")")
+	}
+	return strings.Join(all, ", ")
 }
 
 // nameWays says by what other programs of the host know the names of peers; nothing where
