@@ -96,7 +96,7 @@ func (w *world) read(file string) string {
 	return string(text)
 }
 
-// sockets counts the UDP sockets of a node's host by local port.
+// sockets counts the UDP sockets of a node's host that others can reach, by local port.
 func sockets(w *world, n *node) map[int]int {
 	w.Helper()
 	ports := make(map[int]int)
@@ -108,6 +108,9 @@ func sockets(w *world, n *node) map[int]int {
 			}
 			for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
 				local := strings.Fields(line)[1]
+				if strings.Contains(local, "7F:") { // 127/8, the last byte first: names are asked for there
+					continue
+				}
 				p, err := strconv.ParseUint(local[strings.LastIndex(local, ":")+1:], 16, 16)
 				if err != nil {
 					return err
