@@ -25,6 +25,8 @@ const (
 )
 
 // A nameSource gives names that others than the config have, such as members of networks.
+// It is in the naming before the first apply; when what it gives changes, its owner calls
+// refresh.
 type nameSource func() []names.Host
 
 // A naming answers for the names of peers: a table of them, the responder, and the orders

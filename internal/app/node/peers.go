@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/control"
@@ -41,8 +42,8 @@ func sessions(m *session.Manager, who string) ([]*session.Session, error) {
 	return []*session.Session{s}, nil
 }
 
-// sessionWith is the session with a peer, given by DID or name. No name begins
-// as a DID does.
+// sessionWith is the session with a peer, given by DID or name, also as NAME.l2. No name
+// begins as a DID does.
 func sessionWith(m *session.Manager, who string) (*session.Session, error) {
 	if d, err := did.Parse(who); err == nil {
 		if s, err := m.Session(d); err == nil {
@@ -50,9 +51,17 @@ func sessionWith(m *session.Manager, who string) (*session.Session, error) {
 		}
 		return nil, unknown(who)
 	}
-	for _, s := range m.Sessions() {
+	all := m.Sessions()
+	for _, s := range all {
 		if s.Name() == who && who != "" {
 			return s, nil
+		}
+	}
+	if name, is := names.Bare(who); is {
+		for _, s := range all {
+			if s.Name() != "" && strings.EqualFold(s.Name(), name) {
+				return s, nil
+			}
 		}
 	}
 	return nil, unknown(who)

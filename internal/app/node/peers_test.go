@@ -10,12 +10,12 @@ func TestPeersAreFoundByDIDAndName(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		a := w.hosts[0]
 		bob, nameless := a.add(w.hosts[1], "bob", false, session.Settings{}), a.add(w.hosts[2], "", false, session.Settings{})
-		for who, want := range map[string]*session.Session{"bob": bob, bob.DID().String(): bob, nameless.DID().String(): nameless} {
+		for who, want := range map[string]*session.Session{"bob": bob, "BOB.l2": bob, bob.DID().String(): bob, nameless.DID().String(): nameless} {
 			if s, err := sessionWith(a.m, who); s != want {
 				w.Error(who, err)
 			}
 		}
-		for _, who := range []string{"Bob", "did:morpheus:z", a.id.DID().String(), " bob"} {
+		for _, who := range []string{"Bob", "eve.l2", ".l2", "did:morpheus:z", a.id.DID().String(), " bob"} {
 			_, err := sessions(a.m, who)
 			w.wantRefused(err, 404, `there is no peer "`+who+`" (DID, name or overlay address); l2tun status lists the peers`)
 		}

@@ -27,9 +27,6 @@ var dnsAddr = netip.AddrFrom4([4]byte{127, 108, 50, 53})
 // program there, takes the next.
 var dnsPorts = []uint16{53, 1053}
 
-// errNoLoopback is of a host whose loopback device is down.
-var errNoLoopback = errors.New("the loopback device is down")
-
 // A responder answers DNS on the loopback device, one a host: the first node's.
 type responder struct {
 	server *names.Server // nil: none
@@ -64,15 +61,12 @@ func (r *responder) begin(socket, iface string) error {
 	}
 	r.lock.Close()
 	r.lock = nil
-	if errors.Is(errors.Join(errs...), unix.EADDRNOTAVAIL) {
-		return errNoLoopback
-	}
 	return errors.Join(errs...)
 }
 
 // take makes this node the one of the host that answers. The lock says who is.
 func (r *responder) take(socket, iface string) error {
-	network, err := os.Readlink("/proc/self/ns/net") // net:[4026531840]
+	network, err := os.Readlink("/proc/thread-self/ns/net") // net:[4026531840]
 	if err != nil {
 		return err
 	}
