@@ -75,7 +75,7 @@ func arrows() map[string][]string {
 		"internal/app/config":      {"internal/base/account", "did", "filter", "names", "network", "internal/base/ifname", "internal/net/link", "internal/proto/relay", "internal/proto/wire", "routing", "session"},
 		"internal/base/ifname":     nil,
 		"internal/app/hosts":       nil,
-		"internal/app/hostnames":   {"internal/base/account", "internal/app/confine", "internal/app/control", "internal/app/hosts", "internal/base/statefile"},
+		"internal/app/hostnames":   {"names", "internal/base/account", "internal/base/ifname", "internal/app/confine", "internal/app/control", "internal/app/hosts", "internal/base/statefile"},
 		"internal/app/control":     {"internal/base/account"},
 		// Links and promises are checked against the config, what a link names as
 		// an endpoint against what nodes dial and what this machine has.

@@ -74,12 +74,11 @@ func (k *keeper) run(ctx context.Context, call *control.NamesCall) error {
 			return nil
 		case err := <-call.Ended:
 			return err
-		case k.order = <-call.Orders:
-			if k.order.End {
+		case o := <-call.Orders:
+			if o.End {
 				return nil
 			}
-			k.hosts.node = k.order.Interface // a block may be there from before the machine started
-			k.apply(false)
+			k.take(o)
 		case <-tick.C:
 			k.apply(true)
 		case <-k.resolved.news():
@@ -87,6 +86,19 @@ func (k *keeper) run(ctx context.Context, call *control.NamesCall) error {
 		}
 		call.Report(k.is)
 	}
+}
+
+// take carries out an order. One that no node gives undoes everything.
+func (k *keeper) take(o control.NameOrder) {
+	if err := check(o); err != nil {
+		k.log.Error("the node orders what it may not", "error", err)
+		k.undo()
+		k.order, k.is = control.NameOrder{}, control.NameReport{Reason: "the node orders what it may not: " + err.Error(), PutBack: k.is.PutBack}
+		return
+	}
+	k.order = o
+	k.hosts.node = o.Interface // a block may be there from before the machine started
+	k.apply(false)
 }
 
 // apply makes the order's names known by the first way that works. A look finds what

@@ -73,6 +73,7 @@ func newKeeper(t *testing.T) *keeper {
 	must(t, err)
 	t.Cleanup(j.close)
 	r := newResolved()
+	r.check = func(string, int) error { return nil } // the link is the test's invention
 	t.Cleanup(r.close)
 	return &keeper{log: slog.New(slog.DiscardHandler), journal: j, resolved: r, hosts: new(hostsFile), order: order()}
 }
@@ -161,6 +162,24 @@ func TestWhatAKilledProcessLeaves(t *testing.T) {
 	if _, err := UndoLeft(t.Context(), socket); err == nil {
 		t.Error("a journal that others can write was taken")
 	}
+}
+
+// An order that no node gives undoes what was known, and is told.
+func TestAnOrderOfNoNodeUndoesAll(t *testing.T) {
+	dir := ownEtc(t, etc(true))
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(dir, "none"))
+	k := newKeeper(t)
+	k.take(order())
+	k.known(t, "hosts", "")
+	bad := order()
+	bad.Hosts[0].Name = "bank.example"
+	k.take(bad)
+	k.known(t, "", `the node orders what it may not: "bank.example" of "10.9.0.2" is no name of a node`)
+	unchanged(t)
+	k.apply(true) // the next look changes nothing
+	unchanged(t)
+	k.take(order())
+	k.known(t, "hosts", "")
 }
 
 // A block that the end of the machine has left goes when names are known otherwise.

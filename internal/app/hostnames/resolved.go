@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/internal/base/ifname"
 )
 
 // The bus, and systemd-resolved on it (org.freedesktop.resolve1(5)).
@@ -32,13 +30,14 @@ type resolved struct {
 	conn    *dbus.Conn // nil: not connected
 	changed chan struct{}
 
-	elsewhere bool // it, or else the host, is in another network namespace than this process
+	check     func(iface string, index int) error // of the link
+	elsewhere bool                                // it, or else the host, is in another network namespace than this process
 
 	set control.NameOrder // what is set; Index 0: nothing
 	at  string            // bus name of the process that has it
 }
 
-func newResolved() *resolved { return &resolved{changed: make(chan struct{}, 1)} }
+func newResolved() *resolved { return &resolved{changed: make(chan struct{}, 1), check: checkTunnel} }
 
 // lookAround is for a process that may still look at others.
 func (r *resolved) lookAround() {
@@ -70,6 +69,9 @@ func (r *resolved) put(o control.NameOrder) (bool, error) {
 		return false, errors.New(o.NoServer)
 	}
 	if err := inUse(); err != nil {
+		return false, err
+	}
+	if err := r.check(o.Interface, o.Index); err != nil {
 		return false, err
 	}
 	if owner == r.at && same(r.set, o) && r.still(o) {
@@ -244,12 +246,8 @@ func (r *resolved) sameNetwork(owner string) error {
 // revert is for what a process has left that was killed: the link is reverted if it is
 // still the node's.
 func revert(iface string, index int) (bool, error) {
-	device := "/sys/class/net/" + filepath.Base(iface)
-	if text, err := os.ReadFile(device + "/ifindex"); err != nil || strings.TrimSpace(string(text)) != fmt.Sprint(index) {
+	if ifname.Check(iface) != nil || checkTunnel(iface, index) != nil {
 		return false, nil // the device took it along
-	}
-	if _, err := os.Stat(device + "/tun_flags"); err != nil {
-		return false, nil // it is no tunnel
 	}
 	r := newResolved()
 	defer r.close()
