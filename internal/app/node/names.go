@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/names"
@@ -24,22 +26,16 @@ const (
 	undoTime = 5 * time.Second
 )
 
-// A nameSource gives names that others than the config have, such as members of networks.
-// It is in the naming before the first apply; when what it gives changes, its owner calls
-// refresh.
-type nameSource func() []names.Host
-
 // A naming answers for the names of peers: a table of them, the responder, and the orders
 // for the program that makes them known on the host (docs/node.md 8.9). It is safe for
 // concurrent use.
 type naming struct {
-	use     *applier
-	log     *slog.Logger
-	mode    config.DNS
-	absent  string // why no program makes them known, until one does
-	apart   bool   // none is meant to
-	sources []nameSource
-	dns     *responder
+	use    *applier
+	log    *slog.Logger
+	mode   config.DNS
+	absent string // why no program makes them known, until one does
+	apart  bool   // none is meant to
+	dns    *responder
 
 	mu      sync.Mutex
 	table   []names.Host // that the host is told
@@ -67,10 +63,17 @@ func (n *naming) refresh() {
 	if c == nil {
 		return
 	}
-	all, own, leftOut := configNames(c, n.use.addresses(c), hostLabel())
-	for _, more := range n.sources {
-		all = append(all, more()...)
+	base := c // what the file says
+	if b := n.use.base.Load(); b != nil {
+		base = b
 	}
+	members, own := n.memberNames(c)
+	label := hostLabel()
+	if own != "" {
+		label = "" // the network has named this node
+	}
+	all, hostName, leftOut := configNames(base, n.use.addresses(c), label)
+	all = append(all, members...)
 	prefixes := coverable(c)
 	for _, h := range all {
 		for _, a := range h.Addrs {
@@ -80,14 +83,58 @@ func (n *naming) refresh() {
 	table, clashes := names.NewTable(all, prefixes)
 	n.dns.set(table)
 	known := table.Known()
-	shown := control.Names{Own: own, Known: len(known), LeftOut: leftOut}
+	shown := control.Names{Own: cmp.Or(own, hostName), Known: len(known), LeftOut: leftOut}
 	for _, x := range clashes {
+		if oneHost(all, x.Name) {
+			continue
+		}
 		shown.Clashes = append(shown.Clashes, control.NameClash{Name: x.Name, Networks: x.Networks})
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.shown, n.table, n.zones = shown, slices.Clone(known[:min(len(known), maxNames)]), names.Zones(prefixes)
 	n.signal()
+}
+
+// memberNames are the names that networks give, and the first that one gives to this node.
+// A member has the addresses that are in use for it.
+func (n *naming) memberNames(c *config.Config) (all []names.Host, own string) {
+	if n.use.networks == nil {
+		return nil, ""
+	}
+	peers, ours := byDID(c), single(alonePrefixes(n.use.addresses(c)))
+	for _, net := range n.use.networks.Networks() {
+		for m := range net.View.Members() {
+			var addrs []netip.Addr
+			if p := peers.find(m.DID); p != nil {
+				addrs = single(p.AllowedIPs)
+			} else if m.DID == n.use.id {
+				addrs, own = ours, cmp.Or(own, m.Name)
+			}
+			if m.Name != "" && len(addrs) > 0 {
+				all = append(all, names.Host{Name: m.Name, Network: net.Name, Addrs: addrs})
+			}
+		}
+	}
+	return all, own
+}
+
+// oneHost reports whether all that have a name are one host: its own address, which its
+// DID gives, is the same.
+func oneHost(all []names.Host, name string) bool {
+	var first []netip.Addr
+	for _, h := range all {
+		if !strings.EqualFold(h.Name, name) {
+			continue
+		}
+		if first == nil {
+			first = h.Addrs
+		}
+		if !slices.ContainsFunc(h.Addrs, func(a netip.Addr) bool { return did.OverlayPrefix().Contains(a) && slices.Contains(first, a) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // signal has the next order given. The caller holds mu.
@@ -214,13 +261,17 @@ func configNames(c *config.Config, own []netip.Prefix, host string) (all []names
 	}
 	if names.CheckName(host) == nil && !taken[host] {
 		ownName = host
-		var addrs []netip.Prefix
-		for _, p := range own {
-			addrs = append(addrs, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
-		}
-		all = append(all, names.Host{Name: host, Addrs: single(addrs)})
+		all = append(all, names.Host{Name: host, Addrs: single(alonePrefixes(own))})
 	}
 	return all, ownName, leftOut
+}
+
+// alonePrefixes are those of the addresses alone.
+func alonePrefixes(all []netip.Prefix) (out []netip.Prefix) {
+	for _, p := range all {
+		out = append(out, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+	}
+	return out
 }
 
 // single are the addresses among prefixes, IPv4 first.

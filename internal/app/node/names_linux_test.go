@@ -101,6 +101,10 @@ func TestNamesOfAConfig(t *testing.T) {
 	if got := fmt.Sprint(all, left); name != "laptop" || got != "[{nas  [10.9.0.2 fd4c:3254::1]} {pc  [10.9.0.5]} {laptop  [10.9.0.1 fd4c:3254::9]}] [my phone nas]" {
 		t.Error(got)
 	}
+	same := []names.Host{{Name: "nas", Addrs: single(c.Peers[0].AllowedIPs)}, {Name: "nas", Network: "home", Addrs: []netip.Addr{netip.MustParseAddr("fd4c:3254::1")}}, {Name: "tv", Addrs: single(c.Peers[4].AllowedIPs)}, {Name: "tv", Network: "home", Addrs: single(c.Peers[0].AllowedIPs)}}
+	if !oneHost(same, "nas") || oneHost(same, "tv") {
+		t.Error("one host of two names is told from two of one name")
+	}
 	for _, host := range []string{"pc", "", "my_host"} { // a peer's, and no names
 		if all, name, _ := configNames(c, own, host); name != "" || len(all) != 2 {
 			t.Errorf("%q: %v %q", host, all, name)

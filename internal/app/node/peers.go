@@ -7,6 +7,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/control"
+	"github.com/libertaria-project/l2tun/names"
 	"github.com/libertaria-project/l2tun/session"
 )
 
