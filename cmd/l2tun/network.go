@@ -50,6 +50,7 @@ other and nothing else, until "l2tun network grant" says more.`,
 		newNetworkTakeCmd(&NetworkTakeOptions{networkTarget: o}, "take FILE", "Put a document into use that others have signed"),
 		newNetworkTakeCmd(&NetworkTakeOptions{networkTarget: o, trust: true}, "trust FILE HASH", "Take a head because you have compared its hash: the way out of a fork"),
 		newNetworkConfirmCmd(o),
+		newNetworkTestCmd(&NetworkTestOptions{networkTarget: o}, runNetworkTest),
 		newNetworkLogCmd(&NetworkLogOptions{networkTarget: o}, runNetworkLog),
 	)
 	return c

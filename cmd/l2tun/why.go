@@ -24,7 +24,7 @@ func newWhyCmd(o *WhyOptions, runF func(context.Context, *WhyOptions) error) *co
 		Use:   "why PEER PROTO:PORT",
 		Short: "Say whether a peer may reach a port of this node, and which line says so",
 		Long: `Ask the running node whether PEER may send something to it, and which line decides:
-an [[only]] block of the config. Answers to what this node
+a grant of a network, an [[only]] block of the config, or both. Answers to what this node
 has sent to the peer pass whatever this says.
 
 PROTO:PORT is tcp:22, udp:53, icmp, or proto:47 for GRE.`,

@@ -131,3 +131,43 @@ func TestOnlyLimitsAPeer(t *testing.T) {
 	}
 	faults.Report(t, "S49", wider && !t.Failed(), "live: with [[only]] tcp:2222 that port opens, another one and the same one of the LAN behind do not and are counted; l2tun why names the line; wider after a reload, sessions untouched")
 }
+
+// Members reach what is granted and nothing else; an [[only]] block narrows that and opens
+// nothing.
+func TestGrantsLimitMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Shape{Routed: true})
+	a, b := w.node(w.A), w.guest(w.B)
+	b.enters(a.founds(1), "m2")
+	a.knowsAll(2, "m1")
+	b.knowsAll(2, "m2")
+	w.accepts(w.A, a.v4, 2222, 2223)
+	w.pings(w.B, a.v4, 3)
+	closed := func(port uint16) {
+		a.refuses(b, "filter_not_granted", func() {
+			if w.opens(w.B, a.v4, port, 1500*time.Millisecond) {
+				t.Errorf("port %d opens", port)
+			}
+		})
+	}
+	closed(2222)
+	a.network("grant", "m2", "m1", "tcp:2222-2223")
+	w.eventually(patience, "a grant opens the port", func() bool { return w.opens(w.B, a.v4, 2222, time.Second) })
+	says := w.must(w.A, "why", "m2", "tcp:2223", "--socket", a.Socket)
+	if !strings.Contains(says, " may send tcp:2223 ") || !strings.HasSuffix(says, ": grant m2 -> m1 tcp:2222-2223\n") {
+		t.Error(says)
+	}
+	lines := w.file("lines", "m2 -> m1 tcp:2222 yes\nm1 -> m2 tcp:2222 no\n")
+	a.network("test", lines)
+
+	text := w.read(a.Config) + fmt.Sprintf("\n[[only]]\npeer = %q\nallow = [\"tcp:2222\", \"tcp:2224\"]\n", b.DID)
+	w.ok(os.WriteFile(a.Config, []byte(text), 0o600))
+	w.must(w.A, "reload", "--socket", a.Socket)
+	if !w.opens(w.B, a.v4, 2222, patience) {
+		t.Error("what both let pass does not")
+	}
+	closed(2223)
+	closed(2224)
+	a.network("revoke", "m2", "m1", "tcp:2222-2223")
+	w.eventually(patience, "the port is closed again", func() bool { return !w.opens(w.B, a.v4, 2222, time.Second) })
+}

@@ -50,7 +50,7 @@ func filtered(s *control.Status) (all []control.Finding) {
 		finding := control.Finding{Code: Filtered, Level: control.LevelNote, About: Called(p),
 			What: fmt.Sprintf("%s of it dropped, since it may send only what some line lets pass; the last: %s to %s (%s)", packets(filterDrops(p)), f.Traffic, f.Address, reason)}
 		if f.Reason == "filter_not_granted" {
-			finding.Do = "if it is to reach that, add it to an [[only]] block about the peer; this says which line decides:"
+			finding.Do = "if it is to reach that, add it to an [[only]] block about the peer, or to a grant of the network; this says which line decides:"
 			finding.Run = []string{"l2tun why " + who(p) + " " + f.Traffic + " --to " + f.Address + Flag(s)}
 		}
 		all = append(all, finding)
