@@ -23,6 +23,8 @@ type limits struct {
 	log *slog.Logger
 	me  did.DID
 	of  atomic.Pointer[map[did.DID]*policy.Policy] // who is not in it may send everything
+
+	strangers map[did.DID]bool // whom blocks are about and who are no peers; the applier's
 }
 
 // policy is that of a peer; nil: everything.
@@ -38,12 +40,17 @@ func (l *limits) policy(d did.DID) *policy.Policy {
 func (l *limits) put(c *config.Config, p *party, sessions []*session.Session) {
 	all := make(map[did.DID]*policy.Policy)
 	only := c.Only.Rules()
+	strangers := make(map[did.DID]bool)
 	for peer, only := range only {
 		all[peer] = policy.Static(only)
 		if c.Peer(peer) == nil {
+			strangers[peer] = true
+		}
+		if strangers[peer] && !l.strangers[peer] { // once: members come and go
 			l.log.Warn("an [[only]] block is about nobody who is a peer here", "did", peer.String())
 		}
 	}
+	l.strangers = strangers
 	grants := make(map[*membership.Network]*policy.Members)
 	for d, n := range p.of {
 		if grants[n] == nil {
