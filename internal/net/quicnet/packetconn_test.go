@@ -166,7 +166,7 @@ func TestQueueOfQUIC(t *testing.T) {
 			}
 		}
 		for i := range q.slots[1:] {
-			if q.slots[1+i].n != 0 {
+			if q.slots[1+i] != nil {
 				t.Fatalf("slot %d was used, and there was never more than one packet", 1+i)
 			}
 		}

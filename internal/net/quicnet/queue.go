@@ -29,7 +29,7 @@ type packetQueue struct {
 
 	mu          sync.Mutex
 	ready       sync.Cond
-	slots       []packetSlot // ring
+	slots       []*packetSlot // ring; nil: no packet has waited there yet
 	head, n     int
 	interrupted bool // the read deadline has passed
 	closed      bool
@@ -48,7 +48,7 @@ type packetSlot struct {
 }
 
 func newPacketQueue(c *Counters, slots int) *packetQueue {
-	q := &packetQueue{count: c, slots: make([]packetSlot, slots), sources: make(map[netip.AddrPort]*net.UDPAddr)}
+	q := &packetQueue{count: c, slots: make([]*packetSlot, slots), sources: make(map[netip.AddrPort]*net.UDPAddr)}
 	q.ready.L = &q.mu
 	return q
 }
@@ -73,7 +73,11 @@ func (q *packetQueue) put(p *udp.Packet) {
 		q.count.Overflow.Add(1)
 		return
 	}
-	s := &q.slots[(q.head+q.n)%len(q.slots)]
+	at := (q.head + q.n) % len(q.slots)
+	if q.slots[at] == nil { // once: it stays
+		q.slots[at] = new(packetSlot)
+	}
+	s := q.slots[at]
 	s.n, s.nn, s.src = copy(s.data[:], p.Data), copy(s.oob[:], p.OOB), p.Src
 	q.n++
 }
@@ -94,7 +98,7 @@ func (q *packetQueue) pop(ms []ipv4.Message) (int, error) {
 	}
 	n := min(q.n, len(ms))
 	for i := range ms[:n] {
-		s := &q.slots[q.head]
+		s := q.slots[q.head]
 		ms[i].N = copy(ms[i].Buffers[0], s.data[:s.n])
 		ms[i].NN = copy(ms[i].OOB, s.oob[:s.nn])
 		ms[i].Flags = 0
