@@ -74,10 +74,13 @@ func (n *naming) refresh() {
 	}
 	all, hostName, leftOut := configNames(base, n.use.addresses(c), label)
 	all = append(all, members...)
-	prefixes := coverable(c)
+	networks := coverable(c)
+	prefixes := slices.Clone(networks)
 	for _, h := range all {
 		for _, a := range h.Addrs {
-			prefixes = append(prefixes, netip.PrefixFrom(a, a.BitLen()))
+			if !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) }) {
+				prefixes = append(prefixes, netip.PrefixFrom(a, a.BitLen()))
+			}
 		}
 	}
 	table, clashes := names.NewTable(all, prefixes)
