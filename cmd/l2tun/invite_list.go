@@ -31,7 +31,9 @@ type listedInvitation struct {
 	Address    string    `json:"address"`
 	AllowedIPs []string  `json:"allowed_ips"`
 	Expires    time.Time `json:"expires"`
-	Peer       string    `json:"peer"` // DID of the node that came with it
+	Peer       string    `json:"peer"`    // DID of the node that came with it
+	Network    string    `json:"network"` // id of the network that it leads into; empty: none
+	Left       int       `json:"left"`    // how many more nodes may join
 }
 
 func newInviteListCmd(o *InviteListOptions, runF func(*InviteListOptions) error) *cobra.Command {
@@ -59,7 +61,7 @@ func runInviteList(o *InviteListOptions) error {
 	list := []listedInvitation{}
 	for _, i := range all {
 		list = append(list, listedInvitation{control.NewStamp(), i.ID, i.State(time.Now()), i.Name, i.Address,
-			append([]string{}, i.AllowedIPs...), i.Expires.UTC(), i.Claimed})
+			append([]string{}, i.AllowedIPs...), i.Expires.UTC(), i.Claimed, i.Network, i.Left()})
 	}
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
@@ -78,9 +80,18 @@ func tabulate(w io.Writer, all []invite.Invitation, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tNAME\tADDRESS\tEXPIRES\tJOINED BY")
 	for _, i := range all {
-		fmt.Fprintln(t, strings.Join([]string{i.ID, i.State(now), cmp.Or(i.Name, "-"), cmp.Or(i.Address, "-"), expires(i.Expires, now), cmp.Or(i.Claimed, "-")}, "\t"))
+		fmt.Fprintln(t, strings.Join([]string{i.ID, i.State(now), cmp.Or(i.Name, "-"), cmp.Or(i.Address, "-"), expires(i.Expires, now), joinedBy(&i)}, "\t"))
 	}
 	return t.Flush()
+}
+
+// joinedBy is the node that came with an invitation, or how many came with one into a
+// network.
+func joinedBy(i *invite.Invitation) string {
+	if i.Network == "" {
+		return cmp.Or(i.Claimed, "-")
+	}
+	return fmt.Sprintf("%d of %d into a network", max(i.Uses, 1)-i.Left(), max(i.Uses, 1))
 }
 
 // expires is "in 23h" or when it was.

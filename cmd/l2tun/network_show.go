@@ -57,8 +57,8 @@ func runNetworkMembers(ctx context.Context, o *NetworkMembersOptions) error {
 	fmt.Fprintln(w, "NAME\tADDRESSES\tGROUPS\tUNTIL\tROLE\tDID")
 	for _, m := range all {
 		until, role := "-", "member"
-		if !m.Until.IsZero() {
-			until = m.Until.Local().Format(time.DateOnly)
+		if at, err := time.Parse(time.RFC3339, m.Until); err == nil {
+			until = at.Local().Format(time.DateOnly)
 		}
 		if m.Hub {
 			role = "hub"

@@ -68,6 +68,7 @@ func TestNetworkWithoutANode(t *testing.T) {
 	if l, err := invite.Parse(link.Link); err != nil || l.Network != made.ID || l.Called != "home" {
 		t.Errorf("%+v, %v", l, err)
 	}
+	run("0 of 9 into a network", "invite", "list")
 	if lines := strings.Count(run("signed by first: head 3", "network", "log"), "\n"); lines != 7 {
 		t.Errorf("%d lines in the log", lines)
 	}

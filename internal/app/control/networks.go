@@ -31,15 +31,15 @@ type NetworkFinding struct {
 
 // A Member is a member of a network.
 type Member struct {
-	DID       string    `json:"did"`
-	Name      string    `json:"name"` // "": another member has the name that its line says
-	Addresses []string  `json:"addresses"`
-	Routes    []string  `json:"routes"`
-	Groups    []string  `json:"groups"`
-	Issuer    string    `json:"issuer"`
-	Until     time.Time `json:"until"` // zero: no end
-	Hub       bool      `json:"hub"`
-	Admin     bool      `json:"admin"`
+	DID       string   `json:"did"`
+	Name      string   `json:"name"` // "": another member has the name that its line says
+	Addresses []string `json:"addresses"`
+	Routes    []string `json:"routes"`
+	Groups    []string `json:"groups"`
+	Issuer    string   `json:"issuer"`
+	Until     string   `json:"until"` // RFC 3339; "": no end
+	Hub       bool     `json:"hub"`
+	Admin     bool     `json:"admin"`
 }
 
 // A NetworkChange is what a person has a node sign, or take.

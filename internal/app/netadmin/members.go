@@ -162,7 +162,10 @@ func Members(v *network.View) []control.Member {
 	all := []control.Member{}
 	for m := range v.Members() {
 		x := control.Member{DID: m.DID.String(), Name: m.Name, Addresses: []string{}, Routes: []string{}, Groups: append([]string{}, m.Groups...),
-			Issuer: m.Issuer.String(), Until: m.Until, Hub: v.IsHub(m.DID), Admin: v.IsAdmin(m.DID)}
+			Issuer: m.Issuer.String(), Hub: v.IsHub(m.DID), Admin: v.IsAdmin(m.DID)}
+		if !m.Until.IsZero() {
+			x.Until = m.Until.Format(time.RFC3339)
+		}
 		for _, a := range m.Addrs {
 			x.Addresses = append(x.Addresses, a.String())
 		}

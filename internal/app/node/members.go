@@ -19,8 +19,9 @@ const memberIdle = 5 * time.Minute
 
 // A party is who this node speaks to by its networks. It never changes.
 type party struct {
-	of   map[did.DID]*membership.Network // members that are peers, and not of the config, by their first network
-	left []leftOut
+	of    map[did.DID]*membership.Network // members that are peers, and not of the config, by their first network
+	left  []leftOut
+	waits bool // members of a network are no peers yet: a hub is asked first
 }
 
 // member is the network by which a DID is a peer; nil: it is one of the config, or none.
@@ -73,6 +74,7 @@ func merged(c *config.Config, nets []*membership.Network, self did.DID, host []r
 		x.own(n)
 	}
 	for _, n := range nets {
+		x.party.waits = x.party.waits || !n.Admitted
 		x.contacts(n)
 		for m := range n.View.Members() {
 			x.member(n, m)

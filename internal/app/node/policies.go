@@ -43,7 +43,7 @@ func (l *limits) put(c *config.Config, p *party, sessions []*session.Session) {
 	strangers := make(map[did.DID]bool)
 	for peer, only := range only {
 		all[peer] = policy.Static(only)
-		if c.Peer(peer) == nil {
+		if c.Peer(peer) == nil && !p.waits { // else members are still to come
 			strangers[peer] = true
 		}
 		if strangers[peer] && !l.strangers[peer] { // once: members come and go

@@ -1,12 +1,14 @@
 package presence
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/meeting"
 	"github.com/libertaria-project/l2tun/internal/proto/nat"
@@ -44,6 +46,8 @@ type world struct {
 	nonce uint64
 	frame bool // what board and relay say of a frame
 	heard []string
+
+	standing relay.Standing // that the hub was told last
 }
 
 func (w *world) note(format string, args ...any) {
@@ -75,6 +79,7 @@ type hub struct{ w *world }
 
 func (h hub) Up(_ relay.DID, s relay.Session, _ link.Path) {
 	h.w.note("relay up %d %v", s.Incarnation, s.RTT)
+	h.w.standing = s.Standing
 }
 func (h hub) Path(relay.DID, link.Path)               { h.w.note("relay path") }
 func (h hub) Measured(_ relay.DID, rtt time.Duration) { h.w.note("relay rtt %v", rtt) }
@@ -163,6 +168,43 @@ func TestBoardHearsOfDirectHubsAlone(t *testing.T) {
 	w.epoch = nil
 	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
 	w.want(t, "relay ended", "board down", "homes false")
+}
+
+// An owner of networks notes what it is told.
+type owner struct{ w *world }
+
+func (o owner) Up(_ documents.Peer, capable bool)   { o.w.note("owner up %v", capable) }
+func (o owner) Ended(documents.Peer)                { o.w.note("owner ended") }
+func (o owner) Heard(_ documents.Peer, n wire.News) { o.w.note("owner heard %d", n.Head) }
+func (o owner) Asked(documents.Peer, wire.News) (context.Context, documents.Answer) {
+	panic("not here")
+}
+
+// The owner of networks hears of a session once, of another incarnation as of another
+// session, and of NEWS while there is one. A member has another standing at a hub than a peer
+// of the config.
+func TestOwnerOfNetworksHearsOfSessions(t *testing.T) {
+	w := start(t)
+	w.told = New(Config{Relay: hub{w}, Owner: owner{w}, Member: true, Board: board{w}, Homes: homes{w}, Keys: w, Paths: w})
+	news := wire.News{Network: [32]byte{1}, Head: 7}.Append(nil, wire.FrameNews)
+	if !w.told.News(news) || w.told.News(news[1:]) {
+		t.Error("NEWS")
+	}
+	w.want(t)
+	up := Facts{Up: true, Incarnation: 3}
+	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "owner up false", "relay up 3 0s")
+	if w.standing != relay.Member {
+		t.Errorf("standing %v", w.standing)
+	}
+	w.told.News(news)
+	w.want(t, "owner heard 7")
+	up.Incarnation = 4
+	w.told.Tell(up, paths.Summary{})
+	w.want(t, "owner ended", "owner up false", "relay up 4 0s")
+	w.told.Tell(Facts{Incarnation: 4}, paths.Summary{})
+	w.want(t, "owner ended", "relay ended")
 }
 
 // Frames go to whom they are for: candidates to the paths, the HOME of a hub to the
