@@ -27,6 +27,9 @@ const (
 	NamesForeign   = "L2T-309" // another program takes the names of peers out
 	NamesElsewhere = "L2T-310" // systemd-resolved runs, and names are known by /etc/hosts
 
+	NetworkDisputed = "L2T-311" // documents of a network contradict each other, or wait for a person
+	NetworkLines    = "L2T-312" // lines of a network that are not used as they are signed
+
 	UDPBlocked   = "L2T-401" // no UDP to a peer
 	TCPBlocked   = "L2T-402" // no TCP to a peer
 	Unreachable  = "L2T-403" // neither
@@ -76,7 +79,7 @@ const (
 
 // Codes are all codes in order.
 func Codes() []string {
-	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding, NoNames, NameClash, NoHostName, NamesForeign, NamesElsewhere,
+	return []string{Config, Key, ConfigModes, Clock, NoTUN, Privilege, Buffers, PortTaken, NoSandbox, AddressOverlap, RouteOverlap, OtherVPN, NoIPv6, NotForwarding, NoNames, NameClash, NoHostName, NamesForeign, NamesElsewhere, NetworkDisputed, NetworkLines,
 		UDPBlocked, TCPBlocked, Unreachable, NarrowPath, NoHandshake, Unresolvable, NoMapping, MappingRefused, DoubleNAT, Refused, NotThePeer, Silent, Outage, Dropping, Waiting, Broken,
 		NoRoute, BadSource, BadDestination, Fault, Outdated, Foreign, Duplicate, CannotDial,
 		NotAllowed, Preferred, NoUDP, HoldDown, SmallPath, Meeting, NotAtHub, NoHub, SymmetricNAT, MeetingAgain, Blocked, Filtered, NoNode, Drift, OtherVersion, Mute}

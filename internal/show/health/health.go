@@ -30,7 +30,7 @@ func Of(s *control.Status) (all []control.Finding) {
 			all = append(all, f)
 		}
 	}
-	return slices.Concat(all, misrouted(s), filtered(s), faults(s), outdated(s))
+	return slices.Concat(all, misrouted(s), filtered(s), networkFindings(s), faults(s), outdated(s))
 }
 
 // A node is a status with what all its peers together say, found once: there may be
