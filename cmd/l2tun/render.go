@@ -52,6 +52,7 @@ func printStatus(p *printer, s *control.Status) {
 	p.field("addresses", strings.Join(screen.V4First(s.Addresses), ", "))
 	p.field("listening on", s.Listen)
 	p.field("nat", strings.ReplaceAll(s.NAT, "_", "-"))
+	p.field("names", namesLine(&s.Names))
 	p.field("relay", relay(&s.Relaying))
 	for i := range s.Peers {
 		fmt.Fprintln(p.w)
@@ -193,4 +194,32 @@ func count(n uint64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// namesLine says by what other programs of the host know the names of peers; nothing for
+// an older node.
+func namesLine(n *control.Names) string {
+	var parts []string
+	switch {
+	case n.Mode == "":
+		return ""
+	case n.Mode == "off":
+		return "off"
+	case n.By == "":
+		parts = append(parts, "not known to other programs ("+n.Reason+")")
+	case n.By == control.NamesByResolved:
+		parts = append(parts, "by systemd-resolved")
+	default:
+		parts = append(parts, "by /etc/hosts")
+	}
+	if n.Own != "" {
+		parts = append(parts, "this node is "+n.Own+".l2")
+	}
+	switch {
+	case n.Server != "":
+		parts = append(parts, "DNS at "+n.Server)
+	case n.ServedBy != "":
+		parts = append(parts, "DNS by the node of "+n.ServedBy)
+	}
+	return strings.Join(parts, ", ")
 }

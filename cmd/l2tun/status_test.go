@@ -163,3 +163,17 @@ func TestStatusOfAPeerByItsNameOnTheHost(t *testing.T) {
 	}
 	refused(t, exitUsage, `there is no peer "eve.l2" (DID, name or overlay address); l2tun status lists the peers`, "status", "eve.l2", "--socket", socket)
 }
+
+func TestNamesInTheLongStatus(t *testing.T) {
+	for want, n := range map[string]control.Names{
+		"":    {},
+		"off": {Mode: "off"},
+		"by systemd-resolved, this node is pc.l2, DNS at 127.108.50.53:53": {Mode: "auto", By: "resolved", Own: "pc", Server: "127.108.50.53:53"},
+		"by /etc/hosts, DNS by the node of l2b":                            {Mode: "auto", By: "hosts", ServedBy: "l2b"},
+		"not known to other programs (the node is not root's)":             {Mode: "auto", Reason: "the node is not root's"},
+	} {
+		if got := namesLine(&n); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

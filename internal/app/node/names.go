@@ -60,7 +60,7 @@ func newNaming(use *applier, mode config.DNS, o Names, log *slog.Logger) *naming
 // refresh makes the table of what the config in use and the other sources say.
 func (n *naming) refresh() {
 	c := n.use.config.Load()
-	if c == nil {
+	if c == nil || n.mode == config.DNSOff {
 		return
 	}
 	base := c // what the file says
