@@ -53,6 +53,7 @@ type merging struct {
 	party  *party
 	set    *config.Settings // of sessions with members
 	static map[did.DID]int  // place among the peers of the config
+	added  map[did.DID]int  // place of those of networks
 	names  map[string]bool
 	single map[netip.Prefix]did.DID // single addresses that have an owner
 	wide   []netip.Prefix           // prefixes of static peers and own routes
@@ -67,7 +68,7 @@ func merged(c *config.Config, nets []*membership.Network, self did.DID, host []r
 	if len(nets) == 0 {
 		return c, new(party)
 	}
-	x := &merging{self: self, c: c, party: &party{of: make(map[did.DID]*membership.Network)}, static: make(map[did.DID]int),
+	x := &merging{self: self, c: c, party: &party{of: make(map[did.DID]*membership.Network)}, static: make(map[did.DID]int), added: make(map[did.DID]int),
 		names: make(map[string]bool), single: make(map[netip.Prefix]did.DID), host: besides(host)}
 	x.begin()
 	for _, n := range nets {
@@ -180,7 +181,7 @@ func (x *merging) add(n *membership.Network, d did.DID, name string) int {
 		name += "." + n.Name
 	}
 	x.names[name] = true
-	x.party.of[d] = n
+	x.party.of[d], x.added[d] = n, len(x.out.Peers)
 	x.out.Peers = append(x.out.Peers, config.Peer{DID: d, Name: name, Session: x.set, AllowedIPs: []netip.Prefix{netip.PrefixFrom(d.Addr(), 128)}})
 	return len(x.out.Peers) - 1
 }
@@ -201,9 +202,8 @@ func (x *merging) member(n *membership.Network, m *network.Member) {
 	}
 	i := x.add(n, m.DID, m.Name)
 	if i < 0 {
-		if x.party.of[m.DID] != nil { // by another network
-			i = slices.IndexFunc(x.out.Peers, func(p config.Peer) bool { return p.DID == m.DID })
-			x.addresses(n, m, &x.out.Peers[i])
+		if at, is := x.added[m.DID]; is { // by another network
+			x.addresses(n, m, &x.out.Peers[at])
 		}
 		return
 	}
