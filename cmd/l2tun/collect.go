@@ -18,14 +18,10 @@ const settleAfter = 10 * time.Second
 // settleMemory is for a node that is up. The start of one with thousands of peers makes
 // several times the garbage that it keeps: collected early that would take longer than the
 // rest of the start. From now on it is, and a moment later what the start has left goes
-// back to the system, once: the collector would keep it for garbage to come. So does what
-// of the program only the start has used, by unmap.
-func settleMemory(unmap func()) (stop func() bool) {
+// back to the system, once: the collector would keep it for garbage to come.
+func settleMemory() (stop func() bool) {
 	collectEarly()
-	return time.AfterFunc(settleAfter, func() {
-		debug.FreeOSMemory()
-		unmap()
-	}).Stop
+	return time.AfterFunc(settleAfter, debug.FreeOSMemory).Stop
 }
 
 // collectEarly sets it for this process, unless GOGC in the environment says

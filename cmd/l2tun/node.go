@@ -29,7 +29,6 @@ type nodeRunner func(ctx context.Context, o nodeOptions) error
 
 func runNode(ctx context.Context, o nodeOptions) error {
 	limitMemory()
-	unmap := unmapping()
 	ready, stop := o.Ready, func() bool { return false }
 	if o.TunFD != 0 {
 		syscall.CloseOnExec(o.TunFD) // the device is the node's alone
@@ -39,7 +38,7 @@ func runNode(ctx context.Context, o nodeOptions) error {
 	o.Ready = func() {
 		names.begin()
 		ready()
-		stop = settleMemory(unmap)
+		stop = settleMemory()
 	}
 	defer func() { stop() }()
 	return node.Run(ctx, node.Options{ConfigPath: o.ConfigPath, Loaded: o.Loaded, Socket: o.Socket, Log: o.Log, Logger: o.Logger,
