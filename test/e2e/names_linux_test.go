@@ -30,7 +30,7 @@ func newNamed(t *testing.T, dns string) *named {
 	w := newWorld(t, lab.Shape{Routed: true})
 	n := &named{world: w, a: w.node(w.A), b: w.node(w.B), etc: w.Dir() + "/etc"}
 	w.ok(os.Mkdir(n.etc, 0o755))
-	for name, text := range map[string]string{"hosts": hostsBefore, "resolv.conf": "nameserver 192.0.2.53\n", "nsswitch.conf": "passwd: files\nhosts: files dns\n", "passwd": "root:x:0:0:root:/root:/bin/sh\n", "group": "root:x:0:\n"} {
+	for name, text := range map[string]string{"hosts": hostsBefore, "resolv.conf": "nameserver 192.0.2.53\n", "nsswitch.conf": "passwd: files\nhosts: files\n", "passwd": "root:x:0:0:root:/root:/bin/sh\n", "group": "root:x:0:\n"} {
 		w.ok(os.WriteFile(filepath.Join(n.etc, name), []byte(text), 0o644))
 	}
 	hold := w.A.Command(t.Context(), "unshare", "-m", "sh", "-ec", `mount --bind "$0" /etc; touch "$0/held"; exec sleep 1000`, n.etc)
@@ -91,6 +91,8 @@ func (n *named) keeper() int {
 	return 0
 }
 
+func (n *named) killPID(pid int) { n.Helper(); n.ok(unix.Kill(pid, syscall.SIGKILL)) }
+
 // NAME.l2 and ping work on the host while a node runs, without systemd-resolved; afterwards
 // /etc/hosts and resolv.conf are as before, also when the node was killed, and when what
 // keeps the names was killed with it.
@@ -146,7 +148,7 @@ func TestNamesOnTheHost(t *testing.T) {
 	n.a.up()
 	n.by("hosts")
 	keeper := n.keeper()
-	n.ok(unix.Kill(keeper, syscall.SIGKILL))
+	n.killPID(keeper)
 	n.by("")
 	if got := n.a.status().Names; !strings.Contains(got.Reason, "has ended") {
 		t.Errorf("%+v", got)
