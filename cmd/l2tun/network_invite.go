@@ -150,6 +150,9 @@ func newNetworkApproveCmd(o *networkTarget, use, short string, yes bool) *cobra.
 			if errors.Is(err, invite.ErrUnknown) {
 				return usagef("no node %q waits; l2tun network %s lists those that do", args[0], c.Name())
 			}
+			if errors.Is(err, invite.ErrSeveral) {
+				return usagef("several nodes that wait ask for the name %q; name one by its DID, which l2tun network %s lists", args[0], c.Name())
+			}
 			if err != nil {
 				return err
 			}

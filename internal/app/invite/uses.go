@@ -15,6 +15,9 @@ const MaxUses = 256
 // ErrDenied: a person has said no to the node.
 var ErrDenied = errors.New("invite: a person has said no")
 
+// ErrSeveral: several nodes ask for the name.
+var ErrSeveral = errors.New("invite: several nodes ask for this name")
+
 // A User is a node that has come with an invitation into a network.
 type User struct {
 	DID   string    `json:"did"`
@@ -125,26 +128,47 @@ func (s *Store) GiveBack(id string, by did.DID) error {
 	})
 }
 
-// Decide says yes or no to a node that waits. ErrUnknown if none does.
+// Decide says yes or no to a node that waits, by its DID or the name that it asks for.
+// ErrUnknown if none does, ErrSeveral if several ask for the name.
 func (s *Store) Decide(who string, yes bool) (User, error) {
 	var decided User
 	err := s.change(func(all []Invitation) ([]Invitation, error) {
-		for n := range all {
-			for m := range all[n].Users {
-				u := &all[n].Users[m]
-				if u.State != Wanting || u.DID != who && u.Name != who {
-					continue
-				}
-				if u.State = Agreed; !yes {
-					u.State = Refused
-				}
-				decided = *u
-				return all, nil
-			}
+		u, err := waiting(all, who)
+		if err != nil {
+			return nil, err
 		}
-		return nil, ErrUnknown
+		if u.State = Agreed; !yes {
+			u.State = Refused
+		}
+		decided = *u
+		return all, nil
 	})
 	return decided, err
+}
+
+// waiting finds a node that waits. Strangers choose their names: a DID means nobody's
+// name, and a name that several ask for means none of them.
+func waiting(all []Invitation, who string) (found *User, err error) {
+	_, notDID := did.Parse(who)
+	for n := range all {
+		for m := range all[n].Users {
+			u := &all[n].Users[m]
+			switch {
+			case u.State != Wanting:
+			case notDID == nil && u.DID == who:
+				return u, nil
+			case notDID == nil || u.Name != who:
+			case found != nil && found.DID != u.DID:
+				return nil, ErrSeveral
+			case found == nil:
+				found = u
+			}
+		}
+	}
+	if found == nil {
+		return nil, ErrUnknown
+	}
+	return found, nil
 }
 
 func (s *Store) setUser(id, who string, f func(i *Invitation, u *User)) error {

@@ -108,3 +108,26 @@ func TestPersonDecides(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A node that waits chooses its name: with another's DID, or the name that another asks for,
+// it is not taken for the other.
+func TestNobodyIsLetInForAnother(t *testing.T) {
+	s, l := several(t, Invitation{Uses: 3, Approve: true})
+	for n, name := range map[byte]string{1: node(2).String(), 2: "phone", 3: "phone"} {
+		if _, _, err := s.Use(l.ID, l.Proof(), node(n), name, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := s.Decide("phone", true); !errors.Is(err, ErrSeveral) {
+		t.Error(u, err)
+	}
+	if u, err := s.Decide(node(2).String(), true); err != nil || u.DID != node(2).String() {
+		t.Error(u, err)
+	}
+	if u, err := s.Decide(node(2).String(), true); !errors.Is(err, ErrUnknown) {
+		t.Error(u, err)
+	}
+	if u, err := s.Decide("phone", true); err != nil || u.DID != node(3).String() {
+		t.Error(u, err)
+	}
+}
