@@ -29,6 +29,10 @@ const (
 	saveHeard  = time.Hour        // when the node was last in touch
 )
 
+// A running is a fetch or an answer that has not ended. Its end is told by another goroutine,
+// and may come when there is a next one in its place.
+type running struct{ cancel context.CancelFunc }
+
 // ErrClosed: the owner has ended.
 var ErrClosed = errors.New("membership: the node is stopping")
 
@@ -73,8 +77,8 @@ type Owner struct {
 	kept     map[network.Hash]*network.State // in the folder, used or not
 	nets     map[network.Hash]*held
 	machine  *gossip.Machine
-	fetches  map[gossip.ID]context.CancelFunc
-	answers  map[gossip.Peer]context.CancelFunc
+	fetches  map[gossip.ID]*running
+	answers  map[gossip.Peer]*running
 	asking   *asking   // the call of Asked that waits for the machine's answer
 	saveAt   time.Time // the next look at what is unsaved
 	closed   bool
@@ -83,7 +87,7 @@ type Owner struct {
 // Open reads the networks of a node. Start makes it live.
 func Open(c Config) *Owner {
 	o := &Owner{c: c, box: mailbox.New(maxWaiting), done: make(chan struct{}), kept: make(map[network.Hash]*network.State), nets: make(map[network.Hash]*held),
-		fetches: make(map[gossip.ID]context.CancelFunc), answers: make(map[gossip.Peer]context.CancelFunc)}
+		fetches: make(map[gossip.ID]*running), answers: make(map[gossip.Peer]*running)}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	store, all, wrong := netstore.Open(c.Folder)
 	o.store = store
@@ -98,12 +102,12 @@ func Open(c Config) *Owner {
 	return o
 }
 
-// Start begins with the sessions of the node and the networks of its config. What is
-// called before waits.
+// Start begins with the sessions of the node and the networks of its config, which are in
+// use when it returns. What is called before waits.
 func (o *Owner) Start(s Sessions, all []config.Network) {
 	o.sessions = s
-	o.box.Post(func(now time.Time) { o.configure(now, all) })
 	o.wg.Go(o.run)
+	_ = o.Configure(all) // it fails only for an owner that has been closed
 }
 
 // Close ends all that the owner has started, and waits. The sessions may be closed by then.

@@ -376,3 +376,44 @@ func TestDocumentsAreLogged(t *testing.T) {
 		}
 	})
 }
+
+// Whoever asks at the start, such as the first apply, finds the networks there: without them
+// all members would be strangers for a moment.
+func TestNetworksAreInUseAfterStart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, _ := w.founded("a")
+		for range 10 {
+			a.Owner.Close()
+			if a.start(); len(a.Networks()) != 1 || a.members() != 1 {
+				t.Fatalf("%d networks", len(a.Networks()))
+			}
+		}
+	})
+}
+
+// The end of an answer that was stopped is not taken for that of the next one to the same
+// peer, which can be stopped too.
+func TestEachAnswerEndsByItself(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, net := w.founded("a")
+		b := w.joins("b", net, a)
+		time.Sleep(time.Second)
+		ask := func() (context.Context, documents.Answer) {
+			return a.Asked(b.id.DID().Digest(), wire.News{Network: [32]byte(net)})
+		}
+		first, answer := ask()
+		time.Sleep(3 * time.Minute)
+		if first.Err() == nil || answer.Status != wire.AnswerAll {
+			t.Fatal("the first answer goes on, or was none", answer.Status)
+		}
+		second, other := ask()
+		answer.Ended(false)
+		time.Sleep(time.Second)
+		if _, third := ask(); other.Status != wire.AnswerAll || third.Status != wire.AnswerBusy {
+			t.Error("two answers at a time:", other.Status, third.Status)
+		}
+		if time.Sleep(3 * time.Minute); second.Err() == nil {
+			t.Error("the second answer was not stopped")
+		}
+	})
+}

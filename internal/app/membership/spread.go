@@ -21,8 +21,8 @@ func (o *Owner) Up(peer documents.Peer, capable bool) {
 // Ended implements documents.Owner.
 func (o *Owner) Ended(peer documents.Peer) {
 	o.box.Post(func(now time.Time) {
-		if cancel := o.answers[peer]; cancel != nil {
-			cancel()
+		if x := o.answers[peer]; x != nil {
+			x.cancel()
 			delete(o.answers, peer)
 		}
 		o.do(now, o.machine.Down(now, peer))
@@ -76,15 +76,15 @@ func (o *Owner) do(now time.Time, actions []gossip.Action) {
 		case gossip.Fetch:
 			o.fetch(a)
 		case gossip.Cancel:
-			if cancel := o.fetches[a.Network]; cancel != nil {
-				cancel()
+			if x := o.fetches[a.Network]; x != nil {
+				x.cancel()
 				delete(o.fetches, a.Network)
 			}
 		case gossip.Answer:
 			o.answer(a)
 		case gossip.Stop:
-			if cancel := o.answers[a.Peer]; cancel != nil {
-				cancel()
+			if x := o.answers[a.Peer]; x != nil {
+				x.cancel()
 				delete(o.answers, a.Peer)
 			}
 		case gossip.Close:
@@ -104,7 +104,8 @@ func (o *Owner) answer(a gossip.Action) {
 		return
 	}
 	ctx, cancel := context.WithCancel(o.ctx)
-	x.ctx, o.answers[a.Peer] = ctx, cancel
+	this := &running{cancel}
+	x.ctx, o.answers[a.Peer] = ctx, this
 	if h := o.nets[network.Hash(a.Network)]; h.unsaved {
 		x.answer.Status = wire.AnswerBusy
 	} else {
@@ -113,6 +114,9 @@ func (o *Owner) answer(a gossip.Action) {
 	x.answer.Ended = func(all bool) {
 		cancel()
 		o.box.Post(func(now time.Time) {
+			if o.answers[a.Peer] != this {
+				return // it was stopped: the machine counts it no more
+			}
 			delete(o.answers, a.Peer)
 			o.do(now, o.machine.Answered(now, a.Peer, a.News, all))
 		})

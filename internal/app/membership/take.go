@@ -108,7 +108,8 @@ func (o *Owner) Confirm(id network.Hash, by did.DID) error {
 // fetch runs one fetch beside the goroutine.
 func (o *Owner) fetch(a gossip.Action) {
 	ctx, cancel := context.WithCancel(o.ctx)
-	o.fetches[a.Network] = cancel
+	this := &running{cancel}
+	o.fetches[a.Network] = this
 	t := &taker{o: o, from: a.Peer, id: a.Network, result: gossip.Same}
 	o.wg.Go(func() {
 		defer cancel()
@@ -121,6 +122,9 @@ func (o *Owner) fetch(a gossip.Action) {
 			o.c.Log.Debug("documents could not be fetched", "from", did.FromDigest(a.Peer).Short(), "error", err)
 		}
 		o.box.Post(func(now time.Time) {
+			if o.fetches[a.Network] != this {
+				return // another one has begun since
+			}
 			delete(o.fetches, a.Network)
 			o.do(now, o.machine.Fetched(now, a.Peer, a.Network, r))
 		})
