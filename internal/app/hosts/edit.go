@@ -96,12 +96,26 @@ func overwrite(file string, info fs.FileInfo, before, after []byte) (err error) 
 	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
 		return errors.Join(err, fmt.Errorf("%s was replaced meanwhile", file))
 	}
+	return rewrite(f, before, after)
+}
+
+// rewritten is an os.File.
+type rewritten interface {
+	WriteAt(b []byte, at int64) (int, error)
+	Truncate(size int64) error
+	Sync() error
+}
+
+// rewrite makes a file's text another one. Where that has no room, as on a full disk, the
+// old text is put back, which had.
+func rewrite(f rewritten, before, after []byte) error {
 	same := 0
 	for same < len(before) && same < len(after) && before[same] == after[same] {
 		same++
 	}
 	if _, err := f.WriteAt(after[same:], int64(same)); err != nil {
-		return err
+		_, back := f.WriteAt(before[same:], int64(same))
+		return errors.Join(err, back, f.Truncate(int64(len(before))))
 	}
 	if err := f.Truncate(int64(len(after))); err != nil {
 		return err

@@ -1,9 +1,11 @@
 package hosts
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -155,4 +157,36 @@ func TestAMountIsWrittenWhereItIs(t *testing.T) {
 		t.Error(err)
 	}
 	has(t, file, "a\n")
+}
+
+// A full is a file on a disk that has room for some bytes.
+type full struct {
+	*os.File
+	room int64
+}
+
+func (f full) WriteAt(b []byte, at int64) (int, error) {
+	if at+int64(len(b)) <= f.room {
+		return f.File.WriteAt(b, at)
+	}
+	n, _ := f.File.WriteAt(b[:f.room-at], at)
+	return n, syscall.ENOSPC
+}
+
+// On a full disk a mount keeps the text that it had, the lines of others included.
+func TestAFullDiskLeavesAMountAsItIs(t *testing.T) {
+	before := "a\n# block\nold\n# end\nof others\n"
+	file := write(t, before)
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	after := "a\n# block\nnew and longer than before\n# end\nof others\n"
+	for room := len(before); room < len(after); room++ {
+		if err := rewrite(full{f, int64(room)}, []byte(before), []byte(after)); !errors.Is(err, syscall.ENOSPC) {
+			t.Error(err)
+		}
+		has(t, file, before)
+	}
 }
