@@ -7,22 +7,29 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/membership"
 	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
-	"github.com/libertaria-project/l2tun/session"
 )
 
 // members are the sessions of a node, as its networks see them.
-type members struct{ m *session.Manager }
+type members struct{ use *applier }
 
 var _ membership.Sessions = members{}
 
 // Say implements membership.Sessions.
-func (x members) Say(to documents.Peer, frame []byte) { x.m.SendFrame(to, frame) }
+func (x members) Say(to documents.Peer, frame []byte) { x.use.manager.SendFrame(to, frame) }
 
 // Fetch implements membership.Sessions.
 func (x members) Fetch(ctx context.Context, peer did.DID, asked wire.News, to documents.Taker) (wire.AnswerStatus, error) {
-	return x.m.Fetch(ctx, peer, asked, to)
+	return x.use.manager.Fetch(ctx, peer, asked, to)
 }
 
 // Close implements membership.Sessions. The applier has taken the peer out by now, unless it
-// met it in between.
-func (x members) Close(peer did.DID) { _ = x.m.Remove(peer) }
+// was none of its, or a config that is just being applied names it: who is a peer of what is
+// in use stays one, for nothing would bring it back.
+func (x members) Close(peer did.DID) {
+	x.use.mu.Lock()
+	defer x.use.mu.Unlock()
+	if c := x.use.config.Load(); c != nil && c.Peer(peer) != nil {
+		return
+	}
+	_ = x.use.manager.Remove(peer)
+}

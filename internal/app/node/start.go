@@ -157,7 +157,7 @@ func (n *node) startSessions(c *config.Config) (err error) {
 	n.use.data.Hints(n.use.manager.Unreachable)
 	n.use.where.known = n.use.configured
 	n.defers(func() { n.use.manager.Close() })
-	n.use.networks.Start(members{n.use.manager}, c.Networks)
+	n.use.networks.Start(members{n.use}, c.Networks)
 	n.defers(n.use.networks.Close)
 	return nil
 }
