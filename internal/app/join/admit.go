@@ -113,7 +113,7 @@ func (a *Admission) admitMember(asker did.DID, r invite.Request) (invite.Reason,
 	case u.State == invite.Wanting:
 		return invite.Waiting, nil
 	}
-	if reason, err := a.Networks.Admit(i, asker, r.Name); reason != "" || err != nil {
+	if reason, err := a.Networks.Admit(i, asker, u.Name); reason != "" || err != nil {
 		return reason, errors.Join(err, a.Store.GiveBack(i.ID, asker))
 	}
 	return "", a.Store.Entered(i.ID, asker)

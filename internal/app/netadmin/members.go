@@ -15,7 +15,7 @@ import (
 // A Newcomer is a node that becomes a member.
 type Newcomer struct {
 	DID    did.DID
-	Name   string // wanted; one that is taken gets a number behind it
+	Name   string // wanted; one that is taken, or that a grant is about, gets a number behind it
 	Groups []string
 	Until  time.Time
 }
@@ -30,7 +30,7 @@ func Admit(st *network.State, id *did.Identity, n Newcomer, now time.Time) (rost
 	if _, gone := v.Removed(n.DID); gone {
 		return nil, line, fmt.Errorf("this node was removed from the network; with a new key (l2tun id --new) it can be invited again")
 	}
-	name, err := v.FreeName(Label(n.Name))
+	name, err := nameOf(v, Label(n.Name))
 	if err != nil {
 		return nil, line, plain(err)
 	}
@@ -52,6 +52,23 @@ func Admit(st *network.State, id *did.Identity, n Newcomer, now time.Time) (rost
 	draft.Put(line)
 	roster, err = sign(draft, id)
 	return roster, line, err
+}
+
+// nameOf is a name for a newcomer, which has chosen it: what is granted to a name that nobody
+// has, or has any more, is given to a node by a person (rename).
+func nameOf(v *network.View, want string) (string, error) {
+	named := make(map[string]bool)
+	if h := v.Head(); h != nil {
+		for _, g := range h.Grants {
+			named[g.From], named[g.To] = true, true
+		}
+	}
+	name, err := v.FreeName(want)
+	for n := 2; err == nil && named[name]; n++ {
+		tail := fmt.Sprintf("-%d", n)
+		name, err = v.FreeName(strings.TrimRight(want[:min(len(want), 63-len(tail))], "-") + tail)
+	}
+	return name, err
 }
 
 // Label makes a name for a member of any text, such as that of a host.

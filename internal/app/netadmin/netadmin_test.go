@@ -98,6 +98,25 @@ func TestCreatedNetwork(t *testing.T) {
 	}
 }
 
+// SPEC R-6.12-4: a newcomer chooses its name, and with it nothing that is granted to the name.
+func TestNewcomersTakeNoGrantOfAName(t *testing.T) {
+	l := found(t)
+	for _, g := range []string{"laptop -> all *", "all -> nas tcp:22"} {
+		l.do(l.founder, control.NetworkChange{Do: control.DoGrant, Value: g})
+	}
+	for _, name := range []string{"laptop", "nas"} {
+		d := l.admit(l.founder, name)
+		m, _ := l.st.View().Member(d)
+		if m.Name != name+"-2" {
+			t.Errorf("%s is a member as %s", name, m.Name)
+		}
+		l.do(l.founder, control.NetworkChange{Do: control.DoRename, Who: m.Name, Value: name})
+		if _, ok := l.st.View().Named(name); !ok {
+			t.Errorf("a person cannot name it %s", name)
+		}
+	}
+}
+
 // Names that are taken get a number, addresses are the issuer's and differ, groups are within
 // its scope, and a node that comes again stays as it is.
 func TestNewcomersGetNamesAndAddresses(t *testing.T) {
