@@ -250,9 +250,8 @@ func (o *Owner) open(id network.Hash) *held {
 	st := o.kept[id]
 	if st == nil { // made or joined since the start
 		var err error
-		if st, err = netstore.Read(o.c.Folder, id); err != nil {
+		if st, err = o.store.Load(id); err != nil {
 			o.c.Log.Error("documents of a network cannot be used", "error", err)
-			st = network.New(id)
 		}
 		o.kept[id] = st
 	}

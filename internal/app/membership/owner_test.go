@@ -417,3 +417,21 @@ func TestEachAnswerEndsByItself(t *testing.T) {
 		}
 	})
 }
+
+// Documents that a node finds while it runs and cannot use are put aside, like those that it
+// finds at its start: saving has nothing to overwrite.
+func TestDamagedDocumentsAreKept(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, net := w.founded("a")
+		b := w.node("b")
+		w.ok(os.Mkdir(b.folder, 0o700))
+		w.ok(os.WriteFile(b.folder+"/"+net.String(), []byte("half"), 0o600))
+		w.ok(b.Configure([]config.Network{{ID: net, Name: "home", Contacts: []config.Contact{{DID: a.id.DID(), Endpoint: "192.0.2.1:4242"}}}}))
+		a.invites(net, b.id.DID(), "b")
+		w.link(a, b, true)
+		time.Sleep(time.Second)
+		if text, err := os.ReadFile(b.folder + "/" + net.String() + ".damaged"); b.members() != 2 || string(text) != "half" {
+			t.Errorf("%d members, %q, %v", b.members(), text, err)
+		}
+	})
+}

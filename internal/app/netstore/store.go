@@ -78,6 +78,15 @@ func temporary(name string) bool {
 	return ok
 }
 
+// Load reads one network that was made or joined since Open. What cannot be used is put
+// aside, as Open does: the next Save would take its place.
+func (s *Store) Load(id network.Hash) (*network.State, error) {
+	if _, err := os.Lstat(s.path(id)); errors.Is(err, fs.ErrNotExist) {
+		return network.New(id), nil
+	}
+	return s.load(id)
+}
+
 // load reads one network. What cannot be used is put aside.
 func (s *Store) load(id network.Hash) (*network.State, error) {
 	st, err := read(s.path(id), id)
