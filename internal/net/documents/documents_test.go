@@ -216,3 +216,29 @@ func TestAnswerEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// Who asks and does not read the refusal holds the stream for a moment only.
+func TestRefusalsEndByThemselves(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		ours, theirs := both(t)
+		a, b := net.Pipe()
+		defer a.Close()
+		done := make(chan error, 1)
+		go func() {
+			done <- Serve(t.Context(), b, theirs, func(wire.News) (context.Context, Answer) {
+				return t.Context(), Answer{Status: wire.AnswerBusy}
+			})
+		}()
+		if err := ours.Write(a, asked.Append(nil, wire.FrameFetch)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("nobody has read it, and it was given")
+			}
+		case <-time.After(time.Minute):
+			t.Error("the stream is still held")
+		}
+	})
+}

@@ -39,7 +39,10 @@ func Serve(ctx context.Context, st link.Stream, keys *msgchan.Keys, answer func(
 		return ErrMalformed
 	}
 	sending, a := answer(asked)
-	st.SetDeadline(time.Time{})
+	st.SetDeadline(time.Now().Add(endTime)) // of a refusal, which nothing else ends
+	if a.Status == wire.AnswerAll {
+		st.SetDeadline(time.Time{})
+	}
 	defer context.AfterFunc(sending, func() { st.SetDeadline(time.Now()) })()
 	err = give(st, keys, asked.Network, a)
 	if a.Ended != nil {
