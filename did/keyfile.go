@@ -62,7 +62,7 @@ func ParseKeyLine(line string) ([]byte, error) {
 	tag, b64, _ := strings.Cut(strings.TrimSpace(line), " ")
 	seed, err := decodeKey(tag + " " + strings.Join(strings.Fields(b64), ""))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the line %w", ErrKeyFile, err)
+		return nil, fmt.Errorf("did: this is not the line of a key: it %w", err)
 	}
 	return seed, nil
 }
