@@ -106,6 +106,16 @@ func (r *reader) traffic(s string) filter.Traffic {
 	return t
 }
 
+// Named are the names of members in it, which may be those of nobody yet.
+func (g Grant) Named() (who []string) {
+	for _, s := range slices.Compact([]string{g.From, g.To}) {
+		if s != selectAll && s != selectExit && CheckName(s) == nil {
+			who = append(who, s)
+		}
+	}
+	return who
+}
+
 // String is the line of a head.
 func (g Grant) String() string {
 	return "grant " + g.From + " -> " + g.To + " " + printList(g.Traffic, filter.Traffic.String)

@@ -11,8 +11,8 @@ import (
 	"github.com/libertaria-project/l2tun/internal/app/invite"
 )
 
-// Exit codes: what was typed or written is wrong (also a peer or an invitation
-// that is not there, or a name that is taken), or what was tried failed.
+// Exit codes: what was typed or written is wrong (also a peer, a member or an
+// invitation that is not there, or a name that is taken), or what was tried failed.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -47,7 +47,7 @@ func exitCode(err error) int {
 	if s, ok := errors.AsType[*stateError](err); ok {
 		return s.code()
 	}
-	if refusal, ok := errors.AsType[*control.APIError](err); ok && refusal.NoSuch() {
+	if refusal, ok := errors.AsType[*control.APIError](err); ok && refusal.Mistaken() {
 		return exitUsage
 	}
 	if isFileOrUsage(err) {

@@ -13,7 +13,7 @@ func newExitCodesTopic() *cobra.Command {
   1   what was tried failed: no node runs, the node or the system refused,
       a message was not acknowledged, a node did not let this one join
   64  what was typed or written is wrong: usage, config file, key file, link,
-      a peer or an invitation that is not there, a name that is taken
+      a peer, a member or an invitation that is not there, a name that is taken
 
 Of l2tun wait, when the peer is not in the state in time, by the state it is in:
 

@@ -261,6 +261,7 @@ func TestExitCodesAreDecidedByType(t *testing.T) {
 		code int
 	}{
 		{nil, 0}, {errors.New("x"), 1}, {control.ErrNotRunning, 1}, {control.ErrRunning, 1}, {&control.APIError{Code: 422}, 1},
+		{&control.APIError{Code: 400}, exitUsage}, {control.Wrong("x"), exitUsage}, {control.NotThere("x"), exitUsage},
 		{usagef("x"), exitUsage}, {&config.Error{}, exitUsage}, {&config.KeyError{Err: errors.New("x")}, exitUsage}, {&config.ExistsError{Paths: []string{"x"}}, exitUsage},
 		{did.ErrKeyFile, exitUsage}, {fmt.Errorf("x: %w", &config.Error{}), exitUsage}, {&reportedError{"x", 2}, 2}, {&reportedError{"x", 1}, 1},
 	} {

@@ -222,9 +222,8 @@ FROM and TO are the name of a member, group:NAME, a DID, or all; TO may also be 
 network that is a member's route, such as 192.168.1.0/24, or exit. TRAFFIC is a list
 such as tcp:22,tcp:443,udp:6000-6010,icmp or * for everything. Members can always
 ping each other. Only an admin can grant.`,
-		Example: `  l2tun network grant all all '*'
-  l2tun network grant group:laptop nas tcp:22,tcp:443`,
-		Args: exactly(3, "FROM, TO and TRAFFIC"),
+		Example: "  l2tun network " + o.do + " all all '*'\n  l2tun network " + o.do + " group:laptop nas tcp:22,tcp:443",
+		Args:    exactly(3, "FROM, TO and TRAFFIC"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.note(c); err != nil {
 				return err
@@ -299,6 +298,9 @@ func newNetworkTakeCmd(o *NetworkTakeOptions, use, short string) *cobra.Command 
 			doc, err := readDocument(args[0])
 			if err != nil {
 				return err
+			}
+			if _, err := netadmin.Describe(doc); err != nil {
+				return usagef("%s is no document of a network: %v", args[0], err)
 			}
 			ch := control.NetworkChange{Do: control.DoTake, Document: doc}
 			if o.trust {

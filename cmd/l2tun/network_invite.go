@@ -66,6 +66,9 @@ each node waits until "l2tun network approve" lets it in.`,
 			if o.Uses < 1 || o.Uses > invite.MaxUses {
 				return usagef("--uses %d: choose 1 to %d", o.Uses, invite.MaxUses)
 			}
+			if o.Member <= 0 && c.Flags().Changed("member-for") {
+				return usagef("--member-for %s: choose a time above zero, such as 90d, or leave the flag out for no end", spell(o.Member))
+			}
 			return runF(c.Context(), o)
 		},
 	}

@@ -37,9 +37,23 @@ type APIError struct {
 
 func (e *APIError) Error() string { return e.Msg }
 
-// NoSuch reports whether the caller named a peer that is not there.
+// NoSuch reports whether the caller named a peer, a member or a network that is not there.
 func (e *APIError) NoSuch() bool {
 	return e.Code == http.StatusNotFound && !strings.HasPrefix(e.Msg, noCall)
+}
+
+// Mistaken reports whether what the caller has asked for is wrong in itself: it names what is
+// not there, or what cannot be.
+func (e *APIError) Mistaken() bool { return e.NoSuch() || e.Code == http.StatusBadRequest }
+
+// NotThere is the refusal of a request that names what is not there.
+func NotThere(format string, args ...any) error {
+	return &APIError{http.StatusNotFound, fmt.Sprintf(format, args...)}
+}
+
+// Wrong is the refusal of a request that can never be done as it stands.
+func Wrong(format string, args ...any) error {
+	return &APIError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
 // noCall is the beginning of the answer to a call that is none.

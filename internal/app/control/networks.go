@@ -94,7 +94,7 @@ func networking(mux *http.ServeMux, h Networking) {
 		var c NetworkChange
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxChange))
 		if err != nil || json.Unmarshal(body, &c) != nil {
-			fail(w, http.StatusBadRequest, errors.New("the change is not understood; is the program newer than the node?"))
+			fail(w, http.StatusUnprocessableEntity, errors.New("the change is not understood; is the program newer than the node?"))
 			return
 		}
 		done, err := h.ChangeNetwork(r.Context(), c)

@@ -99,7 +99,7 @@ func rename(st *network.State, id *did.Identity, c control.NetworkChange, now ti
 		return r, err
 	}
 	if err := network.CheckName(c.Value); err != nil {
-		return r, err
+		return r, control.Wrong("%v", err)
 	}
 	free, err := st.View().FreeName(c.Value)
 	switch {
@@ -108,7 +108,7 @@ func rename(st *network.State, id *did.Identity, c control.NetworkChange, now ti
 	case c.Value == l.Name:
 		return r, fmt.Errorf("it is called %s already", l.Name)
 	case free != c.Value:
-		return r, fmt.Errorf("the name %s is taken; %s is free", c.Value, free)
+		return r, control.Wrong("the name %s is taken; %s is free", c.Value, free)
 	}
 	was := l.Name
 	l.Name = c.Value
@@ -148,13 +148,23 @@ func grant(st *network.State, id *did.Identity, c control.NetworkChange, now tim
 	case c.Do == control.DoGrant && there:
 		return r, fmt.Errorf("it is granted already: %s", c.Value)
 	case c.Do == control.DoRevoke && !there:
-		return r, fmt.Errorf("there is no such grant: %s", c.Value)
+		return r, control.NotThere("there is no such grant: %s", c.Value)
 	case c.Do == control.DoGrant:
 		h.Grants = append(h.Grants, g)
-		return head(st, h, id, "granted "+c.Value, c.Draft)
+		return head(st, h, id, "granted "+c.Value+unknown(st.View(), g), c.Draft)
 	}
 	h.Grants = slices.DeleteFunc(h.Grants, same)
 	return head(st, h, id, "granted no more: "+c.Value, c.Draft)
+}
+
+// unknown says whom of a grant the network does not have: he may come later, or is mistyped.
+func unknown(v *network.View, g network.Grant) (note string) {
+	for _, who := range g.Named() {
+		if _, there := v.Named(who); !there {
+			note += "; no member is called " + who + " yet"
+		}
+	}
+	return note
 }
 
 func hub(st *network.State, id *did.Identity, c control.NetworkChange, now time.Time) (r Result, err error) {

@@ -143,7 +143,7 @@ func find(v *network.View, who string) (*network.Member, error) {
 	if m, ok := v.Named(who); ok {
 		return m, nil
 	}
-	return nil, fmt.Errorf("the network has no member %q; l2tun network members lists them", who)
+	return nil, control.NotThere("the network has no member %q; l2tun network members lists them", who)
 }
 
 // line is the line of a member in the roster of this node, which alone can change it.

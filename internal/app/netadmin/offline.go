@@ -81,7 +81,7 @@ func (o Offline) decide(st *network.State, c control.NetworkChange, now time.Tim
 	if c.Do == control.DoConfirm {
 		by, err := did.Parse(c.Who)
 		if err != nil {
-			return fmt.Errorf("%q is no DID", c.Who)
+			return control.Wrong("%q is no DID", c.Who)
 		}
 		if st.Confirm(by, now).Known {
 			return fmt.Errorf("no removals of %v wait", by)
@@ -90,7 +90,7 @@ func (o Offline) decide(st *network.State, c control.NetworkChange, now time.Tim
 	}
 	hash, ok := network.ParseHash(c.Value)
 	if !ok {
-		return fmt.Errorf("%q is no hash of a head", c.Value)
+		return control.Wrong("%q is no hash of a head", c.Value)
 	}
 	if _, err := st.Trust(c.Document, hash); err != nil {
 		return plain(err)

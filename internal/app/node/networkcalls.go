@@ -66,14 +66,14 @@ func (x networkCalls) ChangeNetwork(_ context.Context, c control.NetworkChange) 
 	case control.DoTrust:
 		hash, ok := network.ParseHash(c.Value)
 		if !ok {
-			return done, fmt.Errorf("%q is no hash of a head", c.Value)
+			return done, control.Wrong("%q is no hash of a head", c.Value)
 		}
 		done.Done = "the head with this hash is trusted"
 		return done, said(x.use.networks.Trust(n.ID, c.Document, hash))
 	case control.DoConfirm:
 		by, err := did.Parse(c.Who)
 		if err != nil {
-			return done, fmt.Errorf("%q is no DID", c.Who)
+			return done, control.Wrong("%q is no DID", c.Who)
 		}
 		done.Done = "the removals that waited are in effect"
 		return done, said(x.use.networks.Confirm(n.ID, by))
