@@ -137,7 +137,7 @@ func (o *NetworkCreateOptions) founding(c *config.Config) (f netadmin.Founding, 
 	} else if err := network.CheckName(f.Self); err != nil {
 		return f, usagef("--name %s: %v", f.Self, err)
 	}
-	used, err := usedHere(c)
+	used, err := o.used(c)
 	if err != nil {
 		return f, err
 	}
@@ -148,12 +148,39 @@ func (o *NetworkCreateOptions) founding(c *config.Config) (f netadmin.Founding, 
 	if f.Prefix, err = netip.ParsePrefix(o.Prefix); err != nil || f.Prefix != f.Prefix.Masked() {
 		return f, usagef("--prefix: %q is not a network, such as 10.20.0.0/16", o.Prefix)
 	}
+	if f.Prefix.Addr().BitLen()-f.Prefix.Bits() < minHostBits {
+		return f, usagef("--prefix %s is too small for a network: choose a /%d or a larger one", f.Prefix, f.Prefix.Addr().BitLen()-minHostBits)
+	}
 	for _, u := range used {
 		if u.Overlaps(f.Prefix) {
 			return f, usagef("--prefix %s: this machine or its config has %s already", f.Prefix, u)
 		}
 	}
 	return f, nil
+}
+
+// minHostBits is the length of the part of an address that tells members apart, at least:
+// in fewer IPv4 has no two addresses that hosts can use.
+const minHostBits = 2
+
+// used are the networks of this machine and of its config, and what issuers of the networks
+// that this node is in give to members: its own interface is not looked at, as it may be down.
+func (o *NetworkCreateOptions) used(c *config.Config) ([]netip.Prefix, error) {
+	used, err := usedHere(c)
+	for _, n := range c.Networks {
+		st, failed := netadmin.Offline{Config: o.configPath()}.Open(n.ID)
+		if err = errors.Join(err, failed); err != nil {
+			return nil, err
+		}
+		if h := st.View().Head(); h != nil {
+			for _, i := range h.Issuers {
+				if i.Prefix.IsValid() {
+					used = append(used, i.Prefix)
+				}
+			}
+		}
+	}
+	return used, err
 }
 
 // usedHere are the networks of this machine and of its config.

@@ -58,6 +58,8 @@ func TestNetworkWithoutANode(t *testing.T) {
 	}
 	run("granted all -> one tcp:22,tcp:443", "network", "grant", "all", "one", "tcp:443,tcp:22")
 	run("granted no more", "network", "revoke", "all", "one", "tcp:22,tcp:443")
+	run("tcp:22; no member is called later yet\n", "network", "grant", "all", "later", "tcp:22")
+	run("granted no more", "network", "revoke", "all", "later", "tcp:22")
 	run("one is a member until", "network", "extend", "one", "90d")
 	run("one is a member without an end", "network", "extend", "one", "forever")
 	run("one is called first", "network", "rename", "one", "first")
@@ -69,7 +71,7 @@ func TestNetworkWithoutANode(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	run("0 of 9 into a network", "invite", "list")
-	if lines := strings.Count(run("signed by first: head 3", "network", "log"), "\n"); lines != 7 {
+	if lines := strings.Count(run("signed by first: head 5", "network", "log"), "\n"); lines != 9 {
 		t.Errorf("%d lines in the log", lines)
 	}
 }
@@ -77,6 +79,10 @@ func TestNetworkWithoutANode(t *testing.T) {
 // What is wrong is one sentence, and changes nothing.
 func TestNetworkCommandsRefuse(t *testing.T) {
 	path, at, _ := netNode(t)
+	head := filepath.Join(t.TempDir(), "head")
+	if _, errs, code := l2tun(t, append([]string{"network", "grant", "all", "one", "tcp:9", "--draft", head}, at...)...); code != exitOK {
+		t.Fatal(errs)
+	}
 	before, _ := os.ReadFile(path)
 	no := func(code int, want string, args ...string) {
 		t.Helper()
@@ -92,7 +98,14 @@ func TestNetworkCommandsRefuse(t *testing.T) {
 	no(exitUsage, "choose 1 to 256", "network", "invite", "--uses", "0")
 	no(exitUsage, "choose 1m to 30d", "network", "invite", "--for", "31d")
 	no(exitUsage, "capital letters", "network", "invite", "--group", "Big")
-	no(exitFailed, `no member "phone"`, "network", "remove", "phone")
+	no(exitUsage, `no member "phone"`, "network", "remove", "phone")
+	no(exitUsage, "hyphens only", "network", "rename", "one", "a b")
+	no(exitUsage, "no such grant", "network", "revoke", "all", "one", "tcp:1")
+	no(exitUsage, "no hash of a head", "network", "trust", head, "0000")
+	no(exitUsage, "above zero", "network", "invite", "--member-for=-1h")
+	no(exitUsage, "too small", "network", "create", "other", "--prefix", "10.30.0.0/31")
+	no(exitUsage, "has 10.20.0.0/16 already", "network", "create", "other", "--prefix", "10.20.128.0/17")
+	no(exitUsage, path+" is no document of a network: ", "network", "take", path)
 	no(exitFailed, "this node itself", "network", "remove", "one")
 	no(exitUsage, "is no time", "network", "extend", "one", "soon")
 	no(exitUsage, "tcp", "network", "grant", "all", "one", "tcp")
