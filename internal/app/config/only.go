@@ -105,7 +105,7 @@ func (l Limits) settle(c *Config) error {
 		case near != nil:
 			return bad("there is no peer %q in it; did you mean %s?", who, near.called())
 		case err != nil || d.IsZero():
-			return bad("%q is neither the name of a [[peer]] nor a DID", who)
+			return bad("%q is neither the name of a [[peer]] nor a DID; a member of a network is named by its DID", who)
 		}
 		o.Peer = d
 	}
