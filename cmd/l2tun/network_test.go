@@ -58,7 +58,7 @@ func TestNetworkWithoutANode(t *testing.T) {
 	}
 	run("granted all -> one tcp:22,tcp:443", "network", "grant", "all", "one", "tcp:443,tcp:22")
 	run("granted no more", "network", "revoke", "all", "one", "tcp:22,tcp:443")
-	run("tcp:22; no member is called later yet\n", "network", "grant", "all", "later", "tcp:22")
+	run("tcp:22; no member is called later, l2tun network rename gives the name\n", "network", "grant", "all", "later", "tcp:22")
 	run("granted no more", "network", "revoke", "all", "later", "tcp:22")
 	run("one is a member until", "network", "extend", "one", "90d")
 	run("one is a member without an end", "network", "extend", "one", "forever")

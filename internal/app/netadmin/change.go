@@ -157,11 +157,12 @@ func grant(st *network.State, id *did.Identity, c control.NetworkChange, now tim
 	return head(st, h, id, "granted no more: "+c.Value, c.Draft)
 }
 
-// unknown says whom of a grant the network does not have: he may come later, or is mistyped.
+// unknown says whom of a grant the network does not have: the name is mistyped, or for a
+// member who gets it by a rename, as no newcomer can take it.
 func unknown(v *network.View, g network.Grant) (note string) {
 	for _, who := range g.Named() {
 		if _, there := v.Named(who); !there {
-			note += "; no member is called " + who + " yet"
+			note += "; no member is called " + who + ", l2tun network rename gives the name"
 		}
 	}
 	return note
