@@ -158,7 +158,7 @@ func TestRecordHeader(t *testing.T) {
 }
 
 func TestParams(t *testing.T) {
-	p := Params{RecordID: MakeRecordID([7]byte{9}), AES: true, AcceptsPartial: true, Circuits: true, MTU: 1420, Epoch: 7, Incarnation: 1 << 63}
+	p := Params{RecordID: MakeRecordID([7]byte{9}), AES: true, AcceptsPartial: true, Circuits: true, Networks: true, MTU: 1420, Epoch: 7, Incarnation: 1 << 63}
 	b := p.Append(nil)
 	if got, err := ParseParams(b); err != nil || got != p || len(b) != ParamsSize {
 		t.Fatal(got, err)

@@ -43,7 +43,7 @@ func FuzzParams(f *testing.F) {
 			return
 		}
 		want := bytes.Clone(b)
-		want[7], want[15] = want[7]&(flagAES|flagPartial|flagCircuit), 0
+		want[7], want[15] = want[7]&(flagAES|flagPartial|flagCircuit|flagNetwork), 0
 		if got := p.Append(nil); !bytes.Equal(got, want) || !p.RecordID.Valid() || p.Epoch == 0 {
 			t.Fatalf("%x is read as %+v", b, p)
 		}
