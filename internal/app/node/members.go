@@ -131,7 +131,11 @@ func (x *merging) collision(d did.DID, p netip.Prefix) string {
 
 // take reports whether a prefix can be used, and notes whose it is.
 func (x *merging) take(n *membership.Network, d did.DID, name string, p netip.Prefix) bool {
-	if why := x.collision(d, p); why != "" {
+	why := x.collision(d, p)
+	if why == "" && !inward(n, p) {
+		why = "it is public, and not inside accept_routes"
+	}
+	if why != "" {
 		x.party.left = append(x.party.left, leftOut{n.Name, d, name, p, why})
 		return false
 	}
@@ -140,6 +144,17 @@ func (x *merging) take(n *membership.Network, d did.DID, name string, p netip.Pr
 	}
 	return true
 }
+
+// inward reports whether a network may have a prefix without being asked: public ones lead
+// to others on the internet, so only the config says that a network has them.
+func inward(n *membership.Network, p netip.Prefix) bool {
+	within := func(a netip.Prefix) bool { return a.Bits() <= p.Bits() && a.Contains(p.Addr()) }
+	return slices.ContainsFunc(privatePrefixes, within) || slices.ContainsFunc(n.Accept, within)
+}
+
+// privatePrefixes are of RFC 1918, RFC 4193 and RFC 6598.
+var privatePrefixes = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7")}
 
 // own adds this node's addresses in a network, with the length of the network's prefix, so
 // that one route leads to all members.
@@ -153,7 +168,7 @@ func (x *merging) own(n *membership.Network) {
 		if x.single[p] == x.self || !x.take(n, x.self, m.Name, p) {
 			continue
 		}
-		if scope, ok := n.View.Issuer(m.Issuer); ok && !slices.ContainsFunc(x.host, scope.Prefix.Overlaps) {
+		if scope, ok := n.View.Issuer(m.Issuer); ok && inward(n, scope.Prefix) && !slices.ContainsFunc(x.host, scope.Prefix.Overlaps) {
 			p = netip.PrefixFrom(a, scope.Prefix.Bits())
 		}
 		x.out.Addresses = append(x.out.Addresses, p)

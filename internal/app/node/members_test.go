@@ -21,9 +21,14 @@ func who(n byte) did.DID { return did.FromDigest([32]byte{n, 1}) }
 // home is a network of an issuer with lines, of which some are hubs.
 func home(t *testing.T, issuer *did.Identity, hubs []did.DID, lines ...network.Line) *network.View {
 	t.Helper()
+	return homeWith(t, "10.20.0.0/16", issuer, hubs, lines...)
+}
+
+func homeWith(t *testing.T, prefix string, issuer *did.Identity, hubs []did.DID, lines ...network.Line) *network.View {
+	t.Helper()
 	now := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	h := &network.Head{Name: "home", Serial: 1, Issued: now, Threshold: 1, Admins: []did.DID{issuer.DID()}, Hubs: hubs,
-		Issuers: []network.Issuer{{DID: issuer.DID(), Groups: []string{"*"}, Prefix: netip.MustParsePrefix("10.20.0.0/16"), Routes: true}}}
+		Issuers: []network.Issuer{{DID: issuer.DID(), Groups: []string{"*"}, Prefix: netip.MustParsePrefix(prefix), Routes: true}}}
 	st := network.New(network.ID(h.String()))
 	r := &network.Roster{Network: st.ID(), Issuer: issuer.DID(), Serial: 1, Issued: now}
 	for _, l := range lines {
@@ -110,6 +115,28 @@ func TestMembersBecomePeers(t *testing.T) {
 	host[0].Network = netip.MustParsePrefix("192.0.2.0/24")
 	if out, _ := merged(c, []*membership.Network{net}, self, host); out.Addresses[1].String() != "10.20.0.1/16" {
 		t.Errorf("own address %v", out.Addresses[1])
+	}
+}
+
+// SPEC R-10.7-1: public addresses of a network are nobody's here unless the config accepts them.
+func TestANetworkDoesNotTakePublicAddresses(t *testing.T) {
+	issuer, err := did.NewIdentity(make([]byte, did.SeedSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := who(1)
+	view := homeWith(t, "8.8.8.0/24", issuer, nil, line(self, "self", "8.8.8.1"), line(who(3), "nas", "8.8.8.3"))
+	n := &membership.Network{Network: config.Network{Name: "home"}, View: view, Admitted: true}
+	out, party := merged(new(config.Config), []*membership.Network{n}, self, nil)
+	same(t, "peers", peersIn(out, party), "nas")
+	if len(out.Addresses) != 0 || len(party.left) != 2 || !strings.Contains(party.left[0].why, "public") {
+		t.Errorf("addresses %v, left out %+v", out.Addresses, party.left)
+	}
+	n.Accept = []netip.Prefix{netip.MustParsePrefix("8.8.8.0/24")}
+	out, party = merged(new(config.Config), []*membership.Network{n}, self, nil)
+	same(t, "peers that are accepted", peersIn(out, party), "nas 8.8.8.3/32")
+	if len(out.Addresses) != 1 || out.Addresses[0].String() != "8.8.8.1/24" || len(party.left) != 0 {
+		t.Errorf("addresses %v, left out %+v", out.Addresses, party.left)
 	}
 }
 
