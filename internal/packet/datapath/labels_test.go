@@ -166,8 +166,11 @@ func TestPacketsThroughACircuit(t *testing.T) {
 			t.Fatalf("packet %d: %d bytes, want %d", i, len(got), len(want))
 		}
 	}
-	sent, came := a.peer.Traffic().Carried()[link.KindCircuit.Name], b.peer.Traffic().Carried()[link.KindCircuit.Name]
-	if sent.TxPackets != 100 || came.RxPackets != 100 || a.peer.Traffic().Total().TxPackets != 100 {
+	carried := func(s *side) link.Moved { return s.peer.Traffic().Carried()[link.KindCircuit.Name] }
+	wait(t, func() bool { // a packet is counted once it has been passed on, by either end
+		return carried(a).TxPackets >= 100 && carried(b).RxPackets >= 100
+	})
+	if sent, came := carried(a), carried(b); sent.TxPackets != 100 || came.RxPackets != 100 || a.peer.Traffic().Total().TxPackets != 100 {
 		t.Errorf("sent %+v, came %+v", sent, came)
 	}
 	if b.peer.Traffic().HeardOn(atB).IsZero() {
