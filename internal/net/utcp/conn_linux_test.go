@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -42,11 +43,16 @@ func TestUTCPAllocatesNothing(t *testing.T) {
 	for i := range datagrams.Len() {
 		wire.PutCircuitHeader(datagrams.At(i), wire.MakeRecordID([7]byte{1}))
 	}
-	for full := 0; full < 3; { // queues and buffers find their size
-		if _, err := ca.Path().Send(records); err != nil {
-			time.Sleep(10 * time.Millisecond)
-			full++
-		}
+	fill := func() { // queues and buffers find their size, while the other end reads nothing
+		got.mu.Lock()
+		defer got.mu.Unlock()
+		eventually(t, time.Minute, "the queue is full", func() bool {
+			_, err := ca.Path().Send(records)
+			return err != nil
+		})
+	}
+	for range 3 {
+		fill()
 	}
 	for _, kind := range []struct {
 		name string
@@ -141,10 +147,16 @@ func option(rc syscall.RawConn, level, name int) (v int) {
 	return v
 }
 
-// silent counts records, and circuit datagrams by their length.
-type silent struct{ records, datagrams atomic.Int64 }
+// silent counts records, and circuit datagrams by their length; while mu is held it
+// takes nothing.
+type silent struct {
+	mu                 sync.Mutex
+	records, datagrams atomic.Int64
+}
 
 func (c *silent) Records(_ link.Path, recs [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, r := range recs {
 		if len(r) == 1208 {
 			c.datagrams.Add(1)
