@@ -126,6 +126,17 @@ func TestNetworkComesAndGoes(t *testing.T) {
 	if r := w.guest(w.R).joins(link, "--name", "late"); r.code == 0 || !strings.Contains(r.errs, "has been used") {
 		t.Errorf("one more than the link has uses: %d %s", r.code, r.errs)
 	}
+	for n, role := range map[*node]string{nodes[0]: "admin", nodes[1]: "member"} {
+		shown := w.must(n.Host, "metrics", "--socket", n.Socket)
+		for _, line := range []string{fmt.Sprintf(`l2tun_network_info{network="home",role=%q} 1`, role), fmt.Sprintf(`l2tun_network_members{network="home"} %d`, count), `l2tun_network_serial{network="home"} 1`} {
+			if !strings.Contains(shown, "\n"+line+"\n") {
+				t.Errorf("metrics of %s have no %s", n.Name, line)
+			}
+		}
+		if top := w.must(n.Host, "top", "--once", "--socket", n.Socket); !strings.Contains(top, fmt.Sprintf("network home (%s of %d", role, count)) {
+			t.Errorf("top: %s", top)
+		}
+	}
 	gone, rest := nodes[2], append(append([]*node{}, nodes[:2]...), nodes[3:]...)
 	removed := time.Now()
 	if out := nodes[0].network("remove", "m3"); !strings.HasPrefix(out, "removed m3 ") {

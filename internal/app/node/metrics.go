@@ -17,6 +17,13 @@ func (r *reporter) snapshot() metrics.Snapshot {
 	if h := r.use.hub.Status(); h.Mode != relay.Off {
 		s.Relay = &h
 	}
+	for _, n := range r.networkStatus() {
+		x := metrics.Network{Name: n.Name, Role: n.Role, Serial: n.Serial, Members: n.Members, Findings: make(map[string]int)}
+		for _, f := range n.Findings {
+			x.Findings[f.Code]++
+		}
+		s.Networks = append(s.Networks, x)
+	}
 	for _, x := range r.use.manager.Sessions() {
 		s.Peers = append(s.Peers, metrics.Peer{Name: called(x), Status: x.Status(), Counts: x.Counts(), Carried: x.Plane().Traffic().Carried()})
 	}

@@ -27,6 +27,16 @@ type Snapshot struct {
 	Stray     map[string]uint64 // packets of no peer, by reason
 	Transport transport.Stats
 	Relay     *hub.Status // what it does for peers that meet through it; nil: nothing
+	Networks  []Network
+}
+
+// A Network is one that the node is in.
+type Network struct {
+	Name     string // label: what it is called here, unique
+	Role     string // of this node
+	Serial   uint64 // of the head that is held; 0: none yet
+	Members  int
+	Findings map[string]int // how many there are, by code
 }
 
 // A Collector turns snapshots into metrics. It implements prometheus.Collector.
@@ -54,6 +64,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Relay != nil {
 		o.relay(s.Relay)
+	}
+	for i := range s.Networks {
+		o.network(&s.Networks[i])
 	}
 	for _, reason := range strayReasons() {
 		o.counter("l2tun_stray_packets_total", s.Stray[reason], reason)
@@ -131,6 +144,17 @@ func (o output) path(p *Peer) {
 	}
 	if st.HandshakeAge > 0 {
 		o.gauge("l2tun_handshake_age_seconds", st.HandshakeAge.Seconds(), p.Name)
+	}
+}
+
+// network shows how many members a network has and not who: they are not for everybody who
+// may scrape. A code is shown while it is found.
+func (o output) network(n *Network) {
+	o.gauge("l2tun_network_info", 1, n.Name, n.Role)
+	o.gauge("l2tun_network_members", float64(n.Members), n.Name)
+	o.gauge("l2tun_network_serial", float64(n.Serial), n.Name)
+	for code, found := range n.Findings {
+		o.gauge("l2tun_network_findings", float64(found), n.Name, code)
 	}
 }
 

@@ -35,6 +35,7 @@ func twoPeers() Snapshot {
 	return Snapshot{Version: "1.2.3", Interface: "l2tun0", Stray: map[string]uint64{"no_route": 7}, Transport: transport.Stats{Received: 9},
 		Relay: &hub.Status{Homes: 4, Circuits: 2, Counts: relay.Counts{Meetings: 5, Absent: 6, Limited: 1}, Received: relay.Traffic{Datagrams: 7, Bytes: 700},
 			Sent: relay.Traffic{Datagrams: 3, Bytes: 300}, Dropped: map[string]relay.Traffic{"over_rate": {Datagrams: 4, Bytes: 400}}, Ignored: 8},
+		Networks: []Network{{Name: "home", Role: "admin", Serial: 3, Members: 10, Findings: map[string]int{"network_fork": 1, "name_taken": 2}}, {Name: "office", Role: "none"}},
 		Peers: []Peer{
 			{Name: "berlin", Status: up, Counts: counts, Carried: map[string]link.Moved{"direct": {RxBytes: 10, TxBytes: 20, RxPackets: 1, TxPackets: 2}}},
 			{Name: "tokyo", Status: session.Status{State: session.Failed}},
@@ -91,6 +92,9 @@ l2tun_stray_packets_total{reason="unknown_id"} 0
 		"l2tun_relay_circuits 2", "l2tun_relay_homes 4", "l2tun_relay_meetings_total 5", `l2tun_relay_refusals_total{reason="absent"} 6`,
 		`l2tun_relay_refusals_total{reason="limit"} 1`, "l2tun_relay_received_bytes_total 700", "l2tun_relay_sent_bytes_total 300",
 		"l2tun_relay_received_datagrams_total 7", "l2tun_relay_sent_datagrams_total 3", "l2tun_relay_ignored_frames_total 8",
+		`l2tun_network_info{network="home",role="admin"} 1`, `l2tun_network_members{network="home"} 10`, `l2tun_network_serial{network="home"} 3`,
+		`l2tun_network_findings{code="network_fork",network="home"} 1`, `l2tun_network_findings{code="name_taken",network="home"} 2`,
+		`l2tun_network_info{network="office",role="none"} 1`, `l2tun_network_serial{network="office"} 0`,
 		`l2tun_relay_dropped_datagrams_total{reason="over_rate"} 4`, `l2tun_relay_dropped_datagrams_total{reason="wrong_source"} 0`,
 	} {
 		if !strings.Contains(text, line) {

@@ -54,6 +54,10 @@ func table() []description {
 		{"l2tun_relay_sent_datagrams_total", "Circuit datagrams that were forwarded.", nil},
 		{"l2tun_relay_dropped_datagrams_total", "Circuit datagrams that were not forwarded, by reason.", []string{"reason"}},
 		{"l2tun_relay_ignored_frames_total", "Frames of meetings beyond those that may wait.", nil},
+		{"l2tun_network_info", "Role of this node in a network; always 1.", []string{"network", "role"}},
+		{"l2tun_network_members", "Members of a network.", []string{"network"}},
+		{"l2tun_network_serial", "Serial of the head of a network that is held; 0 before there is one.", []string{"network"}},
+		{"l2tun_network_findings", "What is to be looked at in a network, by code.", []string{"network", "code"}},
 		{"l2tun_transport_events_total", "What happened at the node's sockets: datagrams, records, errors.", []string{"event"}},
 	}
 }

@@ -25,7 +25,7 @@ const narrow = 60
 // screen each peer has lines of its own. Each line ends with a newline.
 func Status(s *control.Status, width int, p Paint) string {
 	lines := flow(width, "", "  ", "  ", p.Bold(s.Interface), s.DID)
-	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s), nameWays(&s.Names), networks(s))...)...)
+	lines = append(lines, flow(width, "  ", "  ", ", ", append(V4First(s.Addresses), "listening on "+s.Listen, portMapping(&s.Mapping), sprays(s.Spray), relaying(s), nameWays(&s.Names), Networks(s))...)...)
 	if len(s.Peers) > 0 {
 		lines = append(lines, "")
 	}
@@ -73,8 +73,8 @@ func relaying(s *control.Status) string {
 	return fmt.Sprintf("relay %s (%s, %s forwarded)", r.Mode, Count(uint64(r.Circuits), "circuit"), humanize.IBytes(r.TxBytes))
 }
 
-// networks says what this node is in each of its networks.
-func networks(s *control.Status) string {
+// Networks says what this node is in each of its networks.
+func Networks(s *control.Status) string {
 	var all []string
 	for _, n := range s.Networks {
 		line := fmt.Sprintf("network %s (%s of %d", n.Name, n.Role, n.Members)

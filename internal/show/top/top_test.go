@@ -146,6 +146,19 @@ q quit  ↑↓ peer  r …`
 	}
 }
 
+// Networks have a line of their own, if there are any.
+func TestScreenNamesTheNetworks(t *testing.T) {
+	m := newModel(new(fakeNode))
+	in := sample(0)
+	in.Status.Networks = []control.Network{{Name: "home", Role: "admin", Serial: 3, Members: 10, Findings: []control.NetworkFinding{{Code: "network_fork"}}}, {Name: "office", Role: "member", Members: 2}}
+	play(m, tea.WindowSizeMsg{Width: 100, Height: 40}, in)
+	lines := strings.Split(m.Text(), "\n")
+	want := []string{"l2tun0  2 peers  10:01:02  1 error", "network home (admin of 10, 1 to look at: status --json), network office (member of 2)", ""}
+	if d := cmp.Diff(want, lines[:3]); d != "" {
+		t.Error(d)
+	}
+}
+
 // Any window: no wider, no longer, no panic.
 func TestScreenFitsAnyWindow(t *testing.T) {
 	for width := range 130 {

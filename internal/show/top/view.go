@@ -51,7 +51,11 @@ func (m *Model) lines(width int) []string {
 	if h := m.health(); h != "" {
 		head += "  " + h
 	}
-	lines := []string{head, ""}
+	lines := []string{head}
+	if n := screen.Networks(m.status); n != "" {
+		lines = append(lines, n)
+	}
+	lines = append(lines, "")
 	for i := range m.status.Peers {
 		lines = append(lines, m.row(i, width))
 	}
