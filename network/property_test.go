@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -342,8 +343,13 @@ func (h *history) signRemovals(n int) {
 // give hands a document to a node and its model.
 func (h *history) give(n int, p *paper) {
 	x := h.nodes[n]
+	before, old := x.s.AppendTo(nil), x.s
+	x.s = old.Clone()
 	c, err := x.s.Take(p.bytes, h.now)
 	x.s.Saved()
+	if !bytes.Equal(old.AppendTo(nil), before) {
+		h.t.Fatalf("what a clone takes changes its original:\n%s", strings.Join(h.steps, "\n"))
+	}
 	got := "taken"
 	if c.Known {
 		got = "known"

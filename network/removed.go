@@ -34,6 +34,16 @@ type entry struct {
 	waiting *Removal // beyond the limit
 }
 
+// clone is a copy that changes apart from x.
+func (x *removed) clone() *removed {
+	c := &removed{docs: slices.Clone(x.docs), times: slices.Clone(x.times), entries: make(map[did.DID]*entry, len(x.entries))}
+	for d, e := range x.entries {
+		own := *e
+		c.entries[d] = &own
+	}
+	return c
+}
+
 func byDate(lines []Removal) []Removal {
 	lines = slices.Clone(lines)
 	slices.SortStableFunc(lines, func(a, b Removal) int { return a.At.Compare(b.At) })

@@ -62,6 +62,23 @@ func New(id Hash) *State {
 	return s
 }
 
+// Clone is a copy that changes apart from s: whoever saves a document before it is used
+// takes it into a copy first. Documents and Views are shared, for they never change.
+func (s *State) Clone() *State {
+	c := *s
+	c.links, c.history = slices.Clone(s.links), slices.Clone(s.history)
+	c.rosters = make(map[did.DID]*slot, len(s.rosters))
+	for by, x := range s.rosters {
+		own := *x
+		c.rosters[by] = &own
+	}
+	c.removals = make(map[did.DID]*removed, len(s.removals))
+	for by, x := range s.removals {
+		c.removals[by] = x.clone()
+	}
+	return &c
+}
+
 // ID is the network's id.
 func (s *State) ID() Hash { return s.id }
 

@@ -86,9 +86,7 @@ type held struct {
 	place    int // in the config
 	state    *network.State
 	admitted bool
-	removed  []did.DID // since others were told
-	unsaved  bool      // something was taken that could not be saved
-	heard    bool      // of members since it was last saved
+	heard    bool // of members since it was last saved
 }
 
 // published is what everybody else sees.

@@ -25,7 +25,7 @@ import (
 
 const (
 	maxWaiting = 1024             // calls that peers can cause
-	saveAgain  = 10 * time.Second // after a failure
+	saveSoon   = 10 * time.Second // what is shown and brings nothing about
 	saveHeard  = time.Hour        // when the node was last in touch
 )
 
@@ -80,7 +80,7 @@ type Owner struct {
 	fetches  map[gossip.ID]*running
 	answers  map[gossip.Peer]*running
 	asking   *asking   // the call of Asked that waits for the machine's answer
-	saveAt   time.Time // the next look at what is unsaved
+	saveAt   time.Time // the next look at what has changed without effect
 	closed   bool
 }
 
@@ -145,8 +145,8 @@ func (o *Owner) run() {
 		}
 	}
 	for _, h := range o.nets {
-		if h.heard || h.unsaved {
-			o.save(h)
+		if h.heard {
+			o.save(time.Now(), h)
 		}
 	}
 	for _, call := range o.box.Close() {
@@ -161,11 +161,8 @@ func (o *Owner) tick(now time.Time) {
 	}
 	o.saveAt = time.Time{}
 	for _, h := range o.sorted() {
-		switch {
-		case h.unsaved:
-			o.changed(now, h, nil)
-		case h.heard:
-			o.save(h)
+		if h.heard {
+			o.save(now, h)
 		}
 	}
 }

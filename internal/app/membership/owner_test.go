@@ -14,6 +14,7 @@ import (
 
 	"github.com/libertaria-project/l2tun/did"
 	"github.com/libertaria-project/l2tun/internal/app/config"
+	"github.com/libertaria-project/l2tun/internal/app/netstore"
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/net/documents"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -111,6 +112,12 @@ func (n *node) Fetch(ctx context.Context, peer did.DID, asked wire.News, to docu
 		return 0, errors.New("no session")
 	}
 	sending, a := other.Asked(n.id.DID().Digest(), asked)
+	all := false
+	defer func() {
+		if a.Ended != nil {
+			a.Ended(all)
+		}
+	}()
 	for _, d := range a.Docs {
 		time.Sleep(10 * time.Millisecond)
 		if err := errors.Join(ctx.Err(), sending.Err()); err != nil {
@@ -121,9 +128,7 @@ func (n *node) Fetch(ctx context.Context, peer did.DID, asked wire.News, to docu
 			return a.Status, err
 		}
 	}
-	if a.Ended != nil {
-		a.Ended(true)
-	}
+	all = true
 	return a.Status, nil
 }
 
@@ -313,24 +318,104 @@ func TestStaticPeersStay(t *testing.T) {
 	})
 }
 
-// What cannot be saved is not used, not told to others, and saved later.
+// What cannot be saved is not used, not told to others, and asked for again.
 func TestFullDiskHoldsADocumentBack(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a, net := w.founded("a")
 		b := w.joins("b", net, a)
 		time.Sleep(time.Second)
-		w.ok(os.Rename(b.folder, b.folder+".away"))
-		w.ok(os.WriteFile(b.folder, nil, 0o600)) // no folder can be made
+		free := b.full()
 		a.invites(net, identity(t, "c").DID(), "c")
 		time.Sleep(3 * time.Second)
 		if b.members() != 2 {
 			t.Error("used before it was saved")
 		}
-		w.ok(os.Remove(b.folder))
-		w.ok(os.Rename(b.folder+".away", b.folder))
-		time.Sleep(saveAgain + time.Second)
+		free()
+		time.Sleep(20 * time.Second)
 		if b.members() != 3 {
 			t.Error("not used once it could be saved")
+		}
+	})
+}
+
+// full lets a node save nothing, until free.
+func (n *node) full() (free func()) {
+	n.w.ok(os.Rename(n.folder, n.folder+".away"))
+	n.w.ok(os.WriteFile(n.folder, nil, 0o600)) // no folder can be made
+	return func() {
+		n.w.ok(os.Remove(n.folder))
+		n.w.ok(os.Rename(n.folder+".away", n.folder))
+	}
+}
+
+// A person who was told that a change failed does not find it in effect later, and can ask
+// for it again; of two documents the first one alone is not taken.
+func TestFailedChangeIsNone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, net := w.founded("a")
+		b := w.joins("b", net, a)
+		time.Sleep(time.Second)
+		remove := func() error {
+			return a.Change(net, func(st *network.State, now time.Time) ([][]byte, error) {
+				x, err := st.DraftRemovals(a.id.DID(), now, time.Time{}, b.id.DID())
+				w.ok(err)
+				return [][]byte{network.Sign(x.String(), a.id).Append(nil)}, nil
+			})
+		}
+		free := a.full()
+		if err := remove(); err == nil {
+			t.Fatal("no error")
+		}
+		free()
+		time.Sleep(time.Hour)
+		if a.members() != 2 || a.was(b.id.DID()) {
+			t.Error("the change that failed is in effect")
+		}
+		err := a.Change(net, func(st *network.State, now time.Time) ([][]byte, error) {
+			x, err := st.DraftRemovals(a.id.DID(), now, time.Time{}, b.id.DID())
+			w.ok(err)
+			return [][]byte{network.Sign(x.String(), a.id).Append(nil), []byte("no document")}, nil
+		})
+		if err == nil || a.members() != 2 {
+			t.Errorf("half of a change is in effect (%v)", err)
+		}
+		if w.ok(remove()); a.members() != 1 {
+			t.Error("the change cannot be made any more")
+		}
+	})
+}
+
+// A fork is shown at once, and after a restart.
+func TestForkIsShownAndKept(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, net := w.founded("a")
+		next := func(hubs ...did.DID) []byte {
+			var doc []byte
+			w.ok(a.Change(net, func(st *network.State, now time.Time) ([][]byte, error) {
+				h, err := st.DraftHead(now)
+				w.ok(err)
+				h.Hubs = hubs
+				doc = network.Sign(h.String(), a.id).Append(nil)
+				return nil, nil
+			}))
+			return doc
+		}
+		one, two := next(), next(identity(t, "hub").DID())
+		take := func(doc []byte) error {
+			return a.Change(net, func(*network.State, time.Time) ([][]byte, error) { return [][]byte{doc}, nil })
+		}
+		w.ok(take(one))
+		forked := func() bool {
+			return slices.ContainsFunc(a.Networks()[0].Findings, func(f network.Finding) bool { return f.Code == network.NetworkFork })
+		}
+		if err := take(two); network.CodeOf(err) != network.NetworkFork || !forked() {
+			t.Errorf("%v, shown: %v", err, forked())
+		}
+		time.Sleep(saveSoon + time.Second)
+		st, err := netstore.Read(a.folder, net)
+		w.ok(err)
+		if !slices.ContainsFunc(st.Findings(time.Now()), func(f network.Finding) bool { return f.Code == network.NetworkFork }) {
+			t.Error("the fork is not written down")
 		}
 	})
 }

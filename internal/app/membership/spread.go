@@ -106,11 +106,7 @@ func (o *Owner) answer(a gossip.Action) {
 	ctx, cancel := context.WithCancel(o.ctx)
 	this := &running{cancel}
 	x.ctx, o.answers[a.Peer] = ctx, this
-	if h := o.nets[network.Hash(a.Network)]; h.unsaved {
-		x.answer.Status = wire.AnswerBusy
-	} else {
-		x.answer.Docs = gossip.Lacking(h.state, x.asked)
-	}
+	x.answer.Docs = gossip.Lacking(o.nets[network.Hash(a.Network)].state, x.asked)
 	x.answer.Ended = func(all bool) {
 		cancel()
 		o.box.Post(func(now time.Time) {

@@ -16,45 +16,88 @@ import (
 // ErrNoNetwork: this node is not in it.
 var ErrNoNetwork = errors.New("membership: this node is not in the network")
 
-// take takes one document, and has it used: saved, shown, applied, and then spread.
-func (o *Owner) take(now time.Time, h *held, doc []byte, by string) (network.Change, error) {
-	c, err := h.state.Take(doc, now)
-	if err != nil || c.Known {
-		return c, err
-	}
-	o.note(h, doc, c, by, now)
-	h.unsaved = true
-	return c, o.changed(now, h, c.Removed)
+// A storeError says that documents could not be saved: nothing of them is used.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// taken is a document that a state has taken, and what it has brought about.
+type taken struct {
+	doc []byte // nil: a person's decision about documents that are here
+	network.Change
 }
 
-// changed saves a network and puts it into use.
-func (o *Owner) changed(now time.Time, h *held, removed []did.DID) error {
-	h.removed = append(h.removed, removed...)
-	if err := o.save(h); err != nil {
-		o.later(now, saveAgain)
-		return err
+// take takes documents in this order, all or none of them.
+func (o *Owner) take(now time.Time, h *held, by string, docs ...[]byte) (c network.Change, err error) {
+	next := h.state.Clone()
+	var all []taken
+	for _, doc := range docs {
+		if c, err = next.Take(doc, now); err != nil {
+			if len(all) == 0 {
+				o.refused(now, h, next, err)
+			}
+			return c, err
+		}
+		if !c.Known {
+			all = append(all, taken{doc, c})
+		}
 	}
-	urgent := len(h.removed) > 0
-	h.removed = nil
+	if len(all) == 0 {
+		o.hold(h, next) // when it was last heard of the network
+		return c, nil
+	}
+	return c, o.changed(now, h, next, by, all...)
+}
+
+// refused keeps what a refusal has to show: a fork, until the next head ends it.
+func (o *Owner) refused(now time.Time, h *held, next *network.State, err error) {
+	o.hold(h, next)
+	if r, ok := errors.AsType[*network.Refusal](err); ok && (r.Code == network.NetworkFork || r.Code == network.RestoredAdmin || r.Code == network.RosterFork) {
+		h.heard = true
+		o.later(now, saveSoon)
+		o.publish(now)
+	}
+}
+
+// changed saves what a network is next, and then puts it into use: what cannot be saved has
+// not been taken.
+func (o *Owner) changed(now time.Time, h *held, next *network.State, by string, all ...taken) error {
+	if err := o.store.Save(next); err != nil {
+		o.c.Log.Error("documents of a network cannot be stored", "network", h.local.Name, "error", err)
+		return storeError{err}
+	}
+	o.hold(h, next)
+	h.heard = false
+	urgent := false
+	for _, t := range all {
+		if urgent = urgent || len(t.Removed) > 0; t.doc != nil {
+			o.note(h, t.doc, t.Change, by, now)
+		}
+	}
 	o.publish(now)
 	o.c.Changed()
 	o.do(now, o.machine.Changed(now, gossip.Held(h.state), urgent))
 	return nil
 }
 
-func (o *Owner) save(h *held) error {
+func (o *Owner) hold(h *held, next *network.State) {
+	h.state, o.kept[next.ID()] = next, next
+}
+
+// save writes down what brings nothing about, such as when the network was last heard of.
+func (o *Owner) save(now time.Time, h *held) {
 	if err := o.store.Save(h.state); err != nil {
-		h.unsaved = true
 		o.c.Log.Error("documents of a network cannot be stored", "network", h.local.Name, "error", err)
-		return err
+		o.later(now, saveHeard)
+		return
 	}
-	h.unsaved, h.heard = false, false
-	return nil
+	h.heard = false
 }
 
 // Change drafts documents and takes them. draft is called on the owner's goroutine, with the
-// state as it is, which it must not keep; what it returns is taken in this order, until one
-// is refused. Change returns when they are in use here, and others have been told.
+// state as it is, which it must not keep; what it returns is taken in this order, all or
+// nothing. Change returns when they are in use here, and others have been told. After an
+// error nothing has changed, and nothing will.
 func (o *Owner) Change(id network.Hash, draft func(st *network.State, now time.Time) ([][]byte, error)) error {
 	return o.call(func(now time.Time) error {
 		h := o.nets[id]
@@ -62,15 +105,10 @@ func (o *Owner) Change(id network.Hash, draft func(st *network.State, now time.T
 			return ErrNoNetwork
 		}
 		docs, err := draft(h.state, now)
-		if err != nil {
-			return err
+		if err == nil && len(docs) > 0 {
+			_, err = o.take(now, h, "here", docs...)
 		}
-		for _, doc := range docs {
-			if _, err := o.take(now, h, doc, "here"); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	})
 }
 
@@ -81,12 +119,12 @@ func (o *Owner) Trust(id network.Hash, doc []byte, hash network.Hash) error {
 		if h == nil {
 			return ErrNoNetwork
 		}
-		c, err := h.state.Trust(doc, hash)
+		next := h.state.Clone()
+		c, err := next.Trust(doc, hash)
 		if err != nil || c.Known {
 			return err
 		}
-		o.note(h, doc, c, "trust", now)
-		return o.changed(now, h, c.Removed)
+		return o.changed(now, h, next, "trust", taken{doc, c})
 	})
 }
 
@@ -97,11 +135,12 @@ func (o *Owner) Confirm(id network.Hash, by did.DID) error {
 		if h == nil {
 			return ErrNoNetwork
 		}
-		c := h.state.Confirm(by, now)
+		next := h.state.Clone()
+		c := next.Confirm(by, now)
 		if c.Known {
 			return fmt.Errorf("no removals of %v wait", by)
 		}
-		return o.changed(now, h, c.Removed)
+		return o.changed(now, h, next, "here", taken{nil, c})
 	})
 }
 
@@ -169,10 +208,10 @@ func (t *taker) Document(doc []byte) error {
 		if h == nil {
 			return ErrNoNetwork
 		}
-		c, err := t.o.take(now, h, doc, did.FromDigest(t.from).String())
+		c, err := t.o.take(now, h, did.FromDigest(t.from).String(), doc)
 		r := gossip.Weigh(c, err)
-		if h.unsaved {
-			r = gossip.Failed // the disk is full: not the source's fault, and not to be tried at once
+		if _, full := errors.AsType[storeError](err); full {
+			r = gossip.Failed // not the source's fault, and not to be tried at once
 		}
 		switch {
 		case r == gossip.Bad || r == gossip.Failed:
