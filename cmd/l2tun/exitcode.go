@@ -50,7 +50,7 @@ func exitCode(err error) int {
 	if refusal, ok := errors.AsType[*control.APIError](err); ok && refusal.Mistaken() {
 		return exitUsage
 	}
-	if isFileOrUsage(err) {
+	if isFileOrUsage(err) && !config.BySystem(err) {
 		return exitUsage
 	}
 	return exitFailed

@@ -26,6 +26,8 @@ func TestReloadAndConfirm(t *testing.T) {
 	refused(t, 1, "nothing waits", "confirm", "--socket", socket)
 	node.refuse = errors.New("x.toml:3:1: colour: unknown key")
 	refused(t, 1, "x.toml:3:1: colour: unknown key", "reload", "--socket", socket)
+	node.refuse = control.Wrong("x.toml:3:1: colour: unknown key")
+	refused(t, exitUsage, "x.toml:3:1: colour: unknown key", "reload", "--socket", socket)
 	for _, cmd := range []string{"reload", "up"} {
 		for _, d := range []string{"500ms", "2h", "-1s"} {
 			_, errs, code := l2tun(t, cmd, "--confirm", d)

@@ -154,13 +154,17 @@ func TestBadConfigLeavesTheOldOneRunning(t *testing.T) {
 	text, err := os.ReadFile(a.Config)
 	w.ok(err)
 	check := a.keeps(b)
-	for bad, sentence := range map[string]string{
-		string(text) + "colour = \"red\"\n": "peer.colour: unknown key",
-		"interface = ":                      a.Config + ":1:",
-		strings.Replace(string(text), `listen = "[::]:4242"`, `listen = "[::]:4343"`, 1): "listen has changed, which needs a restart",
+	for _, c := range []struct {
+		bad      string
+		code     int
+		sentence string
+	}{
+		{string(text) + "colour = \"red\"\n", 64, "peer.colour: unknown key"},
+		{"interface = ", 64, a.Config + ":1:"},
+		{strings.Replace(string(text), `listen = "[::]:4242"`, `listen = "[::]:4343"`, 1), 1, "listen has changed, which needs a restart"},
 	} {
-		w.ok(os.WriteFile(a.Config, []byte(bad), 0o600))
-		w.refused(w.l2tun(w.A, "reload", "--socket", a.Socket), 1, sentence)
+		w.ok(os.WriteFile(a.Config, []byte(c.bad), 0o600))
+		w.refused(w.l2tun(w.A, "reload", "--socket", a.Socket), c.code, c.sentence)
 		before := a.logged("the config was refused")
 		w.ok(a.Cmd.Process.Signal(syscall.SIGHUP))
 		a.waitLog(before+1, "the config was refused")

@@ -57,7 +57,7 @@ exit $code`))
 			if r.code == 99 || r.out != "" || !strings.Contains(r.errs, "no space left on device") {
 				t.Fatalf("%+v", r)
 			}
-			if r.code != 1 && r.code != exitUsage || strings.Count(r.errs, "\n") != 1 || !strings.HasPrefix(r.errs, "l2tun: ") {
+			if r.code != 1 || strings.Count(r.errs, "\n") != 1 || !strings.HasPrefix(r.errs, "l2tun: ") {
 				t.Errorf("%+v", r)
 			}
 			t.Logf("exit code %d: %s", r.code, strings.TrimSpace(r.errs))

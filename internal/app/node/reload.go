@@ -53,16 +53,24 @@ func (x *changes) stands(err error) error {
 // load applies the file; the caller holds mu.
 func (x *changes) load() error {
 	c, err := config.LoadTrusted(x.path)
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.CheckOwn(x.id)
 	}
-	if err := c.CheckOwn(x.id); err != nil {
-		return err
+	if err != nil {
+		return mistake(err)
 	}
 	if err := x.InUse().CheckReload(c); err != nil {
 		return err
 	}
 	return x.use.put(c)
+}
+
+// mistake tells the caller of an error whose file is wrong from one of the system.
+func mistake(err error) error {
+	if e, ok := errors.AsType[*config.Error](err); ok && !config.BySystem(err) {
+		return refuse(http.StatusBadRequest, "%s", e.Error())
+	}
+	return err
 }
 
 // InUse implements join.Host: the file's, without the members of networks.
