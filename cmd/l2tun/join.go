@@ -47,6 +47,7 @@ type joined struct {
 	Config     string   `json:"config"`
 	Running    bool     `json:"running"` // a node runs here and uses it
 	Network    string   `json:"network"` // that was joined, by its name here; empty: none
+	Self       string   `json:"self"`    // what this node is called in it
 	Hubs       []string `json:"hubs"`    // DIDs of the hubs that the link named
 	Listed     []string `json:"listed"`  // those of them that have this node as a peer by now
 }
@@ -111,7 +112,7 @@ func runJoin(ctx context.Context, o *JoinOptions) error {
 	}
 	defer o.explainHubs(done)
 	return o.say(joined{Hubs: hubDIDs(done.Hubs), Listed: listedBy(done), Stamp: control.NewStamp(), DID: done.Self.String(), Peer: done.Peer.DID.String(), Name: done.Peer.Name,
-		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running, Network: done.Network})
+		Address: addressOf(link), AllowedIPs: append([]string{}, done.Peer.AllowedIPs...), Config: path, Running: running, Network: done.Network, Self: done.Called})
 }
 
 // wanted is the name that goes with the join: of this node in a network, else of the other
@@ -167,7 +168,7 @@ func (o *JoinOptions) say(j joined) error {
 		what = fmt.Sprintf("joined %s (%s)", j.Name, j.Peer)
 	}
 	if j.Network != "" {
-		what = "joined network " + j.Network
+		what = "joined network " + j.Network + o.as(j.Self)
 	}
 	if len(j.AllowedIPs) > 0 { // the author of the link chose them
 		what += "; routes through it: " + strings.Join(j.AllowedIPs, ", ")
@@ -179,6 +180,17 @@ func (o *JoinOptions) say(j joined) error {
 		what += "; start this node with " + upCommand(o.target, j.Config)
 	}
 	return changed(o.IO, what, j.Running)
+}
+
+// as says what this node is called in the network that it has joined.
+func (o *JoinOptions) as(name string) string {
+	switch {
+	case name == "":
+		return ""
+	case o.Name != "" && o.Name != name:
+		return fmt.Sprintf(" as %s (%s was not free; l2tun network rename at the issuer changes it)", name, o.Name)
+	}
+	return " as " + name
 }
 
 // upCommand is how the node of a config is started.

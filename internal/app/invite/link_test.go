@@ -205,12 +205,15 @@ func TestMessagesAreTakenInTheirOneForm(t *testing.T) {
 			t.Error(a, err)
 		}
 	}
+	if a, err := ParseAnswer(NewWelcome("phone-2")); err != nil || a != (Answer{Version: 1, Name: "phone-2"}) {
+		t.Error(a, err)
+	}
 	for _, text := range []string{"", "{}", "null", `{"version":1}x`, `{"version":2,"refused":""}`, `{"version":1,"refused":"","more":1}`, `{"version":1,"refused":"used"}`} {
 		if _, err := ParseRequest([]byte(text)); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, text := range []string{"", "{}", "[]", `{"version":2,"refused":""}`, `{"version":1,"refused":"","more":1}`, `{"version":1,"refused":""} {}`} {
+	for _, text := range []string{"", "{}", "[]", `{"version":2,"refused":""}`, `{"version":1,"refused":"","more":1}`, `{"version":1,"refused":""} {}`, `{"version":1,"refused":"used","name":"phone"}`} {
 		if _, err := ParseAnswer([]byte(text)); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -25,7 +25,8 @@ type Request struct {
 // why not.
 type Answer struct {
 	Version int    `json:"version"`
-	Refused Reason `json:"refused"` // empty: it has
+	Refused Reason `json:"refused"`        // empty: it has
+	Name    string `json:"name,omitempty"` // of the joining node in the network that it has joined
 }
 
 // A Reason is why a node did not take another as a peer.
@@ -78,15 +79,18 @@ func ParseRequest(b []byte) (Request, error) {
 }
 
 // NewAnswer says yes for "".
-func NewAnswer(r Reason) []byte { return encode(Answer{messageVersion, r}) }
+func NewAnswer(r Reason) []byte { return encode(Answer{Version: messageVersion, Refused: r}) }
 
-// ParseAnswer takes what NewAnswer makes, and nothing else.
+// NewWelcome says yes to a node that has the name in a network; "": into none.
+func NewWelcome(name string) []byte { return encode(Answer{Version: messageVersion, Name: name}) }
+
+// ParseAnswer takes what NewAnswer and NewWelcome make, and nothing else.
 func ParseAnswer(b []byte) (Answer, error) {
 	var a Answer
 	if err := decode(b, &a); err != nil {
 		return a, err
 	}
-	if a.Version != messageVersion {
+	if a.Version != messageVersion || len(a.Name) > maxName || a.Name != "" && a.Refused != "" {
 		return a, ErrMessage
 	}
 	return a, nil

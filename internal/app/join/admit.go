@@ -68,20 +68,21 @@ func (a *Admission) Answer(ctx context.Context, asker did.DID, frame byte, reque
 	case wire.FrameJoinVia:
 		return a.Hub.via(ctx, asker, request)
 	}
-	return invite.NewAnswer(a.decide(a.Log.With("peer", asker.String()), asker, request))
+	_, answer := a.decide(a.Log.With("peer", asker.String()), asker, request)
+	return answer
 }
 
 // decide makes the joining node a peer if its request is good.
-func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) invite.Reason {
+func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) (agreed bool, answer []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, err := invite.ParseRequest(request)
 	if err != nil {
 		log.Warn("a node wanted to join with a request that is not understood")
-		return invite.Version
+		return false, invite.NewAnswer(invite.Version)
 	}
 	log = log.With("invitation", r.ID)
-	refused, err := a.admit(asker, r)
+	name, refused, err := a.admit(asker, r)
 	switch {
 	case refused != "":
 		log.Warn("a node did not join", "reason", string(refused), "error", err)
@@ -90,33 +91,37 @@ func (a *Admission) decide(log *slog.Logger, asker did.DID, request []byte) invi
 	default:
 		log.Info("a node joined by an invitation")
 	}
-	return refused
+	if refused != "" {
+		return false, invite.NewAnswer(refused)
+	}
+	return true, invite.NewWelcome(name)
 }
 
 // Networks make a node a member of a network of this one.
 type Networks interface {
-	// Admit makes a node a member, under a name that it wants. It returns once hubs have been
-	// told; "" and no error if it is a member.
-	Admit(i invite.Invitation, who did.DID, name string) (invite.Reason, error)
+	// Admit makes a node a member, under a name that it wants, and returns the one that it
+	// has got. It returns once hubs have been told; no reason and no error if it is a member.
+	// One that has joined by the invitation already is not let in a second time.
+	Admit(i invite.Invitation, who did.DID, u invite.User) (name string, refused invite.Reason, err error)
 }
 
 // admitMember makes the joining node a member of a network. Its place is taken first, so that
 // no more join than may; one that cannot be let in gives it back.
-func (a *Admission) admitMember(asker did.DID, r invite.Request) (invite.Reason, error) {
+func (a *Admission) admitMember(asker did.DID, r invite.Request) (name string, refused invite.Reason, err error) {
 	if a.Host.InUse() == nil || a.Networks == nil {
-		return invite.Busy, errStarting
+		return "", invite.Busy, errStarting
 	}
 	i, u, err := a.Store.Use(r.ID, [32]byte(r.Proof), asker, r.Name, time.Now())
 	switch {
 	case err != nil:
-		return invite.ReasonOf(err), err
+		return "", invite.ReasonOf(err), err
 	case u.State == invite.Wanting:
-		return invite.Waiting, nil
+		return "", invite.Waiting, nil
 	}
-	if reason, err := a.Networks.Admit(i, asker, u.Name); reason != "" || err != nil {
-		return reason, errors.Join(err, a.Store.GiveBack(i.ID, asker))
+	if name, refused, err = a.Networks.Admit(i, asker, u); refused != "" || err != nil {
+		return "", refused, errors.Join(err, a.Store.GiveBack(i.ID, asker))
 	}
-	return "", a.Store.Entered(i.ID, asker)
+	return name, "", a.Store.Entered(i.ID, asker)
 }
 
 // errStarting: no config is in use yet.
@@ -127,14 +132,19 @@ var errNotInUse = errors.New("join: the config file has changes that are not in 
 
 // admit makes the joining node a peer. The invitation is claimed first, for this DID
 // alone: a process that dies in between leaves one that only the same node can go
-// on with. Whatever fails after that is undone.
-func (a *Admission) admit(asker did.DID, r invite.Request) (invite.Reason, error) {
+// on with. Whatever fails after that is undone. name is that in a network.
+func (a *Admission) admit(asker did.DID, r invite.Request) (name string, refused invite.Reason, err error) {
 	if err := dialable(r.Endpoints); err != nil {
-		return invite.Endpoint, err
+		return "", invite.Endpoint, err
 	}
 	if i, err := a.Store.Get(r.ID); err == nil && i.Network != "" {
 		return a.admitMember(asker, r)
 	}
+	refused, err = a.admitPeer(asker, r)
+	return "", refused, err
+}
+
+func (a *Admission) admitPeer(asker did.DID, r invite.Request) (invite.Reason, error) {
 	c, reason, err := a.current(asker)
 	if err != nil {
 		return reason, err

@@ -112,7 +112,7 @@ func TestEndpointsOfAJoiningNodeAreChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.toml")
 	a := &Admission{Path: path} // nothing of the node is looked at before
 	for _, e := range []string{"127.0.0.1:22", "[::1]:22", "localhost:22", "169.254.169.254:80", "[fd00:ec2::254]:80", "224.0.0.1:1", "0.0.0.0:1", "[::ffff:127.0.0.1]:1"} {
-		reason, err := a.admit(did.FromDigest([32]byte{1}), invite.Request{Endpoints: []string{"192.0.2.1:4242", e}})
+		_, reason, err := a.admit(did.FromDigest([32]byte{1}), invite.Request{Endpoints: []string{"192.0.2.1:4242", e}})
 		if reason != invite.Endpoint || err == nil {
 			t.Errorf("%s: %q %v", e, reason, err)
 		}

@@ -38,6 +38,7 @@ type Joined struct {
 	Hubs []config.PeerSpec // that this node asks to help it reach Peer, once they list it
 
 	Network string // what the network that was joined is called here; empty: none was
+	Called  string // this node in it; empty: the other node has not said
 
 	Listed []did.DID // of Hubs: those that have this node as a peer by now
 }
@@ -74,7 +75,8 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 	if err != nil {
 		return nil, o.explain(err, p.why)
 	}
-	if err := o.refusal(p.answer); err != nil {
+	called, err := o.refusal(p.answer)
+	if err != nil {
 		return nil, err
 	}
 	prepared.Keep() // the other node knows this key by now
@@ -83,7 +85,7 @@ func Join(ctx context.Context, o Options) (*Joined, error) {
 	}
 	done := &Joined{Self: prepared.Identity.DID(), Peer: spec.Peer, Hubs: spec.Hubs, Listed: p.taken}
 	if spec.Network != nil {
-		done.Network = spec.Network.Name
+		done.Network, done.Called = spec.Network.Name, called
 	}
 	return done, nil
 }
@@ -170,15 +172,21 @@ func firstOf(endpoints []string) string {
 	return fmt.Sprintf("%s and %d more", endpoints[0], len(endpoints)-1)
 }
 
-// refusal is the sentence for an answer that is not yes.
-func (o *Options) refusal(answer []byte) error {
+// refusal is the sentence for an answer that is not yes; called is how this node is called
+// in the network that it joins.
+func (o *Options) refusal(answer []byte) (called string, err error) {
 	a, err := invite.ParseAnswer(answer)
 	if err != nil {
-		return errors.New("the other node gave an answer that this program does not understand; it may run another version")
+		return "", errors.New("the other node gave an answer that this program does not understand; it may run another version")
 	}
-	switch a.Refused {
-	case "":
-		return nil
+	if a.Refused == "" {
+		return a.Name, nil
+	}
+	return "", o.why(a.Refused)
+}
+
+func (o *Options) why(refused invite.Reason) error {
+	switch refused {
 	case invite.Unknown:
 		return errors.New("the other node does not know this invitation: it was withdrawn; ask for a new one")
 	case invite.Altered:

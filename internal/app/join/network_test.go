@@ -25,12 +25,12 @@ func (r *opening) InUse() *config.Config      { return new(config.Config) }
 func (r *opening) Pending() error             { return nil }
 func (r *opening) Apply(*config.Config) error { return nil }
 
-func (r *opening) Admit(i invite.Invitation, who did.DID, name string) (invite.Reason, error) {
+func (r *opening) Admit(i invite.Invitation, who did.DID, u invite.User) (string, invite.Reason, error) {
 	if r.err != nil {
-		return invite.Conflict, r.err
+		return "", invite.Conflict, r.err
 	}
-	r.admitted = append(r.admitted, name+" "+who.Short()+" "+i.Network[:4])
-	return "", nil
+	r.admitted = append(r.admitted, u.Name+" "+who.Short()+" "+i.Network[:4])
+	return u.Name + "-2", "", nil
 }
 
 // SPEC R-6.12-4: a node that comes with a link into a network is a member before it has the
@@ -44,6 +44,7 @@ func TestJoinIntoANetwork(t *testing.T) {
 	if err := store.Add(l, invite.Invitation{Network: l.Network, Uses: 1}); err != nil {
 		t.Fatal(err)
 	}
+	called := ""
 	ask := func(n byte) invite.Reason {
 		t.Helper()
 		b := a.Answer(t.Context(), did.FromDigest([32]byte{n}), wire.FrameJoin, invite.NewMembership(l, nil, "phone"))
@@ -51,15 +52,16 @@ func TestJoinIntoANetwork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		called = answer.Name
 		return answer.Refused
 	}
 	host.err = errors.New("the disk is full")
-	if r := ask(1); r != invite.Conflict {
-		t.Error(r)
+	if r := ask(1); r != invite.Conflict || called != "" {
+		t.Error(r, called)
 	}
 	host.err = nil
-	if r := ask(2); r != "" || len(host.admitted) != 1 {
-		t.Errorf("%q, %q", r, host.admitted)
+	if r := ask(2); r != "" || len(host.admitted) != 1 || called != "phone-2" {
+		t.Errorf("%q, %q, called %q", r, host.admitted, called)
 	}
 	if r := ask(2); r != "" {
 		t.Errorf("again: %q", r)
@@ -81,14 +83,14 @@ func TestJoinWaitsForAPerson(t *testing.T) {
 	r := invite.Request{ID: l.ID, Name: "phone"}
 	proof := l.Proof()
 	r.Proof = proof[:]
-	if reason, err := a.admitMember(did.FromDigest([32]byte{1}), r); reason != invite.Waiting || err != nil || host.admitted != nil {
+	if _, reason, err := a.admitMember(did.FromDigest([32]byte{1}), r); reason != invite.Waiting || err != nil || host.admitted != nil {
 		t.Error(reason, err, host.admitted)
 	}
 	if _, err := store.Decide("phone", true); err != nil {
 		t.Fatal(err)
 	}
 	r.Name = "nas" // not what the person has seen
-	if reason, err := a.admitMember(did.FromDigest([32]byte{1}), r); reason != "" || err != nil || len(host.admitted) != 1 || !strings.HasPrefix(host.admitted[0], "phone ") {
+	if _, reason, err := a.admitMember(did.FromDigest([32]byte{1}), r); reason != "" || err != nil || len(host.admitted) != 1 || !strings.HasPrefix(host.admitted[0], "phone ") {
 		t.Error(reason, err, host.admitted)
 	}
 }

@@ -28,6 +28,6 @@ func (a *Admission) Passed(hub, joining [32]byte, id [4]byte, sealed []byte) (ag
 		log.Warn("a hub brought a join that does not open: it was altered, or is not for this hub and this node")
 		return false, nil
 	}
-	reason := a.decide(log, who, request)
-	return reason == "", t.SealAnswer(secret, sealed, invite.NewAnswer(reason))
+	agreed, answer = a.decide(log, who, request)
+	return agreed, t.SealAnswer(secret, sealed, answer)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
 	"github.com/libertaria-project/l2tun/internal/app/invite"
 	"github.com/libertaria-project/l2tun/internal/app/membership"
@@ -102,26 +103,52 @@ func said(err error) error {
 
 // Admit implements join.Networks: a node that has come with an invitation of this one
 // becomes a member. Hubs have been told when it returns.
-func (x networkCalls) Admit(i invite.Invitation, who did.DID, name string) (invite.Reason, error) {
+func (x networkCalls) Admit(i invite.Invitation, who did.DID, u invite.User) (name string, refused invite.Reason, err error) {
 	id, ok := network.ParseHash(i.Network)
 	if !ok {
-		return invite.Failed, fmt.Errorf("the invitation is of no network")
+		return "", invite.Failed, fmt.Errorf("the invitation is of no network")
 	}
-	newcomer := netadmin.Newcomer{DID: who, Name: name, Groups: i.Groups}
+	newcomer := netadmin.Newcomer{DID: who, Name: u.Name, Groups: i.Groups}
 	if i.Member > 0 {
 		newcomer.Until = time.Now().Add(i.Member)
 	}
-	err := x.use.networks.Change(id, func(st *network.State, now time.Time) ([][]byte, error) {
-		roster, _, err := netadmin.Admit(st, x.id, newcomer, now)
-		if err != nil || roster == nil {
+	err = x.use.networks.Change(id, func(st *network.State, now time.Time) ([][]byte, error) {
+		if _, member := st.View().Member(who); u.State == invite.Member && !member {
+			return nil, errAgain
+		}
+		roster, line, err := netadmin.Admit(st, x.id, newcomer, now)
+		if name = line.Name; err != nil || roster == nil {
 			return nil, err
 		}
 		return [][]byte{roster}, nil
 	})
-	if err != nil {
-		return invite.Conflict, said(err)
+	switch {
+	case errors.Is(err, errAgain):
+		return "", invite.Used, err
+	case config.BySystem(err):
+		return "", invite.Failed, err
+	case err != nil:
+		return "", invite.Conflict, said(err)
 	}
-	return "", nil
+	return name, "", nil
+}
+
+// errAgain: a link is good for one membership, also for a node whose removal was taken back.
+var errAgain = errors.New("node: it has joined by this invitation already, and was removed since")
+
+// gone says by whom and when a node was removed, as the documents have it.
+func gone(v *network.View, self did.DID) []network.Finding {
+	g, removed := v.Removed(self)
+	if !removed {
+		return nil
+	}
+	by := "the admins together"
+	if m, member := v.Member(g.By); member && m.Name != "" {
+		by = m.Name
+	} else if !g.By.IsZero() {
+		by = g.By.String()
+	}
+	return []network.Finding{{Code: "removed", DID: g.By, Text: "this node was removed from it by " + by + " at " + g.At.Format(time.DateTime) + " UTC"}}
 }
 
 // networkStatus is what status shows of the networks.
@@ -130,7 +157,7 @@ func (r *reporter) networkStatus() []control.Network {
 	party := r.use.party.Load()
 	for _, n := range r.use.networks.Networks() {
 		x := control.Network{Name: n.Name, ID: n.ID.String(), Serial: n.Serial(), Role: n.Role(r.use.id), Members: n.View.Len(), Findings: []control.NetworkFinding{}}
-		findings := n.Findings
+		findings := append(n.Findings[:len(n.Findings):len(n.Findings)], gone(n.View, r.use.id)...)
 		for _, l := range party.left {
 			if l.network == n.Name {
 				findings = append(findings, l.finding())
