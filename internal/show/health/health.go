@@ -96,16 +96,16 @@ func (n *node) session(p *control.Peer) (control.Finding, bool) {
 		return control.Finding{}, false
 	}
 	if hub := n.hubFor(p); hub != nil && p.Endpoint == "" && p.Reason != "refused" && p.Reason != "version" {
-		return unmet(hub, Flag(n.Status)), true
+		return n.ofMember(p, unmet(hub, Flag(n.Status))), true
 	}
 	if p.Reason == "transport_error" && len(p.Trouble.Obstacles) > 0 {
 		return control.Finding{}, false // see trouble
 	}
 	if p.Reason == "" && p.Endpoint == "" && p.Handshakes == 0 {
-		return n.waiting(), true
+		return n.ofMember(p, n.waiting()), true
 	}
 	f, ok := failures(n.Status, p)[p.Reason]
-	return f, ok
+	return n.ofMember(p, f), ok
 }
 
 // Asleep reports whether the session with a peer sleeps: nothing is wrong, and what

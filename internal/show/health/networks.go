@@ -9,17 +9,20 @@ import (
 // networkFindings judge what the documents of the node's networks say.
 func networkFindings(s *control.Status) (all []control.Finding) {
 	for _, n := range s.Networks {
-		var warn, note []string
+		var warn, note, gone []string
 		for _, f := range n.Findings {
 			switch f.Code {
 			case "network_fork", "restored_admin", "roster_fork", "removals_wait", "clock_differs", "bad_state":
 				warn = append(warn, f.Text)
+			case "removed":
+				gone = append(gone, f.Text)
 			default:
 				note = append(note, f.Text)
 			}
 		}
-		if n.Role == "removed" {
-			warn = append(warn, "this node was removed from it")
+		if len(gone) > 0 {
+			all = append(all, control.Finding{Code: NetworkDisputed, Level: control.LevelWarning, About: n.Name, What: gone[0],
+				Do: "if that is a mistake, ask for a new invitation and join with a new key (l2tun down, then l2tun id --new); else take its [[network]] block out of the config and reload", Run: []string{"l2tun network log" + Flag(s)}})
 		}
 		if len(warn) > 0 {
 			all = append(all, control.Finding{Code: NetworkDisputed, Level: control.LevelWarning, About: n.Name, What: sentences(warn),
@@ -27,7 +30,7 @@ func networkFindings(s *control.Status) (all []control.Finding) {
 		}
 		if len(note) > 0 {
 			all = append(all, control.Finding{Code: NetworkLines, Level: control.LevelNote, About: n.Name, What: sentences(note),
-				Do: "nothing if that is meant; else whoever invited the member changes its line"})
+				Do: "nothing if that is meant; else change what it collides with here (left_out), or have whoever invited the member change its line (l2tun network set, rename, extend)"})
 		}
 	}
 	return all
