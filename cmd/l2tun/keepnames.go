@@ -25,6 +25,7 @@ type KeepNamesOptions struct {
 	IO
 	target
 	Wait bool // for a byte on standard input
+	Undo bool // only take out what a process has left that was killed
 }
 
 // newKeepNamesCmd is what "l2tun up" of root and the unit l2tun-names@ run beside a node,
@@ -45,11 +46,16 @@ says, until the node ends; then undo that. l2tun up of root and l2tun-names@.ser
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&o.Undo, "undo", false, "take out what such a process has left that was killed, and do nothing else")
 	c.Flags().BoolVar(&o.Wait, "wait", false, "wait for a byte on standard input, and end without one")
 	return c
 }
 
 func runKeepNames(ctx context.Context, o *KeepNamesOptions) error {
+	if o.Undo {
+		_, err := hostnames.UndoLeft(ctx, o.at)
+		return err
+	}
 	// What ends the terminal, or the node by it, must not end this one before it has undone
 	// everything: it ends with the node.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
