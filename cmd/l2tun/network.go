@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/libertaria-project/l2tun/internal/app/config"
 	"github.com/libertaria-project/l2tun/internal/app/control"
@@ -150,13 +153,17 @@ const maxDocument = network.MaxBundle
 
 func readDocument(path string) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return nil, usagef("cannot read the document: %v", err)
-	}
-	if info.Size() > maxDocument || !info.Mode().IsRegular() {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usagef("there is no file %s", path)
+	case err == nil && (info.Size() > maxDocument || !info.Mode().IsRegular()):
 		return nil, usagef("%s is no document of a network", path)
 	}
-	return os.ReadFile(path)
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("cannot read %s: %v", path, errors.Unwrap(err))
+	}
+	return doc, nil
 }
 
 func newMemberCmd(o *networkTarget, use, short, do string, args int) *cobra.Command {
@@ -184,7 +191,7 @@ type NetworkExtendOptions struct {
 }
 
 func newNetworkExtendCmd(o *NetworkExtendOptions, runF func(context.Context, *NetworkExtendOptions) error) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "extend MEMBER DURATION",
 		Short: "Say how long from now a node is a member, such as 90d; forever has no end",
 		Args:  exactly(2, "MEMBER and DURATION"),
@@ -194,12 +201,23 @@ func newNetworkExtendCmd(o *NetworkExtendOptions, runF func(context.Context, *Ne
 			}
 			if o.Who = args[0]; args[1] != "forever" {
 				if err := (*days)(&o.Life).Set(args[1]); err != nil || o.Life <= 0 {
-					return usagef("%q is no time, such as 90d or 12h; forever has no end", args[1])
+					return noTime(args[1])
 				}
 			}
 			return runF(c.Context(), o)
 		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if e, ok := errors.AsType[*pflag.NotExistError](err); ok && strings.Trim(e.GetSpecifiedName(), "0123456789") == "" {
+			return noTime("-" + e.GetSpecifiedShortnames()) // a time below zero, not a flag
+		}
+		return flagError(c, err)
+	})
+	return c
+}
+
+func noTime(s string) error {
+	return usagef("%q is no time from now, such as 90d or 12h; forever has no end", s)
 }
 
 func runNetworkExtend(ctx context.Context, o *NetworkExtendOptions) error {

@@ -120,7 +120,15 @@ func runNetworkCreate(ctx context.Context, o *NetworkCreateOptions) error {
 	}
 	me, _ := st.View().Member(id.DID())
 	done := created{control.NewStamp(), o.Name, st.ID().String(), f.Prefix.String(), me.Name, me.Addrs[0].String(), f.Hub, did.KeyLine(seed), running}
-	return o.say(done, relays)
+	return o.say(done, f, relays)
+}
+
+// notePublic says what a network of public addresses takes: members take none that their
+// config does not accept (spec/network.md 10.7).
+func notePublic(o IO, p netip.Prefix) {
+	if config.IsPublic(p) {
+		fmt.Fprintf(o.Err, "Note: %s has public addresses. Each node, this one too, uses them only once its config accepts them: accept_routes = [\"%s\"] in [[network]].\n", p, p)
+	}
 }
 
 // founding is what was asked for, checked against this machine.
@@ -202,11 +210,13 @@ func usedHere(c *config.Config) (used []netip.Prefix, err error) {
 	return used, nil
 }
 
-func (o *NetworkCreateOptions) say(d created, relays bool) error {
+func (o *NetworkCreateOptions) say(d created, f netadmin.Founding, relays bool) error {
 	if o.JSON {
+		notePublic(o.IO, f.Prefix)
 		return json.NewEncoder(o.Out).Encode(d)
 	}
 	fmt.Fprintf(o.Out, "created network %s (%s)\nthis node is %s, %s in %s\n\nrecovery key, shown once; keep it off this machine:\n\n  %s\n\n", d.Name, d.ID, d.Self, d.Address, d.Prefix, d.Recovery)
+	notePublic(o.IO, f.Prefix)
 	switch {
 	case d.Hub && !relays:
 		fmt.Fprintln(o.Err, `This node is a hub, but relay in its config does not let members' packets pass: relay = "network" does.`)

@@ -174,12 +174,17 @@ func (t *networkTarget) listWaiting(store *invite.Store) error {
 	if err != nil {
 		return err
 	}
+	none := true
 	for _, i := range all {
 		for _, u := range i.Users {
 			if u.State == invite.Wanting {
+				none = false
 				fmt.Fprintln(t.Out, printable(u.Name+" "+u.DID+" since "+u.At.Local().Format(time.DateTime)+", invitation "+i.ID))
 			}
 		}
+	}
+	if none {
+		fmt.Fprintln(t.Out, "no node waits")
 	}
 	return nil
 }

@@ -107,15 +107,31 @@ func TestNetworkCommandsRefuse(t *testing.T) {
 	no(exitUsage, "has 10.20.0.0/16 already", "network", "create", "other", "--prefix", "10.20.128.0/17")
 	no(exitUsage, path+" is no document of a network: ", "network", "take", path)
 	no(exitFailed, "this node itself", "network", "remove", "one")
-	no(exitUsage, "is no time", "network", "extend", "one", "soon")
+	no(exitUsage, "is no time from now", "network", "extend", "one", "soon")
 	no(exitUsage, "tcp", "network", "grant", "all", "one", "tcp")
 	no(exitFailed, "a hub already", "network", "hub", "add", "one")
-	no(exitUsage, "cannot read the document", "network", "take", filepath.Join(t.TempDir(), "none"))
+	none := filepath.Join(t.TempDir(), "none")
+	no(exitUsage, "l2tun: there is no file "+none+"\n", "network", "take", none)
+	no(exitUsage, "l2tun: there is no file "+none+"\n", "network", "trust", none, "0000")
+	no(exitUsage, `l2tun: "-5d" is no time from now, such as 90d or 12h; forever has no end`+"\n", "network", "extend", "one", "-5d")
+	no(exitUsage, "unknown shorthand flag: 'x' in -x", "network", "extend", "one", "-x")
 	no(exitUsage, "no node \"phone\" waits", "network", "approve", "phone")
 	if after, _ := os.ReadFile(path); string(after) != string(before) {
 		t.Error("the config has changed")
 	}
 	bare := initConfig(t)
+	public := append([]string{"network", "create", "wide", "--prefix", "203.0.113.0/24"}, at...)
+	if _, errs, code := l2tun(t, public...); code != exitOK || !strings.Contains(errs, "Note: 203.0.113.0/24 has public addresses.") {
+		t.Errorf("%d %s", code, errs)
+	}
+	for _, c := range []string{"approve", "deny"} {
+		if out := must(t, append([]string{"network", c}, at...)...); out != "no node waits\n" {
+			t.Error(c, out)
+		}
+	}
+	if _, errs, code := l2tun(t, "network", "sign", none, "--config", bare); code != exitUsage || errs != "l2tun: there is no file "+none+"\n" {
+		t.Errorf("%d %s", code, errs)
+	}
 	if _, errs, code := l2tun(t, "network", "invite", "--config", bare, "--socket", bare+".sock"); code != exitUsage || !strings.Contains(errs, "this node is in no network") {
 		t.Errorf("%d %s", code, errs)
 	}
