@@ -51,16 +51,14 @@ func newRootCmd(io IO, node nodeRunner) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "l2tun",
 		Short:         "An overlay network whose peers are identified by their public keys",
-		Version:       control.Version,
 		Args:          wantCommand,
-		RunE:          noCommand,
 		Annotations:   map[string]string{configDir: io.ConfigDir, runtimeDir: io.RuntimeDir},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	root.SetVersionTemplate(control.Program() + "\n")
+	addVersion(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newInitCmd(&InitOptions{IO: io}, runInit),
@@ -136,6 +134,20 @@ func instead(c *cobra.Command, word string) string {
 		return "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return c.CommandPath() + " --help lists them"
+}
+
+// addVersion is --version. The one of cobra takes a template for what it prints, and with
+// text/template in the program the linker keeps each exported method of each type: a
+// fifth of the program, which is resident in every node.
+func addVersion(root *cobra.Command) {
+	asked := root.Flags().BoolP("version", "v", false, "version for l2tun")
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if !*asked {
+			return noCommand(c, args)
+		}
+		_, err := fmt.Fprintln(c.OutOrStdout(), control.Program())
+		return err
+	}
 }
 
 func noCommand(c *cobra.Command, _ []string) error {
