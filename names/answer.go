@@ -121,7 +121,7 @@ func (t *Table) resolveName(r *reply, name string) {
 
 func (t *Table) resolveAddr(r *reply, a netip.Addr, zone string) {
 	r.h.Authoritative, r.soa = true, zone
-	name, has := t.reverse[a]
+	name, has := t.reverse(a)
 	if !has {
 		r.h.RCode = dnsmessage.RCodeNameError
 		return
