@@ -94,3 +94,33 @@ func TestJoinWaitsForAPerson(t *testing.T) {
 		t.Error(reason, err, host.admitted)
 	}
 }
+
+// A link that has expired lets nobody in who is no member, and says so; a member that repeats
+// its join, because the answer was lost, has it.
+func TestExpiredLinkIntoANetwork(t *testing.T) {
+	store := invite.NewStore(filepath.Join(t.TempDir(), "n.toml"))
+	host := new(opening)
+	a := &Admission{Store: store, Host: host, Networks: host, Log: slog.New(slog.DiscardHandler)}
+	l := invite.NewLink(invite.Link{DID: did.FromDigest([32]byte{9}), Endpoints: []string{"192.0.2.1:4242"}, Until: time.Now().Add(-time.Hour), Network: network.Hash{1}.String(), Called: "home"})
+	if err := store.Add(l, invite.Invitation{Network: l.Network, Uses: 9}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(n byte) (called string, err error) {
+		o := &Options{Link: l}
+		return o.refusal(a.Answer(t.Context(), did.FromDigest([32]byte{n}), wire.FrameJoin, invite.NewMembership(l, nil, "phone")))
+	}
+	if _, err := ask(1); err == nil || !strings.HasPrefix(err.Error(), "the invitation expired at ") || host.admitted != nil || a.Open() {
+		t.Errorf("%v, admitted %q, open %v", err, host.admitted, a.Open())
+	}
+	proof := l.Proof()
+	member := did.FromDigest([32]byte{2})
+	if _, _, err := store.Use(l.ID, proof, member, "phone", l.Until.Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Entered(l.ID, member); err != nil {
+		t.Fatal(err)
+	}
+	if called, err := ask(2); err != nil || called != "phone-2" {
+		t.Errorf("called %q, %v", called, err)
+	}
+}
