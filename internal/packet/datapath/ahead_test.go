@@ -50,9 +50,10 @@ func TestNoMoreLeavesThanThePeerHolds(t *testing.T) {
 	}
 }
 
+// wait waits until something is so.
 func wait(t *testing.T, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not come")
 		}

@@ -24,9 +24,7 @@ func TestPacketCrosses(t *testing.T) {
 		t.Fatal("another packet came out")
 	}
 	tr := b.peer.Traffic()
-	for end := time.Now().Add(5 * time.Second); tr.Total().RxPackets == 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond) // counted once the device has taken it
-	}
+	wait(t, func() bool { return tr.Total().RxPackets > 0 && tr.LastHeard.Load() != 0 }) // counted once the device has taken it
 	if tr.Total().RxPackets != 1 || tr.Total().RxBytes != 1380 || tr.LastHeard.Load() == 0 {
 		t.Fatalf("counters: %d packets, %d bytes", tr.Total().RxPackets, tr.Total().RxBytes)
 	}
@@ -133,12 +131,10 @@ func TestPacketsWaitAndLeaveInOrder(t *testing.T) {
 	for i := range uint32(n) {
 		a.dev.Inject(packet(addrA, addrB, 64, i))
 	}
-	for a.peer.Traffic().Queued.Load() < n {
-		time.Sleep(time.Millisecond)
-	}
-	if w, _ := a.sink.told(); w == 0 {
-		t.Fatal("nobody was told that packets wait")
-	}
+	wait(t, func() bool { // the session is told once they are queued
+		w, _ := a.sink.told()
+		return a.peer.Traffic().Queued.Load() == n && w > 0
+	})
 	a.up(t, false)
 	for i := range uint32(50) {
 		a.dev.Inject(packet(addrA, addrB, 64, n+i))
@@ -183,12 +179,7 @@ func TestEarlyRecordsAreHeld(t *testing.T) {
 	for i := range uint32(70) {
 		a.dev.Inject(packet(addrA, addrB, 64, i))
 	}
-	// The last ones have been refused, so all have come in.
-	for end := time.Now().Add(10 * time.Second); b.peer.Traffic().Drops()["early"] < 6; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d refused over the bound of 64, want 6", b.peer.Traffic().Drops()["early"])
-		}
-	}
+	wait(t, func() bool { return b.peer.Traffic().Drops()["early"] >= 6 }) // the last ones are refused, so all have come in
 	if _, opened := b.sink.told(); b.peer.Traffic().Total().RxPackets != 0 || opened != 0 {
 		t.Fatal("packets were delivered before the proof")
 	}
@@ -268,9 +259,7 @@ func TestFullPathDropsAndCounts(t *testing.T) {
 	b.up(t, false)
 	a.peer.Use(a.e, refusing{a.path})
 	a.dev.Inject(packet(addrA, addrB, 64, 0))
-	for a.peer.Traffic().Drops()["carrier"] == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	wait(t, func() bool { return a.peer.Traffic().Drops()["carrier"] > 0 })
 }
 
 type refusing struct{ *pipe }

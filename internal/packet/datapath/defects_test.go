@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/libertaria-project/l2tun/internal/base/guard"
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
@@ -72,11 +71,7 @@ func TestDefectInASendIsCounted(t *testing.T) {
 	}
 	a.peer.Use(a.e, brokenPath{a.path})
 	a.dev.Inject(packet(addrA, addrB, 60, 1))
-	for end := time.Now().Add(5 * time.Second); a.data.Stray().Drops()["fault"] == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not counted")
-		}
-	}
+	wait(t, func() bool { return a.data.Stray().Drops()["fault"] > 0 })
 	a.peer.Use(a.e, a.path)
 	good := packet(addrA, addrB, 60, 2)
 	if a.dev.Inject(good); !bytes.Equal(b.next(t), good) {

@@ -94,7 +94,7 @@ func (s *side) strays(t *testing.T, name string, p []byte) {
 	counted := func() uint64 { d := s.data.Stray().Drops(); return d["no_route"] + d["malformed"] }
 	before := counted()
 	s.dev.Inject(p)
-	for end := time.Now().Add(5 * time.Second); counted() == before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); counted() == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s from the device: not counted", name)
 		}

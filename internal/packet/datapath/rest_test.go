@@ -3,7 +3,6 @@ package datapath
 import (
 	"encoding/binary"
 	"testing"
-	"time"
 	"unsafe"
 )
 
@@ -25,12 +24,10 @@ func TestAPeerRests(t *testing.T) {
 		for i := range uint32(each) {
 			a.dev.Inject(packet(addrA, addrB, 64, number+i))
 		}
-		for a.peer.Traffic().Queued.Load() < each {
-			time.Sleep(time.Millisecond)
-		}
-		if w, _ := a.sink.told(); w == before {
-			t.Fatal("the session is not told")
-		}
+		wait(t, func() bool { // the session is told once they are queued
+			told, _ := a.sink.told()
+			return a.peer.Traffic().Queued.Load() == each && told > before
+		})
 		if a.peer.Rest(); a.peer.Traffic().Queued.Load() != each {
 			t.Fatal("packets that wait are forgotten")
 		}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -255,9 +254,7 @@ func TestSuperPacketWaits(t *testing.T) {
 	p := newFlow(false, 4000, 12, 1368).next(10*1368, 8)
 	want, _ := tuntest.Deliver(p.Data(), 1368, true)
 	a.dev.InjectPacket(p)
-	for a.peer.Traffic().Queued.Load() < 10 {
-		time.Sleep(time.Millisecond)
-	}
+	wait(t, func() bool { return a.peer.Traffic().Queued.Load() >= 10 })
 	a.peer.Use(a.e, a.path)
 	for i := range want {
 		if got := b.next(t); !bytes.Equal(got, want[i]) {

@@ -164,7 +164,7 @@ func (s *side) next(t testing.TB) []byte {
 	select {
 	case b := <-s.dev.Written():
 		return b
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatalf("nothing was written; drops %v, stray %v", s.peer.Traffic().Drops(), s.data.stray.Drops())
 		return nil
 	}
