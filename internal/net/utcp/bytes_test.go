@@ -43,7 +43,7 @@ func TestGarbageIsToldNothing(t *testing.T) {
 		if len(first) < len(somePreface) {
 			s.CloseWrite()
 		}
-		s.wantEnd(2 * time.Second)
+		s.wantEnd(30 * time.Second)
 	}
 	faults.Report(t, "T6", true, "TLS, HTTP, SSH, zeros and 20 random beginnings: closed, 0 bytes out")
 }

@@ -139,7 +139,7 @@ func TestTwentyStreamsAtATimeBothWays(t *testing.T) {
 	}
 	wg.Wait()
 	for _, c := range []*Conn{ca, cb} {
-		eventually(t, time.Second, "no stream left", func() bool {
+		eventually(t, 30*time.Second, "no stream left", func() bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return len(c.streams.open) == 0 && c.streams.ours == 0 && c.streams.theirs == 0 && c.streams.unread == 0
@@ -217,7 +217,7 @@ func TestReaderlessStreamHoldsUpNobody(t *testing.T) {
 		n, _ := sa.Write(make([]byte, 1<<20))
 		full <- n
 	}()
-	eventually(t, 2*time.Second, "the window is full", func() bool {
+	eventually(t, 30*time.Second, "the window is full", func() bool {
 		cb.mu.Lock()
 		defer cb.mu.Unlock()
 		return cb.streams.unread == streamWindow-1
@@ -241,7 +241,7 @@ func TestReaderlessStreamHoldsUpNobody(t *testing.T) {
 	// What is read makes room again.
 	sa.SetDeadline(time.Time{})
 	go sa.Write(make([]byte, 1<<20))
-	sb.SetDeadline(time.Now().Add(5 * time.Second))
+	sb.SetDeadline(time.Now().Add(30 * time.Second))
 	if n, err := io.CopyN(io.Discard, sb, streamWindow-1+1<<20); err != nil {
 		t.Fatal(n, err)
 	}
@@ -276,7 +276,7 @@ func TestUTCPCloseTellsThePeerWhyAfterTheLastData(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitDone(t, cb, time.Second)
+	waitDone(t, cb, 30*time.Second)
 	if err := cb.Err(); !errors.Is(err, cause.ErrPeerClosed) || !strings.Contains(err.Error(), "going?home") {
 		t.Fatalf("peer's error %v", err)
 	}

@@ -91,6 +91,11 @@ func TestDeafPeerCostsOthersNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			refused += each - n
+			eventually(t, 30*time.Second, "the other peer's queue is empty", func() bool { // which is noted after the peer has what was in it
+				ca.mu.Lock()
+				defer ca.mu.Unlock()
+				return ca.out.empty()
+			})
 			before := heard.n.Load()
 			if n, err := ca.Path().Send(recs); n != each {
 				t.Fatalf("%d records were taken for the other peer, whose queue is empty: %v", n, err)

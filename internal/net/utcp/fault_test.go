@@ -64,8 +64,8 @@ func TestFaultTinySocketBuffers(t *testing.T) {
 			time.Sleep(100 * time.Microsecond)
 		}
 	}
-	eventually(t, 20*time.Second, "the queue is empty", func() bool { return waiting() == 0 })
-	time.Sleep(500 * time.Millisecond)
+	arrived := func() int { slow.mu.Lock(); defer slow.mu.Unlock(); return slow.got }
+	eventually(t, time.Minute, "all have left and come", func() bool { return waiting() == 0 && arrived()+int(a.Count.Old.Load()) >= sent })
 	heap.End()
 	slow.mu.Lock()
 	defer slow.mu.Unlock()

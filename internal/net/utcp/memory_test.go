@@ -66,7 +66,7 @@ func TestWhatUTCPConnectionsHold(t *testing.T) {
 		select {
 		case c := <-got:
 			defer c.Close("")
-		case <-time.After(2 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("connection %d is refused", i)
 		}
 	}
