@@ -20,6 +20,9 @@ type recorder struct {
 	open chan struct{}
 	fail error // for more than one segment
 
+	begun   sync.Once
+	entered chan struct{} // closed with the first send, unless nil
+
 	mu    sync.Mutex
 	calls []sent
 }
@@ -32,6 +35,9 @@ type sent struct {
 }
 
 func (r *recorder) WriteMsgUDPAddrPort(b, oob []byte, to netip.AddrPort) (int, int, error) {
+	if r.entered != nil {
+		r.begun.Do(func() { close(r.entered) })
+	}
 	<-r.open
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,14 +64,14 @@ func pkt(size int, fill byte) []byte { return bytes.Repeat([]byte{fill}, size) }
 // batched writes while the first call is under way and returns all later calls.
 func batched(t *testing.T, fail error, write func(b *batcher)) []sent {
 	t.Helper()
-	rec := &recorder{open: make(chan struct{}), fail: fail}
+	rec := &recorder{open: make(chan struct{}), fail: fail, entered: make(chan struct{})}
 	var count Counters
 	b := newBatcher(rec, true, &count)
 	first := netip.MustParseAddrPort("192.0.2.99:1")
 	if !b.write(pkt(10, 0), udp.AppendSegmentSize(nil, 1452), first) {
 		t.Fatal("not taken")
 	}
-	time.Sleep(20 * time.Millisecond) // the sender is in its first call
+	<-rec.entered
 	write(b)
 	close(rec.open)
 	b.close()

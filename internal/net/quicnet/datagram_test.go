@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 		t.Fatalf("rooms %d and %d", ca.Path().Room(), cb.Path().Room())
 	}
 	const total, burst = 600, 20
-	missing := make(map[string]bool)
+	missing, twice := make(map[string]bool), make(map[string]int)
 	for i := range total {
 		missing[string(records.New(1415, uint64(i)))] = true
 	}
@@ -42,6 +43,7 @@ func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 			if n, err := ca.Path().Send(records.Batch([]byte(r))); n != 1 || err != nil {
 				t.Fatalf("send: %d, %v", n, err)
 			}
+			twice[r]++
 			if want++; want == seen+burst {
 				break
 			}
@@ -51,8 +53,8 @@ func TestSixHundredFullRecordsArriveUnchanged(t *testing.T) {
 		}
 		b.in.Mu.Lock()
 		for _, r := range b.in.Recs[seen:] {
-			if !missing[string(r)] {
-				t.Fatal("a record was changed or came twice")
+			if twice[string(r)]--; twice[string(r)] < 0 { // one that is late has been sent again
+				t.Fatal("a record was changed, or came more often than it was sent")
 			}
 			delete(missing, string(r))
 		}
@@ -65,9 +67,10 @@ func TestRecordsArriveInBatches(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
 	slow := records.NewGate(b.in)
 	b.Handle(slow)
-	ca, _ := connect(t, a, b, b.LocalAddr())
+	ca, cb := connect(t, a, b, b.LocalAddr())
 	ca.Path().Send(records.Batch(records.New(100, 1)))
 	<-slow.Entered
+	before := cameTo(cb)
 	for range 3 {
 		recs := records.Batch()
 		for i := range 20 {
@@ -75,7 +78,8 @@ func TestRecordsArriveInBatches(t *testing.T) {
 		}
 		ca.Path().Send(recs)
 	}
-	time.Sleep(100 * time.Millisecond)
+	records.Eventually(t, 30*time.Second, "60 records at the other end", func() bool { return cameTo(cb) >= before+60*100 })
+	time.Sleep(20 * time.Millisecond) // from the connection into its queue
 	close(slow.Open)
 	records.Eventually(t, 30*time.Second, "61 records", func() bool { return b.in.Len() == 61 })
 	if b.in.Calls > 4 {
@@ -129,14 +133,15 @@ func TestSendNeverBlocksWhenThePeerIsGone(t *testing.T) {
 	if worst > time.Second || refused == 0 {
 		t.Fatalf("a send took %v; %d taken, %d refused", worst, taken, refused)
 	}
-	if full, old := a.count.Full.Load(), a.count.Old.Load(); full != uint64(refused) || old == 0 {
-		t.Fatalf("%d refused, %d counted, and %d too old", refused, full, old)
+	if full := a.count.Full.Load(); full != uint64(refused) {
+		t.Fatalf("%d refused, %d counted", refused, full)
 	}
+	records.Eventually(t, 30*time.Second, "some counted as too old", func() bool { return a.count.Old.Load() > 0 })
 	// What was sent last is fresh: records older than 100 ms do not wait.
 	sock.errno.Store(0)
 	mark := records.New(500, 77)
 	time.Sleep(150 * time.Millisecond)
-	records.Eventually(t, 10*time.Second, "a fresh record after the hole", func() bool {
+	records.Eventually(t, 30*time.Second, "a fresh record after the hole", func() bool {
 		ca.Path().Send(records.Batch(mark))
 		time.Sleep(20 * time.Millisecond)
 		b.in.Mu.Lock()
@@ -165,11 +170,14 @@ func TestPollContextReturnsWhatIsThere(t *testing.T) {
 	for range 3 {
 		cb.Path().Send(records.Batch(records.New(100, 1)))
 	}
-	time.Sleep(100 * time.Millisecond)
 	for i := range 3 {
-		if b, err := qc.ReceiveDatagram(poll.reset()); err != nil || len(b) != 100 {
-			t.Fatalf("datagram %d: %d bytes, %v", i, len(b), err)
-		}
+		records.Eventually(t, 30*time.Second, "a datagram", func() bool {
+			b, err := qc.ReceiveDatagram(poll.reset())
+			if err != nil && err != context.Canceled || err == nil && len(b) != 100 {
+				t.Fatalf("datagram %d: %d bytes, %v", i, len(b), err)
+			}
+			return err == nil
+		})
 	}
 	if _, err := qc.ReceiveDatagram(poll.reset()); err != context.Canceled {
 		t.Fatalf("emptied queue: %v", err)
@@ -190,8 +198,12 @@ func TestPeerWithoutDatagramsIsRefused(t *testing.T) {
 	}
 }
 
-// relay passes UDP packets of at most limit bytes between one client and a server.
-func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
+// cameTo is how many bytes have come to an end of a connection.
+func cameTo(c link.Conn) uint64 { return c.(*conn).qc.ConnectionStats().BytesReceived }
+
+// relay passes UDP packets of at most limit bytes between one client and a server, and
+// counts the larger ones.
+func relay(t *testing.T, server netip.AddrPort, limit int) (at netip.AddrPort, larger *atomic.Int64) {
 	t.Helper()
 	front, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(loopback))
 	if err != nil {
@@ -202,6 +214,7 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
+	larger = new(atomic.Int64)
 	client := make(chan netip.AddrPort, 1)
 	wg.Go(func() {
 		buf := make([]byte, 2048)
@@ -212,9 +225,11 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 				return
 			}
 			first.Do(func() { client <- from })
-			if n <= limit {
-				back.Write(buf[:n])
+			if n > limit {
+				larger.Add(1)
+				continue
 			}
+			back.Write(buf[:n])
 		}
 	})
 	wg.Go(func() {
@@ -228,30 +243,36 @@ func relay(t *testing.T, server netip.AddrPort, limit int) netip.AddrPort {
 			if !to.IsValid() {
 				to = <-client
 			}
-			if n <= limit {
-				front.WriteToUDPAddrPort(buf[:n], to)
+			if n > limit {
+				larger.Add(1)
+				continue
 			}
+			front.WriteToUDPAddrPort(buf[:n], to)
 		}
 	})
 	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
-	return netaddr.PortOf(front.LocalAddr())
+	return netaddr.PortOf(front.LocalAddr()), larger
 }
 
 // SPEC R-3.4-4.
 func TestSmallPathMTUConnectsWithSmallPackets(t *testing.T) {
 	a, b := startNode(t, loopback), startNode(t, loopback)
+	at, larger := relay(t, b.LocalAddr(), 1250)
 	begin := time.Now()
-	ca, cb := connect(t, a, b, relay(t, b.LocalAddr(), 1250))
+	ca, cb := connect(t, a, b, at)
 	if took := time.Since(begin); took > 3*time.Second {
 		t.Errorf("connected after %v", took)
+	}
+	if larger.Load() == 0 {
+		t.Error("full packets were not tried")
 	}
 	if ca.Path().Room() != 1163 || cb.Path().Room() != 1163 {
 		t.Errorf("rooms %d and %d, want 1163", ca.Path().Room(), cb.Path().Room())
 	}
-	for range 3 {
+	records.Eventually(t, 30*time.Second, "full records both ways", func() bool { // a busy machine may lose some to the age limit
 		ca.Path().Send(records.Batch(records.New(1163, 1)))
 		cb.Path().Send(records.Batch(records.New(1163, 1)))
-	}
-	records.Eventually(t, 30*time.Second, "full records both ways", func() bool { return a.in.Len() == 3 && b.in.Len() == 3 })
+		return a.in.Len() >= 3 && b.in.Len() >= 3
+	})
 	wantTraffic(t, a, b, ca, cb)
 }

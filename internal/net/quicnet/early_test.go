@@ -11,7 +11,7 @@ import (
 // wantTicket waits until a has one: the server sends it after the handshake.
 func wantTicket(t *testing.T, a *node) {
 	t.Helper()
-	records.Eventually(t, 10*time.Second, "a ticket", func() bool {
+	records.Eventually(t, 30*time.Second, "a ticket", func() bool {
 		a.dialler.tickets.mu.Lock()
 		defer a.dialler.tickets.mu.Unlock()
 		return len(a.dialler.tickets.of) == 1

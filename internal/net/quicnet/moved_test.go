@@ -10,6 +10,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/libertaria-project/l2tun/internal/net/link"
 	"github.com/libertaria-project/l2tun/internal/net/netaddr"
 	"github.com/libertaria-project/l2tun/test/faults"
 	"github.com/libertaria-project/l2tun/test/records"
@@ -89,8 +90,9 @@ func (c *movingConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// moving connects to b and then sends n small datagrams from its second address.
-func moving(t *testing.T, b *node, lives bool, n int) (c *movingConn, qc *quic.Conn, end func()) {
+// moving connects to b, whose connections arrive on conns, and then sends n small
+// datagrams from its second address.
+func moving(t *testing.T, b *node, conns <-chan link.Conn, lives bool, n int) (c *movingConn, qc *quic.Conn, other *conn, end func()) {
 	c = newMovingConn(t, lives)
 	conf, err := tlsConfig()
 	if err != nil {
@@ -103,7 +105,15 @@ func moving(t *testing.T, b *node, lives bool, n int) (c *movingConn, qc *quic.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // the handshake is confirmed
+	accepted := <-conns
+	other = accepted.(*conn)
+	records.Eventually(t, 30*time.Second, "the handshake is confirmed, which comes before a datagram", func() bool {
+		_ = other.qc.SendDatagram(make([]byte, 8))
+		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_, err := qc.ReceiveDatagram(short)
+		return err == nil
+	})
 	c.moved.Store(true)
 	for range n {
 		if err := qc.SendDatagram(make([]byte, 8)); err != nil {
@@ -111,7 +121,7 @@ func moving(t *testing.T, b *node, lives bool, n int) (c *movingConn, qc *quic.C
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return c, qc, func() { qc.CloseWithError(0, ""); tr.Close() }
+	return c, qc, other, func() { qc.CloseWithError(0, ""); tr.Close() }
 }
 
 // SPEC 3.4: whoever has a connection and forges an address has nothing sent there
@@ -119,16 +129,14 @@ func moving(t *testing.T, b *node, lives bool, n int) (c *movingConn, qc *quic.C
 func TestForgedAddressesOfAConnectionGetNoMore(t *testing.T) {
 	b := startNode(t, loopback)
 	conns := records.Accepting(t, b, 64)
-	c, _, end := moving(t, b, false, 100)
+	c, _, _, end := moving(t, b, conns, false, 100)
 	sent, came := c.sent.Load(), c.came.Load()
 	end()
-	<-conns
 	if came > sent || sent == 0 {
 		t.Errorf("%d bytes to a forged address, which sent %d", came, sent)
 	}
-	c, qc, end := moving(t, b, true, 300)
+	c, qc, other, end := moving(t, b, conns, true, 300)
 	defer end()
-	other := (<-conns).(*conn)
 	// QUIC repeats its question, at growing distances, when something comes from there.
 	records.Eventually(t, 30*time.Second, "the connection gets where it has moved to more than came from there", func() bool {
 		_ = qc.SendDatagram(make([]byte, 8))

@@ -143,7 +143,7 @@ func rawDialFrom(t testing.TB, from netip.Addr, to netip.AddrPort, parameters []
 func rawAccept(t testing.TB, c *net.UDPConn, parameters, early []byte) *rawQUIC {
 	t.Helper()
 	buf := make([]byte, 2000)
-	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	n, from, err := c.ReadFromUDPAddrPort(buf)
@@ -268,12 +268,12 @@ func (q *rawQUIC) update() {
 	q.phase ^= 1
 }
 
-// run reads until done says so; the handshake has 5 s. Silence means that the
+// run reads until done says so; the handshake has 30 s. Silence means that the
 // peer waits for us: it may not send more than it got.
 func (q *rawQUIC) run(done func() bool) {
 	q.t.Helper()
 	buf := make([]byte, 2000)
-	for deadline := time.Now().Add(5 * time.Second); !done(); {
+	for deadline := time.Now().Add(30 * time.Second); !done(); {
 		if err := q.c.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
 			q.t.Fatal(err)
 		}

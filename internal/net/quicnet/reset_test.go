@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/test/faults"
+	"github.com/libertaria-project/l2tun/test/records"
 )
 
-// probe sends what the review sent: short headers with a connection id of the
-// scanner's choice. It returns how many answers come.
+// probeResets sends short headers with a connection id of the scanner's choice, and
+// returns how many answers come once the node has read all of them.
 func probeResets(t *testing.T, to *node, ids [][]byte) (answers int) {
 	t.Helper()
 	c, err := net.Dial("udp", to.LocalAddr().String())
@@ -17,6 +18,7 @@ func probeResets(t *testing.T, to *node, ids [][]byte) (answers int) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	received := to.heard.Received.Load()
 	for _, id := range ids {
 		b := make([]byte, 64)
 		b[0] = 0x40
@@ -25,6 +27,7 @@ func probeResets(t *testing.T, to *node, ids [][]byte) (answers int) {
 			t.Fatal(err)
 		}
 	}
+	records.Eventually(t, 30*time.Second, "all ids", func() bool { return to.heard.Received.Load() >= received+uint64(len(ids)) })
 	if err := c.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
