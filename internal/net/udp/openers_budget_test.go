@@ -46,8 +46,9 @@ func TestAThirdPartyGetsNoMoreThanTheBudget(t *testing.T) {
 	sendAll(t, ab, b, records.BatchOf(records.Repeat(1000, 20)...))
 	most := openerBurst + openerRate*int64(took)/int64(time.Second)
 	left := int64(a.count.Openers.Load()+a.count.Knocks.Load()) * 72
+	records.Eventually(t, 30*time.Second, "what the budget allows at the third party", func() bool { return bytes.Load() >= most/4 })
 	got := bytes.Load()
-	if left > most || got > left || got < most/4 {
+	if left > most || got > left {
 		t.Errorf("%d bytes have left and %d have come in %v, the budget is %d", left, got, took, most)
 	}
 	faults.Report(t, "N6", got <= most, "%d times 8 addresses of a third party: %d KiB arrive there in %.1f s, the budget is %d", calls, got>>10, took.Seconds(), most>>10)

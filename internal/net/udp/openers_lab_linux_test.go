@@ -45,7 +45,7 @@ func seen(t *testing.T, n *node, witness *net.UDPConn) netip.AddrPort {
 	t.Helper()
 	for range 5 {
 		n.SendKnocks([]netip.AddrPort{netaddr.PortOf(witness.LocalAddr())})
-		if from := next(t, witness, 500*time.Millisecond); from.IsValid() {
+		if from := next(t, witness, 3*time.Second); from.IsValid() {
 			return from
 		}
 	}
@@ -92,7 +92,7 @@ func TestAnOpenerOpensTheNATAndDiesOnTheWay(t *testing.T) {
 			if r != openTo {
 				t.Errorf("%v %s: heard from %v", c.site.Kind, c.listen, r)
 			}
-		case <-time.After(2 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Errorf("%v %s: the opener has opened nothing", c.site.Kind, c.listen)
 		}
 		if after := seen(t, node, other); after != at {
@@ -135,15 +135,16 @@ func TestDepthOfTheLabsNATs(t *testing.T) {
 		hub := netaddr.PortOf(w[0][0].LocalAddr())
 		node := atHome(t, c.site, c.listen)
 		node.MeasureDepth(hub)
-		records.Eventually(t, 10*time.Second, "the depth", func() bool {
+		records.Eventually(t, 30*time.Second, "the depth", func() bool {
 			node.openers.mu.Lock()
 			defer node.openers.mu.Unlock()
 			return node.openers.of(hub.Addr()).depthSearch.depth != 0
 		})
+		records.Eventually(t, 30*time.Second, "an answer counted", func() bool { return node.count.Answers.Load() > 0 })
 		if got := node.openers.depth(hub.Addr()); got != c.want {
 			t.Errorf("%v %s to %v: %d, want %d", c.site.Kind, c.listen, hub, got, c.want)
 		}
-		if node.count.Answers.Load() == 0 || node.count.ICMP.Load() != 0 || node.in.Missing(hub) != 0 {
+		if node.count.ICMP.Load() != 0 || node.in.Missing(hub) != 0 {
 			t.Errorf("%v %s: %d answers, %d hints", c.site.Kind, c.listen, node.count.Answers.Load(), node.count.ICMP.Load())
 		}
 	}

@@ -84,7 +84,7 @@ func TestReaderTakesRunsApart(t *testing.T) {
 	}
 	var got []Packet
 	for len(got) < 11 {
-		udp.SetReadDeadline(time.Now().Add(2 * time.Second))
+		udp.SetReadDeadline(time.Now().Add(30 * time.Second))
 		pkts, err := r.read()
 		if err != nil {
 			t.Fatal(len(got), err)
