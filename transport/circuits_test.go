@@ -113,7 +113,7 @@ func TestQUICThroughAHubOverUDP(t *testing.T) {
 	}
 	rec := records.New(1200, 1)
 	b.in.Know(rec)
-	records.Eventually(t, 10*time.Second, "a record", func() bool {
+	records.Eventually(t, 30*time.Second, "a record", func() bool {
 		ab.Send(records.Batch(rec))
 		time.Sleep(5 * time.Millisecond)
 		return b.in.Len() > 0

@@ -63,7 +63,7 @@ func TestDefectOnAConnection(t *testing.T) {
 				return c
 			}
 			c := dial()
-			records.Eventually(t, 5*time.Second, "the end of the connection", func() bool {
+			records.Eventually(t, 30*time.Second, "the end of the connection", func() bool {
 				c.Path().Send(records.Batch(records.New(100, 1)))
 				time.Sleep(time.Millisecond)
 				select {

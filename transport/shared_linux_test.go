@@ -50,8 +50,8 @@ func TestRandomBytesOfEveryLengthHarmNothing(t *testing.T) {
 	for n := range len(buf) + 1 {
 		rand.Read(buf)
 		raw.Write(buf[:n])
-		if n%64 == 0 {
-			time.Sleep(time.Millisecond) // let the receiver keep up: this is about contents
+		if n%64 == 0 { // no more than the socket holds: this is about contents
+			records.Eventually(t, 30*time.Second, "what was sent", func() bool { return b.Stats().Received >= uint64(n) })
 		}
 	}
 	raw.Write(make([]byte, 9000))
@@ -106,7 +106,7 @@ func besideLoad(t *testing.T, c Config) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.SetDeadline(time.Now().Add(10 * time.Second))
+		r.SetDeadline(time.Now().Add(time.Minute))
 		for got := 0; got < 300_000; {
 			n, err := r.Read(make([]byte, 50_000))
 			if got += n; err != nil && got < 300_000 {
@@ -138,7 +138,8 @@ func TestErrorsOfOneRemoteHarmNoOther(t *testing.T) {
 	}
 	records.Eventually(t, 30*time.Second, "all records both ways", func() bool { return a.in.Len() == 300 && b.in.Len() == 300 })
 	wantTraffic(t, a, b, ca, cb)
-	if s := a.Stats(); s.SendErrors+s.DirectLost+s.ReadErrors != 0 || s.ICMPErrors == 0 {
+	records.Eventually(t, 30*time.Second, "ICMP counted", func() bool { return a.Stats().ICMPErrors > 0 })
+	if s := a.Stats(); s.SendErrors+s.DirectLost+s.ReadErrors != 0 {
 		t.Fatalf("%+v", s)
 	}
 }

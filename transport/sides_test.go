@@ -45,7 +45,7 @@ func TestFreshDialHasAPortOfItsOwn(t *testing.T) {
 		t.Error("the side listens")
 	}
 	_ = ca.Close("done")
-	records.Eventually(t, 5*time.Second, "the connection's end", func() bool { return !side.(*Transport).conns.any() })
+	records.Eventually(t, 30*time.Second, "the connection's end", func() bool { return !side.(*Transport).conns.any() })
 	if !side.inUse() {
 		t.Error("a direct path is held")
 	}

@@ -142,7 +142,7 @@ func TestRetryThroughACircuit(t *testing.T) {
 func early(t *testing.T, ctx context.Context, a, b *node, remote netip.AddrPort) bool {
 	t.Helper()
 	var e link.EarlyConn
-	records.Eventually(t, 10*time.Second, "a ticket", func() (ok bool) {
+	records.Eventually(t, 30*time.Second, "a ticket", func() (ok bool) {
 		var err error
 		e, err = a.DialEarly(ctx, remote)
 		return err == nil
@@ -233,9 +233,7 @@ func TestHubCannotMoveAConnectionToItself(t *testing.T) {
 	if err := talk(ctx, ca, cb, 1000); err == nil {
 		t.Error("what came without a label was delivered")
 	}
-	if n := b.Stats().UnknownConns; n == before {
-		t.Error("no packet was for an unknown connection")
-	}
+	records.Eventually(t, 30*time.Second, "a packet for an unknown connection", func() bool { return b.Stats().UnknownConns > before })
 	hub.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, _, err := hub.ReadFrom(make([]byte, 1500)); err == nil {
 		t.Errorf("it was answered with %d bytes", n)
@@ -274,7 +272,7 @@ func TestFloodThroughACircuitIsBounded(t *testing.T) {
 	r := newRelay()
 	a, b, c := r.join(startNode(t, loopback)), r.join(startNode(t, loopback)), r.join(startNode(t, loopback))
 	r.circuit(a, b)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	accepted := make(chan link.Conn, 100)
 	go func() {
@@ -288,7 +286,7 @@ func TestFloodThroughACircuitIsBounded(t *testing.T) {
 	}()
 	failed := 0
 	for range 10 {
-		dial, cancel := context.WithTimeout(ctx, 2*time.Second)
+		dial, cancel := context.WithTimeout(ctx, 20*time.Second)
 		if _, err := a.Dial(dial, wire.LinkQUIC, a.virtual); err != nil {
 			failed++
 		}

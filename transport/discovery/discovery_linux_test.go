@@ -96,7 +96,7 @@ func TestBothEndsFindEachOther(t *testing.T) {
 			n := lab.Use(t, lab.Shape{})
 			a := seek(t, n.A, 1, names(2, 9), m)
 			b := seek(t, n.B, 2, names(1, 1), m)
-			atB, atA := a.finds(t, 3*time.Second, name(2), family), b.finds(t, 3*time.Second, name(1), family)
+			atB, atA := a.finds(t, 30*time.Second, name(2), family), b.finds(t, 30*time.Second, name(1), family)
 			if atB.Port() != 4002 || atA.Port() != 4001 {
 				t.Errorf("%v, %v", atA, atB)
 			}
@@ -119,8 +119,8 @@ func TestWhoAsksIsAnswered(t *testing.T) {
 	b.mu.Unlock()
 	time.Sleep(1200 * time.Millisecond)
 	a := seek(t, n.A, 1, names(2, 2), Multicast, Broadcast)
-	a.finds(t, 3*time.Second, name(2), any6)
-	a.finds(t, 3*time.Second, name(2), any4)
+	a.finds(t, 30*time.Second, name(2), any6)
+	a.finds(t, 30*time.Second, name(2), any4)
 }
 
 // Two nodes of one host share the port of questions, and find the third and
@@ -144,7 +144,7 @@ func TestNodesOfOneHostDoNotDisturbEachOther(t *testing.T) {
 					if o == i {
 						continue
 					}
-					if got := s.finds(t, 5*time.Second, name(o), family); got.Port() != uint16(4000+o) {
+					if got := s.finds(t, 30*time.Second, name(o), family); got.Port() != uint16(4000+o) {
 						t.Errorf("%d finds %d at %v", i, o, got)
 					}
 				}
@@ -196,10 +196,10 @@ func TestChangesAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Changed()
-	if got := a.finds(t, 3*time.Second, name(2), any4); got.String() != "10.77.1.77:4002" {
+	if got := a.finds(t, 30*time.Second, name(2), any4); got.String() != "10.77.1.77:4002" {
 		t.Error(got)
 	}
-	b.finds(t, 3*time.Second, name(1), any4)
+	b.finds(t, 30*time.Second, name(1), any4)
 }
 
 // Fifty nodes that start together do not make a storm, and what they send has
@@ -217,7 +217,7 @@ func TestManyNodesStartTogether(t *testing.T) {
 		seekers = append(seekers, seek(t, map[bool]*lab.Host{true: n.A, false: n.B}[i%2 == 0], i, all, Multicast))
 	}
 	for i, s := range seekers { // two per host at the least, where source limits do not hide them
-		s.finds(t, 10*time.Second, name((i+1)%nodes+1), any6)
+		s.finds(t, 30*time.Second, name((i+1)%nodes+1), any6)
 	}
 	for _, s := range seekers {
 		s.want() // all are established
@@ -259,7 +259,7 @@ func TestOneMethodIsEnough(t *testing.T) {
 	occupy(n.A.IP4)
 	a := seek(t, n.A, 1, names(2, 2), Multicast, Broadcast)
 	seek(t, n.B, 2, names(1, 1), Multicast, Broadcast)
-	a.finds(t, 3*time.Second, name(2), any6)
+	a.finds(t, 30*time.Second, name(2), any6)
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}

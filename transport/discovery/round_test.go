@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/libertaria-project/l2tun/did"
+	"github.com/libertaria-project/l2tun/test/bubble"
 )
 
 // takesRounds gives a rig peers that are wanted as said, and returns what makes a
@@ -91,6 +92,10 @@ func TestANewLANIsAskedAtOnce(t *testing.T) {
 // fiftieth of the time; a change in between is looked at as soon as it may be, and the
 // loop is woken up for it once.
 func TestScansForChangesAreBoundedByAShareOfTime(t *testing.T) {
+	bubble.Test(t, scansAreBounded) // where a scan takes what it is said to take
+}
+
+func scansAreBounded(t *testing.T) {
 	var wanted []did.DID
 	r := newRig()
 	r.takesRounds(&wanted)

@@ -115,6 +115,12 @@ func TestEachProtocolGivesAMappingAndTakesItBack(t *testing.T) {
 			cfg.Changed = func() { changed.Add(1) }
 			m := start(t, cfg)
 			await(t, m, mapping.Held)
+			eventually(t, func() error { // told once the status is there
+				if n := changed.Load(); n == 0 {
+					return fmt.Errorf("told %d times", n)
+				}
+				return nil
+			})
 			got := m.Mappings()
 			if len(got) != 1 || got[0].Protocol != want || got[0].External != netip.AddrPortFrom(external, port) || changed.Load() != 1 {
 				t.Errorf("%v, told %d times", got, changed.Load())
