@@ -71,7 +71,7 @@ func TestAddressesFollowTheMessages(t *testing.T) {
 		{"no interface", func() error { return netlink.LinkDel(eth) }, "", true},
 	} {
 		must(t, step.do())
-		got, _ := collect(w.Changes(), settle)
+		got := arrives(t, w.Changes(), func(all Change) bool { return told(w) == step.want && all.Networks == step.news })
 		if is := told(w); is != step.want || got.Networks != step.news {
 			t.Errorf("%s: %s (news: %v), want %s (%v)", step.name, is, got.Networks, step.want, step.news)
 		}

@@ -314,13 +314,12 @@ func TestEnsureRestoresOnlyWhatIsMissing(t *testing.T) {
 	if put, err := k.Ensure(); err != nil || len(put) != 0 {
 		t.Fatal(put, err)
 	}
-	news := watch(t)
 	for _, p := range []netip.Prefix{connected, examples[0], examples[3]} {
 		gone := k.route(Route{Prefix: p})
 		gone.Priority = 0 // whichever
 		must(t, netlink.RouteDel(gone))
 	}
-	collect(news.Changes(), settle)
+	news := watch(t)
 	put, err := k.Ensure()
 	if err != nil || len(put) != 3 {
 		t.Fatal(put, err)

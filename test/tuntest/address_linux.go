@@ -14,7 +14,7 @@ import (
 // their interface went up.
 func AwaitAddress(t testing.TB, a netip.Addr) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		routes, err := netlink.RouteGet(a.AsSlice())
 		if err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL {
 			return
