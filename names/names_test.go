@@ -256,17 +256,29 @@ func TestNames(t *testing.T) {
 // serve starts a server on loopback, which takes what come from some addresses.
 func serve(t *testing.T, allowed func(netip.Addr) bool) (*Server, string) {
 	t.Helper()
-	streams, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	streams, packets, err := listen()
+	for try := 0; err != nil && try < 100; try++ { // another program has the port of one of them
+		streams, packets, err = listen()
 	}
-	packets, err := net.ListenPacket("udp", streams.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := Serve(packets, streams, table(t), allowed)
 	t.Cleanup(s.Close)
 	return s, streams.Addr().String()
+}
+
+// listen takes one port of both protocols.
+func listen() (net.Listener, net.PacketConn, error) {
+	streams, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	packets, err := net.ListenPacket("udp", streams.Addr().String())
+	if err != nil {
+		streams.Close()
+	}
+	return streams, packets, err
 }
 
 func resolver(network, server string) *net.Resolver {
@@ -277,7 +289,7 @@ func resolver(network, server string) *net.Resolver {
 
 func TestAResolverOfTheHost(t *testing.T) {
 	s, at := serve(t, netip.Addr.IsLoopback)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, network := range []string{"udp", "tcp"} {
 		got, err := resolver(network, at).LookupNetIP(ctx, "ip", "nas.l2.")
@@ -305,8 +317,10 @@ func TestOthersAreNotAnswered(t *testing.T) {
 			t.Errorf("%s: %v", network, got)
 		}
 	}
-	if s.Refused() == 0 {
-		t.Error("nothing is counted")
+	for end := time.Now().Add(30 * time.Second); s.Refused() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing is counted")
+		}
 	}
 }
 
@@ -320,7 +334,7 @@ func TestSilentConnections(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := resolver("udp", at).LookupHost(ctx, "nas.l2."); err != nil {
 		t.Error(err)

@@ -163,8 +163,7 @@ func TestCtrlCEndsEveryPrompt(t *testing.T) {
 			p.types(c.types)
 		}
 		p.sees(c.see)
-		start := time.Now()
-		for range 20 { // the program may not have begun to read
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); { // the program may not have begun to read
 			p.types("\x03")
 			select {
 			case <-p.ended:
@@ -173,8 +172,8 @@ func TestCtrlCEndsEveryPrompt(t *testing.T) {
 			}
 			break
 		}
-		if s := p.leaves(); !interrupted(s) || time.Since(start) > 5*time.Second {
-			t.Errorf("%s: %v after %v: %q", name, s, time.Since(start), p.screen())
+		if s := p.leaves(); !interrupted(s) {
+			t.Errorf("%s: %v: %q", name, s, p.screen())
 		}
 	}
 }

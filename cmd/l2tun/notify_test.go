@@ -127,13 +127,14 @@ func TestTheWatchdogIsAnsweredWhileTheNodeAnswers(t *testing.T) {
 func TestAStuckNodeDoesNotAnswerTheWatchdog(t *testing.T) {
 	m := newManager(t)
 	m.watchdog(100 * time.Millisecond)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	stuck := func(ctx context.Context, o nodeOptions) error {
 		o.Ready() // and no control socket
+		defer time.AfterFunc(time.Second, func() { cancel(context.DeadlineExceeded) }).Stop()
 		<-ctx.Done()
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
 	if errs, code := upIn(ctx, stuck, "--config", initConfig(t), "--socket", filepath.Join(t.TempDir(), "n.sock")); code != 1 {
 		t.Error(code, errs)
 	}

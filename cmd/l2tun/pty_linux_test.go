@@ -101,7 +101,7 @@ func (p *person) types(s string) {
 
 func (p *person) sees(text string) {
 	p.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(p.screen(), text); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.screen(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("%q lacks %q", p.screen(), text)
 		}
@@ -113,7 +113,7 @@ func (p *person) leaves() *os.ProcessState {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		p.t.Fatalf("it goes on: %q", p.screen())
 	}
 	return p.cmd.ProcessState

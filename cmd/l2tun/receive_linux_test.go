@@ -23,7 +23,7 @@ func shows(t *testing.T, args ...string) string {
 	}
 	slave.WriteString("END")
 	var b strings.Builder
-	master.SetReadDeadline(time.Now().Add(5 * time.Second))
+	master.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for buf := make([]byte, 4096); !strings.HasSuffix(b.String(), "END"); {
 		n, err := master.Read(buf)
 		b.Write(buf[:n])

@@ -72,7 +72,7 @@ type showing struct {
 func newShowing(t *testing.T, bin string, command ...string) *showing {
 	t.Helper()
 	s := &showing{bin: bin, temp: t.TempDir()}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	s.Cmd = exec.CommandContext(ctx, command[0], command[1:]...)
 	s.Stdout, s.Stderr = &s.out, &s.errs
@@ -122,7 +122,7 @@ func (s *showing) processes() (lines []string) {
 // ends what died with its parent a moment later.
 func (s *showing) leavesNothing(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); len(s.processes()) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); len(s.processes()) > 0 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if left := s.processes(); len(left) > 0 {

@@ -76,8 +76,8 @@ func TestRejectedUDPIsAnError(t *testing.T) {
 func TestTCPDropsAndBlackHole(t *testing.T) {
 	n := Use(t, Shape{Routed: true}, "nft", "ping")
 	addr := echoTCP(t, n.B, at(n.B, false))
-	dial := func() error {
-		ctx, cancel := contextFor(t, 3*never)
+	dialFor := func(d time.Duration) error {
+		ctx, cancel := contextFor(t, d)
 		defer cancel()
 		c, err := n.A.DialTCP(ctx, addr)
 		if err == nil {
@@ -85,19 +85,20 @@ func TestTCPDropsAndBlackHole(t *testing.T) {
 		}
 		return err
 	}
+	dial := func() error { return dialFor(soon) }
 	if err := dial(); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.B.DropTCP(); err != nil {
 		t.Fatal(err)
 	}
-	if dial() == nil {
+	if dialFor(3*never) == nil {
 		t.Error("TCP through DropTCP on the host itself")
 	}
 	if err := errors.Join(n.B.Allow(), dial(), n.R.DropAll()); err != nil {
 		t.Fatal(err)
 	}
-	if ping(t, n.A, n.B.IP4) == nil {
+	if pingInVain(t, n.A, n.B.IP4) == nil {
 		t.Error("ping through a black hole")
 	}
 }
@@ -107,14 +108,14 @@ func TestLargePacketsVanish(t *testing.T) {
 	if err := n.R.DropLargerThan(1400); err != nil {
 		t.Fatal(err)
 	}
-	size := func(payload, to string) error {
-		_, err := n.A.Run(t.Context(), "ping", "-c", "1", "-W", "1", "-M", "do", "-s", payload, to)
+	size := func(payload, to, seconds string) error {
+		_, err := n.A.Run(t.Context(), "ping", "-c", "1", "-W", seconds, "-M", "do", "-s", payload, to)
 		return err
 	}
-	if err := errors.Join(size("1372", n.B.IP4.String()), size("1352", n.B.IP6.String())); err != nil {
+	if err := errors.Join(size("1372", n.B.IP4.String(), "20"), size("1352", n.B.IP6.String(), "20")); err != nil {
 		t.Errorf("1400 bytes: %v", err)
 	}
-	if size("1373", n.B.IP4.String()) == nil || size("1353", n.B.IP6.String()) == nil {
+	if size("1373", n.B.IP4.String(), "1") == nil || size("1353", n.B.IP6.String(), "1") == nil {
 		t.Error("1401 bytes came through")
 	}
 }
@@ -203,7 +204,7 @@ func TestNATHidesAndForgets(t *testing.T) {
 		if first.Addr() != outside {
 			t.Errorf("B saw %v, want an address of R, %v", first, outside)
 		}
-		if err := ping(t, n.B, at(n.A, v6).Addr()); err == nil {
+		if err := pingInVain(t, n.B, at(n.A, v6).Addr()); err == nil {
 			t.Error("B reached A uninvited")
 		}
 		if err := n.R.ForgetNAT(); err != nil {
@@ -218,28 +219,35 @@ func TestNATHidesAndForgets(t *testing.T) {
 func TestRateLimits(t *testing.T) {
 	n := Use(t, Shape{Routed: true})
 	addr := echoTCP(t, n.B, at(n.B, false))
-	took := func() time.Duration {
-		return fastest(func() {
-			c, err := n.A.DialTCP(t.Context(), addr)
-			if err != nil {
-				t.Fatal(err)
+	// took is the shortest of three runs, or of more until one takes at most so long.
+	took := func(most time.Duration) (best time.Duration) {
+		for began := time.Now(); best == 0 || best > most && time.Since(began) < soon; {
+			took := fastest(func() {
+				c, err := n.A.DialTCP(t.Context(), addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				transfer(t, c, 1<<20)
+			})
+			if best == 0 || took < best {
+				best = took
 			}
-			defer c.Close()
-			transfer(t, c, 1<<20)
-		})
+		}
+		return best
 	}
-	free := took()
+	free := took(300 * time.Millisecond)
 	if err := n.A.Rate("eth0", 16e6); err != nil {
 		t.Fatal(err)
 	}
-	limited := took() // 8.4 Mbit at 16 Mbit/s: 0.52 s
+	limited := took(1500 * time.Millisecond) // 8.4 Mbit at 16 Mbit/s: 0.52 s
 	if err := n.A.Rate("eth0", 0); err != nil {
 		t.Fatal(err)
 	}
 	if limited < 400*time.Millisecond || limited > 1500*time.Millisecond || free > 300*time.Millisecond {
 		t.Errorf("1 MiB took %v at 16 Mbit/s, %v without a limit", limited, free)
 	}
-	if again := took(); again > 300*time.Millisecond {
+	if again := took(300 * time.Millisecond); again > 300*time.Millisecond {
 		t.Errorf("1 MiB took %v after the limit", again)
 	}
 }
@@ -249,7 +257,7 @@ func TestRouterAnswersTooBig(t *testing.T) {
 	if err := n.CableB.SetMTU(1300); err != nil {
 		t.Fatal(err)
 	}
-	out, err := n.A.Run(t.Context(), "ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1372", n.B.IP4.String())
+	out, err := n.A.Run(t.Context(), "ping", "-c", "1", "-W", "20", "-M", "do", "-s", "1372", n.B.IP4.String())
 	if err == nil || !bytes.Contains([]byte(out), []byte("mtu = 1300")) && !bytes.Contains([]byte(out), []byte("mtu=1300")) {
 		t.Errorf("ping said %q, %v", out, err)
 	}

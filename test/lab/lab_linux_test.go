@@ -19,6 +19,13 @@ import (
 
 func ping(t *testing.T, from *Host, to fmt.Stringer) error {
 	t.Helper()
+	_, err := from.Run(t.Context(), "ping", "-c", "1", "-W", "20", to.String())
+	return err
+}
+
+// pingInVain is ping where no answer is to come, which is not waited for as long.
+func pingInVain(t *testing.T, from *Host, to fmt.Stringer) error {
+	t.Helper()
 	_, err := from.Run(t.Context(), "ping", "-c", "1", "-W", "1", to.String())
 	return err
 }
@@ -238,7 +245,7 @@ func traces(t *testing.T) (out []string) {
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}

@@ -46,14 +46,14 @@ func TestAWaitingCallOutlivesTheServersLimits(t *testing.T) {
 	f := eventsOf(1, more)
 	f.send = func(ctx context.Context, _ string, _ []byte) error {
 		select {
-		case <-time.After(4 * shortTime):
+		case <-time.After(2 * shortTime):
 			return nil
 		case <-ctx.Done():
 			return errors.New("the call's context ended: " + ctx.Err().Error())
 		}
 	}
 	f.receive = func(ctx context.Context, _ string, give func(Message) error) error {
-		time.Sleep(4 * shortTime)
+		time.Sleep(2 * shortTime)
 		return errors.Join(give(Message{}), ctx.Err())
 	}
 	c := startWithin(t, f, shortTime)
@@ -64,7 +64,7 @@ func TestAWaitingCallOutlivesTheServersLimits(t *testing.T) {
 		t.Error("receive:", err)
 	}
 	go func() {
-		time.Sleep(4 * shortTime)
+		time.Sleep(2 * shortTime)
 		more <- someEvent(7)
 	}()
 	enough := errors.New("enough")
@@ -79,7 +79,7 @@ func TestAWaitingCallOutlivesTheServersLimits(t *testing.T) {
 	}
 }
 
-const shortTime = 100 * time.Millisecond
+const shortTime = 500 * time.Millisecond
 
 // startWithin is start with limits on a call's time that a test can wait for.
 func startWithin(t *testing.T, f *fakeNode, limit time.Duration) *Client {

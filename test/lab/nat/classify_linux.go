@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	patience = 2 * time.Second       // for a packet that should come
-	resend   = patience / 4          // until a packet is sent again
-	grace    = 20 * time.Millisecond // for one that was sent before another which has come
+	patience = 2 * time.Second        // for a packet that should come
+	resend   = patience / 4           // until a packet is sent again
+	grace    = 100 * time.Millisecond // for one that was sent before another which has come
 )
 
 // ErrNoAnswer means that a packet did not come where it was sent.
@@ -150,7 +150,7 @@ func before(c, witness *net.UDPConn, seen netip.AddrPort) (map[string]bool, erro
 	}
 	got := make(map[string]bool)
 	buf := make([]byte, 1500)
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(10 * patience); ; {
 		_ = c.SetReadDeadline(deadline)
 		n, err := c.Read(buf)
 		switch {

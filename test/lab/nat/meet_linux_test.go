@@ -12,8 +12,8 @@ import (
 
 const (
 	probeEvery = 50 * time.Millisecond
-	headStart  = 100 * time.Millisecond // of the end that speaks first
-	opening    = 20 * time.Millisecond  // for openers to end in the core
+	headStart  = 300 * time.Millisecond // of the end that speaks first
+	opening    = 100 * time.Millisecond // for openers to end in the core
 )
 
 // An end is a plain socket that tries to meet another.
