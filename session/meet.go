@@ -97,7 +97,7 @@ func (h toHub) SendFrame(frame []byte) {
 }
 
 // Look implements meeting.Host.
-func (h toHub) Look() { h.s.box.Tell(func(time.Time) { h.s.loop.reach.Look() }) }
+func (h toHub) Look() { h.s.box.Tell(func(now time.Time) { h.s.loop.reach.Look(now) }) }
 
 // Awaited implements meeting.Host: the loop looks again when its next attempt is due.
 func (h toHub) Awaited() { h.s.box.Tell(func(time.Time) {}) }

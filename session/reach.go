@@ -64,7 +64,7 @@ func (x *reach) hubChanged(h paths.Hub, s paths.HubState, now time.Time) {
 // publish tells board, hub and status what the loop's pass has changed.
 func (x *reach) publish(p *snapshot, sum paths.Summary, now time.Time) {
 	l := x.l
-	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum)
+	x.Tell(presence.Facts{Up: l.state == Established || l.state == Rotating || l.state == Degraded, Hub: l.hub, Incarnation: l.remote.Current()}, sum, now)
 	l.seat.Await(!l.paths.Hubs() && l.state != Closed && (!x.cut.IsZero() || l.wanted()))
 	defer func() { x.note(p, now) }()
 	if p.WhyNotDirect = sum.Why; sum.Via == 0 {

@@ -79,7 +79,7 @@ type Board struct {
 	named     paths.Hub // the newest name
 	seats     map[DID]*Seat
 	names     map[name]*Seat
-	sightings map[DID]nat.Sighting
+	sightings map[witness]nat.Sighting
 	metBy     map[DID][]paths.Hub // hubs that have brought MEET or MET of a peer: they serve both ends
 	sprayed   map[DID]time.Time   // when the newest spray with a peer began
 	verdict   atomic.Pointer[nat.Verdict]
@@ -95,7 +95,7 @@ type name struct {
 
 // New makes a board without sessions.
 func New(c Config) *Board {
-	b := &Board{c: c, seats: make(map[DID]*Seat), names: make(map[name]*Seat), sightings: make(map[DID]nat.Sighting), metBy: make(map[DID][]paths.Hub),
+	b := &Board{c: c, seats: make(map[DID]*Seat), names: make(map[name]*Seat), sightings: make(map[witness]nat.Sighting), metBy: make(map[DID][]paths.Hub),
 		sprayed: make(map[DID]time.Time)}
 	b.verdict.Store(new(nat.Verdict))
 	return b

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -209,6 +210,29 @@ func TestCandidatesInTheFamilyThatNoHubSees(t *testing.T) {
 	b.Seen(DID{11}, nat.Sighting{Remote: at("203.0.113.10:4242"), Local: local4, Seen: at("198.51.100.1:20002")})
 	if all := told(); len(all) != 1 {
 		t.Errorf("behind a symmetric NAT: %v", all)
+	}
+}
+
+// What a hub says in one family does not end what it has said in the other, of addresses and
+// of NATs.
+func TestHubSeesThisNodeInBothFamilies(t *testing.T) {
+	at := netip.MustParseAddrPort
+	local4, local6, seen4 := at("192.168.1.2:4242"), at("[2001:db8::2]:4242"), at("198.51.100.1:20001")
+	b, _, _, seat := board(local4, local6)
+	see := func(hub DID, remote string, local, seen netip.AddrPort) {
+		b.Seen(hub, nat.Sighting{Remote: at(remote), Local: local, Seen: seen})
+	}
+	see(hubDID, "203.0.113.9:4242", local4, seen4)
+	see(hubDID, "[2001:db8:9::9]:4242", local6, local6)
+	for _, want := range []wire.Candidate{{Addr: seen4, Kind: wire.CandidateSeen}, {Addr: local6, Kind: wire.CandidateSeen}} {
+		if c := seat.Candidates(false); !slices.Contains(c.All(), want) {
+			t.Errorf("%+v is not told: %+v", want, c.All())
+		}
+	}
+	b.Join(stranger, &session{up: make(map[paths.Hub]bool)})
+	see(stranger, "203.0.113.10:4242", local4, at("198.51.100.1:20002"))
+	if v := b.verdict.Load(); v.IPv4 != nat.EndpointDependent || v.IPv6 != nat.None || !seat.Symmetric() {
+		t.Errorf("NATs: %+v", v)
 	}
 }
 

@@ -54,7 +54,8 @@ func (s *Seat) LeaveIf(f func() bool) bool {
 	s.wait(false)
 	if s.b.seats[s.peer] == s {
 		delete(s.b.seats, s.peer)
-		delete(s.b.sightings, s.peer)
+		delete(s.b.sightings, witness{s.peer, 0})
+		delete(s.b.sightings, witness{s.peer, 1})
 	}
 	return true
 }

@@ -10,6 +10,12 @@ import (
 	"github.com/libertaria-project/l2tun/internal/proto/wire"
 )
 
+// A witness is a peer that says where this node is in a family. A hub is asked in both.
+type witness struct {
+	peer   DID
+	family int
+}
+
 // maxWitnesses bounds the peers whose word on where this node is is kept, beside hubs.
 const maxWitnesses = 32
 
@@ -43,16 +49,17 @@ func (b *Board) Seen(peer DID, at nat.Sighting) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hub(peer)
-	_, known := b.sightings[peer]
+	by := witness{peer, family(at.Seen.Addr())}
+	_, known := b.sightings[by]
 	if h == nil && !known && len(b.sightings) >= maxWitnesses {
 		return
 	}
 	if near := b.c.Addresses.Near; near != nil {
 		at.Near = near(at.Remote.Addr())
 	}
-	b.sightings[peer] = at
+	b.sightings[by] = at
 	if h != nil {
-		h.seen[family(at.Seen.Addr())], h.seenTime = at.Seen, time.Now()
+		h.seen[by.family], h.seenTime = at.Seen, time.Now()
 	}
 	all := make([]nat.Sighting, 0, len(b.sightings))
 	for _, s := range b.sightings {

@@ -138,6 +138,9 @@ func (x *Set) Prefer(k paths.Kind, now time.Time) {
 // Moved takes note that records come by another path than before: the peer may
 // have roamed. Nothing moves without a proof.
 func (x *Set) Moved(p link.Path, now time.Time) {
+	if x.apart(p, now) {
+		return
+	}
 	id := x.idOf(p)
 	if d, ok := p.(link.Direct); ok && id == 0 && !isCircuit(p) {
 		id = x.add(&route{Path: d}, paths.Heard, false, now)
@@ -152,7 +155,7 @@ func (x *Set) Frame(p link.Path, f []byte, mine func(nonce uint64) bool, now tim
 	switch typ, _ := wire.FrameType(f); typ {
 	case wire.FrameProbe:
 		nonce, ok := wire.ParseProbe(f)
-		if ok {
+		if ok && !x.apart(p, now) {
 			x.c.Owner.Send(p, wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: seenAt(p), Widest: x.widest(p, f)}), false)
 			x.handle(now, func(now time.Time) []paths.Action { return m.Probed(now, x.idOf(p)) })
 		}

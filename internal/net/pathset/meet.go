@@ -2,6 +2,7 @@ package pathset
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libertaria-project/l2tun/internal/net/link"
@@ -28,6 +29,7 @@ func (x *Set) Hubs() bool { return x.talks.hubs > 0 }
 
 // Configured are the endpoints of the config, as addresses.
 func (x *Set) Configured(remotes []netip.AddrPort, now time.Time) {
+	x.aside.fixed = slices.Clone(remotes)
 	x.handle(now, func(time.Time) []paths.Action { return x.machine.Configured(remotes) })
 }
 

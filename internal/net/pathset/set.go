@@ -70,6 +70,7 @@ type Set struct {
 	busy    bool
 	sights  []paths.Sight
 	talks   talks
+	aside
 }
 
 // New makes a set without paths.
@@ -79,6 +80,7 @@ func New(c Config) *Set {
 	}
 	x := &Set{c: c, machine: paths.New(c.Machine)}
 	x.machine.Remember(c.Known)
+	x.aside.x = x
 	x.talks = talks{x: x, all: make(map[paths.Hub]*talk)}
 	return x
 }

@@ -52,6 +52,9 @@ type Keys interface {
 // Paths are those of the session: *pathset.Set.
 type Paths interface {
 	Using() link.Path // nil: none
+	// Aside is a path to an endpoint of the peer in the family that the path in use is not
+	// of, for one question; nil: none.
+	Aside(now time.Time) link.Path
 	NewNonce() uint64
 	Told(c wire.Candidates, now time.Time)
 }

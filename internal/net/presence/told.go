@@ -47,8 +47,13 @@ type Told struct {
 	rtt         time.Duration
 	incarnation uint64
 	seen        netip.AddrPort // what the path in use said last; the answer to a look may be newer
-	looks       uint64         // nonce of the newest probe that asks where this node is
-	looked      link.Path      // by which it left
+	looks       [2]look        // the newest: by the path in use, and in the other family
+}
+
+// A look is a probe that asks where this node is.
+type look struct {
+	nonce uint64    // 0: none, or it has been answered
+	by    link.Path // by which it left
 }
 
 // New makes the Told of a session of which nobody has been told.
@@ -87,25 +92,42 @@ func (x *Told) Measure() {
 	}
 }
 
-// Look asks the peer where it sees this node.
-func (x *Told) Look() {
-	e, p := x.c.Keys.InUse(), x.c.Paths.Using()
-	if e == nil || p == nil || p.Kind().Link != wire.LinkQUIC {
-		return
+// Look asks the peer where it sees this node, also in the family that the path in use is not
+// of if the peer has an endpoint there. That question leaves first: the newest record says to
+// the peer by which path it is sent to.
+func (x *Told) Look(now time.Time) {
+	if p := x.c.Paths.Using(); x.c.Keys.InUse() != nil && p != nil && p.Kind().Link == wire.LinkQUIC {
+		x.lookAside(now)
+		x.look(0, p)
 	}
-	x.looks, x.looked = x.c.Paths.NewNonce(), p
-	ping.Probe(e, p, x.looks)
+}
+
+// lookAside asks in the other family alone.
+func (x *Told) lookAside(now time.Time) {
+	if p := x.c.Paths.Aside(now); p != nil {
+		x.look(1, p)
+	}
+}
+
+func (x *Told) look(i int, by link.Path) {
+	x.looks[i] = look{x.c.Paths.NewNonce(), by}
+	ping.Probe(x.c.Keys.InUse(), by, x.looks[i].nonce)
 }
 
 // Echo takes the answer to Look.
 func (x *Told) Echo(p link.Path, f []byte) bool {
 	e, ok := wire.ParseEcho(f)
-	if !ok || x.looks == 0 || e.Nonce != x.looks || p != x.looked {
+	if !ok || e.Nonce == 0 {
 		return false
 	}
-	x.looks = 0
-	x.sighted(p, e.Seen)
-	return true
+	for i, l := range x.looks {
+		if l == (look{e.Nonce, p}) {
+			x.looks[i] = look{}
+			x.sighted(p, e.Seen)
+			return true
+		}
+	}
+	return false
 }
 
 // sighted tells where the peer sees this node.
@@ -115,17 +137,21 @@ func (x *Told) sighted(by link.Path, seen netip.AddrPort) {
 
 // Tell tells the board, the homes and the hub. Circuits end with an incarnation of the
 // peer: it knows nothing of them.
-func (x *Told) Tell(f Facts, sum paths.Summary) {
+func (x *Told) Tell(f Facts, sum paths.Summary, now time.Time) {
 	e, using := x.c.Keys.InUse(), x.c.Paths.Using()
 	flows := e != nil && e.Circuits() && f.Up
 	another := x.incarnation != f.Incarnation
 	x.incarnation = f.Incarnation
 	x.toOwner(f.Up && e != nil, another, e)
 	x.toRelay(flows, another, using, sum.RTT)
+	was := x.asHub
 	x.toBoard(flows && f.Hub && sum.Via == 0, another, using, sum.RTT)
 	if using != nil && sum.Via == 0 && using.Kind().Link == wire.LinkQUIC && sum.Seen.IsValid() && (sum.Seen != x.seen || using != x.path) {
 		x.seen = sum.Seen
 		x.sighted(using, sum.Seen) // another path may know our own address, which the one before did not
+	}
+	if !was && x.asHub && using != nil && using.Kind().Link == wire.LinkQUIC { // a meeting may begin before the next look is due
+		x.lookAside(now)
 	}
 	x.path, x.rtt = using, sum.RTT
 }

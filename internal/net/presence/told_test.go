@@ -43,6 +43,7 @@ type world struct {
 	told  *Told
 	epoch *record.Epoch
 	using link.Path
+	aside link.Path // nil: the peer has no endpoint in the other family
 	nonce uint64
 	frame bool // what board and relay say of a frame
 	heard []string
@@ -56,6 +57,7 @@ func (w *world) note(format string, args ...any) {
 
 func (w *world) InUse() *record.Epoch                { return w.epoch }
 func (w *world) Using() link.Path                    { return w.using }
+func (w *world) Aside(time.Time) link.Path           { return w.aside }
 func (w *world) NewNonce() uint64                    { w.nonce++; return w.nonce }
 func (w *world) Told(c wire.Candidates, _ time.Time) { w.note("%d candidates", len(c.All())) }
 func (w *world) MeasureDepth(remote netip.AddrPort)  { w.note("measure %v", remote) }
@@ -111,27 +113,27 @@ func (w *world) want(t *testing.T, heard ...string) {
 func TestOnlyWhatHasChangedIsTold(t *testing.T) {
 	w := start(t)
 	up, sum := Facts{Up: true, Hub: true, Incarnation: 3}, paths.Summary{RTT: time.Second, Seen: ours}
-	w.told.Tell(Facts{Hub: true}, sum)
+	w.told.Tell(Facts{Hub: true}, sum, time.Time{})
 	w.want(t, "seen at 192.0.2.1:1")
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "relay up 3 1s", "board up 1s", "homes true", "measure 192.0.2.2:2")
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t)
 	sum.RTT = time.Minute
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "relay rtt 1m0s", "board up 1m0s")
 	w.using = &path{kind: link.KindDirect}
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "relay path", "board up 1m0s", "seen at 192.0.2.1:1")
 	sum.Seen = theirs
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "seen at 192.0.2.2:2")
 	up.Incarnation = 4
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "relay up 4 1m0s", "board down", "homes false")
-	w.told.Tell(up, sum)
+	w.told.Tell(up, sum, time.Time{})
 	w.want(t, "board up 1m0s", "homes true", "measure 192.0.2.2:2")
-	w.told.Tell(Facts{Hub: true, Incarnation: 4}, sum)
+	w.told.Tell(Facts{Hub: true, Incarnation: 4}, sum, time.Time{})
 	w.want(t, "relay ended", "board down", "homes false")
 }
 
@@ -140,18 +142,18 @@ func TestOnlyWhatHasChangedIsTold(t *testing.T) {
 func TestHomesHearOfTheEndOfAnOutage(t *testing.T) {
 	w, up := start(t), Facts{Up: true, Hub: true, Incarnation: 3}
 	before := w.using
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "relay up 3 0s", "board up 0s", "homes true", "measure 192.0.2.2:2")
 	w.using = nil
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "relay path", "board up 0s")
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t)
 	w.using = before
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "relay path", "board up 0s", "homes back")
 	w.using = &path{kind: link.KindDirect}
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "relay path", "board up 0s")
 }
 
@@ -159,14 +161,14 @@ func TestHomesHearOfTheEndOfAnOutage(t *testing.T) {
 // this node does not meet others by is not for the board.
 func TestBoardHearsOfDirectHubsAlone(t *testing.T) {
 	w := start(t)
-	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Via: 1, Seen: ours})
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Via: 1, Seen: ours}, time.Time{})
 	w.want(t, "relay up 0 0s")
-	w.told.Tell(Facts{Up: true}, paths.Summary{})
+	w.told.Tell(Facts{Up: true}, paths.Summary{}, time.Time{})
 	w.want(t)
-	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{}, time.Time{})
 	w.want(t, "board up 0s", "homes true", "measure 192.0.2.2:2")
 	w.epoch = nil
-	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{}, time.Time{})
 	w.want(t, "relay ended", "board down", "homes false")
 }
 
@@ -192,8 +194,8 @@ func TestOwnerOfNetworksHearsOfSessions(t *testing.T) {
 	}
 	w.want(t)
 	up := Facts{Up: true, Incarnation: 3}
-	w.told.Tell(up, paths.Summary{})
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "owner up false", "relay up 3 0s")
 	if w.standing != relay.Member {
 		t.Errorf("standing %v", w.standing)
@@ -201,9 +203,9 @@ func TestOwnerOfNetworksHearsOfSessions(t *testing.T) {
 	w.told.News(news)
 	w.want(t, "owner heard 7")
 	up.Incarnation = 4
-	w.told.Tell(up, paths.Summary{})
+	w.told.Tell(up, paths.Summary{}, time.Time{})
 	w.want(t, "owner ended", "owner up false", "relay up 4 0s")
-	w.told.Tell(Facts{Incarnation: 4}, paths.Summary{})
+	w.told.Tell(Facts{Incarnation: 4}, paths.Summary{}, time.Time{})
 	w.want(t, "owner ended", "relay ended")
 }
 
@@ -221,7 +223,7 @@ func TestFramesGoToWhomTheyAreFor(t *testing.T) {
 		t.Error("the HOME of a peer that is no hub")
 	}
 	w.want(t, "board frame", "relay frame")
-	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{})
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{}, time.Time{})
 	w.heard = nil
 	if !w.told.Frame(wire.FrameHome, home, now) {
 		t.Error("the HOME of a hub")
@@ -246,7 +248,7 @@ func TestLookIsAnsweredOnceByItsPath(t *testing.T) {
 	if w.told.Echo(p, echo(0)) {
 		t.Error("answered without a look")
 	}
-	w.told.Look()
+	w.told.Look(time.Time{})
 	if p.sent != 1 {
 		t.Errorf("%d records", p.sent)
 	}
@@ -260,18 +262,45 @@ func TestLookIsAnsweredOnceByItsPath(t *testing.T) {
 	w.want(t, "seen at 192.0.2.2:2")
 }
 
+// A look asks in the other family too, with a record before that on the path in use, and
+// each answer counts by its own path alone. A hub that comes up is asked there at once.
+func TestLookAsksInBothFamilies(t *testing.T) {
+	w := start(t)
+	p, aside := w.using.(*path), &path{kind: link.KindDirect}
+	w.aside = aside
+	echo := func(nonce uint64) []byte { return wire.AppendEcho(nil, wire.Echo{Nonce: nonce, Seen: theirs}) }
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{}, time.Time{})
+	w.heard = nil
+	if aside.sent != 1 || p.sent != 0 || !w.told.Echo(aside, echo(1)) {
+		t.Errorf("%d records aside and %d on the path in use as the hub came up", aside.sent, p.sent)
+	}
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{RTT: time.Second}, time.Time{})
+	w.heard = nil
+	if w.told.Look(time.Time{}); aside.sent != 2 || p.sent != 1 {
+		t.Errorf("%d records aside and %d on the path in use after a look", aside.sent, p.sent)
+	}
+	if w.told.Echo(p, echo(2)) || w.told.Echo(aside, echo(3)) {
+		t.Error("answered by the path of the other question")
+	}
+	w.want(t)
+	if !w.told.Echo(p, echo(3)) || !w.told.Echo(aside, echo(2)) || w.told.Echo(aside, echo(2)) {
+		t.Error("not answered once each")
+	}
+	w.want(t, "seen at 192.0.2.2:2", "seen at 192.0.2.2:2")
+}
+
 // Only a path of UDP is looked through, and measured.
 func TestLookNeedsUDPAndKeys(t *testing.T) {
 	w := start(t)
 	tcp := &path{kind: link.KindUTCP}
-	w.using = tcp
-	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Seen: ours})
+	w.using, w.aside = tcp, &path{kind: link.KindDirect}
+	w.told.Tell(Facts{Up: true, Hub: true}, paths.Summary{Seen: ours}, time.Time{})
 	w.want(t, "relay up 0 0s", "board up 0s", "homes true")
-	w.told.Look()
+	w.told.Look(time.Time{})
 	w.told.Measure()
 	w.using, w.epoch = &path{kind: link.KindDirect}, nil
-	w.told.Look()
-	if w.want(t); tcp.sent != 0 || w.nonce != 0 {
+	w.told.Look(time.Time{})
+	if w.want(t); tcp.sent != 0 || w.aside.(*path).sent != 0 || w.nonce != 0 {
 		t.Errorf("%d records", tcp.sent)
 	}
 }
