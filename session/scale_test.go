@@ -208,6 +208,9 @@ func TestDormantPeersCostNextToNothing(t *testing.T) {
 	if size := unsafe.Sizeof(memory{}); size > 400 {
 		t.Errorf("a memory is %d bytes", size)
 	}
+	if size := unsafe.Sizeof(Session{}); size > 288 { // a size of the allocator; the next is 320
+		t.Errorf("a session is %d bytes", size)
+	}
 	t.Log(unsafe.Sizeof(memory{}), "bytes a memory,", unsafe.Sizeof(Session{}), "a session")
 }
 

@@ -13,24 +13,25 @@ import (
 	"time"
 )
 
-// A Mailbox is the queue of calls to one loop.
+// A Mailbox is the queue of calls to one loop. Each peer has one, also those that
+// sleep: the order of the fields leaves no gaps.
 type Mailbox struct {
-	limit int
 	start func()        // starts a loop; called with mu held
 	wake  chan struct{} // capacity 1; nil while the loop rests
 
 	mu     sync.Mutex
 	calls  []func(now time.Time)
-	posted int // bounded ones among the calls
+	limit  uint16
+	posted uint16 // bounded ones among the calls
 	closed bool
 }
 
 // New makes a mailbox that holds at most limit bounded calls, of a loop that runs.
-func New(limit int) *Mailbox { return &Mailbox{limit: limit, wake: make(chan struct{}, 1)} }
+func New(limit uint16) *Mailbox { return &Mailbox{limit: limit, wake: make(chan struct{}, 1)} }
 
 // Init makes m one whose loop rests. start begins a goroutine that calls Wake and is
 // the loop; it returns at once, and is called by whoever posts.
-func (m *Mailbox) Init(limit int, start func()) { m.limit, m.start = limit, start }
+func (m *Mailbox) Init(limit uint16, start func()) { m.limit, m.start = limit, start }
 
 // Wake is sent to when something waits. A loop asks once.
 func (m *Mailbox) Wake() <-chan struct{} {
