@@ -132,7 +132,7 @@ func table(rows, columns []Kind, met map[trial]bool) string {
 // time, both NATs are open before the first packet comes, whatever they are.
 func TestDelayHidesThePoison(t *testing.T) {
 	t.Parallel()
-	n := Use(t, Shape{A: Careless, B: Careless, Delay: 150 * time.Millisecond})
+	n := Use(t, Shape{A: Careless, B: Careless, Delay: 75 * time.Millisecond})
 	for _, c := range []struct {
 		trial
 		want bool
