@@ -41,12 +41,18 @@ other and nothing else, until "l2tun network grant" says more.`,
 		newNetworkCreateCmd(&NetworkCreateOptions{IO: io, target: t}, runNetworkCreate),
 		newNetworkInviteCmd(&NetworkInviteOptions{networkTarget: o}, runNetworkInvite),
 		newNetworkMembersCmd(&NetworkMembersOptions{networkTarget: o}, runNetworkMembers),
-		newMemberCmd(o, "remove MEMBER", "Remove a member: all others close their sessions with it at once", control.DoRemove, 1),
-		newMemberCmd(o, "rename MEMBER NAME", "Give a member another name", control.DoRename, 2),
-		newNetworkExtendCmd(&NetworkExtendOptions{networkTarget: o}, runNetworkExtend),
+		o.completed(newMemberCmd(o, "remove MEMBER", "Remove a member: all others close their sessions with it at once", control.DoRemove, 1)),
+		o.completed(newMemberCmd(o, "rename MEMBER NAME", "Give a member another name", control.DoRename, 2)),
+		o.completed(newNetworkExtendCmd(&NetworkExtendOptions{networkTarget: o}, runNetworkExtend)),
+		o.completed(newNetworkSetCmd(&NetworkSetOptions{networkTarget: o}, runNetworkSet)),
 		newGrantCmd(&NetworkGrantOptions{networkTarget: o, do: control.DoGrant}, "grant FROM TO TRAFFIC", "Let members send something to members, or to networks behind them"),
 		newGrantCmd(&NetworkGrantOptions{networkTarget: o, do: control.DoRevoke}, "revoke FROM TO TRAFFIC", "Take a grant back"),
 		newNetworkHubCmd(o),
+		newNetworkAdminCmd(o),
+		newNetworkIssuerCmd(o, runNetworkIssuer),
+		newNetworkThresholdCmd(o),
+		newNetworkSucceedCmd(o),
+		newNetworkRestoreCmd(o),
 		newNetworkApproveCmd(o, "approve NODE", "Let a node in that waits (network invite --approve)", true),
 		newNetworkApproveCmd(o, "deny NODE", "Refuse a node that waits", false),
 		newNetworkSignCmd(&NetworkSignOptions{IO: io, target: t}, runNetworkSign),
@@ -291,7 +297,7 @@ func newNetworkHubCmd(o *networkTarget) *cobra.Command {
 			},
 		}
 		draftFlag(c, draft)
-		h.AddCommand(c)
+		h.AddCommand(o.completed(c))
 	}
 	return h
 }

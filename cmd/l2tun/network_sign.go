@@ -28,7 +28,7 @@ func newNetworkSignCmd(o *NetworkSignOptions, runF func(context.Context, *Networ
 	c := &cobra.Command{
 		Use:   "sign FILE",
 		Short: "Add a signature to a head; needs no network and no running node",
-		Long: `Show a head that another admin has signed (--draft of network grant and network hub),
+		Long: `Show a head that another admin has signed (--draft of network grant, hub, admin and the like),
 and add a signature to it. The signature is by this node's key, or with --key by one
 that is read from standard input: the recovery key, or a line of "l2tun key backup".`,
 		Args: exactly(1, "FILE"),

@@ -48,6 +48,9 @@ type NetworkChange struct {
 	Do       string        `json:"do"`      // a Do constant
 	Who      string        `json:"who"`     // member: name, DID or address
 	Value    string        `json:"value"`   // a name, a grant, or a hash
+	Groups   []string      `json:"groups"`  // of a member or an issuer; null: as they are
+	Routes   []string      `json:"routes"`  // behind a member; null: as they are
+	Prefix   string        `json:"prefix"`  // of an issuer; "": as it is, or a free one
 	Until    time.Duration `json:"until"`   // from now; 0: no end
 	Document []byte        `json:"document"`
 	Draft    bool          `json:"draft"` // sign and return it, and take nothing
@@ -65,6 +68,22 @@ const (
 	DoTake    = "take"    // Document is taken
 	DoTrust   = "trust"   // Document, a head with the hash Value, is taken because a person says so
 	DoConfirm = "confirm" // removals of Who that wait take effect
+
+	DoSet       = "set"       // the line of Who has Groups and Routes
+	DoAdmin     = "admin"     // Who may change the head
+	DoNoAdmin   = "noadmin"   // Who may not any more
+	DoIssuer    = "issuer"    // Who may invite, with Groups, Prefix and the right that Value is
+	DoNoIssuer  = "noissuer"  // Who may not any more; Value says whether its members go too
+	DoThreshold = "threshold" // Value is how many admins have to sign
+	DoSucceed   = "succeed"   // the DID Value is in the place of Who
+	DoRestore   = "restore"   // Who is not removed any more
+)
+
+// What Value says of an issuer; else what was stays.
+const (
+	MayRoute    = "routes"   // its members may have networks behind them
+	MayNotRoute = "noroutes" // they may not
+	WithMembers = "members"  // who is no issuer any more takes its members along
 )
 
 // A NetworkChanged is what a change has done.

@@ -34,6 +34,10 @@ func Draft(st *network.State, id *did.Identity, c control.NetworkChange, now tim
 		return grant(st, id, c, now)
 	case control.DoHub, control.DoNoHub:
 		return hub(st, id, c, now)
+	case control.DoSet:
+		return set(st, id, c, now)
+	case control.DoAdmin, control.DoNoAdmin, control.DoIssuer, control.DoNoIssuer, control.DoThreshold, control.DoSucceed, control.DoRestore:
+		return office(st, id, c, now)
 	case control.DoTake:
 		return Result{[][]byte{c.Document}, "taken"}, nil
 	}

@@ -204,6 +204,125 @@ func TestChanges(t *testing.T) {
 	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoRevoke, Value: "all -> mobile tcp:22"}), "no such grant")
 }
 
+// Offices: who is given one has what it lets do, and no more after it is taken away.
+func TestOffices(t *testing.T) {
+	l := found(t)
+	nas := l.admit(l.founder, "nas")
+	nasKey, stranger := identity(t, "key of nas"), identity(t, "stranger")
+	l.want(l.do(stranger, control.NetworkChange{Do: control.DoAdmin, Who: "nas"}), "no admin of the network")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoAdmin, Who: "nas"}), "nas is an admin; 1 of 3 have to sign")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoAdmin, Who: nas.String()}), "an admin already")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoAdmin, Who: nasKey.DID().String()}), "1 of 4") // no member
+	l.want(l.do(nasKey, control.NetworkChange{Do: control.DoGrant, Value: "all -> all icmp"}), "granted")
+	for value, want := range map[string]string{"5": "5 admins cannot sign: the network has 4", "0": "no number", "two": "no number", "1": "already"} {
+		l.want(l.do(l.founder, control.NetworkChange{Do: control.DoThreshold, Value: value}), want)
+	}
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoNoAdmin, Who: nasKey.DID().String()}), "no admin any more; 1 of 3")
+	l.want(l.do(nasKey, control.NetworkChange{Do: control.DoRevoke, Value: "all -> all icmp"}), "no admin of the network")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoNoAdmin, Who: nasKey.DID().String()}), "is no admin")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoNoAdmin, Who: "nas"}), "1 of 2")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoNoAdmin, Who: l.recovery.DID().String()}), "1 of 1")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoNoAdmin, Who: "one"}), "the only admin")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoAdmin, Who: l.recovery.DID().String()}), "1 of 2")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoThreshold, Value: "2"}), "2 of 2 admins have to sign")
+	c := control.NetworkChange{Do: control.DoNoAdmin, Who: l.recovery.DID().String(), Draft: true}
+	if _, err := Draft(l.st, l.founder, c, now); err == nil || !strings.Contains(err.Error(), "l2tun network threshold changes that first") {
+		t.Error(err)
+	}
+}
+
+// An issuer invites within what an admin lets it; what is not said again stays, and its
+// members go with it only if that is meant.
+func TestIssuers(t *testing.T) {
+	l := found(t)
+	key := identity(t, "another issuer")
+	who := key.DID().String()
+	do := func(c control.NetworkChange) string {
+		c.Who = who
+		return l.do(l.founder, c)
+	}
+	l.want(do(control.NetworkChange{Do: control.DoNoIssuer}), "is no issuer")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Prefix: "10.20.1.0/24"}), "another issuer has")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Prefix: "10.21.0.1/16"}), "is not a network")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Groups: []string{"No"}}), "capital")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Groups: []string{"phone", "laptop"}, Prefix: "10.21.0.0/16"}), "addresses of 10.21.0.0/16, groups laptop, phone, routes no")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Value: control.MayRoute}), "addresses of 10.21.0.0/16, groups laptop, phone, routes yes")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Groups: []string{}, Value: control.MayNotRoute}), "groups none, routes no")
+	l.want(do(control.NetworkChange{Do: control.DoIssuer, Groups: []string{"phone", "*"}}), "groups *, routes no")
+	do(control.NetworkChange{Do: control.DoIssuer, Groups: []string{"phone"}})
+	if _, _, err := Admit(l.st, key, Newcomer{DID: identity(t, "x").DID(), Name: "x", Groups: []string{"nas"}}, now); err == nil {
+		t.Error("a group that it may not give")
+	}
+	d := l.admit(key, "tablet", "phone")
+	m, ok := l.st.View().Member(d)
+	if !ok || !netip.MustParsePrefix("10.21.0.0/16").Contains(m.Addrs[0]) {
+		t.Fatalf("%+v", m)
+	}
+	l.want(l.do(key, control.NetworkChange{Do: control.DoSet, Who: "tablet", Routes: []string{"192.168.1.0/24"}}), "may not give routes")
+	l.want(l.do(key, control.NetworkChange{Do: control.DoSet, Who: "tablet", Groups: []string{}}), "tablet has groups none and routes none")
+	l.want(do(control.NetworkChange{Do: control.DoNoIssuer}), "has invited 1 of the members")
+	l.want(do(control.NetworkChange{Do: control.DoNoIssuer, Value: control.WithMembers}), "members that go with it: 1")
+	if _, ok := l.st.View().Member(d); ok {
+		t.Error("a member of one who is no issuer")
+	}
+	do(control.NetworkChange{Do: control.DoIssuer})
+	if i, ok := l.st.View().Issuer(key.DID()); !ok || !i.Prefix.IsValid() || i.Prefix.Overlaps(netip.MustParsePrefix("10.20.0.0/16")) || i.Routes || len(i.Groups) != 0 {
+		t.Errorf("%+v", i)
+	}
+}
+
+// Groups and routes of a member, each as it is said, the other one as it is.
+func TestGroupsAndRoutesOfAMember(t *testing.T) {
+	l := found(t)
+	l.admit(l.founder, "nas", "server")
+	set := func(c control.NetworkChange) string {
+		c.Do, c.Who = control.DoSet, "nas"
+		return l.do(l.founder, c)
+	}
+	l.want(set(control.NetworkChange{Routes: []string{"192.168.2.0/24", "192.168.1.0/24"}}), "nas has groups server and routes 192.168.1.0/24, 192.168.2.0/24")
+	l.want(set(control.NetworkChange{Groups: []string{"lab", "home"}}), "nas has groups home, lab and routes 192.168.1.0/24, 192.168.2.0/24")
+	l.want(set(control.NetworkChange{Routes: []string{"192.168.1.1/24"}}), "is not a network")
+	l.want(set(control.NetworkChange{Groups: []string{"No"}}), "capital")
+	if m, _ := l.st.View().Named("nas"); len(m.Routes) != 2 || !slices.Equal(m.Groups, []string{"home", "lab"}) {
+		t.Errorf("%+v", m)
+	}
+	l.want(set(control.NetworkChange{Routes: []string{}}), "nas has groups home, lab and routes none")
+}
+
+// A new key is in the place of an old one: name, address and what is granted stay. A removal
+// that is taken back lets a node be invited again.
+func TestSuccessionAndRestoring(t *testing.T) {
+	l := found(t)
+	d := l.admit(l.founder, "nas")
+	next := identity(t, "new key of nas").DID()
+	was, _ := l.st.View().Member(d)
+	l.do(l.founder, control.NetworkChange{Do: control.DoHub, Who: "nas"})
+	l.do(l.founder, control.NetworkChange{Do: control.DoGrant, Value: "all -> " + d.String() + " tcp:22"})
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoSucceed, Who: "nas", Value: "x"}), "no DID")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoSucceed, Who: "nas", Value: l.founder.DID().String()}), "a member of its own")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoSucceed, Who: "one", Value: next.String()}), "is an issuer")
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoSucceed, Who: "nas", Value: next.String()}), "in the place of nas")
+	m, ok := l.st.View().Named("nas")
+	if !ok || m.DID != next || m.Addrs[0] != was.Addrs[0] || !l.st.View().IsHub(next) || l.st.View().Head().Grants[0].To != next.String() {
+		t.Errorf("%+v", m)
+	}
+	if _, ok := l.st.View().Member(d); ok {
+		t.Error("the old key is a member")
+	}
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoRestore, Who: "nas"}), "was not removed")
+	phone := l.admit(l.founder, "phone")
+	l.do(l.founder, control.NetworkChange{Do: control.DoRemove, Who: "phone"})
+	l.want(l.do(l.founder, control.NetworkChange{Do: control.DoRestore, Who: phone.String()}), "not removed any more")
+	roster, line, err := Admit(l.st, l.founder, Newcomer{DID: phone, Name: "phone"}, now)
+	if err != nil || line.Name != "phone" {
+		t.Fatal(err)
+	}
+	l.take(roster)
+	if _, ok := l.st.View().Member(phone); !ok {
+		t.Error("it cannot be invited again")
+	}
+}
+
 // A head that two have to sign is drafted by one, signed by the other on a machine without
 // network, and taken; with one signature it is refused.
 func TestTwoSignATogether(t *testing.T) {
