@@ -33,8 +33,10 @@ and add a signature to it. The signature is by this node's key, or with --key by
 that is read from standard input: the recovery key, or a line of "l2tun key backup".`,
 		Args: exactly(1, "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.note(c); err != nil {
-				return err
+			if !o.Key { // else it is about no node, of which several may run
+				if err := o.note(c); err != nil {
+					return err
+				}
 			}
 			o.File = args[0]
 			return runF(c.Context(), o)
