@@ -82,8 +82,12 @@ func (g *gathering) become(ctx context.Context, a, b *reach.Home, want reach.Exp
 func TestHomesMeetInTheFamilyThatTheyShare(t *testing.T) {
 	beside(t)
 	g := gather(t, nat.Shape{A: nat.None, B: nat.None, Delay: reachDelay})
-	for _, a := range []families{dual, only4, only6} {
-		for _, b := range []families{dual, only4, only6} {
+	all := shorter([]families{dual, only4}, []families{dual, only4, only6})
+	for _, a := range all {
+		for _, b := range all {
+			if inShort() && a == b {
+				continue // as in TestHomesMeetThroughAHub
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			x, y := g.home(ctx, g.sided(ctx, a)), g.home(ctx, g.sided(ctx, b))
 			g.hubBy(ctx, x, a != only4)
